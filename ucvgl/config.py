@@ -1,0 +1,183 @@
+"""Experiment: every setting that can change a number, one frozen dataclass per stage.
+
+`Resources` is the exception by rule: it may change speed, never a result.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+
+@dataclass(frozen=True)
+class Synthetic:
+    """The embedded world (`ucvgl/data/synthetic`)."""
+
+    level: Literal["easy", "medium", "hard"] = "easy"
+    seed: int = 0
+    """World seed. The training worlds are derived from it, the validation world too, and they share no place."""
+    train_places: int = 4000
+    validation_places: int = 500
+    panorama_height: int = 128
+    """Rows of the rendered panorama, pixels; its width is four times... see `panorama_width`."""
+    panorama_width: int = 512
+    tile_size: int = 128
+    """Side of the rendered tile, pixels."""
+    queries_without_reference: float = 0.0
+    """Open world: share of panoramas whose tile is left out of the pool."""
+    references_without_query: float = 0.0
+    """Open world: share of tiles whose panorama is left out of the pool."""
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Which images, where they lie, and the size at which the networks see them."""
+
+    name: Literal["synthetic", "folder"] = "synthetic"
+    root: str = "data"
+    """Folder of the images (of the rendered worlds, for `synthetic`)."""
+    synthetic: Synthetic = field(default_factory=Synthetic)
+    panorama_height: int = 48
+    """Network input, pixels."""
+    panorama_width: int = 192
+    tile_size: int = 64
+    """Network input for tiles, BEVs and fakes, pixels."""
+    max_bad_share: float = 0.01
+    """The job stops when a larger share of the images than this cannot be read."""
+
+
+@dataclass(frozen=True)
+class Projection:
+    """Panorama to bird's-eye view (UCVGL section 3.1.1, equation 2 corrected)."""
+
+    bev: bool = True
+    """Off: the squashed panorama stands in for the BEV (Table 2, row a)."""
+    fov_deg: float = 170.0
+    """Field of view of the nadir camera; the BEV's edge is fov/2 from straight down."""
+    top_elevation_deg: float = 90.0
+    """Elevation of the panorama's first row; below 90 the sky was cropped away."""
+    bottom_elevation_deg: float = -90.0
+    """Elevation of the panorama's last row; above -90 the nadir was cropped away."""
+
+
+@dataclass(frozen=True)
+class Translation:
+    """CycleGAN from BEV to tile (UCVGL section 3.1.1, imaging projection)."""
+
+    fake: bool = True
+    """Off: the untranslated BEV stands in for the fake tile (Table 2, row b)."""
+    steps: int = 1000
+    batch: int = 16
+    learning_rate: float = 2e-4
+    channels: int = 32
+    blocks: int = 4
+    cycle_weight: float = 10.0
+    identity_weight: float = 0.5
+    """Relative to `cycle_weight`, as in the released code."""
+
+
+@dataclass(frozen=True)
+class Model:
+    """The two encoders."""
+
+    backbone: str = "strided"
+    """`strided`, our small convolution net for CPUs, or any timm name."""
+    checkpoint: str = ""
+    """Local weights for the backbone; empty: timm's pretrained weights where a hub is reachable, else from scratch."""
+    pretrained: bool = False
+    shared: bool = False
+    """One encoder for both views (Table 5, row b)."""
+    aggregation: Literal["safa", "mean"] = "safa"
+    """`mean`: global average pooling (Table 5, row a)."""
+    safa_heads: int = 8
+    channels: int = 64
+    """Width of the `strided` backbone's last layer."""
+
+
+@dataclass(frozen=True)
+class Contrast:
+    """Loss, optimiser and augmentation shared by every contrastive stage."""
+
+    batch: int = 128
+    """Global batch, over all workers."""
+    learning_rate: float = 1e-3
+    weight_decay: float = 0.01
+    temperature: float = 0.07
+    """Where the learnable temperature starts."""
+    rotate: bool = True
+    """Synchronous roll of the panorama and rot90 of the tile."""
+    flip: bool = True
+    shift: float = 0.08
+    """Largest shift of a tile, as a share of its side."""
+    rotate_deg: float = 6.0
+    """Largest rotation of a tile about its centre."""
+    scale: float = 0.1
+    tone: float = 0.4
+    """Strength of the colour augmentation."""
+
+
+@dataclass(frozen=True)
+class ColdStart:
+    """First encoders, without any label (UCVGL section 3.1.2)."""
+
+    intra_epochs: int = 2
+    """Epochs of intra-view contrast; 0 drops it (Table 2, row c)."""
+    cross_epochs: int = 10
+    """Epochs on (panorama, fake); 0 drops it (Table 2, row d)."""
+    intra_label_smoothing: float = 0.1
+    cross_label_smoothing: float = 0.3
+
+
+@dataclass(frozen=True)
+class Curriculum:
+    """Rounds of adaptive mutual matching (UCVGL section 3.2)."""
+
+    rounds: int = 8
+    epochs_per_round: int = 1
+    mutual: bool = True
+    """Off: every query keeps its best reference (Table 3, row a)."""
+    min_margin: float = 0.05
+    """Margin threshold of the first round, cosine units; 0: no threshold (Table 3, row b)."""
+    final_margin: float = 0.0
+    """Margin threshold of the last round."""
+    relabel: bool = True
+    """Off: the first round's labels are kept (Table 3, row c)."""
+    label_smoothing: float = 0.1
+    dustbin_share: float = 1.0
+    """Unlabelled rows join a round, with the dustbin as their target, once this share of the queries has a label (1: never)."""
+
+
+@dataclass(frozen=True)
+class Resources:
+    """Machines. May change speed, never a number."""
+
+    address: str = ""
+    """Ray cluster; empty: the one this job runs on, else a local Ray."""
+    train_workers: int = 1
+    train_cpus: int = 2
+    """CPUs (threads) of each training worker."""
+    train_gpus: float = 0.6
+    """GPU share of each training worker where the cluster has GPUs; the embedders take the rest."""
+    image_workers: int = 1
+    """Actors that decode and project."""
+    model_workers: int = 1
+    """Actors that run a network over images: translation and embedding."""
+    model_gpus: float = 0.4
+    search_workers: int = 2
+    """Actors that hold embedding shards and match."""
+    images_per_shard: int = 512
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """The whole job, top to bottom."""
+
+    dataset: Dataset = field(default_factory=Dataset)
+    projection: Projection = field(default_factory=Projection)
+    translation: Translation = field(default_factory=Translation)
+    model: Model = field(default_factory=Model)
+    contrast: Contrast = field(default_factory=Contrast)
+    cold_start: ColdStart = field(default_factory=ColdStart)
+    curriculum: Curriculum = field(default_factory=Curriculum)
+    resources: Resources = field(default_factory=Resources)
+    seed: int = 0

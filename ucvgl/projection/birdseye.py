@@ -1,0 +1,88 @@
+"""Panorama to bird's-eye view and back, by sampling grids that are computed once per geometry."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from jaxtyping import UInt8
+
+from ucvgl.projection.sphere import bev_of_panorama, panorama_of_bev
+
+
+class BirdsEye:
+    """Callable that turns panoramas of one size into square bird's-eye views (UCVGL section 3.1.1).
+
+    A panorama that was cropped says which elevations its first and last row have; BEV points that it does not
+    show (the nadir of CVUSA) come out black.
+
+    Raises:
+        ValueError: fov outside (0, 180), or elevations that are not top > bottom within [-90, 90].
+    """
+
+    def __init__(
+        self,
+        size: int,
+        panorama_height: int,
+        panorama_width: int,
+        *,
+        fov_deg: float,
+        top_elevation_deg: float = 90.0,
+        bottom_elevation_deg: float = -90.0,
+    ) -> None:
+        if not 0 < fov_deg < 180:
+            raise ValueError(f"projection fov_deg is {fov_deg}, it must lie between 0 and 180: a plane shows no more")
+        if not -90 <= bottom_elevation_deg < top_elevation_deg <= 90:
+            raise ValueError(
+                f"the panorama spans {bottom_elevation_deg} to {top_elevation_deg} degrees of elevation; "
+                "bottom must be below top, and both within -90 to 90"
+            )
+        if bottom_elevation_deg >= 0:
+            raise ValueError(f"the panorama ends {bottom_elevation_deg} degrees above the horizon: it shows no ground")
+        self.shape = (panorama_height, panorama_width, 3)
+        centres = np.arange(size) + 0.5
+        x, y = np.meshgrid(centres, centres)
+        column, row = panorama_of_bev(
+            x, y, bev_width=size, bev_height=size, panorama_width=panorama_width, panorama_height=180, fov_deg=fov_deg
+        )
+        span = top_elevation_deg - bottom_elevation_deg
+        row = (row - 90 + top_elevation_deg) * panorama_height / span
+        self._unseen = (row > panorama_height) | (row < 0)
+        # Half-pixel centres; one wrapped column on each side so that the south seam interpolates.
+        column = (column % panorama_width) + 0.5
+        row = np.clip(row - 0.5, 0, panorama_height - 1)
+        self._maps = cv2.convertMaps(column.astype(np.float32), row.astype(np.float32), cv2.CV_16SC2)
+
+    def __call__(self, panorama: UInt8[np.ndarray, "h w 3"]) -> UInt8[np.ndarray, "s s 3"]:
+        if panorama.shape != self.shape:
+            raise ValueError(f"this projection is for panoramas of shape {self.shape}, not {panorama.shape}")
+        wrapped = np.concatenate((panorama[:, -1:], panorama, panorama[:, :1]), axis=1)
+        bev = cv2.remap(wrapped, *self._maps, interpolation=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+        bev[self._unseen] = 0
+        return bev
+
+
+class GroundPanorama:
+    """Callable that lays a tile on the ground and looks at it: the inverse of `BirdsEye`, for full-sphere panoramas.
+
+    Returns the panorama and where it shows the tile; the rest (sky, and ground beyond the tile's edge) is black.
+    """
+
+    def __init__(self, size: int, panorama_height: int, panorama_width: int, *, fov_deg: float) -> None:
+        column, row = np.meshgrid(np.arange(panorama_width) + 0.5, np.arange(panorama_height) + 0.5)
+        x, y = bev_of_panorama(
+            column,
+            row,
+            bev_width=size,
+            bev_height=size,
+            panorama_width=panorama_width,
+            panorama_height=panorama_height,
+            fov_deg=fov_deg,
+        )
+        self.seen = (x >= 0) & (x < size) & (y >= 0) & (y < size)
+        place = [np.where(self.seen, axis - 0.5, -2).astype(np.float32) for axis in (x, y)]
+        self._maps = cv2.convertMaps(*place, cv2.CV_16SC2)
+
+    def __call__(self, tile: UInt8[np.ndarray, "s s 3"]) -> UInt8[np.ndarray, "h w 3"]:
+        panorama = cv2.remap(tile, *self._maps, interpolation=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+        panorama[~self.seen] = 0
+        return panorama

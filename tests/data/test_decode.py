@@ -1,0 +1,154 @@
+import io
+import struct
+import zlib
+
+import cv2
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image, ImageOps
+
+from ucvgl.data.decode import BadImage, decode, resize
+from ucvgl.data.storage import locate, read
+
+SMOOTH = cv2.resize(
+    np.random.default_rng(0).integers(0, 256, (6, 12, 3), dtype=np.uint8), (240, 120), interpolation=cv2.INTER_CUBIC
+)
+
+
+def encoded(image: np.ndarray, form: str, mode: str = "RGB", **options) -> bytes:
+    file = io.BytesIO()
+    Image.fromarray(image).convert(mode).save(file, form, **options)
+    return file.getvalue()
+
+
+def png_that_claims(width: int, height: int) -> bytes:
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(b"")) + chunk(b"IEND", b"")
+
+
+@pytest.mark.parametrize("form", ["PNG", "BMP", "TIFF"])
+def test_a_lossless_image_comes_back_exactly_as_rgb(form):
+    np.testing.assert_array_equal(decode(encoded(SMOOTH, form), "a"), SMOOTH)
+
+
+@pytest.mark.parametrize("form,mode", [("JPEG", "RGB"), ("JPEG", "CMYK"), ("WEBP", "RGB")])
+def test_a_lossy_image_comes_back_nearly_in_the_right_colours(form, mode):
+    assert np.abs(decode(encoded(SMOOTH, form, mode, quality=95), "a") - SMOOTH.astype(int)).mean() < 3
+
+
+def test_grey_becomes_three_equal_channels():
+    image = decode(encoded(SMOOTH, "PNG", "L"), "a")
+    np.testing.assert_array_equal(image, np.repeat(np.array(Image.fromarray(SMOOTH).convert("L"))[..., None], 3, 2))
+
+
+def test_sixteen_bits_become_eight():
+    deep = cv2.imencode(".png", SMOOTH[..., ::-1].astype(np.uint16) * 257)[1].tobytes()
+    np.testing.assert_array_equal(decode(deep, "a"), SMOOTH)
+
+
+def test_alpha_is_dropped():
+    clear = np.dstack([SMOOTH, np.zeros(SMOOTH.shape[:2], np.uint8)])
+    file = io.BytesIO()
+    Image.fromarray(clear).save(file, "PNG")
+    np.testing.assert_array_equal(decode(file.getvalue(), "a"), SMOOTH)
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_the_exif_orientation_is_applied(orientation):
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    data = encoded(SMOOTH, "JPEG", exif=exif)
+    upright = np.array(ImageOps.exif_transpose(Image.open(io.BytesIO(data))))
+    assert np.abs(decode(data, "a").astype(int) - upright).max() <= 2
+
+
+@pytest.mark.parametrize("form,options", [("JPEG", {}), ("JPEG", {"progressive": True}), ("PNG", {}), ("WEBP", {})])
+@pytest.mark.parametrize("share", [0.02, 0.3, 0.6, 0.95])
+def test_a_file_cut_off_anywhere_is_refused(form, options, share):
+    whole = encoded(SMOOTH, form, **options)
+    with pytest.raises(BadImage, match=r"panos/7\.jpg: "):
+        decode(whole[: int(len(whole) * share)], "panos/7.jpg")
+
+
+def test_a_cut_jpeg_is_refused_although_its_thumbnail_has_an_end_marker():
+    thumbnail = encoded(SMOOTH[::4, ::4].copy(), "JPEG")
+    segment = b"Exif\x00\x00" + thumbnail
+    whole = encoded(SMOOTH, "JPEG")
+    with_thumbnail = whole[:2] + b"\xff\xe1" + struct.pack(">H", len(segment) + 2) + segment + whole[2:]
+    assert decode(with_thumbnail, "a").shape == SMOOTH.shape
+    with pytest.raises(BadImage, match="cut off: a JPEG without an end marker"):
+        decode(with_thumbnail[:-600], "a")
+
+
+def test_bytes_after_the_end_of_a_jpeg_do_no_harm():
+    assert decode(encoded(SMOOTH, "JPEG") + b"appended by a camera", "a").shape == SMOOTH.shape
+
+
+@pytest.mark.parametrize(
+    "data,reason",
+    [
+        (b"", "empty file"),
+        (b"<!DOCTYPE html><title>404</title>", "not an image .it begins with b'<!DOCTYPE ht"),
+        (png_that_claims(40_000, 40_000), "larger than 178 Mpx: shrink it first"),
+    ],
+)
+def test_what_is_no_usable_image_is_refused_with_the_reason(data, reason):
+    with pytest.raises(BadImage, match=reason) as caught:
+        decode(data, "a.jpg")
+    assert caught.value.uri == "a.jpg"
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.sampled_from(["JPEG", "PNG", "WEBP", "GIF", "TIFF"]), st.integers(0, 3000), st.binary(max_size=40))
+def test_damage_anywhere_gives_an_image_or_a_reason_and_nothing_else(form, place, damage):
+    data = bytearray(encoded(SMOOTH[:40, :60].copy(), form))
+    data[place : place + len(damage)] = damage
+    try:
+        image = decode(bytes(data), "a")
+    except BadImage as error:
+        assert error.reason
+    else:
+        assert image.dtype == np.uint8 and image.ndim == 3 and image.shape[2] == 3
+
+
+def test_a_bad_image_survives_the_way_between_processes():
+    import pickle
+
+    error = pickle.loads(pickle.dumps(BadImage("a.jpg", "empty")))
+    assert (error.uri, error.reason) == ("a.jpg", "empty")
+
+
+def test_shrinking_averages_areas():
+    image = np.random.default_rng(1).integers(0, 256, (8, 12, 3), dtype=np.uint8)
+    means = image.reshape(4, 2, 4, 3, 3).mean(axis=(1, 3))
+    assert np.abs(resize(image, 4, 4) - means).max() <= 0.5 + 1e-6
+
+
+def test_an_axis_that_shrinks_is_averaged_while_the_other_grows():
+    stripes = np.zeros((4, 64, 3), np.uint8)
+    stripes[:, ::2] = 200
+    assert np.abs(resize(stripes, 16, 8).astype(int) - 100).max() <= 1
+
+
+def test_an_image_of_the_right_size_is_left_alone():
+    np.testing.assert_array_equal(resize(SMOOTH, 120, 240), SMOOTH)
+
+
+@pytest.mark.parametrize("name", ["plain.jpg", "with space #1 100%.jpg", "ümlaut?.jpg"])
+def test_local_files_of_any_name_are_read_with_and_without_scheme(tmp_path, name):
+    (tmp_path / name).write_bytes(b"abc")
+    assert read(str(tmp_path / name)) == b"abc"
+    assert read(f"file://{tmp_path / name}") == b"abc"
+
+
+def test_a_bucket_is_connected_to_once_and_its_keys_are_not_parsed():
+    options = "?region=eu-west-1&scheme=https"
+    store, path = locate(f"s3://bucket/tiles/a b#1%.jpg{options}")
+    again, _ = locate(f"s3://bucket/tiles/other.jpg{options}")
+    assert path == "bucket/tiles/a b#1%.jpg"
+    assert store is again

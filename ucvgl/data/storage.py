@@ -1,0 +1,35 @@
+"""Where bytes lie: a local path, or a URI that pyarrow knows (`s3://`, `gs://`, `hdfs://`, `file://`)."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+from pyarrow import fs
+
+
+def read(uri: str) -> bytes:
+    """All bytes of one file."""
+    filesystem, path = locate(uri)
+    with filesystem.open_input_file(path) as file:
+        return file.read()
+
+
+def locate(uri: str) -> tuple[fs.FileSystem, str]:
+    """The filesystem of a URI and the path within it.
+
+    Only the bucket and the options behind `?` are parsed, so names may hold spaces, `#` and `%`.
+    """
+    scheme, separator, rest = uri.partition("://")
+    if not separator or scheme == "file":
+        return _connect(""), rest if separator else uri
+    path, question, options = rest.partition("?")
+    host, _, inside = path.partition("/")
+    filesystem = _connect(f"{scheme}://{host}{question}{options}")
+    bucket = "" if scheme == "hdfs" else host.rpartition("@")[2]  # `user@bucket` names who asks
+    return filesystem, f"{bucket}/{inside}".rstrip("/")
+
+
+@lru_cache(maxsize=64)
+def _connect(root: str) -> fs.FileSystem:
+    """One connection per bucket and process."""
+    return fs.FileSystem.from_uri(root)[0] if root else fs.LocalFileSystem()

@@ -13,7 +13,9 @@ from ucvgl.data.decode import BadImage, decode, resize
 from ucvgl.data.storage import locate, read
 
 SMOOTH = cv2.resize(
-    np.random.default_rng(0).integers(0, 256, (6, 12, 3), dtype=np.uint8), (240, 120), interpolation=cv2.INTER_CUBIC
+    np.random.default_rng(0).integers(0, 256, (6, 12, 3), dtype=np.uint8),
+    (240, 120),
+    interpolation=cv2.INTER_CUBIC,
 )
 
 
@@ -28,7 +30,12 @@ def png_that_claims(width: int, height: int) -> bytes:
         return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
 
     header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
-    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(b"")) + chunk(b"IEND", b"")
+    return (
+        b"\x89PNG\r\n\x1a\n"
+        + chunk(b"IHDR", header)
+        + chunk(b"IDAT", zlib.compress(b""))
+        + chunk(b"IEND", b"")
+    )
 
 
 @pytest.mark.parametrize("form", ["PNG", "BMP", "TIFF"])
@@ -43,7 +50,9 @@ def test_a_lossy_image_comes_back_nearly_in_the_right_colours(form, mode):
 
 def test_grey_becomes_three_equal_channels():
     image = decode(encoded(SMOOTH, "PNG", "L"), "a")
-    np.testing.assert_array_equal(image, np.repeat(np.array(Image.fromarray(SMOOTH).convert("L"))[..., None], 3, 2))
+    np.testing.assert_array_equal(
+        image, np.repeat(np.array(Image.fromarray(SMOOTH).convert("L"))[..., None], 3, 2)
+    )
 
 
 def test_sixteen_bits_become_eight():
@@ -67,7 +76,9 @@ def test_the_exif_orientation_is_applied(orientation):
     assert np.abs(decode(data, "a").astype(int) - upright).max() <= 2
 
 
-@pytest.mark.parametrize("form,options", [("JPEG", {}), ("JPEG", {"progressive": True}), ("PNG", {}), ("WEBP", {})])
+@pytest.mark.parametrize(
+    "form,options", [("JPEG", {}), ("JPEG", {"progressive": True}), ("PNG", {}), ("WEBP", {})]
+)
 @pytest.mark.parametrize("share", [0.02, 0.3, 0.6, 0.95])
 def test_a_file_cut_off_anywhere_is_refused(form, options, share):
     whole = encoded(SMOOTH, form, **options)

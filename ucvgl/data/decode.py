@@ -54,7 +54,7 @@ def check_whole(data: bytes, uri: str) -> None:
     if not data:
         raise BadImage(uri, "empty file (0 bytes)")
     try:
-        # The size is checked here, before any pixel is allocated: Pillow refuses bombs when it reads a header.
+        # Before any pixel is allocated: Pillow refuses bombs when it reads a header.
         with Image.open(io.BytesIO(data)) as header:
             form, scan = header.format, header.fp.tell() if header.fp else 0
     except Image.DecompressionBombError as error:

@@ -21,7 +21,7 @@ def locate(uri: str) -> tuple[fs.FileSystem, str]:
     """
     scheme, separator, rest = uri.partition("://")
     if not separator or scheme == "file":
-        return _connect(""), rest if separator else uri
+        return _connect(""), (rest if separator else uri).rstrip("/")
     path, question, options = rest.partition("?")
     host, _, inside = path.partition("/")
     filesystem = _connect(f"{scheme}://{host}{question}{options}")

@@ -1,0 +1,138 @@
+from pathlib import Path
+
+import pytest
+
+from ucvgl.data.folder import opaque_id, read_catalog
+
+
+def make(root: Path, *names: str) -> str:
+    for name in names:
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_bytes(b"")
+    return str(root)
+
+
+def paths(table, root: str) -> set[str]:
+    return {uri.removeprefix(f"{root}/") for uri in table["uri"].to_pylist()}
+
+
+def test_the_synthetic_layout_is_a_folder_data_set(tmp_path):
+    root = make(
+        tmp_path,
+        "train/panorama/1.jpg",
+        "train/satellite/1.jpg",
+        "validation/panorama/2.jpg",
+        "validation/satellite/9.jpg",
+    )
+    train, validation = read_catalog(root, "train"), read_catalog(root, "validation")
+    assert paths(train.queries, root) == {"train/panorama/1.jpg"}
+    assert paths(train.references, root) == {"train/satellite/1.jpg"}
+    assert paths(validation.queries, root) == {"validation/panorama/2.jpg"}
+    assert paths(validation.references, root) == {"validation/satellite/9.jpg"}
+
+
+@pytest.mark.parametrize(
+    "ground,tiles", [("panorama", "satellite"), ("ground", "tile"), ("query", "reference")]
+)
+def test_without_splits_every_image_trains_and_the_same_pool_is_searched(tmp_path, ground, tiles):
+    root = make(tmp_path, f"{ground}/a.jpg", f"{ground}/rome/b.PNG", f"{tiles}/c.webp")
+    assert paths(read_catalog(root, "train").queries, root) == {f"{ground}/a.jpg", f"{ground}/rome/b.PNG"}
+    for view in ("queries", "references"):
+        assert getattr(read_catalog(root, "train"), view).equals(
+            getattr(read_catalog(root, "validation"), view)
+        )
+
+
+def test_a_train_folder_alone_is_searched_as_well(tmp_path):
+    root = make(tmp_path, "train/panorama/1.jpg", "train/satellite/1.jpg")
+    assert read_catalog(root, "validation").queries.equals(read_catalog(root, "train").queries)
+
+
+def test_files_that_are_no_images_and_hidden_ones_are_passed_over(tmp_path):
+    root = make(
+        tmp_path, "ground/a.jpg", "ground/notes.txt", "ground/._a.jpg", "ground/.cache/b.jpg", "tile/c.jpg"
+    )
+    assert paths(read_catalog(root, "train").queries, root) == {"ground/a.jpg"}
+
+
+def test_equal_names_in_both_views_and_their_order_tell_nothing(tmp_path):
+    stems = [f"{i:04d}" for i in range(400)]
+    root = make(tmp_path, *(f"{view}/{stem}.jpg" for view in ("panorama", "satellite") for stem in stems))
+    catalog = read_catalog(root, "train")
+    queries, references = catalog.queries.to_pydict(), catalog.references.to_pydict()
+    assert not set(queries["id"]) & set(references["id"])
+    for table in (queries, references):
+        assert table["id"] == sorted(table["id"])
+    same_row = sum(
+        Path(a).stem == Path(b).stem for a, b in zip(queries["uri"], references["uri"], strict=True)
+    )
+    assert same_row < 8  # one is expected of two independent orders
+
+
+def test_ids_depend_on_the_path_below_the_root_only(tmp_path):
+    for place in ("a", "somewhere/else"):
+        make(tmp_path / place, "ground/x.jpg", "tile/y.jpg")
+    here, there = (read_catalog(str(tmp_path / place), "train") for place in ("a", "somewhere/else/"))
+    assert here.queries["id"].to_pylist() == there.queries["id"].to_pylist() == [opaque_id("ground/x.jpg")]
+
+
+def test_a_relative_root_is_listed_too(tmp_path, monkeypatch):
+    make(tmp_path, "data/ground/x.jpg", "data/tile/y.jpg")
+    monkeypatch.chdir(tmp_path)
+    for root in ("data", "./data", "data/"):
+        assert (
+            Path(read_catalog(root, "train").queries["uri"][0].as_py()).resolve()
+            == tmp_path / "data/ground/x.jpg"
+        )
+
+
+def test_places_of_tiles_are_read_and_may_be_partial(tmp_path):
+    root = make(tmp_path, "ground/x.jpg", "tile/a.jpg", "tile/b.jpg")
+    (tmp_path / "references.csv").write_text("file,lat,lon\na.jpg,41.5,-87\n")
+    rows = {row["id"]: row for row in read_catalog(root, "train").references.to_pylist()}
+    assert (rows[opaque_id("tile/a.jpg")]["lat"], rows[opaque_id("tile/a.jpg")]["lon"]) == (41.5, -87.0)
+    assert rows[opaque_id("tile/b.jpg")]["lat"] is None
+
+
+@pytest.mark.parametrize(
+    "text,message",
+    [
+        (
+            "name,lat,lon\na.jpg,1,2\n",
+            r"references.csv lacks the columns \['file'\]; its first line should be",
+        ),
+        (
+            "file,lat,lon\na.jpg,141.5,7\n",
+            r"a.jpg lies at lat 141.5, lon 7; write degrees, lat in \[-90, 90\]",
+        ),
+        ("file,lat,lon\na.jpg,,7\n", "a.jpg lies at lat None, lon 7"),
+        ("file,lat,lon\nz.jpg,1,2\n", r"names 1 files that are not in .*tile: \['z.jpg'\]"),
+    ],
+)
+def test_a_wrong_list_of_places_is_refused_in_plain_words(tmp_path, text, message):
+    root = make(tmp_path, "ground/x.jpg", "tile/a.jpg")
+    (tmp_path / "references.csv").write_text(text)
+    with pytest.raises(ValueError, match=message):
+        read_catalog(root, "train")
+
+
+@pytest.mark.parametrize(
+    "names,message",
+    [
+        ([], "does not exist or is empty"),
+        (
+            ["tile/a.jpg"],
+            "has no folder panorama, ground or query; put the ground images in .*/panorama and the tiles",
+        ),
+        (["ground/a.jpg"], "has no folder satellite, tile or reference"),
+        (
+            ["ground/a.jpg", "panorama/b.jpg", "tile/c.jpg"],
+            "folders ground and panorama, which mean the same; keep one",
+        ),
+        (["ground/a.txt", "tile/c.jpg"], r"ground holds no image \(.jpg .* among its 1 files"),
+        (["validation/ground/a.jpg", "validation/tile/a.jpg"], "a folder `validation` but no `train`"),
+    ],
+)
+def test_a_folder_that_is_no_data_set_is_refused_in_plain_words(tmp_path, names, message):
+    with pytest.raises(ValueError, match=message):
+        read_catalog(make(tmp_path / "set", *names), "train")

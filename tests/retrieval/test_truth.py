@@ -1,0 +1,93 @@
+import math
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from ucvgl.config import Dataset
+from ucvgl.data.folder import read_catalog
+from ucvgl.retrieval.truth import label_precision, read_truth, true_rows
+
+
+@pytest.fixture
+def folder(tmp_path) -> Dataset:
+    for name in ("ground/a.jpg", "ground/b.jpg", "tile/1.jpg", "tile/2.jpg", "tile/3.jpg"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(b"")
+    return Dataset(name="folder", root=str(tmp_path))
+
+
+def name_of(table) -> dict[str, str]:
+    return {
+        identity: uri.rsplit("/", 1)[1] for identity, uri in zip(*table.to_pydict().values(), strict=True)
+    }
+
+
+def test_truth_of_a_folder_is_read_by_file_names(folder, tmp_path):
+    (tmp_path / "truth.csv").write_text("query,reference\nb.jpg,1.jpg\na.jpg,3.jpg\n")
+    catalog = read_catalog(folder.root, "validation")
+    queries, references = name_of(catalog.queries), name_of(catalog.references)
+    truth = read_truth(folder, "validation")
+    assert {queries[query]: references[tile] for query, tile in truth.items()} == {
+        "b.jpg": "1.jpg",
+        "a.jpg": "3.jpg",
+    }
+
+
+def test_without_a_truth_file_there_is_none(folder, tmp_path):
+    assert read_truth(folder, "train") is None
+    assert read_truth(Dataset(name="synthetic", root=str(tmp_path)), "train") is None
+
+
+@pytest.mark.parametrize(
+    "text,message",
+    [
+        (
+            "ground,reference\na.jpg,1.jpg\n",
+            r"lacks the columns \['query'\]; its first line should be: query,reference",
+        ),
+        ("query,reference\na.jpg,1.jpg\na.jpg,2.jpg\n", "names 1 queries more than once"),
+    ],
+)
+def test_a_wrong_truth_file_is_refused_in_plain_words(folder, tmp_path, text, message):
+    (tmp_path / "truth.csv").write_text(text)
+    with pytest.raises(ValueError, match=message):
+        read_truth(folder, "train")
+
+
+def test_truth_of_the_synthetic_world_is_read_from_all_files_of_the_split(tmp_path):
+    (tmp_path / "truth").mkdir()
+    for name, query, reference in (
+        ("train-0", "q0", "r0"),
+        ("train-1", "q1", "r1"),
+        ("validation-0", "q2", "r2"),
+    ):
+        table = pa.table({"query_id": [query], "reference_id": [reference]})
+        pq.write_table(table, tmp_path / f"truth/{name}.parquet")
+    world = Dataset(name="synthetic", root=str(tmp_path))
+    assert read_truth(world, "train") == {"q0": "r0", "q1": "r1"}
+    assert read_truth(world, "validation") == {"q2": "r2"}
+
+
+def test_true_rows_follow_the_pool_and_are_minus_one_without_a_tile():
+    rows = true_rows(
+        {"a": "z", "b": "y", "c": "gone"}, np.array(["c", "b", "a", "unknown"]), np.array(["y", "x", "z"])
+    )
+    assert rows.tolist() == [-1, 0, 2, -1]
+
+
+def test_label_precision_counts_labels_only():
+    pairs = pa.table(
+        {
+            "query_id": ["a", "b", "c", "d"],
+            "reference_id": ["1", "2", "9", "4"],
+            "label": [True, False, True, True],
+        }
+    )
+    assert label_precision(pairs, {"a": "1", "b": "0", "c": "3"}) == pytest.approx(1 / 3)
+
+
+def test_label_precision_without_labels_is_nan():
+    pairs = pa.table({"query_id": ["a"], "reference_id": ["1"], "label": [False]})
+    assert math.isnan(label_precision(pairs, {"a": "1"}))

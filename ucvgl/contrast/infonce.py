@@ -1,0 +1,35 @@
+"""Symmetric InfoNCE with label smoothing and a dustbin (UCVGL equation 1)."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+
+def info_nce(
+    queries: Float[Tensor, "n d"],
+    references: Float[Tensor, "n d"],
+    logit_scale: Float[Tensor, ""],
+    *,
+    label_smoothing: float = 0.0,
+    labelled: Bool[Tensor, " n"] | None = None,
+) -> Float[Tensor, ""]:
+    """Mean of the two directions' cross-entropies, where row i of one view belongs to row i of the other.
+
+    Args:
+        queries: unit-norm descriptors.
+        logit_scale: logarithm of the inverse temperature.
+        labelled: rows whose pair is known. The others only serve as negatives: their target, in both directions,
+            is an extra column of zero logits, the dustbin. None: all are, and there is no dustbin.
+    """
+    logits = logit_scale.exp() * queries @ references.T
+    target = torch.arange(len(logits), device=logits.device)
+    if labelled is None:
+        both = (logits, logits.T)
+    else:
+        both = tuple(F.pad(each, (0, 1)) for each in (logits, logits.T))
+        target = torch.where(labelled, target, len(logits))
+    losses = [F.cross_entropy(each, target, label_smoothing=label_smoothing) for each in both]
+    return (losses[0] + losses[1]) / 2

@@ -1,0 +1,73 @@
+"""Backbones by name: our `strided` net, or any timm model as a feature map."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from ucvgl.config import Model
+from ucvgl.model.strided import Strided
+
+
+def backbone(settings: Model) -> nn.Module:
+    """A module [n 3 h w] -> [n c h' w'].
+
+    Raises:
+        ValueError: an unknown name, weights that cannot be had, or a checkpoint of another network.
+    """
+    if settings.backbone == "strided":
+        network: nn.Module = Strided(channels=settings.channels)
+    else:
+        network = _timm_backbone(settings)
+    if settings.checkpoint:
+        _load_checkpoint(network, settings)
+    return network
+
+
+def _timm_backbone(settings: Model) -> nn.Module:
+    import timm
+
+    name = settings.backbone
+    if not timm.is_model(name):
+        close = ", ".join(timm.list_models(f"*{name.split('_')[0]}*")[:6])
+        raise ValueError(f"model.backbone {name!r} is no timm model; some that look alike: {close or 'none'}")
+    try:
+        return FeatureMap(timm.create_model(name, pretrained=settings.pretrained, num_classes=0, global_pool=""))
+    except (OSError, RuntimeError) as error:
+        raise ValueError(
+            f"the pretrained weights of {name!r} cannot be fetched ({type(error).__name__}); without network set "
+            "model.checkpoint to a local file, or model.pretrained false to start from scratch"
+        ) from error
+
+
+class FeatureMap(nn.Module):
+    """A timm model without pooling, its tokens (if it has any) folded back to a map."""
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, x: Tensor) -> Tensor:
+        features = self.network.forward_features(x)
+        if features.ndim == 3:
+            tokens = features[:, getattr(self.network, "num_prefix_tokens", 0) :]
+            height, width = self.network.patch_embed.dynamic_feat_size(x.shape[2:])
+            features = tokens.transpose(1, 2).unflatten(2, (height, width))
+        return features
+
+
+def _load_checkpoint(network: nn.Module, settings: Model) -> None:
+    path = Path(settings.checkpoint)
+    if not path.is_file():
+        raise ValueError(f"model.checkpoint {path} is no file")
+    state = torch.load(path, map_location="cpu", weights_only=True)
+    target = getattr(network, "network", network)
+    unknown = target.load_state_dict(state, strict=False)
+    missing = [name for name in unknown.missing_keys if not name.startswith(("head", "fc"))]
+    if missing:
+        raise ValueError(
+            f"model.checkpoint {path} is not of {settings.backbone!r}: {len(missing)} weights are missing, "
+            f"the first is {missing[0]}"
+        )

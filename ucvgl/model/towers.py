@@ -1,0 +1,112 @@
+"""Two encoders that share no weights, one per view (UCVGL section 3)."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import os
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float, UInt8
+from torch import Tensor, nn
+
+from ucvgl.config import Model
+from ucvgl.model.backbone import backbone
+from ucvgl.model.safa import SAFA, MeanPool
+
+View = Literal["query", "reference"]
+
+
+class Encoder(nn.Module):
+    """Image -> unit-norm descriptor: backbone, then aggregation.
+
+    Every image is first standardised per channel over its own pixels, so exposure and white balance, which differ
+    between the views, do not reach the network.
+    """
+
+    def __init__(self, settings: Model, height: int, width: int) -> None:
+        super().__init__()
+        self.backbone = backbone(settings)
+        with torch.no_grad():
+            _, channels, *grid = self.backbone.eval()(torch.zeros(1, 3, height, width)).shape
+        self.train()
+        positions = math.prod(grid)
+        pooled = settings.aggregation == "mean"
+        self.aggregate = MeanPool() if pooled else SAFA(positions, heads=settings.safa_heads)
+        self.dimension = channels if pooled else channels * settings.safa_heads
+
+    def forward(self, images: Float[Tensor, "n 3 h w"]) -> Float[Tensor, "n d"]:
+        deviation, mean = torch.std_mean(images, dim=(2, 3), keepdim=True)
+        x = ((images - mean) / (deviation + 1e-2)).contiguous(memory_format=torch.channels_last)
+        return F.normalize(self.aggregate(self.backbone(x)).float(), dim=1)
+
+
+class TwoTowers(nn.Module):
+    """Query and reference encoder, and the learnable temperature of their contrast.
+
+    Args:
+        query_size: height and width of query images, pixels.
+        reference_size: height and width of reference images, pixels.
+    """
+
+    def __init__(
+        self, settings: Model, query_size: tuple[int, int], reference_size: tuple[int, int], *, temperature: float = 0.07
+    ) -> None:
+        super().__init__()
+        self.settings, self.query_size, self.reference_size = settings, query_size, reference_size
+        self.query_encoder = Encoder(settings, *query_size)
+        if settings.shared and query_size != reference_size and settings.aggregation == "safa":
+            raise ValueError(
+                f"model.shared with SAFA needs one image size for both views, not {query_size} and {reference_size}"
+            )
+        self.reference_encoder = self.query_encoder if settings.shared else Encoder(settings, *reference_size)
+        self.logit_scale = nn.Parameter(torch.tensor(math.log(1 / temperature)))
+
+    def encoder(self, view: View) -> Encoder:
+        return self.query_encoder if view == "query" else self.reference_encoder
+
+    def forward(
+        self, queries: Float[Tensor, "n 3 h w"] | None, references: Float[Tensor, "m 3 s t"] | None
+    ) -> tuple[Float[Tensor, "n d"] | None, Float[Tensor, "m d"] | None]:
+        """Descriptors of both views; either may be left out."""
+        return (
+            None if queries is None else self.query_encoder(queries),
+            None if references is None else self.reference_encoder(references),
+        )
+
+
+def save_towers(towers: TwoTowers, path: Path) -> None:
+    """Write the encoders with all that is needed to build them again, by rename."""
+    aside = path.with_name(f".{path.name}.{os.getpid()}")
+    built = (dataclasses.asdict(towers.settings), towers.query_size, towers.reference_size)
+    torch.save({"towers": built, "state": towers.state_dict()}, aside)
+    os.replace(aside, path)
+
+
+def load_towers(path: Path | str, device: torch.device | str = "cpu") -> TwoTowers:
+    """The encoders that `save_towers` wrote; no other file (backbone weights) is needed."""
+    saved = torch.load(path, map_location="cpu", weights_only=True)
+    settings, query_size, reference_size = saved["towers"]
+    settings = Model(**{**settings, "checkpoint": "", "pretrained": False})
+    towers = TwoTowers(settings, tuple(query_size), tuple(reference_size))
+    towers.load_state_dict(saved["state"])
+    return towers.to(device, memory_format=torch.channels_last)
+
+
+@torch.inference_mode()
+def embed(
+    towers: TwoTowers, images: UInt8[np.ndarray, "n h w 3"], view: View, *, batch: int = 256
+) -> Float[np.ndarray, "n d"]:
+    """Unit-norm descriptors of images of one view."""
+    encoder = towers.encoder(view).eval()
+    device = next(encoder.parameters()).device
+    out = []
+    for start in range(0, len(images), batch):
+        part = torch.from_numpy(images[start : start + batch]).to(device).permute(0, 3, 1, 2).float() / 255
+        with torch.autocast(device.type, torch.bfloat16):
+            out.append(encoder(part).float().cpu())
+    return torch.cat(out).numpy() if out else np.empty((0, encoder.dimension), np.float32)

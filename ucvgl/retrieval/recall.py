@@ -40,8 +40,7 @@ def _ranks_of_block(query: np.ndarray, reference: np.ndarray, truth: np.ndarray,
     with np.errstate(invalid="ignore", over="ignore"):
         own = np.einsum("qd,qd->q", query, target)
         lengths = np.linalg.norm(query, axis=1) * np.linalg.norm(target, axis=1)
-        bar = own - ROUNDING * lengths
-        bar[~np.isfinite(bar)] = -np.inf
+        bar = own - ROUNDING * lengths  # NaN where anything is not finite, and nothing is below NaN
         behind = np.zeros(len(query), int)
         for start in range(0, len(reference), block):
             similarity = query @ reference[start : start + block].T

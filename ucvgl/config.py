@@ -113,7 +113,12 @@ class Contrast:
     """Largest rotation of a tile about its centre."""
     scale: float = 0.1
     tone: float = 0.4
-    """Strength of the colour augmentation."""
+    """Strength of the change of colour, contrast and light."""
+    holes: int = 3
+    """Rectangles painted over, each up to 0.3 of the sides."""
+    average_decay: float = 0.99
+    """Of the running mean of the weights, which embeds and is kept; 0: the last weights themselves."""
+    clip_gradient: float = 10.0
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
@@ -11,46 +13,60 @@ from ucvgl.config import Translation
 from ucvgl.gan.generator import Discriminator, Generator
 
 Images = Float[Tensor, "n 3 h w"]
+Scores = tuple[Float[Tensor, "n 1 p q"], Float[Tensor, "n 1 p q"]]
 
 
-class CycleGAN(nn.Module):
-    """`to_tile` turns bird's-eye views into tiles, `to_bev` the reverse; each domain has a discriminator."""
+class Translated(NamedTuple):
+    """What the two generators make of a batch of bird's-eye views and an unrelated batch of tiles."""
+
+    fake_tile: Images
+    fake_bev: Images
+    cycled_bev: Images
+    cycled_tile: Images
+    same_tile: Images
+    same_bev: Images
+
+
+class Generators(nn.Module):
+    """`to_tile` turns bird's-eye views into tiles, `to_bev` the reverse."""
 
     def __init__(self, settings: Translation) -> None:
         super().__init__()
-        self.settings = settings
         self.to_tile = Generator(channels=settings.channels, blocks=settings.blocks)
         self.to_bev = Generator(channels=settings.channels, blocks=settings.blocks)
-        self.judge_tile = Discriminator(channels=settings.channels)
-        self.judge_bev = Discriminator(channels=settings.channels)
 
-    def generators(self) -> list[nn.Parameter]:
-        return [*self.to_tile.parameters(), *self.to_bev.parameters()]
-
-    def discriminators(self) -> list[nn.Parameter]:
-        return [*self.judge_tile.parameters(), *self.judge_bev.parameters()]
-
-    def forward(self, part: str, *images: Images) -> tuple[Tensor, ...]:
-        """One of the two alternating losses, so that a distributed wrapper sees a single entrance."""
-        return self.generator_loss(*images) if part == "generators" else self.discriminator_loss(*images)
-
-    def generator_loss(self, bev: Images, tile: Images) -> tuple[Float[Tensor, ""], Images, Images]:
-        """Adversarial + cycle + identity loss, and the two fakes: (loss, fake tiles, fake BEVs)."""
-        settings = self.settings
+    def forward(self, bev: Images, tile: Images) -> Translated:
         fake_tile, fake_bev = self.to_tile(bev), self.to_bev(tile)
-        fooled = least_squares(self.judge_tile(fake_tile), 1.0) + least_squares(self.judge_bev(fake_bev), 1.0)
-        cycle = F.l1_loss(self.to_bev(fake_tile), bev) + F.l1_loss(self.to_tile(fake_bev), tile)
-        identity = bev.new_zeros(())
-        if settings.identity_weight:
-            identity = F.l1_loss(self.to_tile(tile), tile) + F.l1_loss(self.to_bev(bev), bev)
-        loss = fooled + settings.cycle_weight * (cycle + settings.identity_weight * identity)
-        return loss, fake_tile.detach(), fake_bev.detach()
+        cycled = self.to_bev(fake_tile), self.to_tile(fake_bev)
+        return Translated(fake_tile, fake_bev, *cycled, self.to_tile(tile), self.to_bev(bev))
 
-    def discriminator_loss(self, bev: Images, tile: Images, fake_tile: Images, fake_bev: Images) -> tuple[Tensor]:
-        """Half of the least-squares loss of each discriminator on real and (pooled) fake images."""
-        real = least_squares(self.judge_tile(tile), 1.0) + least_squares(self.judge_bev(bev), 1.0)
-        fake = least_squares(self.judge_tile(fake_tile), 0.0) + least_squares(self.judge_bev(fake_bev), 0.0)
-        return ((real + fake) / 2,)
+
+class Discriminators(nn.Module):
+    """Scores of tiles and of bird's-eye views: near 1 for real ones, near 0 for made ones."""
+
+    def __init__(self, settings: Translation) -> None:
+        super().__init__()
+        self.tile = Discriminator(channels=settings.channels)
+        self.bev = Discriminator(channels=settings.channels)
+
+    def forward(self, tile: Images, bev: Images) -> Scores:
+        return self.tile(tile), self.bev(bev)
+
+
+def generator_loss(
+    made: Translated, bev: Images, tile: Images, judged: Scores, settings: Translation
+) -> Float[Tensor, ""]:
+    """Adversarial + cycle + identity loss of both generators; `judged` are the scores of the two fakes."""
+    fooled = least_squares(judged[0], 1.0) + least_squares(judged[1], 1.0)
+    cycle = F.l1_loss(made.cycled_bev, bev) + F.l1_loss(made.cycled_tile, tile)
+    identity = F.l1_loss(made.same_tile, tile) + F.l1_loss(made.same_bev, bev)
+    return fooled + settings.cycle_weight * (cycle + settings.identity_weight * identity)
+
+
+def discriminator_loss(real: Scores, fake: Scores) -> Float[Tensor, ""]:
+    """Half of the least-squares loss on real and on made images, over both domains."""
+    wrong = [least_squares(score, 1.0) for score in real] + [least_squares(score, 0.0) for score in fake]
+    return torch.stack(wrong).sum() / 2
 
 
 def least_squares(score: Tensor, target: float) -> Float[Tensor, ""]:
@@ -59,7 +75,7 @@ def least_squares(score: Tensor, target: float) -> Float[Tensor, ""]:
 
 
 class ImagePool:
-    """The last fakes, mixed: half of the time an older fake is shown in place of a new one (Shrivastava et al. 2017)."""
+    """Recent fakes; half of those shown to a discriminator are older ones (Shrivastava et al. 2017)."""
 
     def __init__(self, capacity: int = 50) -> None:
         self.capacity = capacity
@@ -79,7 +95,6 @@ class ImagePool:
             return fakes
         count = min(len(fakes) // 2, self.capacity)
         slots = torch.randperm(self.capacity, generator=generator)[:count].to(fakes.device)
-        older, out = self.images[slots].clone(), fakes.clone()
+        out = torch.cat((self.images[slots], fakes[count:]))
         self.images[slots] = fakes[:count]
-        out[:count] = older
         return out

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from ucvgl.config import Translation
 from ucvgl.data.image_store import ImageStore
-from ucvgl.gan.cyclegan import CycleGAN, ImagePool
+from ucvgl.gan.cyclegan import Discriminators, Generators, ImagePool, discriminator_loss, generator_loss
 from ucvgl.gan.generator import save_generator, to_signed
 from ucvgl.model import workers
 from ucvgl.model.loop import Log, finish, run_steps
@@ -25,11 +25,12 @@ def fit_cyclegan(
     The learning rate is constant for one half of the steps and falls linearly to 0 over the other.
     """
     torch.manual_seed(seed)
-    gan = CycleGAN(settings).to(device, memory_format=torch.channels_last)
-    wrapped = workers.distributed(gan)
+    generators, judges = (
+        part(settings).to(device, memory_format=torch.channels_last) for part in (Generators, Discriminators)
+    )
+    make, judge = workers.distributed(generators), workers.distributed(judges)
     optimizers = [
-        torch.optim.Adam(parameters, settings.learning_rate, betas=(0.5, 0.999))
-        for parameters in (gan.generators(), gan.discriminators())
+        torch.optim.Adam(part.parameters(), settings.learning_rate, betas=(0.5, 0.999)) for part in (generators, judges)
     ]
     stores = ImageStore(bevs), ImageStore(tiles)
     pools = ImagePool(), ImagePool()
@@ -38,21 +39,27 @@ def fit_cyclegan(
     def step(index: int) -> dict[str, Tensor]:
         rng = np.random.default_rng((seed, 1, index))
         bev, tile = (draw(store, settings.batch, rng, rows).to(device) for store in stores)
-        generator = torch.Generator().manual_seed(int(rng.integers(1 << 60)))
+        swaps = torch.Generator().manual_seed(int(rng.integers(1 << 60)))
         for optimizer in optimizers:
             optimizer.param_groups[0]["lr"] = settings.learning_rate * min(1.0, 2 - 2 * index / settings.steps)
         with torch.autocast(device, torch.bfloat16):
-            loss, fake_tile, fake_bev = wrapped("generators", bev, tile)
+            made = make(bev, tile)
+            judges.requires_grad_(False)
+            loss = generator_loss(made, bev, tile, judges(made.fake_tile, made.fake_bev), settings)
+            judges.requires_grad_(True)
             _descend(optimizers[0], loss)
-            shown = pools[0].swap(fake_tile.float(), generator), pools[1].swap(fake_bev.float(), generator)
-            (judged,) = wrapped("discriminators", bev, tile, *shown)
+            shown = [
+                pool.swap(fake.detach().float(), swaps) for pool, fake in zip(pools, made[:2], strict=True)
+            ]
+            judged = discriminator_loss(judge(tile, bev), judge(*shown))
             _descend(optimizers[1], judged)
         return {"generator_loss": loss.detach(), "discriminator_loss": judged.detach()}
 
     state = {
-        "gan": gan,
-        "generators": optimizers[0],
-        "discriminators": optimizers[1],
+        "generators": generators,
+        "judges": judges,
+        "generator_steps": optimizers[0],
+        "judge_steps": optimizers[1],
         "tile_pool": pools[0],
         "bev_pool": pools[1],
     }
@@ -60,8 +67,8 @@ def fit_cyclegan(
         step, settings.steps, name="translate", folder=folder, state=state, images_per_step=2 * settings.batch, log=log
     )
     if workers.rank() == 0:
-        save_generator(gan.to_tile, folder / "to_tile.pt")
-        save_generator(gan.to_bev, folder / "to_bev.pt")
+        save_generator(generators.to_tile, folder / "to_tile.pt")
+        save_generator(generators.to_bev, folder / "to_bev.pt")
     finish(folder, "translate")
 
 

@@ -21,19 +21,21 @@ def distributed(module: nn.Module) -> nn.Module:
     return DistributedDataParallel(module, gradient_as_bucket_view=True) if size() > 1 else module
 
 
-def gather(tensor: torch.Tensor) -> torch.Tensor:
-    """The tensors of all workers, concatenated in rank order, with gradients back to every one of them."""
+def gather(rows: torch.Tensor, batch: int) -> torch.Tensor:
+    """The whole global batch, from the rows that `share(batch)` gave each worker, with gradients back to all of them."""
     if size() == 1:
-        return tensor
+        return rows
     import torch.distributed.nn as dist_nn
 
-    return torch.cat(dist_nn.all_gather(tensor.contiguous()))
+    counts = [part.stop - part.start for part in (share(batch, worker) for worker in range(size()))]
+    padded = torch.cat((rows, rows.new_zeros(max(counts) - len(rows), *rows.shape[1:])))
+    return torch.cat([part[:count] for part, count in zip(dist_nn.all_gather(padded), counts, strict=True)])
 
 
-def share(batch: int) -> slice:
-    """This worker's rows of a global batch: as equal as they can be; none is dropped or doubled."""
-    start, end = batch * rank() // size(), batch * (rank() + 1) // size()
-    return slice(start, end)
+def share(batch: int, worker: int | None = None) -> slice:
+    """A worker's (this one's) rows of a global batch: as equal as they can be; none is dropped or doubled."""
+    worker = rank() if worker is None else worker
+    return slice(batch * worker // size(), batch * (worker + 1) // size())
 
 
 def barrier() -> None:

@@ -1,0 +1,147 @@
+"""Train the two towers on pairs: intra-view, (panorama, fake), or pseudo-labels. One loop for all of them."""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from ucvgl.config import Contrast
+from ucvgl.contrast.augment import Draws, erase, shake_panorama, tone, turn_panorama, warp_tile
+from ucvgl.contrast.batches import Pairs, epoch_order
+from ucvgl.contrast.infonce import info_nce
+from ucvgl.data.image_store import ImageStore
+from ucvgl.model import workers
+from ucvgl.model.loop import Log, finish, run_steps
+from ucvgl.model.towers import TwoTowers, View, load_towers, save_towers
+
+
+def fit_towers(
+    folder: Path,
+    start: Path,
+    sources: Sequence[Pairs],
+    *,
+    name: str,
+    epochs: int,
+    settings: Contrast,
+    seed: int,
+    device: str,
+    log: Log,
+    span: tuple[float, float] = (0.0, 1.0),
+) -> None:
+    """Train from the towers in `start` and write `trained.pt` (to go on from) and `model.pt` (to embed with) in `folder`.
+
+    An epoch takes every batch of every source once, in an order drawn from the seed; a batch holds one source, and its
+    negatives are the rest of it, gathered over all workers.
+
+    Args:
+        start: folder with a `model.pt`, and a `trained.pt` where earlier training is to be continued.
+        span: part of the cosine schedule that this call covers, 0..1; warm-up is the first 2 % of the whole.
+    """
+    towers = load_towers(start / "model.pt", device)
+    average = copy.deepcopy(towers).requires_grad_(False)
+    optimizer = torch.optim.AdamW(towers.parameters(), settings.learning_rate, weight_decay=settings.weight_decay)
+    state = {"towers": towers, "average": average, "optimizer": optimizer}
+    if (start / "trained.pt").exists():
+        for key, saved in torch.load(start / "trained.pt", map_location=device, weights_only=True).items():
+            state[key].load_state_dict(saved)
+    wrapped = workers.distributed(towers)
+    stores = {path: ImageStore(path) for source in sources for path in source.stores}
+    plan = _plan(sources, settings.batch, epochs, seed)
+
+    def step(index: int) -> dict[str, Tensor]:
+        source, rows = plan[index]
+        own = workers.share(len(rows))
+        draws = Draws((seed, index), len(rows), own, device)
+        quarters = draws.choice(4) if settings.rotate else torch.zeros_like(draws.choice(4))
+        flip = draws.chance(0.5 if settings.flip else 0.0)
+        sides = [
+            augment(_images(stores[path], numbers[rows[own]], device), view, draws, quarters, flip, settings)
+            for path, numbers, view in zip(source.stores, (source.query, source.reference), source.views, strict=True)
+        ]
+        progress = span[0] + (span[1] - span[0]) * index / len(plan)
+        optimizer.param_groups[0]["lr"] = settings.learning_rate * schedule(progress)
+        with torch.autocast(device, torch.bfloat16):
+            first, second = _describe(wrapped, sides, source.views)
+        first, second = workers.gather(first, len(rows)), workers.gather(second, len(rows))
+        labelled = None if source.labelled is None else torch.from_numpy(source.labelled[rows]).to(device)
+        scale = towers.logit_scale if workers.size() == 1 else wrapped.module.logit_scale
+        loss = info_nce(first, second, scale, label_smoothing=source.label_smoothing, labelled=labelled)
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        gradient = nn.utils.clip_grad_norm_(towers.parameters(), settings.clip_gradient)
+        optimizer.step()
+        _move_average(average, towers, settings.average_decay)
+        hits = (first @ second.T).argmax(1) == torch.arange(len(rows), device=device)
+        return {f"{source.name}_loss": loss.detach(), f"{source.name}_hits": hits.float().mean(), "gradient": gradient}
+
+    run_steps(step, len(plan), name=name, folder=folder, state=state, images_per_step=2 * settings.batch, log=log)
+    if workers.rank() == 0:
+        torch.save({key: part.state_dict() for key, part in state.items()}, folder / "trained.pt")
+        save_towers(average, folder / "model.pt")
+    finish(folder, name)
+
+
+def _plan(sources: Sequence[Pairs], batch: int, epochs: int, seed: int) -> list[tuple[Pairs, np.ndarray]]:
+    """Every step's source and pair numbers, for all epochs."""
+    plan = []
+    for epoch in range(epochs):
+        steps = [
+            (source, rows)
+            for number, source in enumerate(sources)
+            for rows in epoch_order(source, batch, (seed, epoch, number))
+        ]
+        order = np.random.default_rng((seed, epoch, len(sources))).permutation(len(steps))
+        plan.extend(steps[place] for place in order)
+    return plan
+
+
+def schedule(progress: float, *, warm_up: float = 0.02) -> float:
+    """Factor of the learning rate at a share of the training: linear warm-up, then half a cosine down to 0."""
+    if progress < warm_up:
+        return (progress + 1e-3) / (warm_up + 1e-3)
+    return 0.5 * (1 + math.cos(math.pi * (progress - warm_up) / (1 - warm_up)))
+
+
+def augment(
+    images: Tensor, view: View, draws: Draws, quarters: Tensor, flip: Tensor, settings: Contrast
+) -> Tensor:
+    """One side of a batch: mirrored and turned together with the other side, then changed on its own."""
+    if view == "query":
+        images = shake_panorama(turn_panorama(images, quarters, flip), draws, rotate_deg=settings.rotate_deg)
+    else:
+        images = warp_tile(
+            images,
+            draws,
+            quarters=quarters,
+            flip=flip,
+            shift=settings.shift,
+            rotate_deg=settings.rotate_deg,
+            scale=settings.scale,
+        )
+    images = tone(images, draws, settings.tone)
+    return erase(images, draws, holes=settings.holes, largest=0.3)
+
+
+def _images(store: ImageStore, rows: np.ndarray, device: str) -> Tensor:
+    return torch.from_numpy(store.read(rows)).to(device, non_blocking=True).permute(0, 3, 1, 2).float().div_(255)
+
+
+def _describe(towers: nn.Module, sides: list[Tensor], views: tuple[View, View]) -> tuple[Tensor, Tensor]:
+    """Descriptors of both sides; two sides of one view go through their encoder together."""
+    if views == ("query", "reference"):
+        return towers(*sides)
+    both = torch.cat(sides)
+    described = towers(both, None)[0] if views[0] == "query" else towers(None, both)[1]
+    return described.chunk(2)
+
+
+@torch.no_grad()
+def _move_average(average: TwoTowers, towers: TwoTowers, decay: float) -> None:
+    for kept, new in zip(average.parameters(), towers.parameters(), strict=True):
+        kept.lerp_(new, 1 - decay)

@@ -1,0 +1,1 @@
+"""The only package that imports Ray: it carries core functions to where the images and the machines are."""

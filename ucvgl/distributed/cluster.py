@@ -1,0 +1,171 @@
+"""Connect to the Ray cluster this job should run on, or start a local one, quietly."""
+
+from __future__ import annotations
+
+import atexit
+import logging
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import ray
+import ray.data
+
+import ucvgl
+from ucvgl.config import Resources
+
+log = logging.getLogger(__name__)
+
+OBJECT_STORE_BYTES = 800_000_000
+"""Of a local Ray: enough for the few shards in flight, small enough for a laptop."""
+
+QUIET = {
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_DATA_DISABLE_PROGRESS_BARS": "1",
+    "RAY_DEDUP_LOGS": "1",
+    "RAY_TRAIN_ENABLE_PRINT_PATCH": "0",  # prints of workers would appear twice
+    "RAY_CHDIR_TO_TRIAL_DIR": "0",  # relative paths keep their meaning in workers
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+}
+LOCAL = {
+    "RAY_AUTH_MODE": "disabled",  # unset, a token file of an earlier Ray locks `ray job submit` out
+    "RAY_TRAIN_HEALTH_CHECK_INTERVAL_S": "0.5",
+    "RAY_BACKEND_LOG_LEVEL": "fatal",  # C++ warnings of the driver go to the terminal, and alarm without cause
+    "RAY_num_workers_soft_limit": str(os.cpu_count()),  # idle processes, each tens of MB
+    "OMP_NUM_THREADS": "1",
+}
+
+
+@dataclass(frozen=True)
+class ClusterInfo:
+    """The cluster as the first screen of a run shows it."""
+
+    address: str
+    """`local`, or where the cluster was found."""
+    nodes: int
+    cpus: float
+    gpus: float
+    ray_version: str
+    logs: str
+    """Folder of Ray's own logs on this machine."""
+
+
+def connect(resources: Resources) -> ClusterInfo:
+    """Connect to `resources.address`, else to the cluster this job was submitted to, else start a local Ray.
+
+    Raises:
+        ValueError: a given cluster is too small for `resources`.
+    """
+    address = resources.address or os.environ.get("RAY_ADDRESS", "")
+    _defaults({"RAY_TRAIN_HEALTH_CHECK_INTERVAL_S": "1"} if address else LOCAL)
+    _defaults(QUIET)
+    quiet = {"logging_level": logging.WARNING, "log_to_driver": False, "configure_logging": True}
+    if address:
+        _authenticate()
+        ray.init(address=address, runtime_env=_code(), **quiet)
+    else:
+        _make_importable()
+        ray.init(
+            address="local",
+            num_cpus=max(os.cpu_count() or 1, round(cpus_at_once(resources)) + 2),
+            object_store_memory=OBJECT_STORE_BYTES,
+            include_dashboard=True,  # Ray Train polls the State API, which lives there
+            dashboard_host="127.0.0.1",
+            **quiet,
+        )
+    atexit.register(ray.shutdown)
+    _quiet_data()
+    total, context = ray.cluster_resources(), ray.get_runtime_context()
+    info = ClusterInfo(
+        address=address or "local",
+        nodes=sum(node["Alive"] for node in ray.nodes()),
+        cpus=total.get("CPU", 0),
+        gpus=total.get("GPU", 0),
+        ray_version=ray.__version__,
+        logs=str(Path(context.get_temp_dir()) / context.get_session_name() / "logs"),
+    )
+    if address:
+        preflight(resources, info)
+    return info
+
+
+def cpus_at_once(resources: Resources) -> float:
+    """CPUs that the job's training workers and actors hold at the same time."""
+    pools = resources.image_workers + resources.model_workers + resources.search_workers
+    return resources.train_workers * resources.train_cpus + pools
+
+
+def preflight(resources: Resources, cluster: ClusterInfo) -> None:
+    """Refuse what would wait for ever: Ray leaves work pending, without a word, when a cluster is too small.
+
+    Raises:
+        ValueError: with the numbers and the way out.
+    """
+    needed = cpus_at_once(resources) + 1  # one more for the tasks that read and write
+    if needed > cluster.cpus:
+        raise ValueError(
+            f"resources ask for {needed:g} CPUs at once (train_workers {resources.train_workers} x train_cpus "
+            f"{resources.train_cpus}, image_workers {resources.image_workers}, model_workers "
+            f"{resources.model_workers}, search_workers {resources.search_workers}, 1 to read and write) but the "
+            f"cluster at {cluster.address} has {cluster.cpus:g}; lower them, or add nodes"
+        )
+    gpus = resources.train_workers * resources.train_gpus + resources.model_workers * resources.model_gpus
+    if cluster.gpus and gpus > cluster.gpus:
+        raise ValueError(
+            f"resources ask for {gpus:g} GPUs at once (train_workers {resources.train_workers} x train_gpus "
+            f"{resources.train_gpus:g} + model_workers {resources.model_workers} x model_gpus "
+            f"{resources.model_gpus:g}) but the cluster at {cluster.address} has {cluster.gpus:g}; lower them, "
+            f"or add nodes"
+        )
+
+
+def gpu_share(wanted: float) -> float:
+    """The GPU share an actor asks for: none where the cluster has no GPU."""
+    return wanted if ray.cluster_resources().get("GPU", 0) else 0
+
+
+def cores() -> int:
+    """Processes worth running at once: a local Ray counts more CPUs than the machine has."""
+    logical = int(ray.cluster_resources().get("CPU", 1))
+    return min(logical, os.cpu_count() or 1) if len(ray.nodes()) == 1 else logical
+
+
+def threads_each(actors: int) -> int:
+    """Threads for each of so many actors that work while nothing else does: the whole machine, where there is one."""
+    return max(1, cores() // actors) if len(ray.nodes()) == 1 else 1
+
+
+def _defaults(environment: dict[str, str]) -> None:
+    for name, value in environment.items():
+        os.environ.setdefault(name, value)
+
+
+def _authenticate() -> None:
+    """Say explicitly whether to send a token; Ray looks for one by itself only with address `auto`."""
+    token = any(name in os.environ for name in ("RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH"))
+    token = token or (Path.home() / ".ray" / "auth_token").exists()
+    os.environ.setdefault("RAY_AUTH_MODE", "token" if token else "disabled")
+
+
+def _code() -> dict | None:
+    """Ship this package, unless the job's submission has shipped the working directory already."""
+    package = Path(ucvgl.__file__).parent
+    shipped = "RAY_JOB_CONFIG_JSON_ENV_VAR" in os.environ or "site-packages" in package.parts
+    return None if shipped else {"py_modules": [str(package)]}
+
+
+def _make_importable() -> None:
+    """Local workers inherit this environment: let them find the package where the driver found it."""
+    root = str(Path(ucvgl.__file__).resolve().parents[1])
+    known = os.environ.get("PYTHONPATH", "").split(os.pathsep)
+    if root not in known:
+        os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [root, *known]))
+
+
+def _quiet_data() -> None:
+    context = ray.data.DataContext.get_current()
+    context.enable_progress_bars = False
+    context.print_on_execution_start = False
+    context.execution_no_progress_timeout_s = 120  # starvation would otherwise be 30 silent minutes
+    logging.getLogger("ray.data").setLevel(logging.ERROR)
+    logging.getLogger("ray.train").setLevel(logging.ERROR)

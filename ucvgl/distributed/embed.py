@@ -1,0 +1,119 @@
+"""Descriptors of whole image stores: Ray Data streams the shards through a pool of actors that hold the encoders."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import cycle
+from pathlib import Path
+
+import numpy as np
+import ray
+import torch
+from ray.actor import ActorHandle
+
+from ucvgl.config import Resources
+from ucvgl.data.image_store import ImageStore
+from ucvgl.distributed.cluster import gpu_share, threads_each
+from ucvgl.distributed.progress import Progress
+from ucvgl.distributed.shards import count_images, read_shard, shard_number, shards_of
+from ucvgl.distributed.stream import Row, Step, stream
+from ucvgl.model.towers import View, embed, load_towers
+from ucvgl.types import Embeddings
+
+
+@dataclass(frozen=True)
+class EmbedJob:
+    """One image store through one encoder.
+
+    Args:
+        store: the images.
+        model: the two towers.
+        folder: where `part-*.npy` go, one per shard of the store, float32 [n d].
+    """
+
+    store: Path
+    model: Path
+    view: View
+    folder: Path
+
+
+class Embedder:
+    """Actor that keeps the encoders it was last asked for, so that many shards load them once."""
+
+    def __init__(self, threads: int) -> None:
+        torch.set_num_threads(threads)
+        self._model, self._towers = "", None
+
+    def embed(self, model: str, images: np.ndarray, view: View) -> np.ndarray:
+        if model != self._model:
+            self._towers = load_towers(model, "cuda" if torch.cuda.is_available() else "cpu")
+            self._model = model
+        return embed(self._towers, images, view)
+
+
+class EmbedPool:
+    """Embedders that outlive a call: a context manager for the whole curriculum.
+
+    A pool that Ray Data starts by itself ends with its execution, and importing torch anew costs every round 2.5 to 3 s
+    more than the embedding of a few thousand small images. So Ray Data streams the shards through reading tasks, and
+    these hand the images to actors of ours: 0.4 s per call.
+    """
+
+    def __init__(self, resources: Resources) -> None:
+        needs = {"num_cpus": 1, "num_gpus": gpu_share(resources.model_gpus)}
+        actor = ray.remote(**needs, max_restarts=-1, max_task_retries=-1)(Embedder)
+        count = resources.model_workers
+        self.actors: list[ActorHandle] = [actor.remote(threads_each(count)) for _ in range(count)]
+
+    def __enter__(self) -> EmbedPool:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for actor in self.actors:
+            ray.kill(actor)
+
+    def embed(self, jobs: Sequence[EmbedJob]) -> None:
+        """Write the descriptors of every job, all in one execution; parts that exist are kept."""
+        work = [(job, shard) for job in jobs for shard in shards_of(job.store)]
+        missing = [(job, shard) for job, shard in work if not part_path(job.folder, shard).exists()]
+        # Neighbours in the stream share a model, so that each actor loads it once.
+        total, left = (sum(count_images(shard) for _, shard in some) for some in (work, missing))
+        progress = Progress("embed", total, done=total - left)
+        rows = [
+            {"shard": str(shard), "model": str(job.model), "view": job.view, "folder": str(job.folder), "actor": actor}
+            for (job, shard), actor in zip(missing, cycle(range(len(self.actors))), strict=False)
+        ]
+        # in:          shard, model, view, folder, actor (which one of the pool)
+        # embed_shard: images (how many were embedded)
+        step = Step(embed_shard, {"actors": self.actors}, at_once=2 * len(self.actors), cpus=0.5)
+        for row in stream(rows, step):
+            progress.advance(row["images"])
+
+
+def embed_shard(row: Row, *, actors: list[ActorHandle]) -> Row:
+    """Read a shard, have it embedded, publish its part by rename."""
+    _, images = read_shard(row["shard"])
+    vectors = ray.get(actors[row["actor"]].embed.remote(row["model"], images, row["view"]))
+    path = part_path(Path(row["folder"]), Path(row["shard"]))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    aside = path.with_name(f".{path.name}.{os.getpid()}")
+    with aside.open("wb") as file:
+        np.save(file, np.asarray(vectors, np.float32))
+    os.replace(aside, path)
+    return {"images": len(images)}
+
+
+def part_path(folder: Path, shard: Path) -> Path:
+    return folder / f"part-{shard_number(shard):05d}.npy"
+
+
+def parts_of(folder: Path) -> list[Path]:
+    """The written parts of one job, in row order."""
+    return sorted(folder.glob("part-*.npy"))
+
+
+def read_embeddings(store: Path, folder: Path) -> Embeddings:
+    """The descriptors in `folder`, with the ids of the store they were made from."""
+    return Embeddings(id=ImageStore(store).ids, vector=np.concatenate([np.load(part) for part in parts_of(folder)]))

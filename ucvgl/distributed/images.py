@@ -1,0 +1,166 @@
+"""Every image read once, projected and written as the networks see it, streamed by Ray Data shard by shard."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from functools import lru_cache
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pyarrow as pa
+
+from ucvgl.config import Experiment
+from ucvgl.data.decode import BadImage, decode, resize
+from ucvgl.data.image_store import shard_path, write_shard
+from ucvgl.data.storage import read
+from ucvgl.distributed.progress import Progress
+from ucvgl.distributed.stream import Row, Step, stream
+from ucvgl.projection.birdseye import BirdsEye
+from ucvgl.types import Catalog
+
+REJECTED = pa.schema([(name, pa.string()) for name in ("split", "view", "id", "uri", "reason")])
+
+
+def project_images(catalogs: Mapping[str, Catalog], folder: Path, *, experiment: Experiment) -> pa.Table:
+    """Read every image once and write it as the networks see it, with a bird's-eye view of every query.
+
+    Writes the stores `<folder>/<split>/{queries,bev,references}` and, where images were bad, `bad-*.json` beside the
+    shard they are missing from. Shards that exist are kept.
+
+    Args:
+        catalogs: split ("train", ...) -> its images.
+
+    Returns:
+        the images that could not be read: columns split, view, id, uri, reason.
+
+    Raises:
+        ValueError: more than `dataset.max_bad_share` of the images are bad.
+    """
+    resources = experiment.resources
+    rows = _shard_rows(catalogs, folder, resources.images_per_shard)
+    missing = [row for row in rows if not shard_path(folder / row["split"] / row["view"], row["shard"]).exists()]
+    total, left = (sum(len(row["id"]) for row in some) for some in (rows, missing))
+    limit = experiment.dataset.max_bad_share * total
+    rejected = _rejected(folder)
+    progress = Progress("project", total, done=total - left)
+    # in:      split, view, shard, id [n], uri [n]
+    # Project: split, view, shard, id [good], image, bev (raw pixels of the good ones), bad (JSON)
+    # write:   split, view, shard, images (how many were read), bad
+    steps = (
+        Step(Project, {"experiment": experiment}, at_once=resources.image_workers),
+        Step(write_projected, {"folder": str(folder), "experiment": experiment}, at_once=2, cpus=0.5),
+    )
+    for row in stream(missing, *steps):
+        rejected += json.loads(row["bad"])
+        progress.advance(row["images"])
+        _refuse_too_many(rejected, limit, total, experiment.dataset.max_bad_share)
+    _refuse_too_many(rejected, limit, total, experiment.dataset.max_bad_share)
+    return pa.Table.from_pylist(sorted(rejected, key=lambda bad: tuple(bad.values())), schema=REJECTED)
+
+
+class Project:
+    """Actor that reads, decodes, projects and shrinks the images of one shard; a bad one costs only itself."""
+
+    def __init__(self, experiment: Experiment) -> None:
+        cv2.setNumThreads(1)
+        self.dataset, self.projection = experiment.dataset, experiment.projection
+        self._birdseye = lru_cache(maxsize=8)(self._make_birdseye)
+
+    def _make_birdseye(self, height: int, width: int) -> BirdsEye:
+        angles = self.projection
+        return BirdsEye(
+            self.dataset.tile_size,
+            height,
+            width,
+            fov_deg=angles.fov_deg,
+            top_elevation_deg=angles.top_elevation_deg,
+            bottom_elevation_deg=angles.bottom_elevation_deg,
+        )
+
+    def __call__(self, row: Row) -> Row:
+        good, images, bevs, bad = [], [], [], []
+        for identity, uri in zip(row["id"], row["uri"], strict=True):
+            try:
+                image = decode(read(uri), uri)
+            except (BadImage, OSError) as error:
+                reason = error.reason if isinstance(error, BadImage) else str(error)
+                bad.append({"split": row["split"], "view": row["view"], "id": identity, "uri": uri, "reason": reason})
+                continue
+            good.append(identity)
+            if row["view"] == "queries":
+                images.append(resize(image, self.dataset.panorama_height, self.dataset.panorama_width))
+                bevs.append(self._from_above(image))
+            else:
+                images.append(resize(image, self.dataset.tile_size, self.dataset.tile_size))
+        where = {key: row[key] for key in ("split", "view", "shard")}
+        return {**where, "id": good, "image": _raw(images), "bev": _raw(bevs), "bad": json.dumps(bad)}
+
+    def _from_above(self, panorama: np.ndarray) -> np.ndarray:
+        if self.projection.bev:
+            return self._birdseye(*panorama.shape[:2])(panorama)
+        return resize(panorama, self.dataset.tile_size, self.dataset.tile_size)
+
+
+def write_projected(row: Row, *, folder: str, experiment: Experiment) -> Row:
+    """Publish one projected shard; the file whose existence says "done" comes last."""
+    dataset, split = experiment.dataset, Path(folder) / row["split"]
+    tile, ids, shard = dataset.tile_size, list(row["id"]), row["shard"]
+    queries = row["view"] == "queries"
+    height, width = (dataset.panorama_height, dataset.panorama_width) if queries else (tile, tile)
+    if queries:
+        write_shard(split / "bev", shard, ids, _pixels(row["bev"], tile, tile))
+    bad = json.loads(row["bad"])
+    if bad:
+        _publish(split / row["view"] / f"bad-{shard:05d}.json", row["bad"])
+    write_shard(split / row["view"], shard, ids, _pixels(row["image"], height, width))
+    where = {key: row[key] for key in ("split", "view", "shard")}
+    return {**where, "images": len(ids) + len(bad), "bad": row["bad"]}
+
+
+def _shard_rows(catalogs: Mapping[str, Catalog], folder: Path, images_per_shard: int) -> list[Row]:
+    """One row per shard. An attempt that goes on keeps the shards of the one that began, whatever it asks for."""
+    layout = folder / "shards.json"
+    if not layout.exists():
+        _publish(layout, json.dumps({"images_per_shard": images_per_shard}))
+    size = json.loads(layout.read_text())["images_per_shard"]
+    rows = []
+    for split, catalog in catalogs.items():
+        for view, table in (("queries", catalog.queries), ("references", catalog.references)):
+            for start in range(0, table.num_rows, size):
+                part = table.slice(start, size)
+                where = {"split": split, "view": view, "shard": start // size}
+                rows.append({**where, "id": part["id"].to_pylist(), "uri": part["uri"].to_pylist()})
+    return rows
+
+
+def _rejected(folder: Path) -> list[dict[str, str]]:
+    """What finished shards are missing. A shard without its images is done again, and its list with it."""
+    lists = [path for path in folder.glob("*/*/bad-*.json") if shard_path(path.parent, int(path.stem[4:])).exists()]
+    return [bad for path in lists for bad in json.loads(path.read_text())]
+
+
+def _refuse_too_many(rejected: list[dict[str, str]], limit: float, total: int, share: float) -> None:
+    if len(rejected) > limit:
+        first = "; ".join(f"{bad['uri']}: {bad['reason']}" for bad in rejected[:3])
+        raise ValueError(
+            f"{len(rejected)} of {total} images cannot be used, more than dataset.max_bad_share {share:g} allows: "
+            f"{first}; repair or remove them, or raise the share"
+        )
+
+
+def _raw(images: list[np.ndarray]) -> bytes:
+    return b"".join(np.ascontiguousarray(image).data for image in images)
+
+
+def _pixels(raw: bytes, height: int, width: int) -> np.ndarray:
+    return np.frombuffer(raw, np.uint8).reshape(-1, height, width, 3)
+
+
+def _publish(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    aside = path.with_name(f".{path.name}.{os.getpid()}")
+    aside.write_text(text)
+    os.replace(aside, path)

@@ -1,0 +1,106 @@
+"""What the driver and the training workers tell each other: programs one way, log rows and outcomes the other."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any
+
+POLL_S = 20.0
+"""Longest time a question waits for its answer before it is asked again."""
+
+DRAIN_S = 1.0
+"""Longest time that log rows are held back."""
+
+ATTEMPTS = 4
+"""Worker groups that a program may use up before it is called deadly."""
+
+
+@dataclass(frozen=True)
+class Command:
+    """A program to run: `module:function`, and what to call it with."""
+
+    number: int
+    program: str
+    arguments: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a command ended: with a value or, where there is a traceback, with an error."""
+
+    number: int
+    value: Any = None
+    message: str = ""
+    """Of a `ValueError`, which is meant for the user."""
+    traceback: str = ""
+
+
+class Mailbox:
+    """Actor between driver and workers. Questions wait inside it, so nobody has to ask in a loop."""
+
+    CLOSED = "closed"
+
+    def __init__(self) -> None:
+        self._changed = asyncio.Condition()
+        self._command: Command | None = None
+        self._outcome: Outcome | None = None
+        self._rows: list[dict[str, Any]] = []
+        self._attempts = 0
+        self._joined = False
+        self._closed = False
+
+    async def submit(self, command: Command) -> None:
+        async with self._changed:
+            self._command, self._outcome, self._attempts = command, None, 0
+            self._changed.notify_all()
+
+    async def next(self, done: int, new_group: bool) -> Command | str | None:
+        """The command in flight, if its number is beyond `done`; `CLOSED` at the end; None: ask again.
+
+        Args:
+            new_group: asked by rank 0 that has run nothing yet. Each such group but the first replaces a dead one.
+        """
+        async with self._changed:
+            self._joined = True
+            await self._wait(lambda: self._closed or self._pending(done), POLL_S)
+            if self._closed:
+                return self.CLOSED
+            if not self._pending(done):
+                return None
+            self._attempts += new_group
+            if self._attempts <= ATTEMPTS:
+                return self._command
+            self._outcome = Outcome(self._command.number, traceback=f"its workers died {ATTEMPTS} times in a row")
+            self._changed.notify_all()
+            return None
+
+    async def report(self, row: dict[str, Any]) -> None:
+        self._rows.append(row)
+
+    async def finish(self, outcome: Outcome) -> None:
+        """The first outcome counts: what follows an error on one worker are its echoes on the others."""
+        async with self._changed:
+            if self._outcome is None and self._command and outcome.number == self._command.number:
+                self._outcome = outcome
+                self._changed.notify_all()
+
+    async def drain(self, number: int) -> tuple[list[dict[str, Any]], Outcome | None, bool]:
+        """New log rows, the outcome of this command if it has one, and whether any worker ever asked for work."""
+        async with self._changed:
+            await self._wait(lambda: self._outcome is not None, DRAIN_S)
+            rows, self._rows = self._rows, []
+            return rows, self._outcome, self._joined
+
+    async def close(self) -> None:
+        async with self._changed:
+            self._closed = True
+            self._changed.notify_all()
+
+    def _pending(self, done: int) -> bool:
+        return self._command is not None and self._outcome is None and self._command.number > done
+
+    async def _wait(self, ready: Any, seconds: float) -> None:
+        with suppress(asyncio.TimeoutError):
+            await asyncio.wait_for(self._changed.wait_for(ready), seconds)

@@ -1,0 +1,65 @@
+"""Ray Data, cut down to what the stages need: rows stream through steps, each a pool of actors or of tasks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import ray.data
+from ray.data import ActorPoolStrategy, TaskPoolStrategy
+from ray.exceptions import RayTaskError
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Step:
+    """One transform of a row: a function runs in tasks, a callable class in a fixed pool of actors.
+
+    Args:
+        run: `row -> row`, or a class whose instances are.
+        settings: keyword arguments of the function, or of the class's constructor.
+        at_once: actors, or tasks that may run at the same time.
+        cpus: of each of them. Ray Data fuses steps of equal needs into one process; unequal needs keep them apart.
+        gpus: of each of them.
+    """
+
+    run: Callable[..., Any]
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    at_once: int = 1
+    cpus: float = 1
+    gpus: float = 0
+
+
+def stream(rows: Sequence[Row], *steps: Step) -> Iterator[Row]:
+    """Results as they arrive, in no particular order; every row is a block of its own.
+
+    Raises:
+        ValueError: as raised by a step, with its message.
+    """
+    if not rows:
+        return
+    data = ray.data.from_items(list(rows), override_num_blocks=len(rows))
+    for step in steps:
+        needs = {"num_cpus": step.cpus, "num_gpus": step.gpus or None}
+        if isinstance(step.run, type):
+            pool = ActorPoolStrategy(size=min(step.at_once, len(rows)))
+            data = data.map(step.run, fn_constructor_kwargs=dict(step.settings), compute=pool, **needs)
+        else:
+            tasks = TaskPoolStrategy(size=step.at_once)
+            data = data.map(step.run, fn_kwargs=dict(step.settings), compute=tasks, **needs)
+    try:
+        yield from data.iter_rows()
+    except RayTaskError as error:
+        raise user_error(error) from error
+
+
+def user_error(error: BaseException) -> BaseException:
+    """The `ValueError` at the bottom of Ray's wrappings, else the error itself."""
+    inner: BaseException | None = error
+    while inner is not None:
+        if isinstance(inner, ValueError) and not isinstance(inner, RayTaskError):
+            return inner
+        inner = getattr(inner, "cause", None) or inner.__cause__
+    return error

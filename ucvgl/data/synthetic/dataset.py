@@ -1,0 +1,133 @@
+"""Rendered worlds as a folder of images: two piles per split, and the truth kept apart.
+
+    <folder>/<split>/panorama/<id>.jpg   <folder>/<split>/satellite/<id>.jpg
+    <folder>/<split>/reference_positions-<world>.parquet   id, lat, lon
+    <folder>/truth/<split>-<world>.parquet                 query_id, reference_id
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import os
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Literal
+
+import cv2
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from ucvgl.config import Synthetic
+from ucvgl.data.synthetic.levels import LEVELS
+from ucvgl.data.synthetic.panorama import render_panorama
+from ucvgl.data.synthetic.tile import render_tile
+from ucvgl.data.synthetic.world import build_world, places
+from ucvgl.types import Catalog
+
+PLACES_PER_WORLD = 500
+RENDERER = 1
+"""Raise it when the same settings give other pictures."""
+METRES_PER_DEGREE = 111_320.0
+
+
+@dataclass(frozen=True)
+class WorldPlan:
+    """One world to render: the unit of parallel work and of resuming."""
+
+    split: Literal["train", "validation"]
+    seed: int
+    places: int
+
+
+def plan(settings: Synthetic) -> list[WorldPlan]:
+    """The worlds that hold the places asked for; no world serves two splits, nor two seeds."""
+    for name in ("queries_without_reference", "references_without_query"):
+        if not 0 <= getattr(settings, name) <= 1:
+            raise ValueError(f"synthetic.{name} is {getattr(settings, name)}; it is a share, from 0 to 1")
+    if settings.queries_without_reference + settings.references_without_query > 1:
+        raise ValueError("synthetic.queries_without_reference and references_without_query are more than 1 together")
+    worlds = []
+    for split, total in (("train", settings.train_places), ("validation", settings.validation_places)):
+        for number, first in enumerate(range(0, total, PLACES_PER_WORLD)):
+            seed = int(_digest(settings.seed, split, number), 16) % 2**31
+            worlds.append(WorldPlan(split, seed, min(PLACES_PER_WORLD, total - first)))
+    return worlds
+
+
+def settings_digest(settings: Synthetic) -> str:
+    """Short name of everything that decides the pictures."""
+    return _digest(RENDERER, json.dumps(asdict(settings), sort_keys=True), asdict(LEVELS[settings.level]))[:12]
+
+
+def render_world(settings: Synthetic, item: WorldPlan, folder: Path | str) -> None:
+    """Render one world into `folder`, unless it is there; its truth file is published last."""
+    truth_path = Path(folder) / "truth" / f"{item.split}-{item.seed}.parquet"
+    if truth_path.exists():
+        return
+    panoramas, tiles = (Path(folder) / item.split / view for view in ("panorama", "satellite"))
+    for path in (panoramas, tiles, truth_path.parent):
+        path.mkdir(parents=True, exist_ok=True)
+    world = build_world(item.seed, LEVELS[settings.level])
+    spots = places(world)[: item.places]
+    if len(spots) < item.places:
+        raise ValueError(f"world {item.seed} has room for {len(spots)} places, {item.places} were asked for")
+    has_query, has_reference = _open_world(settings, item)
+    ids = {view: [_digest(item.seed, view, k)[:16] for k in range(item.places)] for view in ("query", "reference")}
+    size = {"height": settings.panorama_height, "width": settings.panorama_width}
+    for k, spot in enumerate(spots):
+        if has_query[k]:
+            _write_jpeg(panoramas / f"{ids['query'][k]}.jpg", render_panorama(world, spot, k, **size))
+        if has_reference[k]:
+            _write_jpeg(tiles / f"{ids['reference'][k]}.jpg", render_tile(world, spot, k, size=settings.tile_size))
+    anchor = np.random.default_rng([item.seed, 5]).uniform((36, -10), (58, 25))
+    metres = METRES_PER_DEGREE * np.array([1, math.cos(math.radians(anchor[0]))])
+    position = anchor + spots[:, ::-1] / metres
+    kept = [k for k in range(item.places) if has_reference[k]]
+    located = {"id": [ids["reference"][k] for k in kept], "lat": position[kept, 0], "lon": position[kept, 1]}
+    _write_table(Path(folder) / item.split / f"reference_positions-{item.seed}.parquet", located, "id")
+    both = [k for k in kept if has_query[k]]
+    pairs = {f"{view}_id": [ids[view][k] for k in both] for view in ("query", "reference")}
+    _write_table(truth_path, pairs, "query_id")
+
+
+def catalog(folder: Path | str, split: str) -> Catalog:
+    """The two piles of a split, each sorted by opaque id; reads no truth."""
+    home = Path(folder) / split
+    queries = _listing(home / "panorama")
+    references = _listing(home / "satellite")
+    located = [pq.read_table(path) for path in sorted(home.glob("reference_positions-*.parquet"))]
+    return Catalog(queries, references.join(pa.concat_tables(located), "id").sort_by("id"))
+
+
+def _open_world(settings: Synthetic, item: WorldPlan) -> tuple[np.ndarray, np.ndarray]:
+    """Which places keep their panorama, and which their tile."""
+    order = np.random.default_rng([item.seed, 6]).permutation(item.places)
+    lone_queries = round(settings.queries_without_reference * item.places)
+    lone_references = min(round(settings.references_without_query * item.places), item.places - lone_queries)
+    rank = np.argsort(order)
+    return (rank < lone_queries) | (rank >= lone_queries + lone_references), rank >= lone_queries
+
+
+def _listing(folder: Path) -> pa.Table:
+    paths = sorted(folder.glob("*.jpg"), key=lambda path: path.stem)
+    if not paths:
+        raise ValueError(f"{folder} holds no image; render the synthetic worlds first")
+    return pa.table({"id": [path.stem for path in paths], "uri": [str(path) for path in paths]})
+
+
+def _write_jpeg(path: Path, image: np.ndarray) -> None:
+    if not cv2.imwrite(str(path), image[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 95]):
+        raise OSError(f"{path} could not be written")
+
+
+def _write_table(path: Path, columns: dict, order: str) -> None:
+    aside = path.with_name(f".{path.name}.{os.getpid()}")
+    pq.write_table(pa.table(columns).sort_by(order), aside)
+    os.replace(aside, path)
+
+
+def _digest(*parts: object) -> str:
+    return hashlib.sha256("/".join(map(str, parts)).encode()).hexdigest()

@@ -1,0 +1,94 @@
+"""One continuous world per seed: its ground, the things on it, and the places where a camera can stand."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from ucvgl.data.synthetic.draft import CELL, Draft
+from ucvgl.data.synthetic.levels import Level
+from ucvgl.data.synthetic.lots import fill_block, zone_blocks
+from ucvgl.data.synthetic.palette import WALKABLE, Palette, autumn_palette, summer_palette
+from ucvgl.data.synthetic.plants import plant_block, plant_streets
+from ucvgl.data.synthetic.roads import draw_roads, lay_out
+from ucvgl.data.synthetic.solids import CYLINDER, ELLIPSOID, SOLID
+
+CAMERA_HEIGHT_M = 2.0
+TILE_HALF_SIDE_M = CAMERA_HEIGHT_M * float(np.tan(np.deg2rad(85)))
+"""So that a tile shows what a bird's-eye view with a field of view of 170 degrees shows."""
+EDGE_M = 36
+"""No place is nearer to the world's edge."""
+
+
+@dataclass(frozen=True)
+class World:
+    """A world as arrays; x runs east and y north, in metres.
+
+    Args:
+        ground: material of each cell, row 0 at the south edge.
+        solids: things that stand on the ground, of type `SOLID`.
+        car_places: x, y, yaw of each place for a car.
+        summer: colours seen from the ground.
+        autumn: colours seen from above.
+    """
+
+    seed: int
+    level: Level
+    side_m: float
+    ground: np.ndarray
+    solids: np.ndarray
+    car_places: np.ndarray
+    summer: Palette
+    autumn: Palette
+
+
+def build_world(seed: int, level: Level, *, side_m: float = 1024.0) -> World:
+    """The world of a seed."""
+    draft = Draft(side_m, np.random.default_rng([seed, 1]))
+    network = lay_out(draft.rng, side_m, 78.0)
+    blocks = zone_blocks(draft, network.junctions)
+    draw_roads(draft, network)
+    for zone, corners in blocks:
+        fill_block(draft, zone, corners)
+    plant_streets(draft, network, level.canopy)
+    for zone, corners in blocks:
+        plant_block(draft, zone, corners, level.canopy)
+    return finished(draft, seed, level)
+
+
+def finished(draft: Draft, seed: int, level: Level) -> World:
+    """The world of a draft, which may also have been drawn by hand."""
+    return World(
+        seed,
+        level,
+        draft.side_m,
+        draft.ground,
+        np.array(draft.solids, SOLID),
+        np.array(draft.car_places, np.float64).reshape(-1, 3),
+        summer_palette(seed),
+        autumn_palette(seed, level.palette),
+    )
+
+
+def places(world: World) -> np.ndarray:
+    """Camera positions [n, 2]: on roads, paths and squares, `spacing_m` apart, in random order."""
+    step = round(1 / CELL)
+    ground = world.ground[step // 2 :: step, step // 2 :: step]
+    open_ground = np.isin(ground, WALKABLE)
+    open_ground[:EDGE_M] = open_ground[-EDGE_M:] = open_ground[:, :EDGE_M] = open_ground[:, -EDGE_M:] = False
+    blocked = np.zeros(open_ground.shape, np.uint8)
+    for solid in world.solids[world.solids["bottom"] < 2.5]:
+        if solid["shape"] != ELLIPSOID:
+            margin = 1.6 if solid["shape"] == CYLINDER else 1.0
+            cv2.circle(blocked, (int(solid["x"]), int(solid["y"])), int(solid["reach"] + margin), 1, -1)
+    rng = np.random.default_rng([world.seed, 2])
+    candidates = rng.permutation(np.argwhere(open_ground & (blocked == 0)))
+    near = np.zeros(open_ground.shape, np.uint8)
+    found = []
+    for row, column in candidates:
+        if not near[row, column]:
+            cv2.circle(near, (int(column), int(row)), int(world.level.spacing_m), 1, -1)
+            found.append((column + 0.5, row + 0.5))
+    return np.array(found, np.float64).reshape(-1, 2)

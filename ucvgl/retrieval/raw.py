@@ -1,0 +1,75 @@
+"""How far one gets without learning: correlating bird's-eye views with tiles, pixel by pixel."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import cv2
+import numpy as np
+from jaxtyping import Float, Int, UInt8
+
+SIDE = 64
+SHIFTS = (-4, -2, 0, 2, 4)
+ROTATIONS_DEG = (-6.0, -3.0, 0.0, 3.0, 6.0)
+
+
+def raw_recall(
+    bevs: UInt8[np.ndarray, "n h w 3"], tiles: UInt8[np.ndarray, "m h w 3"], truth_index: Int[np.ndarray, " n"]
+) -> dict[str, float]:
+    """R@1 (0 to 1) of correlation at 64 by 64 pixels: what any trained result has to be compared with.
+
+    `colour` and `edges` compare as is; `colour_search, edges_search` keep the best of 125 small shifts and rotations
+    of the bird's-eye view. A query whose truth is -1 has no tile and is not counted. Ties count against the method.
+    """
+    recall = {}
+    for name, features in (("colour", colour_features), ("edges", edge_features)):
+        reference = _unit(np.stack([features(_small(tile)) for tile in tiles]))
+        query = [features(_small(bev)) for bev in bevs]
+        recall[name] = recall_at_1(_unit(np.stack(query)) @ reference.T, truth_index)
+        best = np.full((len(bevs), len(tiles)), -np.inf, np.float32)
+        for moved in _moves(query):
+            np.maximum(best, _unit(moved) @ reference.T, out=best)
+        recall[f"{name}_search"] = recall_at_1(best, truth_index)
+    return recall
+
+
+def recall_at_1(score: Float[np.ndarray, "n m"], truth_index: Int[np.ndarray, " n"]) -> float:
+    """Share of queries whose truth scores higher than every other reference."""
+    counted = np.flatnonzero(truth_index >= 0)
+    true = score[counted, truth_index[counted]]
+    rivals = (score[counted] >= true[:, None]).sum(1)
+    return float((rivals == 1).mean())
+
+
+def colour_features(image: UInt8[np.ndarray, "h w 3"]) -> Float[np.ndarray, "h w 3"]:
+    """Each channel with mean 0 and deviation 1, so that exposure and white balance do not matter."""
+    colour = image.astype(np.float32)
+    return (colour - colour.mean((0, 1))) / (colour.std((0, 1)) + 1e-3)
+
+
+def edge_features(image: UInt8[np.ndarray, "h w 3"]) -> Float[np.ndarray, "h w 1"]:
+    """Strength of the brightness gradient, mean 0 and deviation 1."""
+    grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY).astype(np.float32)
+    strength = np.hypot(cv2.Sobel(grey, cv2.CV_32F, 1, 0), cv2.Sobel(grey, cv2.CV_32F, 0, 1))
+    strength = cv2.GaussianBlur(strength, (0, 0), 1)
+    return ((strength - strength.mean()) / (strength.std() + 1e-3))[..., None]
+
+
+def _moves(features: list[np.ndarray]) -> Iterator[np.ndarray]:
+    """All images turned and shifted alike; what comes in from outside is 0, the mean."""
+    for degrees in ROTATIONS_DEG:
+        for down in SHIFTS:
+            for right in SHIFTS:
+                matrix = cv2.getRotationMatrix2D(((SIDE - 1) / 2, (SIDE - 1) / 2), degrees, 1)
+                matrix[:, 2] += (right, down)
+                moved = [cv2.warpAffine(image, matrix, (SIDE, SIDE)) for image in features]
+                yield np.stack(moved).reshape(len(features), SIDE, SIDE, -1)
+
+
+def _small(image: np.ndarray) -> np.ndarray:
+    return cv2.resize(image, (SIDE, SIDE), interpolation=cv2.INTER_AREA)
+
+
+def _unit(features: np.ndarray) -> np.ndarray:
+    flat = features.reshape(len(features), -1)
+    return flat / np.maximum(np.linalg.norm(flat, axis=1, keepdims=True), 1e-9)

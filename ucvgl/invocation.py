@@ -1,0 +1,140 @@
+"""What a command line asks for: preset < `--config file.yaml` < flags, checked as a whole."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any
+
+import tyro
+
+from ucvgl.config import Experiment
+from ucvgl.limits import check
+from ucvgl.presets import PRESETS
+from ucvgl.settings import Mistakes, differences, read_yaml, suggestion, with_changes
+
+
+@dataclass(frozen=True)
+class Flags:
+    """What to do with a run; the settings of the experiment are flags too."""
+
+    preset: tyro.conf.Positional[str] = "synthetic"
+    """The experiment to begin from: synthetic, tiny or folder."""
+    config: Path | None = None
+    """YAML file of settings, laid over the preset."""
+    run: Path | None = None
+    """Folder of the run; runs/PRESET when not given."""
+    redo: tyro.conf.UseAppendAction[tuple[str, ...]] = ()
+    """Make this stage again, and all that was made from it."""
+    stop_after: str | None = None
+    """Stop when this stage is done."""
+    dry_run: bool = False
+    """Say what would happen, and do nothing."""
+
+
+@dataclass(frozen=True)
+class FlagsAndSettings(Flags):
+    """What to do with a run, and every setting of the experiment."""
+
+    experiment: Annotated[Experiment, tyro.conf.arg(name=""), tyro.conf.FlagConversionOff] = field(
+        default_factory=Experiment
+    )
+
+
+@dataclass(frozen=True)
+class Invocation:
+    """One checked command.
+
+    Args:
+        changed: settings that differ from the preset: (dotted name, preset's value, value).
+    """
+
+    preset: str
+    experiment: Experiment
+    changed: list[tuple[str, Any, Any]]
+    run: Path
+    redo: tuple[str, ...]
+    stop_after: str | None
+    dry_run: bool
+
+
+def resolve(argv: Sequence[str], *, stages: Sequence[str] = ()) -> Invocation:
+    """Read a command line.
+
+    Args:
+        argv: without the program's name.
+        stages: names that `--redo` and `--stop-after` may take, `3_translate` or just `translate`.
+
+    Raises:
+        Mistakes: everything that is wrong with it, at once.
+    """
+    rest, changes, mistakes = _split(argv)
+    if "-h" in rest or "--help" in rest:
+        _print_help(rest)
+    flags = tyro.cli(Flags, args=rest, description="Unknown flags are settings; see --help.")
+    if flags.preset not in PRESETS:
+        near = suggestion(flags.preset, list(PRESETS))
+        mistakes.append(f"{flags.preset!r} is not a preset; there are {', '.join(PRESETS)}{near}")
+    preset = PRESETS.get(flags.preset, Experiment)()
+    experiment = preset
+    if flags.config is not None:
+        written, unread = _read_config(flags.config)
+        experiment, wrong = with_changes(experiment, written)
+        mistakes += unread + [f"{flags.config}: {line}" for line in wrong]
+    experiment, wrong = with_changes(experiment, changes)
+    mistakes += wrong + check(experiment)
+    redo = tuple(_stage(name, stages, mistakes) for name in flags.redo)
+    stop_after = flags.stop_after and _stage(flags.stop_after, stages, mistakes)
+    if mistakes:
+        raise Mistakes(mistakes)
+    run = flags.run or Path("runs") / flags.preset
+    return Invocation(
+        flags.preset, experiment, differences(preset, experiment), run, redo, stop_after, flags.dry_run
+    )
+
+
+def _split(argv: Sequence[str]) -> tuple[list[str], dict[str, str], list[str]]:
+    """The command line without the settings; the settings; settings that lack a value."""
+    own = {"--config", "--run", "--redo", "--stop-after", "--dry-run", "--help"}
+    rest: list[str] = []
+    changes: dict[str, str] = {}
+    mistakes: list[str] = []
+    tokens = list(argv)
+    while tokens:
+        token = tokens.pop(0)
+        flag, equals, value = token.partition("=")
+        if not token.startswith("--") or flag.replace("_", "-") in own:
+            rest.append(token)
+            continue
+        name = flag[2:].replace("-", "_")
+        if equals:
+            changes[name] = value
+        elif tokens and not tokens[0].startswith("--"):
+            changes[name] = tokens.pop(0)
+        else:
+            mistakes.append(f"{name}: the value is missing; write {flag} VALUE")
+    return rest, changes, mistakes
+
+
+def _read_config(path: Path) -> tuple[dict[str, Any], list[str]]:
+    try:
+        return read_yaml(path.read_text(encoding="utf-8"), origin=str(path))
+    except (OSError, UnicodeDecodeError) as error:
+        return {}, [f"{path} cannot be read: {getattr(error, 'strerror', None) or error}"]
+
+
+def _stage(name: str, stages: Sequence[str], mistakes: list[str]) -> str:
+    for stage in stages:
+        if name in (stage, stage.partition("_")[2]):
+            return stage
+    short = [stage.partition("_")[2] for stage in stages]
+    mistakes.append(f"{name!r} is not a stage; there are {', '.join(stages)}{suggestion(name, short)}")
+    return name
+
+
+def _print_help(rest: Sequence[str]) -> None:
+    named = next((token for token in rest if token in PRESETS), "synthetic")
+    default = FlagsAndSettings(preset=named, experiment=PRESETS[named]())
+    tyro.cli(FlagsAndSettings, args=["--help"], default=default, prog=sys.argv[0])

@@ -1,0 +1,147 @@
+"""The values a setting may take: one table for single settings, one function for those that must agree."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from ucvgl.config import Experiment
+from ucvgl.settings import dotted
+
+
+@dataclass(frozen=True)
+class Limit:
+    """An interval, closed unless said otherwise, and a step."""
+
+    low: float = -math.inf
+    high: float = math.inf
+    low_open: bool = False
+    high_open: bool = False
+    multiple_of: int = 1
+
+    def holds(self, value: float) -> bool:
+        """Whether the value lies inside; never for NaN and infinity."""
+        above = self.low < value if self.low_open else self.low <= value
+        below = value < self.high if self.high_open else value <= self.high
+        in_step = self.multiple_of == 1 or value % self.multiple_of == 0
+        return math.isfinite(value) and above and below and in_step
+
+    def __str__(self) -> str:
+        words = []
+        if self.multiple_of > 1:
+            words.append(f"a multiple of {self.multiple_of}")
+        if self.low > -math.inf:
+            words.append(f"{'more than' if self.low_open else 'at least'} {self.low:g}")
+        if self.high < math.inf:
+            words.append(f"{'less than' if self.high_open else 'at most'} {self.high:g}")
+        return " and ".join(words) or "a finite number"
+
+
+COUNT = Limit(low=1)
+COUNT_OR_NONE = Limit(low=0)
+SHARE = Limit(low=0, high=1)
+POSITIVE = Limit(low=0, low_open=True)
+NOT_NEGATIVE = Limit(low=0)
+BELOW_ONE = Limit(low=0, high=1, high_open=True)
+COSINE_GAP = Limit(low=0, high=2)
+ELEVATION = Limit(low=-90, high=90)
+BATCH = Limit(low=2, multiple_of=2)
+PIXELS = Limit(low=8, multiple_of=8)
+
+LIMITS = {
+    "dataset.synthetic.seed": COUNT_OR_NONE,
+    "dataset.synthetic.train_places": Limit(low=2),
+    "dataset.synthetic.validation_places": Limit(low=2),
+    "dataset.synthetic.panorama_height": PIXELS,
+    "dataset.synthetic.panorama_width": PIXELS,
+    "dataset.synthetic.tile_size": PIXELS,
+    "dataset.synthetic.queries_without_reference": BELOW_ONE,
+    "dataset.synthetic.references_without_query": BELOW_ONE,
+    "dataset.panorama_height": PIXELS,
+    "dataset.panorama_width": PIXELS,
+    "dataset.tile_size": PIXELS,
+    "dataset.max_bad_share": SHARE,
+    "projection.fov_deg": Limit(low=0, high=180, low_open=True, high_open=True),
+    "projection.top_elevation_deg": ELEVATION,
+    "projection.bottom_elevation_deg": ELEVATION,
+    "translation.steps": COUNT_OR_NONE,
+    "translation.batch": COUNT,
+    "translation.learning_rate": POSITIVE,
+    "translation.channels": COUNT,
+    "translation.blocks": COUNT_OR_NONE,
+    "translation.cycle_weight": NOT_NEGATIVE,
+    "translation.identity_weight": NOT_NEGATIVE,
+    "model.safa_heads": COUNT,
+    "model.channels": COUNT,
+    "contrast.batch": BATCH,
+    "contrast.learning_rate": POSITIVE,
+    "contrast.weight_decay": NOT_NEGATIVE,
+    "contrast.temperature": POSITIVE,
+    "contrast.shift": Limit(low=0, high=0.5),
+    "contrast.rotate_deg": Limit(low=0, high=180),
+    "contrast.scale": BELOW_ONE,
+    "contrast.tone": SHARE,
+    "cold_start.intra_epochs": COUNT_OR_NONE,
+    "cold_start.cross_epochs": COUNT_OR_NONE,
+    "cold_start.intra_label_smoothing": BELOW_ONE,
+    "cold_start.cross_label_smoothing": BELOW_ONE,
+    "curriculum.rounds": COUNT_OR_NONE,
+    "curriculum.epochs_per_round": COUNT,
+    "curriculum.min_margin": COSINE_GAP,
+    "curriculum.final_margin": COSINE_GAP,
+    "curriculum.label_smoothing": BELOW_ONE,
+    "curriculum.dustbin_share": SHARE,
+    "resources.train_workers": COUNT,
+    "resources.train_cpus": COUNT,
+    "resources.train_gpus": NOT_NEGATIVE,
+    "resources.image_workers": COUNT,
+    "resources.model_workers": COUNT,
+    "resources.model_gpus": NOT_NEGATIVE,
+    "resources.search_workers": COUNT,
+    "resources.images_per_shard": COUNT,
+    "seed": COUNT_OR_NONE,
+}
+
+
+def check(experiment: Experiment) -> list[str]:
+    """All that is wrong with the values of the settings, in plain words; empty when nothing is."""
+    values = dotted(experiment)
+    mistakes = [
+        f"{name}: {values[name]!r} is not allowed; it must be {limit}"
+        for name, limit in LIMITS.items()
+        if not limit.holds(values[name])
+    ]
+    return mistakes or disagreements(experiment)
+
+
+def disagreements(experiment: Experiment) -> list[str]:
+    """Settings that are right alone and wrong together."""
+    mistakes = []
+    projection, curriculum, dataset = experiment.projection, experiment.curriculum, experiment.dataset
+    if projection.top_elevation_deg <= projection.bottom_elevation_deg:
+        mistakes.append(
+            f"projection.top_elevation_deg: {projection.top_elevation_deg:g} is not above "
+            f"projection.bottom_elevation_deg, {projection.bottom_elevation_deg:g}"
+        )
+    if curriculum.final_margin > curriculum.min_margin:
+        mistakes.append(
+            f"curriculum.final_margin: {curriculum.final_margin:g} is above curriculum.min_margin, "
+            f"{curriculum.min_margin:g}; the threshold falls from the second to the first"
+        )
+    workers = experiment.resources.train_workers
+    for name in ("translation", "contrast"):
+        batch = getattr(experiment, name).batch
+        if batch < workers:
+            mistakes.append(f"{name}.batch: {batch} is less than resources.train_workers, {workers}")
+    unpaired = dataset.synthetic.queries_without_reference + dataset.synthetic.references_without_query
+    if unpaired >= 1:
+        mistakes.append(
+            f"dataset.synthetic.references_without_query: together with queries_without_reference "
+            f"it makes {unpaired:g}, which leaves no pair; their sum must be less than 1"
+        )
+    if dataset.name == "synthetic" and experiment.contrast.batch > dataset.synthetic.train_places:
+        mistakes.append(
+            f"contrast.batch: {experiment.contrast.batch} is more than there are images, "
+            f"dataset.synthetic.train_places, {dataset.synthetic.train_places}"
+        )
+    return mistakes

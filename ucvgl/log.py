@@ -1,0 +1,25 @@
+"""Where log lines go: one handler, one format."""
+
+from __future__ import annotations
+
+import logging
+import sys
+
+
+def start_logging(*, rank: int | None = None) -> None:
+    """Send this process's log to stderr; of several workers only rank 0 speaks below WARNING.
+
+    Call it again after `ray.init`, which sets its own loggers.
+    """
+    who = "" if rank is None else f"[rank {rank}] "
+    logging.basicConfig(
+        level=logging.WARNING if rank else logging.INFO,
+        format=f"%(asctime)s {who}%(message)s",
+        datefmt="%H:%M:%S",
+        stream=sys.stderr,
+        force=True,
+    )
+    logging.captureWarnings(True)
+    for name in ("ray", "ray.data", "ray.train", "ray.tune", "matplotlib", "botocore", "PIL"):
+        library = logging.getLogger(name)
+        library.setLevel(max(logging.WARNING, library.level))

@@ -1,0 +1,59 @@
+"""Numbers of a run, as lines of `metrics.jsonl` and as TensorBoard scalars."""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from pathlib import Path
+from typing import Any
+
+
+class MetricsLog:
+    """Appends to one run's numbers; safe to reopen after the process was killed in the middle of a line."""
+
+    def __init__(self, folder: Path) -> None:
+        self._path = folder / "metrics.jsonl"
+        before = self._path.read_bytes() if self._path.exists() else b""
+        self._lines = open(self._path, "a", encoding="utf-8")  # noqa: SIM115 - closed in close()
+        if before and not before.endswith(b"\n"):
+            self._lines.write("\n")
+        from torch.utils.tensorboard import SummaryWriter  # seconds to import
+
+        self._board = SummaryWriter(str(folder / "tensorboard"), flush_secs=10)
+
+    def write(self, **numbers: Any) -> None:
+        """One line of numbers and labels.
+
+        `step`, where given, is the horizontal axis in TensorBoard, and `stage` the group; texts are for the
+        file only.
+        """
+        numbers = {name: _plain(value) for name, value in numbers.items()}
+        self._lines.write(json.dumps({"time": round(time.time(), 3), **numbers}) + "\n")
+        self._lines.flush()
+        group = f"{numbers['stage']}/" if "stage" in numbers else ""
+        for name, value in numbers.items():
+            if name != "step" and isinstance(value, (int, float)):
+                self._board.add_scalar(group + name, value, numbers.get("step"))
+
+    def close(self) -> None:
+        self._lines.close()
+        self._board.close()
+
+
+def read_metrics(folder: Path) -> list[dict[str, Any]]:
+    """Every whole line of a run's `metrics.jsonl`; a line torn by a kill is left out."""
+    path = folder / "metrics.jsonl"
+    found = []
+    for line in path.read_text(encoding="utf-8").splitlines() if path.exists() else []:
+        try:
+            found.append(json.loads(line))
+        except json.JSONDecodeError:
+            continue
+    return found
+
+
+def _plain(value: Any) -> Any:
+    """Python's number for NumPy's and torch's; None where it is not finite, as JSON has no word for that."""
+    value = value.item() if hasattr(value, "item") else value
+    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -1,0 +1,86 @@
+"""What a stage writes down about itself: `BEGUN.json` while it works, `DONE.json` when it is whole."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+import ucvgl
+
+BEGUN, DONE = "BEGUN.json", "DONE.json"
+
+
+@dataclass(frozen=True)
+class Record:
+    """How a stage was made.
+
+    Args:
+        settings: dotted name -> value, as JSON holds them.
+        inputs: earlier stage -> digest of its `DONE.json`.
+        summary: what the stage has to say about its result.
+        seconds: time of the attempt that finished it.
+        ucvgl: version that wrote this.
+    """
+
+    settings: Mapping[str, Any]
+    inputs: Mapping[str, str]
+    summary: Mapping[str, Any] = field(default_factory=dict)
+    seconds: float = 0.0
+    ucvgl: str = ucvgl.__version__
+
+
+def read_record(path: Path) -> Record | None:
+    """The record in a file; None when there is no such file.
+
+    Raises:
+        ValueError: it is broken, or written by a version that knows other fields.
+    """
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        known = {entry.name for entry in fields(Record)}
+        unknown = sorted(set(content) - known)
+        if unknown:
+            raise ValueError(
+                f"{path} was written by ucvgl {content.get('ucvgl', '?')} with fields that ucvgl "
+                f"{ucvgl.__version__} does not know ({', '.join(unknown)}); go on with that version, "
+                f"or start a new run with --run NAME"
+            )
+        return Record(**content)
+    except FileNotFoundError:
+        return None
+    except (json.JSONDecodeError, TypeError, UnicodeDecodeError) as error:
+        raise ValueError(
+            f"{path} is not a record of a stage ({error}); delete {path.parent} to have it made again"
+        ) from error
+
+
+def write_record(path: Path, record: Record) -> None:
+    """Write a record whole or not at all."""
+    write_whole(path, json.dumps(asdict(record), indent=1, default=_plain) + "\n")
+
+
+def digest(path: Path) -> str:
+    """Short name of a file's exact content."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()[:16]
+
+
+def as_json_holds(tree: Mapping[str, Any]) -> dict[str, Any]:
+    """The same mapping after a round trip through JSON, so that it compares equal to what was stored."""
+    return json.loads(json.dumps(tree, default=_plain))
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Write a text file by rename: a reader sees the old content or the new, never a part."""
+    aside = path.with_name(f".{path.name}.aside")
+    aside.write_text(text, encoding="utf-8")
+    os.replace(aside, path)
+
+
+def _plain(value: Any) -> Any:
+    """NumPy and torch scalars and paths, which `json` does not know."""
+    return value.item() if hasattr(value, "item") else str(value)

@@ -1,0 +1,185 @@
+"""RunDir: reuse a finished stage, refuse a stale one, resume a broken one, publish by rename."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import shutil
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from ucvgl.config import Experiment
+from ucvgl.environment import environment
+from ucvgl.lock import locked
+from ucvgl.metrics import MetricsLog
+from ucvgl.plan import Prospect, Stage, made_from, partial_folder, prospect, prospects, wanted
+from ucvgl.record import BEGUN, DONE, read_record, write_record, write_whole
+from ucvgl.settings import differences, to_yaml
+
+log = logging.getLogger(__name__)
+
+Build = Callable[[Path], Mapping[str, Any] | None]
+
+
+class StageError(RuntimeError):
+    """A stage failed; the message names it, the cause and the way out."""
+
+
+class StopRequested(Exception):
+    """The stage after which to stop is done."""
+
+
+class RunDir:
+    """One run on disk; only one process at a time may change it.
+
+    Nothing is touched before the first `make`, `redo` or `log`. Changed settings are refused stage by stage,
+    so what a new setting cannot change is still reused.
+
+    Args:
+        path: folder of the run.
+        experiment: saved as `config.yaml`.
+        stop_after: stage whose completion raises `StopRequested`.
+    """
+
+    def __init__(self, path: Path | str, experiment: Experiment, *, stop_after: str | None = None) -> None:
+        self.path = Path(path)
+        self.experiment = experiment
+        self.stage: str | None = None
+        """The stage at work, for messages."""
+        self._stop_after = stop_after
+        self._lock: int | None = None
+        self._metrics: MetricsLog | None = None
+
+    def make(
+        self, name: str, build: Build, *, settings: Mapping[str, Any], inputs: Sequence[str] = ()
+    ) -> Path:
+        """The folder of a stage: as it is when it is done and nothing has changed, else made by `build`.
+
+        Args:
+            name: of the stage and its folder, as `3_translate`.
+            build: fills the folder it is given and may return a summary. The folder is kept between attempts:
+                a second call finds what the first left, and goes on from there.
+            settings: all that can change the result; dataclasses and nested mappings become dotted names.
+            inputs: earlier stages that `build` reads.
+
+        Raises:
+            ValueError: it was made, or begun, with other settings or from other inputs.
+            StageError: `build` failed.
+        """
+        self.open()
+        stage = Stage(name, settings, inputs)
+        ahead = prospect(self.path, stage)
+        if ahead.state == "refused":
+            raise ValueError(ahead.reason)
+        if ahead.state == "reused":
+            log.info("%s: done before, reused", name)
+        else:
+            self._finish(stage, build)
+        if name == self._stop_after:
+            raise StopRequested(name)
+        return self.path / name
+
+    def status(self, plan: Sequence[Stage], *, redo: Sequence[str] = ()) -> list[Prospect]:
+        """What `make` would do for each stage of a plan, after `redo`; changes nothing."""
+        return prospects(self.path, plan, redo=redo)
+
+    def redo(self, name: str) -> list[str]:
+        """Drop a stage and all that was made from it, last first; the names of what was dropped."""
+        self.open()
+        victims = sorted(made_from(self.path, name), reverse=True)
+        for victim in victims:
+            for folder in (self.path / victim, partial_folder(self.path, victim)):
+                if folder.exists():
+                    dropped = self.path / f".dropped.{folder.name}"
+                    folder.rename(dropped)  # at once, so that half a stage is never taken for a whole one
+                    shutil.rmtree(dropped)
+        return victims
+
+    def log(self, **numbers: Any) -> None:
+        """Append to `metrics.jsonl` and TensorBoard; for `step` and `stage` see `MetricsLog.write`."""
+        self.open()
+        if self._metrics is None:
+            self._metrics = MetricsLog(self.path)
+        self._metrics.write(**numbers)
+
+    def open(self) -> None:
+        """Create the folder, lock it and write down what this run is; does nothing the second time.
+
+        Raises:
+            ValueError: another process is at work in it.
+        """
+        if self._lock is not None:
+            return
+        self.path.mkdir(parents=True, exist_ok=True)
+        self._lock = locked(self.path)
+        for leftover in self.path.glob(".dropped.*"):
+            shutil.rmtree(leftover)
+        if not (self.path / "config.yaml").exists():
+            self._save_config()
+        here, file = environment(), self.path / "environment.json"
+        if not file.exists():
+            write_whole(file, json.dumps(here, indent=1) + "\n")
+        for name, before, now in differences(json.loads(file.read_text(encoding="utf-8")), here):
+            log.warning("this run was begun with %s %s and goes on with %s", name, before, now)
+
+    def close(self) -> None:
+        """Flush the numbers and let another process have the run."""
+        if self._metrics is not None:
+            self._metrics.close()
+            self._metrics = None
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
+
+    def __enter__(self) -> RunDir:
+        self.open()
+        return self
+
+    def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+    def _finish(self, stage: Stage, build: Build) -> None:
+        """Begin or resume a stage, and publish it."""
+        partial, folder = partial_folder(self.path, stage.name), self.path / stage.name
+        if not (partial / BEGUN).exists():
+            missing = [name for name in stage.inputs if not (self.path / name / DONE).exists()]
+            if missing:
+                raise ValueError(f"{stage.name} is made from {', '.join(missing)}, not made yet")
+            partial.mkdir(exist_ok=True)
+            write_record(partial / BEGUN, wanted(self.path, stage))
+        if not (partial / DONE).exists():
+            self._save_config()
+            self._attempt(stage.name, partial, build)
+        partial.rename(folder)
+        (folder / BEGUN).unlink()
+
+    def _attempt(self, name: str, partial: Path, build: Build) -> None:
+        begun = read_record(partial / BEGUN)
+        assert begun is not None
+        self.stage, start = name, time.monotonic()
+        log.info("%s: at work", name)
+        try:
+            summary = build(partial)
+        except Exception as error:
+            raise StageError(
+                f"stage {name} failed: {cause(error)}. The same command resumes it; "
+                f"finished work is kept in {self.path}"
+            ) from error
+        seconds = round(time.monotonic() - start, 3)
+        write_record(partial / DONE, replace(begun, summary=dict(summary or {}), seconds=seconds))
+        log.info("%s: done in %.1f s", name, seconds)
+        self.stage = None
+
+    def _save_config(self) -> None:
+        write_whole(self.path / "config.yaml", to_yaml(self.experiment))
+
+
+def cause(error: BaseException) -> str:
+    """The sentence of an error that a person needs; Ray's hold a remote traceback and end with it."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return (lines[-1] if lines else type(error).__name__).rstrip(".")

@@ -1,0 +1,28 @@
+"""The first lines of any run: what was asked for, where it runs, and what will happen."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+
+from ucvgl.environment import environment
+from ucvgl.invocation import Invocation
+from ucvgl.plan import Prospect
+
+
+def first_screen(invocation: Invocation, cluster: str, plan: Sequence[Prospect]) -> str:
+    """Version and run folder; settings that differ from the preset; cluster and versions; the plan."""
+    found = environment()
+    lines = [f"ucvgl {found['ucvgl']}   run folder {os.fspath(invocation.run)}"]
+    if invocation.changed:
+        lines.append(f"settings: preset {invocation.preset}, with")
+        lines += [f"  {name}: {before} -> {now}" for name, before, now in invocation.changed]
+    else:
+        lines.append(f"settings: preset {invocation.preset}, unchanged")
+    versions = ", ".join(f"{name} {found[name]}" for name in ("ray", "torch", "python") if name in found)
+    lines.append(f"cluster:  {cluster}; {versions}")
+    lines.append("plan:")
+    width = max((len(prospect.stage) for prospect in plan), default=0)
+    for prospect in plan:
+        lines.append(f"  {prospect.stage:<{width}}  {prospect.state}")
+    return "\n".join(lines)

@@ -1,0 +1,124 @@
+"""Charts as inline SVG, without fonts or colours of their own: they follow the page into dark mode."""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+# Matplotlib wants colours, the page wants variables: these stand for them until the SVG is written.
+INK, FAINT, ACCENT, MUTED = "#010203", "#040506", "#070809", "#0a0b0c"
+VARIABLES = {INK: "var(--ink)", FAINT: "var(--line)", ACCENT: "var(--accent)", MUTED: "var(--muted)"}
+MOST_POINTS = 300
+
+
+def recall_curve(r1: Sequence[float], levels: Mapping[str, float]) -> str:
+    """R@1 after the cold start and after each round, with levels (chance, supervised) to judge it by.
+
+    Args:
+        r1: shares; the first is the cold start's.
+        levels: share by name, drawn as dashed lines.
+    """
+    figure, axes = _figure(6.4, 2.9)
+    percent = 100 * np.asarray(r1, float)
+    axes.plot(range(len(percent)), percent, color=ACCENT, marker="o", markersize=4, linewidth=1.8)
+    top = max([*percent[np.isfinite(percent)], *(100 * level for level in levels.values()), 1.0])
+    last = len(percent) - 1
+    axes.annotate(
+        f"{percent[-1]:.1f}",
+        (last, percent[-1]),
+        (0, 7),
+        textcoords="offset points",
+        ha="center",
+        color=ACCENT,
+    )
+    axes.set_xlim(-0.3, max(last, 1) + 0.3)
+    axes.set_ylim(0, 1.12 * top)
+    # Names stand to the right of their lines, pushed apart where lines nearly meet.
+    place = -np.inf
+    for name, level in sorted(levels.items(), key=lambda item: item[1]):
+        axes.axhline(100 * level, color=MUTED, linewidth=0.9, linestyle=(0, (3, 3)))
+        place = max(100 * level, place + 0.085 * top)
+        label = f"{name} {100 * level:.1f}" if level >= 0.01 else f"{name} {100 * level:.2g}"
+        axes.text(
+            1.015, place, label, transform=axes.get_yaxis_transform(), va="center", color=MUTED, fontsize=9
+        )
+    axes.set_xticks(range(len(percent)), ["cold start", *map(str, range(1, len(percent)))])
+    axes.set_xlabel("after round")
+    axes.set_ylabel("R@1, %")
+    axes.yaxis.grid(True, color=FAINT, linewidth=0.7)
+    return _svg(figure)
+
+
+def margin_histogram(margins: np.ndarray, threshold: float, limit: float) -> str:
+    """Margins of all queries in one round; those beyond the threshold are filled, the line is the threshold.
+
+    Args:
+        limit: right end of the axis, the same for all rounds.
+    """
+    figure, axes = _figure(2.4, 0.55)
+    edges = np.linspace(0, limit, 41)
+    counts, _ = np.histogram(np.clip(margins[np.isfinite(margins)], 0, limit), edges)
+    centres = (edges[1:] + edges[:-1]) / 2
+    for chosen, colour in ((centres < threshold, MUTED), (centres >= threshold, ACCENT)):
+        axes.bar(centres[chosen], counts[chosen], width=0.9 * edges[1], color=colour, linewidth=0)
+    axes.axvline(threshold, color=INK, linewidth=1)
+    axes.set_xlim(0, limit)
+    axes.set_yticks([])
+    axes.set_xticks([])
+    axes.spines["left"].set_visible(False)
+    return _svg(figure)
+
+
+def loss_curve(steps: Sequence[float], losses: Sequence[float]) -> str:
+    """One loss over steps; long ones are averaged over neighbouring steps."""
+    x, y = np.asarray(steps, float), np.asarray(losses, float)
+    finite = np.isfinite(y)
+    x, y = x[finite], y[finite]
+    if len(x) > MOST_POINTS:
+        x, y = ([part.mean() for part in np.array_split(axis, MOST_POINTS)] for axis in (x, y))
+    figure, axes = _figure(3.1, 1.7)
+    axes.plot(x, y, color=ACCENT, linewidth=1.3, marker="o" if len(x) == 1 else None)
+    axes.yaxis.grid(True, color=FAINT, linewidth=0.7)
+    axes.set_xlabel("step")
+    axes.locator_params(nbins=4)
+    return _svg(figure)
+
+
+def _figure(width: float, height: float) -> tuple[Figure, Axes]:
+    import matplotlib
+    from matplotlib.figure import Figure
+
+    matplotlib.rcParams["svg.fonttype"] = "none"
+    matplotlib.rcParams["svg.hashsalt"] = "ucvgl"
+    figure = Figure(figsize=(width, height), layout="constrained")
+    axes = figure.add_subplot()
+    for side in ("top", "right"):
+        axes.spines[side].set_visible(False)
+    for side in ("left", "bottom"):
+        axes.spines[side].set_color(FAINT)
+    axes.tick_params(color=FAINT, labelcolor=MUTED, labelsize=9, length=3)
+    for label in (axes.xaxis.label, axes.yaxis.label):
+        label.set_color(MUTED)
+        label.set_fontsize(9)
+    return figure, axes
+
+
+def _svg(figure: Figure) -> str:
+    file = io.StringIO()
+    nothing = dict.fromkeys(("Date", "Creator", "Format", "Type"))
+    figure.savefig(file, format="svg", transparent=True, metadata=nothing)
+    text = file.getvalue()
+    text = text[text.index("<svg") :]
+    text = re.sub(r'(<svg[^>]*?) width="[^"]*"', r"\1", text, count=1, flags=re.S)
+    text = re.sub(r'(<svg[^>]*?) height="[^"]*"', r"\1", text, count=1, flags=re.S)
+    for colour, variable in VARIABLES.items():
+        text = text.replace(colour, variable)
+    return text

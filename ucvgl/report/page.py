@@ -1,0 +1,206 @@
+"""One self-contained HTML page of a run: no script, nothing fetched, readable on a phone and in the dark."""
+
+from __future__ import annotations
+
+import base64
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import cv2
+import jinja2
+import numpy as np
+from jaxtyping import UInt8
+from markupsafe import Markup
+
+from ucvgl.report.curves import loss_curve, margin_histogram, recall_curve
+from ucvgl.report.gallery import at_most
+from ucvgl.retrieval.recall import Recall
+
+Image = UInt8[np.ndarray, "h w 3"]
+TILE_HEIGHT = 160
+PANORAMA_HEIGHT = 128
+
+
+@dataclass(frozen=True)
+class Translated:
+    """One panorama on its way to a tile; `real` is any tile of the pool, not its own."""
+
+    panorama: Image
+    bev: Image
+    fake: Image
+    real: Image
+
+
+@dataclass(frozen=True)
+class Round:
+    """One round of the curriculum.
+
+    Args:
+        queries: how many could have got a label.
+        threshold: smallest margin that makes a pseudo-label, cosine units.
+        margins: best minus second-best similarity of every query.
+        precision: share of the labels that are true; evaluation only, None or NaN without truth.
+        r1: share, after training on the labels; evaluation only.
+    """
+
+    labels: int
+    queries: int
+    threshold: float
+    margins: np.ndarray
+    precision: float | None = None
+    r1: float | None = None
+
+
+@dataclass(frozen=True)
+class Retrieval:
+    """A query with its best tiles, best first.
+
+    Args:
+        rank: wrong tiles before or level with the true one; 0 is a hit at 1.
+        right: index of the true tile among `tiles`, or None.
+    """
+
+    query_id: str
+    panorama: Image
+    bev: Image
+    tiles: Sequence[Image]
+    similarities: Sequence[float]
+    rank: int
+    right: int | None
+
+
+@dataclass(frozen=True)
+class Report:
+    """All that the page shows; a section without content is left out.
+
+    Args:
+        about: one or two sentences: which data, which method.
+        recall: None where there is no ground truth to evaluate with.
+        raw_pixels: R@1 (share) by name of what needs no learning: correlating colours, edges.
+        supervised: R@1 of the same network trained on true pairs.
+        cold_start_r1: R@1 before the first round.
+        settings: (preset's value, this run's) by dotted name, only where they differ.
+        seconds: duration by stage.
+        first_batch: what the two encoders are given, augmented: (panorama, tile) pairs.
+        losses: (steps, values) by name.
+        rejected: (uri, reason) of images left out; the first ones are enough.
+        rejected_count: how many were left out in all.
+    """
+
+    title: str
+    recall: Recall | None
+    about: str = ""
+    raw_pixels: Mapping[str, float] = field(default_factory=dict)
+    supervised: float | None = None
+    cold_start_r1: float | None = None
+    rounds: Sequence[Round] = ()
+    translated: Sequence[Translated] = ()
+    first_batch: Sequence[tuple[Image, Image]] = ()
+    retrievals: Sequence[Retrieval] = ()
+    losses: Mapping[str, tuple[Sequence[float], Sequence[float]]] = field(default_factory=dict)
+    settings: Mapping[str, tuple[object, object]] = field(default_factory=dict)
+    versions: Mapping[str, str] = field(default_factory=dict)
+    seconds: Mapping[str, float] = field(default_factory=dict)
+    rejected: Sequence[tuple[str, str]] = ()
+    rejected_count: int = 0
+    images: int = 0
+    command: str = ""
+
+
+def write_page(path: Path | str, report: Report) -> Path:
+    """Render the report; the file appears whole or not at all."""
+    path = Path(path)
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("ucvgl", "report"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters.update(
+        picture=picture, percent=percent, duration=duration, histogram=_histogram, loss=_loss
+    )
+    page = environment.get_template("template.html.j2").render(
+        report=report,
+        levels=levels(report),
+        curve=_curve(report),
+        limit=_margin_limit(report.rounds),
+    )
+    path.parent.mkdir(parents=True, exist_ok=True)
+    aside = path.with_name(f".{path.name}.{os.getpid()}")
+    aside.write_text(page, encoding="utf-8")
+    os.replace(aside, path)
+    return path
+
+
+def levels(report: Report) -> list[tuple[str, float, str]]:
+    """(name, R@1 share, kind) of everything the result is to be compared with, weakest first."""
+    if report.recall is None:
+        return []
+    rows = [("blind guess", report.recall.chance, "other")]
+    rows += [(f"raw pixels: {name}", share, "other") for name, share in report.raw_pixels.items()]
+    if report.cold_start_r1 is not None:
+        rows.append(("cold start", report.cold_start_r1, "other"))
+    rows.append(("this run", report.recall.r1, "this"))
+    if report.supervised is not None:
+        rows.append(("same network, true pairs", report.supervised, "other"))
+    return sorted(rows, key=lambda row: row[1])
+
+
+def picture(image: Image, alt: str, *, tall: int = TILE_HEIGHT) -> Markup:
+    """An `<img>` with its pixels inside; small images keep every pixel, large ones are shrunk."""
+    small = at_most(image, tall)
+    options = [
+        cv2.IMWRITE_JPEG_QUALITY,
+        88,
+        cv2.IMWRITE_JPEG_SAMPLING_FACTOR,
+        cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444,
+    ]
+    data = base64.b64encode(cv2.imencode(".jpg", small[..., ::-1], options)[1].tobytes()).decode()
+    height, width = small.shape[:2]
+    return Markup('<img src="data:image/jpeg;base64,{}" alt="{}" width="{}" height="{}">').format(
+        Markup(data), alt, width, height
+    )
+
+
+def percent(share: float | None) -> str:
+    """A share as a percentage without its sign; a dash where there is none."""
+    if share is None or not np.isfinite(share):
+        return "\N{EN DASH}"
+    return f"{100 * share:.1f}" if share == 0 or share >= 0.01 else f"{100 * share:.2g}"
+
+
+def duration(seconds: float) -> str:
+    """Seconds as a person says them."""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{seconds:.1f} s"
+    return (
+        f"{whole // 60} min {whole % 60:02d} s"
+        if whole < 3600
+        else f"{whole // 3600} h {whole % 3600 // 60:02d} min"
+    )
+
+
+def _curve(report: Report) -> Markup | None:
+    scores = [report.cold_start_r1, *(step.r1 for step in report.rounds)]
+    if report.recall is None or len(scores) < 2 or any(score is None for score in scores):
+        return None
+    lines = {name: share for name, share, _ in levels(report) if name not in ("cold start", "this run")}
+    return Markup(recall_curve([score for score in scores if score is not None], lines))
+
+
+def _margin_limit(rounds: Sequence[Round]) -> float:
+    """An axis for all rounds that a few outliers do not stretch."""
+    tops = [float(np.nanquantile(step.margins, 0.995)) for step in rounds if np.isfinite(step.margins).any()]
+    return max([*tops, *(1.1 * step.threshold for step in rounds), 1e-6])
+
+
+def _histogram(step: Round, limit: float) -> Markup:
+    return Markup(margin_histogram(step.margins, step.threshold, limit))
+
+
+def _loss(curve: tuple[Sequence[float], Sequence[float]]) -> Markup:
+    return Markup(loss_curve(*curve))

@@ -1,16 +1,15 @@
 """Unsupervised cross-view geo-localization, from two unlinked piles of images to recall and a report.
 
-    python jobs/unsupervised.py                      the demo, on a local Ray
-    ray job submit --working-dir . -- python jobs/unsupervised.py PRESET --run FOLDER
-    python jobs/unsupervised.py --help               every setting
+python jobs/unsupervised.py                      the demo, on a local Ray
+ray job submit --working-dir . -- python jobs/unsupervised.py PRESET --run FOLDER
+python jobs/unsupervised.py --help               every setting
 """
 
 import sys
 
-from ucvgl.pipeline import unsupervised
-
 from ucvgl import job, plan
 from ucvgl.distributed.cluster import connect
+from ucvgl.pipeline import unsupervised
 
 if __name__ == "__main__":
     sys.exit(job.main(sys.argv[1:], unsupervised, plan=plan.unsupervised, connect=connect))

@@ -1,0 +1,114 @@
+"""What the documents point at exists, and what they tell to type can be typed."""
+
+from __future__ import annotations
+
+import importlib
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+from source_tree import ROOT
+
+from ucvgl import plan
+from ucvgl.config import Experiment
+from ucvgl.invocation import resolve
+from ucvgl.presets import synthetic
+from ucvgl.settings import to_yaml
+
+
+def code_blocks(text: str) -> list[str]:
+    """Commands in the ```bash blocks of a text, continued lines joined."""
+    blocks = re.findall(r"^```(?:bash|sh|console)\n(.*?)^```", text, flags=re.DOTALL | re.MULTILINE)
+    lines = "".join(blocks).replace("\\\n", " ").splitlines()
+    return [line.strip().removeprefix("$ ") for line in lines if line.strip()]
+
+
+def mapped_names(text: str) -> list[str]:
+    """Every `ucvgl.…` in backticks in the rows of a table."""
+    rows = [line for line in text.splitlines() if line.startswith("|")]
+    return [name for row in rows for name in re.findall(r"`(ucvgl(?:\.\w+)+)(?:\(\))?`", row)]
+
+
+def resolves(name: str) -> bool:
+    """Whether a dotted name is a module, or something inside one."""
+    parts = name.split(".")
+    for length in range(len(parts), 0, -1):
+        try:
+            at = importlib.import_module(".".join(parts[:length]))
+        except ModuleNotFoundError as error:
+            if not name.startswith(str(error.name)):
+                raise
+            continue
+        for part in parts[length:]:
+            fields = getattr(at, "__dataclass_fields__", {})
+            if not hasattr(at, part) and part not in fields:
+                return False
+            at = getattr(at, part, None)
+        return True
+    return False
+
+
+def document(name: str) -> str:
+    file = ROOT / name
+    assert file.exists(), f"{name} is missing"
+    return file.read_text(encoding="utf-8")
+
+
+def test_every_row_of_the_paper_map_resolves() -> None:
+    text = document("docs/paper_map.md")
+    names = mapped_names(text)
+    rows = [
+        line for line in text.splitlines() if line.startswith("|") and not re.fullmatch(r"[|\s:-]+", line)
+    ]
+    unmapped = [row for row in rows if not mapped_names(row) and "ucvgl" in row]
+    assert len(names) >= 10, "the paper map has hardly a row"
+    assert unmapped == []
+    assert [name for name in names if not resolves(name)] == []
+
+
+def test_a_name_that_does_not_exist_does_not_resolve() -> None:
+    assert resolves("ucvgl.settings.to_yaml") and resolves("ucvgl.config.Curriculum.min_margin")
+    for wrong in ("ucvgl.settings.to_yml", "ucvgl.config.Curriculum.min_margn", "ucvgl.nowhere.f"):
+        assert not resolves(wrong)
+
+
+def commands() -> list[tuple[str, str]]:
+    documents = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+    texts = {file: file.read_text(encoding="utf-8") for file in documents if file.exists()}
+    return [
+        (file.relative_to(ROOT).as_posix(), line)
+        for file, text in texts.items()
+        for line in code_blocks(text)
+    ]
+
+
+def test_the_readme_has_commands() -> None:
+    assert any(line.startswith("make demo") for line in code_blocks(document("README.md")))
+
+
+@pytest.mark.parametrize(("where", "line"), commands())
+def test_a_command_in_the_documents_can_be_typed(
+    where: str, line: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words = shlex.split(line, comments=True)
+    if words[:1] == ["make"]:
+        makefile = (ROOT / "Makefile").read_text()
+        assert [goal for goal in words[1:] if not re.search(rf"^{goal}:", makefile, re.MULTILINE)] == []
+    scripts = [word for word in words if re.fullmatch(r"(jobs|benchmarks)/\w+\.py", word)]
+    assert [script for script in scripts if not (ROOT / script).exists()] == []
+    if scripts == ["jobs/unsupervised.py"]:
+        arguments = words[words.index(scripts[0]) + 1 :]
+        monkeypatch.chdir(tmp_path)
+        for flag, value in zip(arguments, arguments[1:], strict=False):
+            if flag == "--config":  # the reader's own file
+                Path(value).parent.mkdir(parents=True, exist_ok=True)
+                Path(value).write_text(to_yaml(synthetic()))
+        stages = [stage.name for stage in plan.unsupervised(Experiment())]
+        if "--help" not in arguments:
+            resolve(arguments, stages=stages)
+
+
+def test_every_command_of_a_block_is_found() -> None:
+    text = "```bash\nmake demo   # minutes\npython jobs/unsupervised.py \\\n  --seed 3\n```\n```\nno command\n```\n"
+    assert code_blocks(text) == ["make demo   # minutes", "python jobs/unsupervised.py    --seed 3"]

@@ -1,0 +1,94 @@
+"""Imports flow one way, Ray stays in its place, and training cannot see the truth."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+from source_tree import ROOT, imported_names, module_files, python_files, reachable
+
+CORE = ("projection", "gan", "model", "contrast", "matching", "retrieval", "data")
+MAY_IMPORT_RAY = ("ucvgl/distributed/", "jobs/", "tests/ray/", "benchmarks/")
+TRUTH = "ucvgl.retrieval.truth"
+
+
+def within(packages: tuple[str, ...]) -> list[str]:
+    return [
+        module for module in module_files() if module.split(".")[1:2] and module.split(".")[1] in packages
+    ]
+
+
+def chains_to(goals: set[str], starts: list[str]) -> list[str]:
+    found = []
+    for start in starts:
+        chains = reachable(start)
+        found += [" -> ".join(chains[goal]) for goal in sorted(goals & set(chains))]
+    return found
+
+
+def test_ray_is_imported_only_where_it_may_be() -> None:
+    guilty = [
+        file.relative_to(ROOT).as_posix()
+        for file in python_files("ucvgl", "jobs", "tests", "benchmarks")
+        if any(name.split(".")[0] == "ray" for name in imported_names(file))
+    ]
+    assert guilty, "the search finds nothing at all, so it does not work"
+    assert [file for file in guilty if not file.startswith(MAY_IMPORT_RAY)] == []
+
+
+def test_the_core_knows_nothing_of_what_is_built_on_it() -> None:
+    above = set(within(("distributed", "stages", "pipeline", "job", "cli")))
+    assert chains_to(above, within((*CORE, "types", "config", "run", "report"))) == []
+
+
+def test_distributed_code_knows_no_stage_and_stages_no_pipeline() -> None:
+    assert chains_to(set(within(("stages", "pipeline", "job", "cli"))), within(("distributed",))) == []
+    assert chains_to(set(within(("pipeline", "job", "cli"))), within(("stages",))) == []
+
+
+def trains() -> list[str]:
+    """All but evaluation, the report, and what calls them."""
+    packages = ("contrast", "gan", "model", "matching", "distributed", "projection", "data", "stages")
+    return [module for module in within(packages) if module != "ucvgl.stages.evaluate"]
+
+
+def test_nothing_that_trains_can_import_the_truth() -> None:
+    assert TRUTH in module_files()
+    assert len(trains()) > 20
+    assert chains_to({TRUTH}, trains()) == []
+
+
+def test_nothing_that_trains_imports_by_a_computed_name() -> None:
+    dynamic = {"importlib", "runpy", "pkgutil"}
+    for module in trains():
+        file = module_files()[module]
+        assert not {name.split(".")[0] for name in imported_names(file)} & dynamic, file
+        calls = [node.func for node in ast.walk(ast.parse(file.read_text())) if isinstance(node, ast.Call)]
+        assert not [call for call in calls if isinstance(call, ast.Name) and call.id == "__import__"], file
+
+
+def texts(file: Path) -> list[str]:
+    """The string constants of a file that are no docstrings."""
+    tree = ast.parse(file.read_text(encoding="utf-8"))
+    prose = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+    constants = [node for node in ast.walk(tree) if isinstance(node, ast.Constant) and id(node) not in prose]
+    return [node.value for node in constants if isinstance(node.value, str)]
+
+
+def test_nothing_that_trains_names_the_file_of_the_truth() -> None:
+    writers = "ucvgl.data.synthetic"
+    guilty = {
+        module: text
+        for module in trains()
+        if not module.startswith(writers)
+        for text in texts(module_files()[module])
+        if "truth" in text.lower()
+    }
+    assert guilty == {}
+
+
+@pytest.mark.parametrize("module", within((*CORE, "types", "config")))
+def test_a_module_of_the_core_leads_to_no_ray(module: str) -> None:
+    roots = {name.split(".")[0] for at in reachable(module) for name in imported_names(module_files()[at])}
+    assert "ray" not in roots

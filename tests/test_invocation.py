@@ -1,0 +1,97 @@
+"""A command line becomes one checked experiment: preset < file < flags."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from ucvgl.invocation import resolve
+from ucvgl.presets import PRESETS
+from ucvgl.settings import Mistakes, to_yaml
+
+STAGES = ["1_catalog", "3_translate"]
+
+
+def test_no_argument_is_the_demo() -> None:
+    invocation = resolve([])
+    assert invocation.preset == "synthetic"
+    assert invocation.experiment == PRESETS["synthetic"]()
+    assert invocation.changed == []
+    assert invocation.run == Path("runs/synthetic")
+    assert not invocation.dry_run
+
+
+def test_a_flag_beats_the_file_and_the_file_beats_the_preset(tmp_path: Path) -> None:
+    config = tmp_path / "mine.yaml"
+    config.write_text("curriculum: {min_margin: 0.02, rounds: 3}")
+    invocation = resolve(["tiny", "--config", str(config), "--curriculum.min-margin", "0.01"])
+    curriculum, preset = invocation.experiment.curriculum, PRESETS["tiny"]().curriculum
+    assert (curriculum.min_margin, curriculum.rounds) == (0.01, 3)
+    assert curriculum.epochs_per_round == preset.epochs_per_round
+    assert invocation.changed == [
+        ("curriculum.rounds", preset.rounds, 3),
+        ("curriculum.min_margin", preset.min_margin, 0.01),
+    ]
+
+
+def test_the_saved_settings_of_a_run_repeat_it(tmp_path: Path) -> None:
+    config = tmp_path / "config.yaml"
+    experiment = resolve(["tiny", "--contrast.flip", "false", "--seed=3"]).experiment
+    config.write_text(to_yaml(experiment))
+    assert resolve(["--config", str(config)]).experiment == experiment
+
+
+def test_flags_take_dashes_or_underscores_and_a_space_or_an_equals_sign() -> None:
+    spellings = (["--curriculum.min-margin", "0.03"], ["--curriculum.min_margin=0.03"])
+    assert {resolve(flags).experiment.curriculum.min_margin for flags in spellings} == {0.03}
+
+
+def test_a_negative_number_is_a_value_and_not_a_flag() -> None:
+    projection = resolve(["--projection.bottom-elevation-deg", "-30"]).experiment.projection
+    assert projection.bottom_elevation_deg == -30
+
+
+def test_what_to_do_with_the_run_is_read_apart_from_the_settings() -> None:
+    flags = "--seed 3 tiny --redo translate --redo 1_catalog --stop-after catalog --dry-run --run runs/mine"
+    invocation = resolve(flags.split(), stages=STAGES)
+    assert invocation.preset == "tiny" and invocation.experiment.seed == 3
+    assert invocation.redo == ("3_translate", "1_catalog")
+    assert invocation.stop_after == "1_catalog"
+    assert invocation.dry_run and invocation.run == Path("runs/mine")
+
+
+def test_all_mistakes_of_a_command_are_told_at_once(tmp_path: Path) -> None:
+    config = tmp_path / "mine.yaml"
+    config.write_text("curriculum: {min_margn: 0.03}")
+    flags = ["tinny", "--config", str(config), "--curriculum.min-margin=-0.1", "--translation.steps", "many"]
+    flags += ["--redo", "translat", "--contrast.batch=5", "--run", "s3://bucket/run", "--seed"]
+    with pytest.raises(Mistakes) as caught:
+        resolve(flags, stages=STAGES)
+    assert caught.value.lines == [
+        "seed: the value is missing; write --seed VALUE",
+        "'tinny' is not a preset; there are synthetic, tiny, folder; did you mean tiny?",
+        f"{config}: curriculum.min_margn: no such setting; did you mean curriculum.min_margin?",
+        "translation.steps: 'many' is not a whole number",
+        "contrast.batch: 5 is not allowed; it must be a multiple of 2 and at least 2",
+        "curriculum.min_margin: -0.1 is not allowed; it must be at least 0 and at most 2",
+        "'translat' is not a stage; there are 1_catalog, 3_translate; did you mean translate?",
+        "--run s3://bucket/run: a run lies in a local folder so far",
+    ]
+
+
+def test_a_config_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    with pytest.raises(Mistakes, match="absent.yaml cannot be read: No such file or directory"):
+        resolve(["--config", str(tmp_path / "absent.yaml")])
+
+
+def test_the_help_shows_every_setting_with_the_presets_value(capsys: pytest.CaptureFixture[str]) -> None:
+    channels = PRESETS["tiny"]().model.channels
+    assert channels != PRESETS["synthetic"]().model.channels
+    with pytest.raises(SystemExit) as stop:
+        resolve(["tiny", "--help"])
+    assert stop.value.code == 0
+    shown = " ".join(capsys.readouterr().out.replace("│", "").split())
+    assert "--curriculum.min-margin FLOAT Margin threshold of the first round" in shown
+    assert f"--model.channels INT Width of the `strided` backbone's last layer. (default: {channels}" in shown
+    assert "--redo STR Make this stage again, and all that was made from it." in shown

@@ -1,0 +1,169 @@
+"""Every way in which a job can end has its word and its exit code."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+import pytest
+
+from ucvgl import job
+from ucvgl.config import Experiment, Resources
+from ucvgl.plan import Stage
+from ucvgl.run import RunDir
+
+Work = Callable[[RunDir, Experiment], str]
+
+
+@pytest.fixture(autouse=True)
+def restored() -> Iterator[None]:
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    yield
+    root.handlers[:] = handlers
+    root.setLevel(level)
+    logging.captureWarnings(False)
+
+
+def plan(experiment: Experiment) -> list[Stage]:
+    return [Stage("1_a", {"seed": experiment.seed}), Stage("2_b", {}, ["1_a"])]
+
+
+def working(build: Callable[[Path], None] = lambda folder: None) -> Work:
+    def work(run: RunDir, experiment: Experiment) -> str:
+        for stage in plan(experiment):
+            run.make(stage.name, build, settings=stage.settings, inputs=stage.inputs)
+        return "R@1 0.5"
+
+    return work
+
+
+def raising(error: BaseException) -> Work:
+    def fail(folder: Path) -> None:
+        raise error
+
+    return working(fail)
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Callable[..., int]:
+    def connect(resources: Resources) -> str:
+        return "local Ray, 2 CPUs"
+
+    def start(work: Work, argv: Sequence[str] = (), connect: Callable[[Resources], str] = connect) -> int:
+        return job.main([*argv, "--run", str(tmp_path / "run")], work, plan=plan, connect=connect)
+
+    return start
+
+
+def test_the_result_is_the_last_line(start: Callable[..., int], capsys: pytest.CaptureFixture[str]) -> None:
+    assert start(working()) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].startswith("ucvgl ")
+    assert lines[1] == "settings: preset synthetic, unchanged"
+    assert lines[2].startswith("cluster:  local Ray, 2 CPUs; ray ")
+    assert lines[3:] == ["plan:", "  1_a  run", "  2_b  run", "R@1 0.5"]
+
+
+def test_the_second_time_all_is_reused(start: Callable[..., int], capsys: pytest.CaptureFixture[str]) -> None:
+    start(working())
+    capsys.readouterr()
+    assert start(raising(AssertionError("built again"))) == 0
+    assert capsys.readouterr().out.splitlines()[-3:] == ["  1_a  reused", "  2_b  reused", "R@1 0.5"]
+
+
+def test_a_dry_run_shows_the_plan_and_touches_nothing(
+    start: Callable[..., int], capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    def connect(resources: Resources) -> str:
+        raise AssertionError("a dry run starts no cluster")
+
+    assert start(working(), ["--dry-run", "--seed", "3"], connect) == 0
+    shown = capsys.readouterr().out.splitlines()
+    assert shown[1:3] == ["settings: preset synthetic, with", "  seed: 0 -> 3"]
+    assert shown[-3:] == ["  1_a  run", "  2_b  run", "dry run: nothing was done"]
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_mistakes_in_the_settings_end_it_before_a_cluster_starts(
+    start: Callable[..., int], capsys: pytest.CaptureFixture[str]
+) -> None:
+    def connect(resources: Resources) -> str:
+        raise AssertionError("too early")
+
+    assert start(working(), ["--seeed", "3", "--contrast.batch", "0"], connect) == 2
+    told = capsys.readouterr().err
+    assert "2 mistakes in the settings" in told and "seeed: no such setting; did you mean seed?" in told
+
+
+def test_other_settings_are_refused_before_a_cluster_starts(
+    start: Callable[..., int], capsys: pytest.CaptureFixture[str]
+) -> None:
+    def connect(resources: Resources) -> str:
+        raise AssertionError("too early")
+
+    start(working())
+    assert start(working(), ["--seed", "3"], connect) == 2
+    told = capsys.readouterr()
+    assert "1_a was made with other settings (seed: 0 -> 3)" in told.err
+    assert "  1_a  refused" in told.out
+    assert start(working(), ["--seed", "3", "--redo", "a"]) == 0
+
+
+def test_a_failing_stage_is_named_and_the_traceback_kept(
+    start: Callable[..., int], capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    assert start(raising(ValueError("17 of 20 images cannot be read"))) == 1
+    told = capsys.readouterr().err
+    assert "stage 1_a failed: 17 of 20 images cannot be read. The same command resumes it" in told
+    assert "Traceback" not in told
+    assert "Traceback" in (tmp_path / "run" / "failure.txt").read_text()
+
+
+def test_a_failure_that_is_no_sentence_for_users_shows_its_traceback(
+    start: Callable[..., int], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert start(raising(KeyError("vector"))) == 1
+    told = capsys.readouterr().err
+    assert "Traceback" in told and told.splitlines()[-1].endswith(
+        f"kept in {told.split('kept in ')[1].strip()}"
+    )
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt(), SystemExit(0)], ids=["Ctrl-C", "Ray's way to end"])
+def test_an_interruption_ends_with_130_and_without_a_traceback(
+    start: Callable[..., int], capsys: pytest.CaptureFixture[str], error: BaseException
+) -> None:
+    assert start(raising(error)) == 130
+    told = capsys.readouterr().err
+    assert "interrupted in stage 1_a. The same command resumes it; finished work is kept in" in told
+    assert "Traceback" not in told
+
+
+def test_a_cluster_that_stops_the_job_gets_143(start: Callable[..., int]) -> None:
+    before = signal.getsignal(signal.SIGTERM)
+    assert start(working(lambda folder: os.kill(os.getpid(), signal.SIGTERM))) == 143
+    assert signal.getsignal(signal.SIGTERM) is before
+
+
+def test_a_job_can_stop_after_a_stage_and_go_on_later(
+    start: Callable[..., int], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert start(working(), ["--stop-after", "a"]) == 0
+    assert "stopped after 1_a, as asked" in capsys.readouterr().out
+    assert start(working()) == 0
+    assert capsys.readouterr().out.splitlines()[-3:] == ["  1_a  reused", "  2_b  run", "R@1 0.5"]
+
+
+def test_a_cluster_too_small_is_told_without_a_traceback(
+    start: Callable[..., int], capsys: pytest.CaptureFixture[str]
+) -> None:
+    def connect(resources: Resources) -> str:
+        raise ValueError("resources ask for 9 CPUs but the cluster has 2")
+
+    assert start(working(), (), connect) == 2
+    told = capsys.readouterr().err
+    assert "resources ask for 9 CPUs but the cluster has 2" in told and "Traceback" not in told

@@ -1,0 +1,79 @@
+"""Values that no experiment can mean are refused before anything starts."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import pytest
+
+from ucvgl.config import Experiment
+from ucvgl.limits import LIMITS, Limit, check
+from ucvgl.settings import setting_types, with_changes
+
+
+def mistakes(changes: dict[str, Any]) -> list[str]:
+    experiment, wrong = with_changes(Experiment(), changes)
+    assert not wrong
+    return check(experiment)
+
+
+def test_every_number_among_the_settings_has_a_limit_and_every_limit_a_setting() -> None:
+    numbers = {name for name, type_ in setting_types().items() if type_ in (int, float)}
+    assert set(LIMITS) == numbers, "ucvgl/limits.py and ucvgl/config.py disagree"
+
+
+def test_values_out_of_range_are_all_told_with_the_range() -> None:
+    assert mistakes(
+        {
+            "curriculum.min_margin": -0.1,
+            "projection.fov_deg": 180.0,
+            "dataset.tile_size": 60,
+            "contrast.batch": 7,
+            "contrast.temperature": 0.0,
+            "dataset.max_bad_share": 1.5,
+        }
+    ) == [
+        "dataset.tile_size: 60 is not allowed; it must be a multiple of 8 and at least 8",
+        "dataset.max_bad_share: 1.5 is not allowed; it must be at least 0 and at most 1",
+        "projection.fov_deg: 180.0 is not allowed; it must be more than 0 and less than 180",
+        "contrast.batch: 7 is not allowed; it must be a multiple of 2 and at least 2",
+        "contrast.temperature: 0.0 is not allowed; it must be more than 0",
+        "curriculum.min_margin: -0.1 is not allowed; it must be at least 0 and at most 2",
+    ]
+
+
+def test_settings_that_contradict_each_other_are_refused() -> None:
+    assert mistakes(
+        {
+            "curriculum.min_margin": 0.01,
+            "curriculum.final_margin": 0.02,
+            "projection.top_elevation_deg": 0.0,
+            "projection.bottom_elevation_deg": 0.0,
+            "translation.batch": 1,
+            "resources.train_workers": 2,
+            "contrast.batch": 128,
+            "dataset.synthetic.train_places": 100,
+            "dataset.synthetic.queries_without_reference": 0.5,
+            "dataset.synthetic.references_without_query": 0.5,
+        }
+    ) == [
+        "projection.top_elevation_deg: 0 is not above projection.bottom_elevation_deg, 0",
+        "curriculum.final_margin: 0.02 is above curriculum.min_margin, 0.01; "
+        "the threshold falls from the second to the first",
+        "translation.batch: 1 is less than resources.train_workers, 2",
+        "dataset.synthetic.references_without_query: together with queries_without_reference it makes 1, "
+        "which leaves no pair; their sum must be less than 1",
+        "contrast.batch: 128 is more than there are images, dataset.synthetic.train_places, 100",
+    ]
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
+def test_no_limit_lets_a_value_through_that_is_not_finite(value: float) -> None:
+    assert not Limit().holds(value)
+
+
+def test_a_closed_end_belongs_to_the_interval_and_an_open_one_does_not() -> None:
+    assert Limit(low=0, high=1).holds(0) and Limit(low=0, high=1).holds(1)
+    assert not Limit(low=0, high=1, low_open=True).holds(0)
+    assert not Limit(low=0, high=1, high_open=True).holds(1)

@@ -1,0 +1,53 @@
+"""Numbers reach `metrics.jsonl` and TensorBoard, also over a kill."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+
+import numpy as np
+
+from ucvgl.metrics import MetricsLog, read_metrics
+
+
+def test_a_line_torn_by_a_kill_costs_only_itself(tmp_path: Path) -> None:
+    (tmp_path / "metrics.jsonl").write_text('{"loss": 1.0}\n{"loss": 0.')
+    log = MetricsLog(tmp_path)
+    log.write(loss=0.25)
+    log.close()
+    assert [line["loss"] for line in read_metrics(tmp_path)] == [1.0, 0.25]
+
+
+def test_a_run_without_numbers_has_none(tmp_path: Path) -> None:
+    assert read_metrics(tmp_path) == []
+
+
+def test_every_line_is_strict_json_whatever_the_numbers(tmp_path: Path) -> None:
+    log = MetricsLog(tmp_path)
+    log.write(stage="4_cold_start", loss=math.nan, margin=np.float32(0.5), labels=np.int64(3))
+    log.close()
+
+    def refuse(constant: str) -> None:
+        raise AssertionError(f"{constant} is no JSON")
+
+    (line,) = (tmp_path / "metrics.jsonl").read_text().splitlines()
+    numbers = json.loads(line, parse_constant=refuse)
+    numbers.pop("time")
+    assert numbers == {"stage": "4_cold_start", "loss": None, "margin": 0.5, "labels": 3}
+
+
+def test_tensorboard_shows_the_numbers_by_stage_and_step(tmp_path: Path) -> None:
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    log = MetricsLog(tmp_path)
+    for step in (1, 2):
+        log.write(stage="4_cold_start", step=step, loss=1 / step)
+    log.close()
+    events = EventAccumulator(str(tmp_path / "tensorboard"))
+    events.Reload()
+    assert events.Tags()["scalars"] == ["4_cold_start/loss"]
+    assert [(event.step, event.value) for event in events.Scalars("4_cold_start/loss")] == [
+        (1, 1.0),
+        (2, 0.5),
+    ]

@@ -1,0 +1,33 @@
+"""Every preset can be run as it is."""
+
+from __future__ import annotations
+
+import pytest
+
+from ucvgl.invocation import resolve
+from ucvgl.limits import check
+from ucvgl.presets import PRESETS
+from ucvgl.settings import from_yaml, to_yaml
+
+presets = pytest.mark.parametrize("name", PRESETS)
+
+
+@presets
+def test_a_preset_has_no_mistake_and_survives_its_yaml(name: str) -> None:
+    experiment = PRESETS[name]()
+    assert check(experiment) == []
+    assert from_yaml(to_yaml(experiment)) == experiment
+
+
+@presets
+def test_a_presets_docstring_gives_a_command_that_runs_it(name: str) -> None:
+    _, found, rest = (PRESETS[name].__doc__ or "").partition("`python jobs/unsupervised.py")
+    assert found, f"{name} says no command"
+    assert resolve(rest.partition("`")[0].split()).preset == name
+
+
+@presets
+def test_the_help_names_every_preset(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        resolve(["--help"])
+    assert name in capsys.readouterr().out.partition("options")[0]

@@ -1,0 +1,264 @@
+"""A run reuses what is done, refuses what is stale, resumes what is broken, and publishes by rename."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from ucvgl.config import Experiment
+from ucvgl.run import RunDir, StageError, StopRequested, cause
+from ucvgl.settings import from_yaml
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Iterator[RunDir]:
+    with RunDir(tmp_path / "run", Experiment()) as run:
+        yield run
+
+
+class Build:
+    """Writes a file and counts how often it is called."""
+
+    def __init__(self) -> None:
+        self.calls = 0
+
+    def __call__(self, folder: Path) -> dict[str, int]:
+        self.calls += 1
+        (folder / "result").write_text(str(self.calls))
+        return {"rows": 3}
+
+
+def failing(folder: Path) -> None:
+    (folder / "half").write_text("kept")
+    raise RuntimeError("the disk is full.")
+
+
+def make_chain(run: RunDir, build: Build) -> None:
+    """1 -> 2 -> 3, and 4 from 1 alone."""
+    run.make("1_a", build, settings={"x": 1})
+    run.make("2_b", build, settings={"y": 1}, inputs=["1_a"])
+    run.make("3_c", build, settings={}, inputs=["2_b"])
+    run.make("4_d", build, settings={}, inputs=["1_a"])
+
+
+def test_a_done_stage_with_the_same_settings_is_reused(run: RunDir) -> None:
+    build = Build()
+    first = run.make("1_a", build, settings={"a": {"b": 0.5}, "c": (1, 2)})
+    again = run.make("1_a", build, settings={"a.b": 0.5, "c": [1, 2]})
+    assert first == again == run.path / "1_a"
+    assert build.calls == 1
+
+
+def test_a_stage_writes_down_how_it_was_made(run: RunDir) -> None:
+    make_chain(run, Build())
+    record = json.loads((run.path / "2_b" / "DONE.json").read_text())
+    assert set(record) == {"settings", "inputs", "summary", "seconds", "ucvgl"}
+    assert record["settings"] == {"y": 1} and record["summary"] == {"rows": 3}
+    assert list(record["inputs"]) == ["1_a"]
+    assert sorted(file.name for file in (run.path / "2_b").iterdir()) == ["DONE.json", "result"]
+
+
+def test_other_settings_are_refused_with_their_names_and_both_ways_out(run: RunDir) -> None:
+    build = Build()
+    run.make("4_match", build, settings={"min_margin": 0.05, "mutual": True, "rounds": 8})
+    with pytest.raises(ValueError) as caught:
+        run.make("4_match", build, settings={"min_margin": 0.1, "mutual": True, "rounds": 9})
+    assert str(caught.value) == (
+        f"{run.path}/4_match was made with other settings (min_margin: 0.05 -> 0.1, rounds: 8 -> 9); "
+        "start a new run with --run NAME, or remake it with --redo 4_match"
+    )
+    assert build.calls == 1
+
+
+def test_a_broken_stage_is_resumed_in_the_same_folder(run: RunDir) -> None:
+    with pytest.raises(StageError):
+        run.make("1_a", failing, settings={"x": 1})
+    assert not (run.path / "1_a").exists()
+    seen = []
+    run.make("1_a", lambda folder: seen.append((folder / "half").read_text()), settings={"x": 1})
+    assert seen == ["kept"]
+    assert (run.path / "1_a" / "half").exists() and not (run.path / "1_a.partial").exists()
+
+
+def test_a_broken_stage_is_not_resumed_with_other_settings(run: RunDir) -> None:
+    with pytest.raises(StageError):
+        run.make("1_a", failing, settings={"x": 1})
+    with pytest.raises(ValueError, match=r"1_a.partial was begun with other settings \(x: 1 -> 2\); start"):
+        run.make("1_a", Build(), settings={"x": 2})
+
+
+def test_a_failure_names_the_stage_the_cause_and_the_way_out(run: RunDir) -> None:
+    with pytest.raises(StageError) as caught:
+        run.make("3_translate", failing, settings={})
+    assert str(caught.value) == (
+        "stage 3_translate failed: the disk is full. The same command resumes it; "
+        f"finished work is kept in {run.path}"
+    )
+    assert isinstance(caught.value.__cause__, RuntimeError)
+    assert run.stage == "3_translate"
+
+
+def test_the_cause_of_a_remote_error_is_its_last_line() -> None:
+    remote = "ray::embed() (pid=1)\n  File 'x.py', line 3\nValueError: images differ in size\n"
+    assert cause(RuntimeError(remote)) == "ValueError: images differ in size"
+    assert cause(KeyError()) == "KeyError"
+
+
+def test_a_stage_made_from_an_older_input_is_refused(run: RunDir) -> None:
+    make_chain(run, Build())
+    record = run.path / "1_a" / "DONE.json"
+    record.write_text(record.read_text().replace('"rows": 3', '"rows": 4'))
+    with pytest.raises(
+        ValueError, match="2_b was made from another 1_a; start a new run with --run NAME, or"
+    ):
+        run.make("2_b", Build(), settings={"y": 1}, inputs=["1_a"])
+
+
+def test_a_stage_whose_input_is_missing_is_not_begun(run: RunDir) -> None:
+    with pytest.raises(ValueError, match="2_b is made from 1_a, not made yet"):
+        run.make("2_b", Build(), settings={}, inputs=["1_a"])
+
+
+def test_redo_drops_a_stage_and_all_that_was_made_from_it_and_nothing_else(run: RunDir) -> None:
+    build = Build()
+    make_chain(run, build)
+    with pytest.raises(StageError):
+        run.make("5_e", failing, settings={}, inputs=["3_c"])
+    assert run.redo("2_b") == ["5_e", "3_c", "2_b"]
+    assert sorted(entry.name for entry in run.path.iterdir() if entry.is_dir()) == ["1_a", "4_d"]
+    make_chain(run, build)
+    assert build.calls == 6
+    assert run.redo("9_never") == []
+
+
+def test_a_folder_that_nobody_signed_is_not_overwritten(run: RunDir) -> None:
+    (run.path / "1_a").mkdir()
+    with pytest.raises(ValueError, match="1_a lacks DONE.json, so nobody knows what made it; move it away"):
+        run.make("1_a", Build(), settings={})
+
+
+def test_the_saved_settings_are_those_of_the_work_and_not_of_a_refused_command(tmp_path: Path) -> None:
+    with RunDir(tmp_path, Experiment(seed=1)) as run:
+        run.make("1_a", Build(), settings={"seed": 1})
+    with RunDir(tmp_path, Experiment(seed=2)) as run, pytest.raises(ValueError, match="seed: 1 -> 2"):
+        run.make("1_a", Build(), settings={"seed": 2})
+    assert from_yaml((tmp_path / "config.yaml").read_text()) == Experiment(seed=1)
+    with RunDir(tmp_path, Experiment(seed=2)) as run:
+        run.redo("1_a")
+        run.make("1_a", Build(), settings={"seed": 2})
+    assert from_yaml((tmp_path / "config.yaml").read_text()) == Experiment(seed=2)
+
+
+def test_a_run_stops_after_the_stage_asked_for_also_when_it_was_done_before(tmp_path: Path) -> None:
+    for _ in range(2):
+        with (
+            RunDir(tmp_path, Experiment(), stop_after="2_b") as run,
+            pytest.raises(StopRequested, match="2_b"),
+        ):
+            make_chain(run, Build())
+    assert not (tmp_path / "3_c").exists()
+
+
+def test_opening_a_run_touches_nothing_until_it_is_used(tmp_path: Path) -> None:
+    run = RunDir(tmp_path / "run", Experiment())
+    assert run.status([]) == []
+    assert not run.path.exists()
+
+
+def test_two_processes_cannot_work_in_one_run(run: RunDir) -> None:
+    with pytest.raises(ValueError) as caught:
+        RunDir(run.path, Experiment()).open()
+    assert str(caught.value) == (
+        f"another process ({os.getpid()}) is at work in {run.path}; "
+        "wait for it, or choose another folder with --run NAME"
+    )
+    run.close()
+    RunDir(run.path, Experiment()).open()
+
+
+KILLED = """
+import os, signal, sys, time
+from pathlib import Path
+from ucvgl.config import Experiment
+from ucvgl.run import RunDir
+
+def build(folder):
+    (folder / "half").write_text("before the kill")
+    print("at work", flush=True)
+    time.sleep(60)
+
+RunDir(sys.argv[1], Experiment()).make("1_a", build, settings={"x": 1})
+"""
+
+
+def test_a_killed_process_leaves_neither_a_lock_nor_half_a_stage(tmp_path: Path) -> None:
+    root = str(Path(__file__).parents[1])
+    command = [sys.executable, "-c", KILLED, str(tmp_path)]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, text=True, env=os.environ | {"PYTHONPATH": root}
+    ) as process:
+        assert process.stdout is not None and process.stdout.readline() == "at work\n"
+        with pytest.raises(ValueError, match=rf"another process \({process.pid}\)"):
+            RunDir(tmp_path, Experiment()).open()
+        process.send_signal(signal.SIGKILL)
+    assert not (tmp_path / "1_a").exists()
+    seen = []
+    with RunDir(tmp_path, Experiment()) as run:
+        run.make("1_a", lambda folder: seen.append((folder / "half").read_text()), settings={"x": 1})
+    assert seen == ["before the kill"]
+
+
+@pytest.mark.parametrize("moment", ["rename", "unlink"])
+def test_a_kill_around_the_publishing_never_repeats_the_work(
+    run: RunDir, monkeypatch: pytest.MonkeyPatch, moment: str
+) -> None:
+    build = Build()
+
+    class Killed(BaseException):
+        pass
+
+    def die(*_: object, **__: object) -> None:
+        raise Killed
+
+    with monkeypatch.context() as patch, pytest.raises(Killed):
+        patch.setattr(Path, moment, die)
+        run.make("1_a", build, settings={"x": 1})
+    run.make("1_a", build, settings={"x": 1})
+    assert build.calls == 1
+    assert (run.path / "1_a" / "result").exists() and not (run.path / "1_a.partial").exists()
+
+
+def test_what_a_killed_redo_left_behind_is_swept_away(run: RunDir) -> None:
+    make_chain(run, Build())
+    run.close()
+    (run.path / "2_b").rename(run.path / ".dropped.2_b")
+    run.open()
+    assert not (run.path / ".dropped.2_b").exists()
+
+
+def test_going_on_with_other_software_is_told(
+    run: RunDir, caplog: pytest.LogCaptureFixture
+) -> None:
+    run.close()
+    file = run.path / "environment.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | {"torch": "1.0"}))
+    run.open()
+    assert "this run was begun with torch 1.0 and goes on with" in caplog.text
+
+
+def test_numbers_are_appended_over_reopenings(run: RunDir) -> None:
+    run.log(stage="5_curriculum", step=1, loss=0.5)
+    run.close()
+    start = time.time()
+    run.log(stage="5_curriculum", step=2, loss=0.25)
+    lines = [json.loads(line) for line in (run.path / "metrics.jsonl").read_text().splitlines()]
+    assert [line["loss"] for line in lines] == [0.5, 0.25]
+    assert lines[0]["time"] <= lines[1]["time"] and lines[1]["time"] >= start - 0.01

@@ -1,0 +1,110 @@
+"""Settings go to YAML and back unchanged, and what is wrong with them is said in plain words."""
+
+from __future__ import annotations
+
+import string
+from dataclasses import replace
+from typing import Any, Literal, get_args, get_origin
+
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ucvgl.config import Curriculum, Experiment
+from ucvgl.settings import Mistakes, differences, dotted, from_yaml, setting_types, to_yaml, with_changes
+
+
+def values(type_: Any) -> st.SearchStrategy:
+    if get_origin(type_) is Literal:
+        return st.sampled_from(get_args(type_))
+    texts = st.text(st.characters(codec="utf-8", exclude_categories=["Cs", "Cc"]))
+    numbers = st.floats(allow_nan=False, allow_infinity=False)
+    return {int: st.integers(), float: numbers, bool: st.booleans(), str: texts}[type_]
+
+
+changed = {name: values(type_) for name, type_ in setting_types().items()}
+experiments = st.fixed_dictionaries({}, optional=changed).map(
+    lambda changes: with_changes(Experiment(), changes)[0]
+)
+
+
+@given(experiments)
+def test_any_experiment_comes_back_from_yaml_as_it_went(experiment: Experiment) -> None:
+    assert from_yaml(to_yaml(experiment)) == experiment
+
+
+@given(experiments, experiments)
+def test_the_differences_turn_one_experiment_into_the_other(before: Experiment, after: Experiment) -> None:
+    changes = {name: now for name, _, now in differences(before, after)}
+    assert with_changes(before, changes) == (after, [])
+
+
+def test_yaml_names_only_what_it_changes_nested_or_dotted() -> None:
+    expected = replace(Experiment(), curriculum=Curriculum(min_margin=0.03, rounds=5), seed=7)
+    assert from_yaml("curriculum: {min_margin: 0.03, rounds: 5}\nseed: 7") == expected
+    assert from_yaml("curriculum.min_margin: 0.03\ncurriculum.rounds: 5\nseed: 7") == expected
+    assert from_yaml("") == Experiment()
+
+
+def test_a_number_in_exponent_notation_is_a_number_though_yaml_reads_a_text() -> None:
+    assert yaml.safe_load("1e-3") == "1e-3"
+    assert from_yaml("contrast: {learning_rate: 1e-3}").contrast.learning_rate == 0.001
+
+
+def test_all_mistakes_of_a_file_are_told_at_once() -> None:
+    text = """
+    curriculum: {min_margn: 0.03, rounds: 3.5, mutual: maybe}
+    min_margin: 0.03
+    modle: {backbone: strided}
+    model: 3
+    cold_start: [1]
+    projection: {fov_deg: wide, xyzzy: 1}
+    seed: true
+    dataset: {synthetic: {level: eazy}}
+    """
+    with pytest.raises(Mistakes) as caught:
+        from_yaml(text)
+    assert str(caught.value).splitlines() == [
+        "11 mistakes in the settings:",
+        "  curriculum.min_margn: no such setting; did you mean curriculum.min_margin?",
+        "  curriculum.rounds: 3.5 is not a whole number",
+        "  curriculum.mutual: 'maybe' is not true or false",
+        "  min_margin: no such setting; did you mean curriculum.min_margin?",
+        "  modle.backbone: no such setting; did you mean model.backbone?",
+        "  model: 3 given to a group of settings; name one of them, as model.backbone",
+        "  cold_start: [1] given to a group of settings; name one of them, as cold_start.intra_epochs",
+        "  projection.fov_deg: 'wide' is not a number",
+        "  projection.xyzzy: no such setting",
+        "  seed: True is not a whole number",
+        "  dataset.synthetic.level: 'eazy' is not one of easy, medium, hard; did you mean easy?",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("a: [", "mine.yaml is not YAML: "),
+        ("- 1", "mine.yaml holds no settings; write them as `curriculum: {min_margin: 0.03}`"),
+    ],
+)
+def test_a_file_that_holds_no_settings_is_named(text: str, line: str) -> None:
+    with pytest.raises(Mistakes) as caught:
+        from_yaml(text, origin="mine.yaml")
+    assert caught.value.lines[0].startswith(line)
+
+
+def test_dotted_names_follow_the_dataclasses_and_stop_at_leaves() -> None:
+    names = list(dotted(Experiment()))
+    assert names == list(setting_types())
+    assert "dataset.synthetic.level" in names and "dataset.synthetic" not in names
+    assert dotted({"a": {"b": (1, 2)}, "c": 3}) == {"a.b": [1, 2], "c": 3}
+
+
+def test_a_setting_that_one_side_lacks_differs_from_none() -> None:
+    assert differences({"a": 1, "b": 2}, {"b": 2, "c": 3}) == [("a", 1, None), ("c", None, 3)]
+
+
+def test_every_setting_name_can_be_typed_as_a_flag() -> None:
+    allowed = set(string.ascii_lowercase + string.digits + "_.")
+    assert all(set(name) <= allowed for name in setting_types())

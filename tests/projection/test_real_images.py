@@ -60,7 +60,7 @@ def test_the_birds_eye_view_lines_up_with_its_tile_and_no_turn_or_mirror_of_it_d
     scores = defaultdict(list)
     for pair in pairs(dataset):
         bev, tile = birdseye(pair["pano"]), resize(load(pair["sat"]), SIZE, SIZE)
-        # Near the camera: farther out, what stands on the ground hides it and is smeared over the flat-ground BEV.
+        # Near the camera: farther out, what stands on the ground hides it, and the BEV smears it outwards.
         near = np.hypot(*(np.mgrid[:SIZE, :SIZE] - SIZE / 2 + 0.5)) < SIZE / 4
         for name, turned in {
             "upright": bev,

@@ -7,6 +7,7 @@ import pytest
 
 from ucvgl.config import Dataset
 from ucvgl.data.folder import read_catalog
+from ucvgl.data.synthetic import dataset as synthetic
 from ucvgl.retrieval.truth import label_precision, read_truth, true_rows
 
 
@@ -57,15 +58,15 @@ def test_a_wrong_truth_file_is_refused_in_plain_words(folder, tmp_path, text, me
 
 
 def test_truth_of_the_synthetic_world_is_read_from_all_files_of_the_split(tmp_path):
-    (tmp_path / "truth").mkdir()
+    world = Dataset(name="synthetic", root=str(tmp_path))
+    (synthetic.home(world) / "truth").mkdir(parents=True)
     for name, query, reference in (
         ("train-0", "q0", "r0"),
         ("train-1", "q1", "r1"),
         ("validation-0", "q2", "r2"),
     ):
         table = pa.table({"query_id": [query], "reference_id": [reference]})
-        pq.write_table(table, tmp_path / f"truth/{name}.parquet")
-    world = Dataset(name="synthetic", root=str(tmp_path))
+        pq.write_table(table, synthetic.home(world) / f"truth/{name}.parquet")
     assert read_truth(world, "train") == {"q0": "r0", "q1": "r1"}
     assert read_truth(world, "validation") == {"q2": "r2"}
 

@@ -96,7 +96,7 @@ def _with_places(root: str, folder: str, references: pa.Table) -> pa.Table:
     for file, lat, lon in zip(
         *(places[column].to_pylist() for column in ("file", "lat", "lon")), strict=True
     ):
-        if not (_is_within(lat, 90) and _is_within(lon, 180)):
+        if not (_is_within(lat, 90.0) and _is_within(lon, 180.0)):
             raise ValueError(
                 f"{root}/{name}: {file} lies at lat {lat}, lon {lon}; "
                 "write degrees, lat in [-90, 90] and lon in [-180, 180]"

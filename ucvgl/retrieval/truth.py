@@ -18,6 +18,7 @@ from pyarrow import fs
 from ucvgl.config import Dataset
 from ucvgl.data.folder import QUERIES, REFERENCES, Split, opaque_id, split_folder, view_folder
 from ucvgl.data.storage import locate
+from ucvgl.data.synthetic import dataset as synthetic
 
 GroundTruth = Mapping[str, str]
 """Id of the true reference, by query id. A query that is absent has none, or none is known."""
@@ -25,9 +26,9 @@ GroundTruth = Mapping[str, str]
 
 def read_truth(dataset: Dataset, split: Split) -> GroundTruth | None:
     """The true pairs of a split, or None where nobody wrote them down."""
-    return (
-        _read_parquet(dataset.root, split) if dataset.name == "synthetic" else _read_csv(dataset.root, split)
-    )
+    if dataset.name == "synthetic":
+        return _read_parquet(str(synthetic.home(dataset)), split)
+    return _read_csv(dataset.root, split)
 
 
 def true_rows(truth: GroundTruth, query_ids: np.ndarray, reference_ids: np.ndarray) -> Int[np.ndarray, " q"]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import atexit
 import logging
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,7 +32,7 @@ QUIET = {
 LOCAL = {
     "RAY_AUTH_MODE": "disabled",  # unset, a token file of an earlier Ray locks `ray job submit` out
     "RAY_TRAIN_HEALTH_CHECK_INTERVAL_S": "0.5",
-    "RAY_BACKEND_LOG_LEVEL": "fatal",  # C++ warnings of the driver go to the terminal, and alarm without cause
+    "RAY_BACKEND_LOG_LEVEL": "fatal",  # C++ lines on the terminal alarm without cause; Python errors stay
     "RAY_num_workers_soft_limit": str(os.cpu_count()),  # idle processes, each tens of MB
     "OMP_NUM_THREADS": "1",
 }
@@ -65,14 +67,15 @@ def connect(resources: Resources) -> ClusterInfo:
         ray.init(address=address, runtime_env=_code(), **quiet)
     else:
         _make_importable()
-        ray.init(
-            address="local",
-            num_cpus=max(os.cpu_count() or 1, round(cpus_at_once(resources)) + 2),
-            object_store_memory=OBJECT_STORE_BYTES,
-            include_dashboard=True,  # Ray Train polls the State API, which lives there
-            dashboard_host="127.0.0.1",
-            **quiet,
-        )
+        with _silent_stderr():  # the C++ part announces that it will be quiet
+            ray.init(
+                address="local",
+                num_cpus=max(os.cpu_count() or 1, round(cpus_at_once(resources)) + 2),
+                object_store_memory=OBJECT_STORE_BYTES,
+                include_dashboard=True,  # Ray Train polls the State API, which lives there
+                dashboard_host="127.0.0.1",
+                **quiet,
+            )
     atexit.register(ray.shutdown)
     _quiet_data()
     total, context = ray.cluster_resources(), ray.get_runtime_context()
@@ -104,18 +107,18 @@ def preflight(resources: Resources, cluster: ClusterInfo) -> None:
     needed = cpus_at_once(resources) + 1  # one more for the tasks that read and write
     if needed > cluster.cpus:
         raise ValueError(
-            f"resources ask for {needed:g} CPUs at once (train_workers {resources.train_workers} x train_cpus "
-            f"{resources.train_cpus}, image_workers {resources.image_workers}, model_workers "
-            f"{resources.model_workers}, search_workers {resources.search_workers}, 1 to read and write) but the "
-            f"cluster at {cluster.address} has {cluster.cpus:g}; lower them, or add nodes"
+            f"resources ask for {needed:g} CPUs at once (train_workers {resources.train_workers} x "
+            f"train_cpus {resources.train_cpus}, image_workers {resources.image_workers}, "
+            f"model_workers {resources.model_workers}, search_workers {resources.search_workers}, 1 to read "
+            f"and write) but the cluster at {cluster.address} has {cluster.cpus:g}; lower them, or add nodes"
         )
     gpus = resources.train_workers * resources.train_gpus + resources.model_workers * resources.model_gpus
     if cluster.gpus and gpus > cluster.gpus:
         raise ValueError(
             f"resources ask for {gpus:g} GPUs at once (train_workers {resources.train_workers} x train_gpus "
             f"{resources.train_gpus:g} + model_workers {resources.model_workers} x model_gpus "
-            f"{resources.model_gpus:g}) but the cluster at {cluster.address} has {cluster.gpus:g}; lower them, "
-            f"or add nodes"
+            f"{resources.model_gpus:g}) but the cluster at {cluster.address} has {cluster.gpus:g}; "
+            f"lower them, or add nodes"
         )
 
 
@@ -131,7 +134,7 @@ def cores() -> int:
 
 
 def threads_each(actors: int) -> int:
-    """Threads for each of so many actors that work while nothing else does: the whole machine, where there is one."""
+    """Threads for each of so many actors that work alone: on a single machine they share all its cores."""
     return max(1, cores() // actors) if len(ray.nodes()) == 1 else 1
 
 
@@ -160,6 +163,18 @@ def _make_importable() -> None:
     known = os.environ.get("PYTHONPATH", "").split(os.pathsep)
     if root not in known:
         os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [root, *known]))
+
+
+@contextmanager
+def _silent_stderr() -> Iterator[None]:
+    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
 
 
 def _quiet_data() -> None:

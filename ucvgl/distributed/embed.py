@@ -1,4 +1,4 @@
-"""Descriptors of whole image stores: Ray Data streams the shards through a pool of actors that hold the encoders."""
+"""Descriptors of whole image stores: Ray Data streams the shards through actors that hold the encoders."""
 
 from __future__ import annotations
 
@@ -7,11 +7,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import cycle
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import ray
-import torch
-from ray.actor import ActorHandle
 
 from ucvgl.config import Resources
 from ucvgl.data.image_store import ImageStore
@@ -19,8 +18,10 @@ from ucvgl.distributed.cluster import gpu_share, threads_each
 from ucvgl.distributed.progress import Progress
 from ucvgl.distributed.shards import count_images, read_shard, shard_number, shards_of
 from ucvgl.distributed.stream import Row, Step, stream
-from ucvgl.model.towers import View, embed, load_towers
 from ucvgl.types import Embeddings
+
+if TYPE_CHECKING:
+    from ucvgl.model.towers import View
 
 
 @dataclass(frozen=True)
@@ -40,15 +41,24 @@ class EmbedJob:
 
 
 class Embedder:
-    """Actor that keeps the encoders it was last asked for, so that many shards load them once."""
+    """Actor that keeps the encoders it was last asked for, so that many shards load them once.
+
+    torch is imported inside: a task that holds a handle of this actor imports this file without need for it.
+    """
 
     def __init__(self, threads: int) -> None:
+        import torch
+
         torch.set_num_threads(threads)
-        self._model, self._towers = "", None
+        self._device = "cuda" if torch.cuda.is_available() else "cpu"
+        self._model = ""
+        self._towers: Any = None
 
     def embed(self, model: str, images: np.ndarray, view: View) -> np.ndarray:
+        from ucvgl.model.towers import embed, load_towers
+
         if model != self._model:
-            self._towers = load_towers(model, "cuda" if torch.cuda.is_available() else "cpu")
+            self._towers = load_towers(model, self._device)
             self._model = model
         return embed(self._towers, images, view)
 
@@ -56,16 +66,16 @@ class Embedder:
 class EmbedPool:
     """Embedders that outlive a call: a context manager for the whole curriculum.
 
-    A pool that Ray Data starts by itself ends with its execution, and importing torch anew costs every round 2.5 to 3 s
-    more than the embedding of a few thousand small images. So Ray Data streams the shards through reading tasks, and
-    these hand the images to actors of ours: 0.4 s per call.
+    A pool that Ray Data starts ends with its execution, and the next one imports torch again: 2.5 to 3 s in
+    every round. So Ray Data streams the shards through reading tasks, which hand the images to actors of ours
+    that stay: about 0.5 s per call.
     """
 
     def __init__(self, resources: Resources) -> None:
         needs = {"num_cpus": 1, "num_gpus": gpu_share(resources.model_gpus)}
         actor = ray.remote(**needs, max_restarts=-1, max_task_retries=-1)(Embedder)
         count = resources.model_workers
-        self.actors: list[ActorHandle] = [actor.remote(threads_each(count)) for _ in range(count)]
+        self.actors: list[Any] = [actor.remote(threads_each(count)) for _ in range(count)]
 
     def __enter__(self) -> EmbedPool:
         return self
@@ -82,7 +92,13 @@ class EmbedPool:
         total, left = (sum(count_images(shard) for _, shard in some) for some in (work, missing))
         progress = Progress("embed", total, done=total - left)
         rows = [
-            {"shard": str(shard), "model": str(job.model), "view": job.view, "folder": str(job.folder), "actor": actor}
+            {
+                "shard": str(shard),
+                "model": str(job.model),
+                "view": job.view,
+                "folder": str(job.folder),
+                "actor": actor,
+            }
             for (job, shard), actor in zip(missing, cycle(range(len(self.actors))), strict=False)
         ]
         # in:          shard, model, view, folder, actor (which one of the pool)
@@ -92,7 +108,7 @@ class EmbedPool:
             progress.advance(row["images"])
 
 
-def embed_shard(row: Row, *, actors: list[ActorHandle]) -> Row:
+def embed_shard(row: Row, *, actors: list[Any]) -> Row:
     """Read a shard, have it embedded, publish its part by rename."""
     _, images = read_shard(row["shard"])
     vectors = ray.get(actors[row["actor"]].embed.remote(row["model"], images, row["view"]))
@@ -116,4 +132,6 @@ def parts_of(folder: Path) -> list[Path]:
 
 def read_embeddings(store: Path, folder: Path) -> Embeddings:
     """The descriptors in `folder`, with the ids of the store they were made from."""
-    return Embeddings(id=ImageStore(store).ids, vector=np.concatenate([np.load(part) for part in parts_of(folder)]))
+    return Embeddings(
+        id=ImageStore(store).ids, vector=np.concatenate([np.load(part) for part in parts_of(folder)])
+    )

@@ -1,4 +1,4 @@
-"""Every image read once, projected and written as the networks see it, streamed by Ray Data shard by shard."""
+"""Every image read once, projected, and written as the networks see it; Ray Data streams the shards."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ REJECTED = pa.schema([(name, pa.string()) for name in ("split", "view", "id", "u
 def project_images(catalogs: Mapping[str, Catalog], folder: Path, *, experiment: Experiment) -> pa.Table:
     """Read every image once and write it as the networks see it, with a bird's-eye view of every query.
 
-    Writes the stores `<folder>/<split>/{queries,bev,references}` and, where images were bad, `bad-*.json` beside the
-    shard they are missing from. Shards that exist are kept.
+    Writes the stores `<folder>/<split>/{queries,bev,references}` and, where images were bad, `bad-*.json`
+    beside the shard that lacks them. Shards that exist are kept.
 
     Args:
         catalogs: split ("train", ...) -> its images.
@@ -41,7 +41,9 @@ def project_images(catalogs: Mapping[str, Catalog], folder: Path, *, experiment:
     """
     resources = experiment.resources
     rows = _shard_rows(catalogs, folder, resources.images_per_shard)
-    missing = [row for row in rows if not shard_path(folder / row["split"] / row["view"], row["shard"]).exists()]
+    missing = [
+        row for row in rows if not shard_path(folder / row["split"] / row["view"], row["shard"]).exists()
+    ]
     total, left = (sum(len(row["id"]) for row in some) for some in (rows, missing))
     limit = experiment.dataset.max_bad_share * total
     rejected = _rejected(folder)
@@ -62,7 +64,7 @@ def project_images(catalogs: Mapping[str, Catalog], folder: Path, *, experiment:
 
 
 class Project:
-    """Actor that reads, decodes, projects and shrinks the images of one shard; a bad one costs only itself."""
+    """Actor that reads, decodes, projects and shrinks the images of a shard; a bad one costs only itself."""
 
     def __init__(self, experiment: Experiment) -> None:
         cv2.setNumThreads(1)
@@ -87,7 +89,9 @@ class Project:
                 image = decode(read(uri), uri)
             except (BadImage, OSError) as error:
                 reason = error.reason if isinstance(error, BadImage) else str(error)
-                bad.append({"split": row["split"], "view": row["view"], "id": identity, "uri": uri, "reason": reason})
+                bad.append(
+                    {"split": row["split"], "view": row["view"], "id": identity, "uri": uri, "reason": reason}
+                )
                 continue
             good.append(identity)
             if row["view"] == "queries":
@@ -121,7 +125,7 @@ def write_projected(row: Row, *, folder: str, experiment: Experiment) -> Row:
 
 
 def _shard_rows(catalogs: Mapping[str, Catalog], folder: Path, images_per_shard: int) -> list[Row]:
-    """One row per shard. An attempt that goes on keeps the shards of the one that began, whatever it asks for."""
+    """One row per shard. A resumed attempt keeps the shard size of the first, whatever it asks for."""
     layout = folder / "shards.json"
     if not layout.exists():
         _publish(layout, json.dumps({"images_per_shard": images_per_shard}))
@@ -138,7 +142,9 @@ def _shard_rows(catalogs: Mapping[str, Catalog], folder: Path, images_per_shard:
 
 def _rejected(folder: Path) -> list[dict[str, str]]:
     """What finished shards are missing. A shard without its images is done again, and its list with it."""
-    lists = [path for path in folder.glob("*/*/bad-*.json") if shard_path(path.parent, int(path.stem[4:])).exists()]
+    lists = [
+        path for path in folder.glob("*/*/bad-*.json") if shard_path(path.parent, int(path.stem[4:])).exists()
+    ]
     return [bad for path in lists for bad in json.loads(path.read_text())]
 
 
@@ -146,8 +152,8 @@ def _refuse_too_many(rejected: list[dict[str, str]], limit: float, total: int, s
     if len(rejected) > limit:
         first = "; ".join(f"{bad['uri']}: {bad['reason']}" for bad in rejected[:3])
         raise ValueError(
-            f"{len(rejected)} of {total} images cannot be used, more than dataset.max_bad_share {share:g} allows: "
-            f"{first}; repair or remove them, or raise the share"
+            f"{len(rejected)} of {total} images cannot be used, more than dataset.max_bad_share {share:g} "
+            f"allows ({first}); repair or remove them, or raise the share"
         )
 
 

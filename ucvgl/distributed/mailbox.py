@@ -1,4 +1,4 @@
-"""What the driver and the training workers tell each other: programs one way, log rows and outcomes the other."""
+"""Between driver and training workers: programs go one way, log rows and outcomes the other."""
 
 from __future__ import annotations
 
@@ -48,7 +48,6 @@ class Mailbox:
         self._outcome: Outcome | None = None
         self._rows: list[dict[str, Any]] = []
         self._attempts = 0
-        self._joined = False
         self._closed = False
 
     async def submit(self, command: Command) -> None:
@@ -56,23 +55,24 @@ class Mailbox:
             self._command, self._outcome, self._attempts = command, None, 0
             self._changed.notify_all()
 
-    async def next(self, done: int, new_group: bool) -> Command | str | None:
+    async def next(self, done: int, first: bool) -> Command | str | None:
         """The command in flight, if its number is beyond `done`; `CLOSED` at the end; None: ask again.
 
         Args:
-            new_group: asked by rank 0 that has run nothing yet. Each such group but the first replaces a dead one.
+            first: asked by rank 0, whose group this attempt is counted for.
         """
         async with self._changed:
-            self._joined = True
             await self._wait(lambda: self._closed or self._pending(done), POLL_S)
             if self._closed:
                 return self.CLOSED
-            if not self._pending(done):
+            if self._command is None or not self._pending(done):
                 return None
-            self._attempts += new_group
+            self._attempts += first
             if self._attempts <= ATTEMPTS:
                 return self._command
-            self._outcome = Outcome(self._command.number, traceback=f"its workers died {ATTEMPTS} times in a row")
+            self._outcome = Outcome(
+                self._command.number, traceback=f"its workers died {ATTEMPTS} times in a row"
+            )
             self._changed.notify_all()
             return None
 
@@ -86,12 +86,12 @@ class Mailbox:
                 self._outcome = outcome
                 self._changed.notify_all()
 
-    async def drain(self, number: int) -> tuple[list[dict[str, Any]], Outcome | None, bool]:
-        """New log rows, the outcome of this command if it has one, and whether any worker ever asked for work."""
+    async def drain(self) -> tuple[list[dict[str, Any]], Outcome | None, int]:
+        """New log rows, the outcome of the command if it has one, and how many groups have begun it."""
         async with self._changed:
             await self._wait(lambda: self._outcome is not None, DRAIN_S)
             rows, self._rows = self._rows, []
-            return rows, self._outcome, self._joined
+            return rows, self._outcome, self._attempts
 
     async def close(self) -> None:
         async with self._changed:

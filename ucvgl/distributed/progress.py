@@ -18,7 +18,9 @@ class Progress:
         done: how much was finished before this attempt.
     """
 
-    def __init__(self, what: str, total: int, *, unit: str = "images", done: int = 0, every_s: float = 5.0) -> None:
+    def __init__(
+        self, what: str, total: int, *, unit: str = "images", done: int = 0, every_s: float = 5.0
+    ) -> None:
         self.what, self.total, self.unit, self.done, self.every_s = what, total, unit, done, every_s
         self._done_before = done
         self._start = self._last_line = time.monotonic()

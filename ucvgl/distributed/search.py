@@ -1,15 +1,15 @@
-"""Exact two-sided search by a pool of actors: each holds a range of references, and the queries stream past."""
+"""Exact two-sided search by a pool of actors: each holds a range of references, the queries stream past."""
 
 from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import ray
 import torch
-from ray.actor import ActorHandle
 
 from ucvgl.config import Resources
 from ucvgl.distributed.cluster import threads_each
@@ -28,7 +28,7 @@ MERGED_AT_ONCE = 64
 class Shard:
     """Actor that matches query parts against its range of references.
 
-    Every call says what to load, so an actor that Ray restarted elsewhere needs no memory of the one that died.
+    Every call says what to load, so an actor that Ray restarts elsewhere lacks nothing of the one that died.
     """
 
     def __init__(self, threads: int) -> None:
@@ -53,7 +53,7 @@ class SearchPool:
     def __init__(self, resources: Resources) -> None:
         actor = ray.remote(num_cpus=1, max_restarts=-1, max_task_retries=-1)(Shard)
         count = resources.search_workers
-        self.actors: list[ActorHandle] = [actor.remote(threads_each(count)) for _ in range(count)]
+        self.actors: list[Any] = [actor.remote(threads_each(count)) for _ in range(count)]
 
     def __enter__(self) -> SearchPool:
         return self
@@ -65,14 +65,19 @@ class SearchPool:
     def match(self, query_parts: Sequence[Path], reference_parts: Sequence[Path], *, k: int = 2) -> TwoSided:
         """The best k references of every query and the best k queries of every reference.
 
-        The answer is that of `two_sided_topk` on the concatenated parts, bit for bit, however many actors share it.
+        The answer is that of `two_sided_topk` on the whole, bit for bit, with any number of actors.
         Parts are `.npy` files, float32 [n d], that must not change under the name they have.
         """
         references = tuple(map(str, reference_parts))
         query_starts = np.cumsum([0, *map(count_rows, query_parts)])[:-1].tolist()
         total = sum(map(count_rows, reference_parts))
-        ranges = [(total * i // len(self.actors), total * (i + 1) // len(self.actors)) for i in range(len(self.actors))]
-        holders = [(actor, rows) for actor, rows in zip(self.actors, ranges, strict=True) if rows[0] < rows[1]]
+        ranges = [
+            (total * i // len(self.actors), total * (i + 1) // len(self.actors))
+            for i in range(len(self.actors))
+        ]
+        holders = [
+            (actor, rows) for actor, rows in zip(self.actors, ranges, strict=True) if rows[0] < rows[1]
+        ]
         calls = (
             (actor, (str(part), start, references, rows, k))
             for part, start in zip(query_parts, query_starts, strict=True)
@@ -85,7 +90,7 @@ class SearchPool:
                 best = [merge(best)]
         return merge(best)
 
-    def _results(self, calls: Iterator[tuple[ActorHandle, tuple]], in_flight: int) -> Iterator[TwoSided]:
+    def _results(self, calls: Iterator[tuple[Any, tuple]], in_flight: int) -> Iterator[TwoSided]:
         waiting: deque = deque()
         for actor, arguments in calls:
             if len(waiting) >= in_flight:

@@ -1,4 +1,7 @@
-"""Image stores shard by shard: what one task reads, without opening the rest of the store."""
+"""Image stores shard by shard, as tasks read and write them.
+
+Nothing here imports torch, which would cost every reading process 3 s and hundreds of MB.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,9 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 from jaxtyping import UInt8
+
+from ucvgl.data.image_store import write_shard
+from ucvgl.distributed.stream import Row
 
 
 def shards_of(store: Path | str) -> list[Path]:
@@ -31,3 +37,21 @@ def count_images(path: Path | str) -> int:
 
 def shard_number(path: Path | str) -> int:
     return int(Path(path).stem.removeprefix("part-"))
+
+
+def load_images(row: Row) -> Row:
+    """The images of the shard at `row["path"]`."""
+    ids, images = read_shard(row["path"])
+    _, height, width, _ = images.shape
+    shard = shard_number(row["path"])
+    return {"shard": shard, "id": ids, "image": images.tobytes(), "height": height, "width": width}
+
+
+def write_images(row: Row, *, folder: str) -> Row:
+    """Publish the images of one row as a shard."""
+    write_shard(folder, row["shard"], list(row["id"]), pixels(row))
+    return {"shard": row["shard"], "images": len(row["id"])}
+
+
+def pixels(row: Row) -> UInt8[np.ndarray, "n h w 3"]:
+    return np.frombuffer(row["image"], np.uint8).reshape(-1, row["height"], row["width"], 3)

@@ -1,4 +1,4 @@
-"""Ray Data, cut down to what the stages need: rows stream through steps, each a pool of actors or of tasks."""
+"""Ray Data, cut down to what the stages need: rows stream through steps of tasks or actors."""
 
 from __future__ import annotations
 
@@ -21,7 +21,8 @@ class Step:
         run: `row -> row`, or a class whose instances are.
         settings: keyword arguments of the function, or of the class's constructor.
         at_once: actors, or tasks that may run at the same time.
-        cpus: of each of them. Ray Data fuses steps of equal needs into one process; unequal needs keep them apart.
+        cpus: of each of them. Ray Data fuses neighbours of equal needs into one process; unequal needs keep
+            them apart.
         gpus: of each of them.
     """
 
@@ -47,7 +48,7 @@ def stream(rows: Sequence[Row], *steps: Step) -> Iterator[Row]:
             pool = ActorPoolStrategy(size=min(step.at_once, len(rows)))
             data = data.map(step.run, fn_constructor_kwargs=dict(step.settings), compute=pool, **needs)
         else:
-            tasks = TaskPoolStrategy(size=step.at_once)
+            tasks = TaskPoolStrategy(size=min(step.at_once, len(rows)))
             data = data.map(step.run, fn_kwargs=dict(step.settings), compute=tasks, **needs)
     try:
         yield from data.iter_rows()

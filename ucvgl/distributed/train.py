@@ -1,8 +1,9 @@
 """Training programs on one Ray Train worker group that lives as long as the job.
 
-A worker group takes about 12 s to start, so the CycleGAN, the cold start and every round of the curriculum share one:
-its workers run a loop that asks a mailbox for the next program. A program is a plain function of the core; when a worker
-dies, Ray Train replaces the group, and the new one asks for the same program, which goes on from its own checkpoint.
+A worker group takes about 12 s to start, so the CycleGAN, the cold start and every round of the curriculum
+share one: its workers ask a mailbox for the next program, again and again. A program is a plain function of the core.
+When a worker dies, Ray Train replaces the group, which asks for the same program, and that goes on from its own
+checkpoint.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ from ucvgl.distributed.mailbox import Command, Mailbox, Outcome
 logger = logging.getLogger(__name__)
 
 START_S = 600
-"""How long to wait for the workers of a group before giving up: a cluster may have to start machines first."""
+"""How long to wait for the first worker before giving up: a cluster may have to start machines."""
 
 
 class TrainSession:
@@ -66,21 +67,21 @@ class TrainSession:
         """Run `program(device=..., log=..., **arguments)` on every worker; the result is that of rank 0.
 
         Args:
-            program: an importable function. It must resume from a checkpoint of its own: it is called again after a
-                worker died.
+            program: an importable function that resumes from a checkpoint of its own: it is called again
+                after a worker died.
 
         Raises:
             ValueError: raised by the program, with its message.
-            RuntimeError: any other error of the program (with the worker's traceback), or of the worker group.
+            RuntimeError: any other error of the program, with the worker's traceback, or of the worker group.
         """
         if self._fit is None:
             self._start()
         self._number += 1
         command = Command(self._number, f"{program.__module__}:{program.__qualname__}", arguments)
         ray.get(self._mailbox.submit.remote(command))
-        self._running, start = True, time.monotonic()
+        self._running, start, begun = True, time.monotonic(), 0
         while True:
-            rows, outcome, joined = ray.get(self._mailbox.drain.remote(command.number))
+            rows, outcome, attempts = ray.get(self._mailbox.drain.remote())
             for row in rows:
                 self.log(**row)
             if outcome is not None:
@@ -88,7 +89,10 @@ class TrainSession:
                 return _result(outcome, command)
             if self._fit is None or not self._fit.is_alive():
                 raise RuntimeError(f"the training workers died: {self._fit_error}") from self._fit_error
-            if not joined and time.monotonic() - start > START_S:
+            if attempts > begun > 0:
+                logger.warning("a training worker died: a new group goes on with %s", command.program)
+            begun = attempts
+            if not attempts and time.monotonic() - start > START_S:
                 raise RuntimeError(f"no training worker started within {START_S} s: {self._wanted()}")
 
     def _start(self) -> None:
@@ -107,12 +111,14 @@ class TrainSession:
             run_config=RunConfig(
                 name=f"session-{uuid.uuid4().hex[:8]}",
                 storage_path=str((self.folder / "ray_train").resolve()),
-                # The mailbox counts deaths per program instead: a long job may outlive any number of machines.
+                # The mailbox counts deaths per program: a long job may outlive any number of machines.
                 failure_config=FailureConfig(max_failures=-1),
             ),
         )
         logger.info("starting %s", self._wanted())
-        self._fit = threading.Thread(target=self._fit_until_closed, args=(trainer,), daemon=True, name="ray-train")
+        self._fit = threading.Thread(
+            target=self._fit_until_closed, args=(trainer,), daemon=True, name="ray-train"
+        )
         self._fit.start()
 
     def _fit_until_closed(self, trainer: TorchTrainer) -> None:
@@ -135,27 +141,32 @@ def work(config: dict[str, Any]) -> None:
     context = ray.train.get_context()
     first, mailbox = context.get_world_rank() == 0, config["mailbox"]
     device = get_device() if torch.cuda.is_available() else torch.device("cpu")
-    done, fresh = 0, True
+    done = 0
 
     def log(**row: Any) -> None:
         if first:
             mailbox.report.remote(row)
 
     while True:
-        command = ray.get(mailbox.next.remote(done, first and fresh))
+        command: Any = ray.get(mailbox.next.remote(done, first))
         if command == Mailbox.CLOSED:
             return
         if command is None:
             continue
-        fresh = False
         try:
             module, _, name = command.program.partition(":")
-            value = getattr(importlib.import_module(module), name)(device=device, log=log, **command.arguments)
+            value = getattr(importlib.import_module(module), name)(
+                device=device, log=log, **command.arguments
+            )
         except Exception as error:
             if lost_peer(error):
-                raise  # a machine failed, not the program: Ray Train starts a new group, which asks for it again
+                raise  # a machine failed, not the program: Ray Train starts a new group, which runs it again
             message = str(error) if isinstance(error, ValueError) else ""
-            ray.get(mailbox.finish.remote(Outcome(command.number, message=message, traceback=traceback.format_exc())))
+            ray.get(
+                mailbox.finish.remote(
+                    Outcome(command.number, message=message, traceback=traceback.format_exc())
+                )
+            )
             if context.get_world_size() > 1:
                 raise  # the other workers may wait for this one in a collective: only a new group frees them
         else:

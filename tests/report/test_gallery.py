@@ -42,14 +42,13 @@ def test_rows_may_differ_in_length():
     assert ((sheet == (10, 20, 30)).all(axis=2)).sum() == 3 * 64
 
 
-def test_labels_and_column_heads_are_written_outside_the_images():
-    rows = [[flat(40, 80)], [flat(40, 80)]]
-    plain = contact_sheet(rows, height=40)
-    written = contact_sheet(rows, ["round 1", "round 2"], height=40, columns=["BEV"])
-    pixels = ((written == (10, 20, 30)).all(axis=2)).sum()
-    assert pixels == ((plain == (10, 20, 30)).all(axis=2)).sum() == 2 * 40 * 80
-    ink = (written != PAPER).any(axis=2).sum() - pixels
-    assert ink > 100
+@pytest.mark.parametrize("captions", [{"labels": ["round 1", "round 2"]}, {"columns": ["round 1"]}])
+def test_captions_are_written_outside_the_images(captions):
+    sheet = contact_sheet([[flat(40, 80)], [flat(40, 80)]], height=40, **captions)
+    pixels = (sheet == (10, 20, 30)).all(axis=2).sum()
+    assert pixels == 2 * 40 * 80
+    ink = (sheet != PAPER).any(axis=2).sum() - pixels
+    assert ink > 100 * len(captions.get("labels", [1]))
 
 
 def test_mistakes_are_refused_in_plain_words():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from functools import cache
 from pathlib import Path
 
@@ -21,7 +22,10 @@ def module_files() -> dict[str, Path]:
 
 @cache
 def imported_names(file: Path) -> frozenset[str]:
-    """Everything a file imports, at its top or inside functions, as dotted names: `a.b` and `a.b.c` for `from a.b import c`."""
+    """Everything a file imports, anywhere in it: `a.b` and `a.b.c` for `from a.b import c`.
+
+    A text that is a dotted name of ours counts too: programs for workers may be named, as `ucvgl.x.y:fit`.
+    """
     tree = ast.parse(file.read_text(encoding="utf-8"))
     names: set[str] = set()
     for node in ast.walk(tree):
@@ -30,7 +34,17 @@ def imported_names(file: Path) -> frozenset[str]:
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{file} imports relatively, which these tests do not follow"
             names |= {node.module or ""} | {f"{node.module}.{alias.name}" for alias in node.names}
+    names |= {text.partition(":")[0] for text in texts(file) if re.fullmatch(r"ucvgl(\.\w+)+(:\w+)?", text)}
     return frozenset(names)
+
+
+@cache
+def texts(file: Path) -> tuple[str, ...]:
+    """The string constants of a file that are no docstrings."""
+    tree = ast.parse(file.read_text(encoding="utf-8"))
+    prose = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+    constants = [node for node in ast.walk(tree) if isinstance(node, ast.Constant) and id(node) not in prose]
+    return tuple(node.value for node in constants if isinstance(node.value, str))
 
 
 @cache

@@ -64,7 +64,7 @@ def check_whole(data: bytes, uri: str) -> None:
         raise BadImage(uri, f"not an image (it begins with {data[:12]!r})") from error
     # Some OpenCV versions fill the missing part of a cut JPEG with grey and say nothing. Inside its scan the
     # end marker cannot occur by chance (0xff is escaped there), unlike before it, in a thumbnail.
-    if form == "JPEG" and data.find(JPEG_END, scan) < 0:
+    if form == "JPEG" and data.rfind(JPEG_END, scan) < 0:
         raise BadImage(uri, f"cut off: a JPEG without an end marker ({len(data)} bytes)")
 
 

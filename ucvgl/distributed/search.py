@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import deque
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -45,6 +46,10 @@ class Shard:
         return two_sided_topk(
             np.load(queries), self._references, k=k, query_start=query_start, reference_start=rows[0]
         )
+
+    def pid(self) -> int:
+        """Of the process that holds the references now."""
+        return os.getpid()
 
 
 class SearchPool:

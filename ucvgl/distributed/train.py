@@ -1,9 +1,9 @@
 """Training programs on one Ray Train worker group that lives as long as the job.
 
 A worker group takes about 12 s to start, so the CycleGAN, the cold start and every round of the curriculum
-share one: its workers ask a mailbox for the next program, again and again. A program is a plain function of the core.
-When a worker dies, Ray Train replaces the group, which asks for the same program, and that goes on from its own
-checkpoint.
+share one, whose workers ask a mailbox for the next program, again and again. A program is a plain function of
+the core. When a worker dies, Ray Train replaces the group, which asks for the same program, and that goes on
+from its own checkpoint.
 """
 
 from __future__ import annotations

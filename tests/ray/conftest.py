@@ -1,0 +1,31 @@
+"""One local Ray for all tests of this folder, and the folder itself on the path of tests and workers."""
+
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+HERE = Path(__file__).parent
+sys.path.append(str(HERE))
+
+
+def pytest_collection_modifyitems(items):
+    for item in items:
+        if HERE in item.path.parents:
+            item.add_marker(pytest.mark.ray)
+
+
+@pytest.fixture(scope="session")
+def cluster():
+    import ray
+
+    from ucvgl.config import Resources
+    from ucvgl.distributed.cluster import connect
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("RAY_ADDRESS", raising=False)
+        patch.setenv("RAY_AUTH_MODE", "disabled")
+        patch.setenv("PYTHONPATH", os.pathsep.join([str(HERE), os.environ.get("PYTHONPATH", "")]))
+        yield connect(Resources(train_workers=2, train_cpus=1, search_workers=3))
+        ray.shutdown()

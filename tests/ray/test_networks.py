@@ -1,0 +1,87 @@
+import numpy as np
+import pytest
+import torch
+
+from ucvgl.config import Model, Resources
+from ucvgl.data.image_store import ImageStore, write_shard
+from ucvgl.distributed.embed import EmbedJob, EmbedPool, parts_of, read_embeddings
+from ucvgl.distributed.translate import translate_images
+from ucvgl.gan.generator import Generator, save_generator, translate
+from ucvgl.model.towers import TwoTowers, embed, save_towers
+
+RESOURCES = Resources(model_workers=1)
+
+
+def write_store(folder, shape, sizes, seed):
+    random = np.random.default_rng(seed)
+    for shard, size in enumerate(sizes):
+        images = random.integers(0, 256, (size, *shape), np.uint8)
+        write_shard(folder, shard, [f"{shard}-{row}" for row in range(size)], images)
+    return ImageStore(folder)
+
+
+def test_translating_a_store_keeps_its_ids_and_order_and_goes_on_where_it_stopped(cluster, tmp_path):
+    torch.manual_seed(0)
+    generator = Generator(channels=8, blocks=1)
+    for weights in generator.parameters():  # it starts as the identity
+        torch.nn.init.normal_(weights, std=0.1)
+    save_generator(generator, tmp_path / "generator.pt")
+    source = write_store(tmp_path / "bev", (16, 16, 3), [5, 4], seed=0)
+
+    translate_images(
+        source.folder, tmp_path / "fake", generator=tmp_path / "generator.pt", resources=RESOURCES
+    )
+    fakes = ImageStore(tmp_path / "fake")
+    assert fakes.ids.tolist() == source.ids.tolist()
+    expected = np.concatenate(
+        [translate(generator.eval(), source.read(rows)) for rows in (range(5), range(5, 9))]
+    )
+    assert not np.array_equal(expected, source.read(range(9)))
+    np.testing.assert_allclose(fakes.read(range(9)).astype(int), expected, atol=1)  # a grey level, by threads
+
+    kept, lost = fakes.shards
+    before = kept.stat().st_mtime_ns
+    lost.unlink()
+    translate_images(
+        source.folder, tmp_path / "fake", generator=tmp_path / "generator.pt", resources=RESOURCES
+    )
+    assert kept.stat().st_mtime_ns == before
+    assert ImageStore(tmp_path / "fake").ids.tolist() == source.ids.tolist()
+
+
+def test_one_call_embeds_both_views_with_several_models(cluster, tmp_path):
+    stores = {
+        "query": write_store(tmp_path / "queries", (16, 64, 3), [5, 3], seed=1),
+        "reference": write_store(tmp_path / "references", (16, 16, 3), [4, 4, 2], seed=2),
+    }
+    models = []
+    for seed in range(2):
+        torch.manual_seed(seed)
+        models.append(TwoTowers(Model(channels=16, safa_heads=2), (16, 64), (16, 16)))
+        save_towers(models[-1], tmp_path / f"{seed}.pt")
+    jobs = {
+        (seed, view): EmbedJob(store.folder, tmp_path / f"{seed}.pt", view, tmp_path / f"{seed}-{view}")
+        for seed in range(2)
+        for view, store in stores.items()
+    }
+
+    with EmbedPool(RESOURCES) as pool:
+        pool.embed(list(jobs.values()))
+        for (seed, view), job in jobs.items():
+            found = read_embeddings(job.store, job.folder)
+            assert found.id.tolist() == stores[view].ids.tolist()
+            whole = embed(models[seed], stores[view].read(range(len(stores[view]))), view)
+            np.testing.assert_allclose(found.vector, whole, atol=0.01)  # bfloat16
+
+        kept, lost = parts_of(jobs[0, "query"].folder)
+        before = kept.stat().st_mtime_ns
+        lost.unlink()
+        pool.embed(list(jobs.values()))
+        assert lost.exists()
+        assert kept.stat().st_mtime_ns == before
+
+
+def test_a_model_that_cannot_be_read_is_an_error_that_names_it(cluster, tmp_path):
+    store = write_store(tmp_path / "queries", (16, 64, 3), [2], seed=1)
+    with EmbedPool(RESOURCES) as pool, pytest.raises(Exception, match="absent.pt"):
+        pool.embed([EmbedJob(store.folder, tmp_path / "absent.pt", "query", tmp_path / "out")])

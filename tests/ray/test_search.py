@@ -1,0 +1,71 @@
+import os
+import signal
+import threading
+import time
+
+import numpy as np
+import pytest
+import ray
+
+from ucvgl.config import Resources
+from ucvgl.distributed.search import SearchPool, read_rows
+from ucvgl.matching.topk import TwoSided, two_sided_topk
+
+
+def integers(rows: int, seed: int, *, dimension: int = 16) -> np.ndarray:
+    """Small integers: products are exact and ties common."""
+    return np.random.default_rng(seed).integers(-3, 4, (rows, dimension)).astype(np.float32)
+
+
+def write_parts(folder, vectors, sizes):
+    folder.mkdir()
+    ends = np.cumsum(sizes)
+    assert ends[-1] == len(vectors)
+    paths = [folder / f"part-{number:05d}.npy" for number in range(len(sizes))]
+    for path, part in zip(paths, np.split(vectors, ends[:-1]), strict=True):
+        np.save(path, part)
+    return paths
+
+
+def assert_same(found: TwoSided, expected: TwoSided):
+    for name, value in vars(expected).items():
+        np.testing.assert_array_equal(getattr(found, name), value, err_msg=name)
+
+
+@pytest.mark.parametrize("workers", [1, 2, 3])
+def test_any_number_of_workers_and_parts_finds_what_one_process_finds(cluster, tmp_path, workers):
+    queries, references = integers(103, 0), integers(71, 1)
+    query_parts = write_parts(tmp_path / "q", queries, [40, 1, 62])
+    reference_parts = write_parts(tmp_path / "r", references, [30, 41])
+    with SearchPool(Resources(search_workers=workers)) as pool:
+        assert_same(pool.match(query_parts, reference_parts, k=3), two_sided_topk(queries, references, k=3))
+        # The pool is used again, as the next round does, with other references.
+        assert_same(pool.match(reference_parts, query_parts), two_sided_topk(references, queries, k=2))
+
+
+def test_fewer_references_than_workers_leave_the_rest_idle(cluster, tmp_path):
+    queries, references = integers(5, 0), integers(2, 1)
+    paths = write_parts(tmp_path / "q", queries, [5]), write_parts(tmp_path / "r", references, [2])
+    with SearchPool(Resources(search_workers=3)) as pool:
+        assert_same(pool.match(*paths, k=3), two_sided_topk(queries, references, k=3))
+
+
+def test_killing_a_worker_in_the_middle_changes_nothing(cluster, tmp_path):
+    queries, references = integers(24_000, 0), integers(4_000, 1)
+    paths = write_parts(tmp_path / "q", queries, [400] * 60), write_parts(tmp_path / "r", references, [4_000])
+    with SearchPool(Resources(search_workers=2)) as pool:
+        first = ray.get(pool.actors[0].pid.remote())
+        killer = threading.Timer(0.5, os.kill, (first, signal.SIGKILL))
+        killer.start()
+        started = time.monotonic()
+        found = pool.match(*paths)
+        assert time.monotonic() - started > 0.5, "the search was over before the kill"
+        assert ray.get(pool.actors[0].pid.remote()) != first
+    assert_same(found, two_sided_topk(queries, references))
+
+
+def test_rows_are_read_across_parts(tmp_path):
+    vectors = integers(10, 0)
+    parts = [str(path) for path in write_parts(tmp_path / "v", vectors, [3, 4, 3])]
+    for begin, end in [(0, 10), (0, 3), (2, 8), (7, 10), (4, 5)]:
+        np.testing.assert_array_equal(read_rows(parts, (begin, end)), vectors[begin:end])

@@ -1,0 +1,56 @@
+import os
+import threading
+import time
+
+import pytest
+import training_programs as programs
+
+from ucvgl.config import Resources
+from ucvgl.distributed.train import TrainSession
+
+
+@pytest.fixture
+def session(cluster, request, tmp_path):
+    rows = []
+    resources = Resources(train_workers=request.param, train_cpus=1)
+    with TrainSession(tmp_path, resources, lambda **row: rows.append(row)) as session:
+        session.rows = rows
+        yield session
+
+
+@pytest.mark.parametrize("session", [1], indirect=True)
+def test_one_worker_runs_several_programs_and_survives_their_errors(session, tmp_path):
+    assert session.run(programs.total, number=5) == 5
+    with pytest.raises(ValueError, match="^the pond is dry; fill it$"):
+        session.run(programs.fail, folder=tmp_path)
+    with pytest.raises(RuntimeError, match=r"training_programs:misspell failed on a training worker"):
+        session.run(programs.misspell)
+    assert session.run(programs.total, number=7) == 7
+    assert session.rows == [{"step": 0, "number": 5}, {"step": 0, "number": 7}]
+    assert len(list(tmp_path.glob("tried-*"))) == 1, "an error that would come again was tried again"
+
+
+@pytest.mark.parametrize("session", [2], indirect=True)
+def test_two_workers_resume_when_one_is_killed_and_report_an_error_of_one(session, tmp_path):
+    assert session.run(programs.total, number=5) == 15
+
+    killer = threading.Thread(target=kill_at_step, args=(tmp_path, 3))
+    killer.start()
+    begin = session.run(programs.count_slowly, folder=tmp_path, steps=12)
+    killer.join()
+    assert 3 <= begin < 12, "the second attempt did not go on from the checkpoint"
+    assert (tmp_path / "step").read_text() == "12"
+    assert session.rows[-1] == {"step": 11}
+
+    # The other worker waits in a collective at that moment, and must not hold the session up.
+    with pytest.raises(ValueError, match="the pond is dry"):
+        session.run(programs.fail, folder=tmp_path)
+    assert session.run(programs.total, number=1) == 3
+    assert len(list(tmp_path.glob("tried-0-*"))) == 1
+
+
+def kill_at_step(folder, step):
+    """kill -9 worker 1, so that worker 0 sees its peer vanish in a collective."""
+    while not (folder / "step").exists() or int((folder / "step").read_text()) < step:
+        time.sleep(0.02)
+    os.kill(int((folder / "pid-1").read_text()), 9)

@@ -1,0 +1,47 @@
+"""Programs for the tests of `TrainSession`; workers import them from here."""
+
+import os
+import time
+
+import torch
+import torch.distributed as dist
+
+
+def rank() -> int:
+    return dist.get_rank() if dist.is_initialized() else 0
+
+
+def total(*, device, log, number):
+    """The sum over the workers of (rank + 1) * number."""
+    share = torch.tensor(float((rank() + 1) * number), device=device)
+    if dist.is_initialized():
+        dist.all_reduce(share)
+    log(step=0, number=number)
+    return share.item()
+
+
+def fail(*, device, log, folder):
+    (folder / f"tried-{rank()}-{time.time_ns()}").touch()
+    if rank() == 0:
+        raise ValueError("the pond is dry; fill it")
+    dist.barrier()
+
+
+def misspell(*, device, log):
+    return {}["no such key"]
+
+
+def count_slowly(*, device, log, folder, steps):
+    """Count in a checkpoint file, all workers in step; returns where this attempt began."""
+    checkpoint = folder / "step"
+    begin = int(checkpoint.read_text()) if checkpoint.exists() else 0
+    (folder / f"pid-{rank()}").write_text(str(os.getpid()))
+    for step in range(begin, steps):
+        total(device=device, log=lambda **_: None, number=1)
+        time.sleep(0.1)
+        if rank() == 0:
+            aside = folder / ".step"
+            aside.write_text(str(step + 1))
+            os.replace(aside, checkpoint)
+            log(step=step)
+    return begin

@@ -2,33 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import cv2
 import numpy as np
 from jaxtyping import Float, Int, UInt8
 
 SIDE = 64
-SHIFTS = (-4, -2, 0, 2, 4)
+SEARCH_SIDE = 32
+SHIFTS = (-2, -1, 0, 1, 2)
 ROTATIONS_DEG = (-6.0, -3.0, 0.0, 3.0, 6.0)
 
 
 def raw_recall(
-    bevs: UInt8[np.ndarray, "n h w 3"], tiles: UInt8[np.ndarray, "m h w 3"], truth_index: Int[np.ndarray, " n"]
+    bevs: UInt8[np.ndarray, "n h w 3"],
+    tiles: UInt8[np.ndarray, "m h w 3"],
+    truth_index: Int[np.ndarray, " n"],
 ) -> dict[str, float]:
     """R@1 (0 to 1) of correlation at 64 by 64 pixels: what any trained result has to be compared with.
 
     `colour` and `edges` compare as is; `colour_search, edges_search` keep the best of 125 small shifts and rotations
-    of the bird's-eye view. A query whose truth is -1 has no tile and is not counted. Ties count against the method.
+    of the bird's-eye view, at 32 by 32 pixels. A query whose truth is -1 has no tile and is not counted. Ties count against the method.
     """
     recall = {}
     for name, features in (("colour", colour_features), ("edges", edge_features)):
-        reference = _unit(np.stack([features(_small(tile)) for tile in tiles]))
-        query = [features(_small(bev)) for bev in bevs]
-        recall[name] = recall_at_1(_unit(np.stack(query)) @ reference.T, truth_index)
+        reference = [features(_shrunk(tile, SIDE)) for tile in tiles]
+        query = [features(_shrunk(bev, SIDE)) for bev in bevs]
+        recall[name] = recall_at_1(_unit(query) @ _unit(reference).T, truth_index)
+        query, reference = ([_shrunk(image, SEARCH_SIDE) for image in view] for view in (query, reference))
+        columns = _unit(reference).T
         best = np.full((len(bevs), len(tiles)), -np.inf, np.float32)
         for moved in _moves(query):
-            np.maximum(best, _unit(moved) @ reference.T, out=best)
+            np.maximum(best, _unit(moved) @ columns, out=best)
         recall[f"{name}_search"] = recall_at_1(best, truth_index)
     return recall
 
@@ -55,21 +60,21 @@ def edge_features(image: UInt8[np.ndarray, "h w 3"]) -> Float[np.ndarray, "h w 1
     return ((strength - strength.mean()) / (strength.std() + 1e-3))[..., None]
 
 
-def _moves(features: list[np.ndarray]) -> Iterator[np.ndarray]:
+def _moves(features: list[np.ndarray]) -> Iterator[list[np.ndarray]]:
     """All images turned and shifted alike; what comes in from outside is 0, the mean."""
     for degrees in ROTATIONS_DEG:
         for down in SHIFTS:
             for right in SHIFTS:
-                matrix = cv2.getRotationMatrix2D(((SIDE - 1) / 2, (SIDE - 1) / 2), degrees, 1)
+                middle = ((SEARCH_SIDE - 1) / 2, (SEARCH_SIDE - 1) / 2)
+                matrix = cv2.getRotationMatrix2D(middle, degrees, 1)
                 matrix[:, 2] += (right, down)
-                moved = [cv2.warpAffine(image, matrix, (SIDE, SIDE)) for image in features]
-                yield np.stack(moved).reshape(len(features), SIDE, SIDE, -1)
+                yield [cv2.warpAffine(image, matrix, (SEARCH_SIDE, SEARCH_SIDE)) for image in features]
 
 
-def _small(image: np.ndarray) -> np.ndarray:
-    return cv2.resize(image, (SIDE, SIDE), interpolation=cv2.INTER_AREA)
+def _shrunk(image: np.ndarray, side: int) -> np.ndarray:
+    return cv2.resize(image, (side, side), interpolation=cv2.INTER_AREA)
 
 
-def _unit(features: np.ndarray) -> np.ndarray:
-    flat = features.reshape(len(features), -1)
+def _unit(features: Sequence[np.ndarray]) -> Float[np.ndarray, "n d"]:
+    flat = np.stack([image.ravel() for image in features])
     return flat / np.maximum(np.linalg.norm(flat, axis=1, keepdims=True), 1e-9)

@@ -1,8 +1,8 @@
 """Rendered worlds as a folder of images: two piles per split, and the truth kept apart.
 
-    <folder>/<split>/panorama/<id>.jpg   <folder>/<split>/satellite/<id>.jpg
-    <folder>/<split>/reference_positions-<world>.parquet   id, lat, lon
-    <folder>/truth/<split>-<world>.parquet                 query_id, reference_id
+<folder>/<split>/panorama/<id>.jpg   <folder>/<split>/satellite/<id>.jpg
+<folder>/<split>/reference_positions-<world>.parquet   id, lat, lon
+<folder>/truth/<split>-<world>.parquet                 query_id, reference_id
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from ucvgl.data.synthetic.world import build_world, places
 from ucvgl.types import Catalog
 
 PLACES_PER_WORLD = 500
-RENDERER = 1
+RENDERER = 3
 """Raise it when the same settings give other pictures."""
 METRES_PER_DEGREE = 111_320.0
 
@@ -48,7 +48,9 @@ def plan(settings: Synthetic) -> list[WorldPlan]:
         if not 0 <= getattr(settings, name) <= 1:
             raise ValueError(f"synthetic.{name} is {getattr(settings, name)}; it is a share, from 0 to 1")
     if settings.queries_without_reference + settings.references_without_query > 1:
-        raise ValueError("synthetic.queries_without_reference and references_without_query are more than 1 together")
+        raise ValueError(
+            "synthetic.queries_without_reference and references_without_query are more than 1 together"
+        )
     worlds = []
     for split, total in (("train", settings.train_places), ("validation", settings.validation_places)):
         for number, first in enumerate(range(0, total, PLACES_PER_WORLD)):
@@ -59,7 +61,9 @@ def plan(settings: Synthetic) -> list[WorldPlan]:
 
 def settings_digest(settings: Synthetic) -> str:
     """Short name of everything that decides the pictures."""
-    return _digest(RENDERER, json.dumps(asdict(settings), sort_keys=True), asdict(LEVELS[settings.level]))[:12]
+    return _digest(RENDERER, json.dumps(asdict(settings), sort_keys=True), asdict(LEVELS[settings.level]))[
+        :12
+    ]
 
 
 def render_world(settings: Synthetic, item: WorldPlan, folder: Path | str) -> None:
@@ -75,13 +79,18 @@ def render_world(settings: Synthetic, item: WorldPlan, folder: Path | str) -> No
     if len(spots) < item.places:
         raise ValueError(f"world {item.seed} has room for {len(spots)} places, {item.places} were asked for")
     has_query, has_reference = _open_world(settings, item)
-    ids = {view: [_digest(item.seed, view, k)[:16] for k in range(item.places)] for view in ("query", "reference")}
+    ids = {
+        view: [_digest(item.seed, view, k)[:16] for k in range(item.places)]
+        for view in ("query", "reference")
+    }
     size = {"height": settings.panorama_height, "width": settings.panorama_width}
     for k, spot in enumerate(spots):
         if has_query[k]:
             _write_jpeg(panoramas / f"{ids['query'][k]}.jpg", render_panorama(world, spot, k, **size))
         if has_reference[k]:
-            _write_jpeg(tiles / f"{ids['reference'][k]}.jpg", render_tile(world, spot, k, size=settings.tile_size))
+            _write_jpeg(
+                tiles / f"{ids['reference'][k]}.jpg", render_tile(world, spot, k, size=settings.tile_size)
+            )
     anchor = np.random.default_rng([item.seed, 5]).uniform((36, -10), (58, 25))
     metres = METRES_PER_DEGREE * np.array([1, math.cos(math.radians(anchor[0]))])
     position = anchor + spots[:, ::-1] / metres

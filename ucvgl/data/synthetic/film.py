@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-import cv2
 import numpy as np
 
 from ucvgl.data.synthetic.levels import Level
 
 
-def expose(colours: np.ndarray, level: Level, rng: np.random.Generator, size: tuple[int, int]) -> np.ndarray:
-    """Develop linear colours [h w 3] into an image of `size` (height, width), averaging over its pixels."""
-    image = cv2.resize(colours, size[::-1], interpolation=cv2.INTER_AREA)
+def expose(colours: np.ndarray, level: Level, rng: np.random.Generator) -> np.ndarray:
+    """Develop colours [h w 3], 0 to 255 and beyond, into an image."""
     tone = level.tone
     balance = np.exp(rng.normal(0, 0.06 * tone, 3))
     exposure = np.exp(rng.normal(0, 0.16 * tone))
     gamma = np.exp(rng.normal(0, 0.16 * tone))
-    image = 255 * np.clip(image * (exposure * balance / 255), 0, 1.6) ** gamma
-    image = np.where(image > 215, 215 + 40 * np.tanh((image - 215) / 40), image)
+    scale = (exposure * balance / 255).astype(np.float32)
+    image = 255 * np.clip(colours * scale, 0, 1.6) ** np.float32(gamma)
+    np.copyto(image, 165 + 85 * np.tanh((image - 165) / 85), where=image > 165)
     if level.noise:
-        image = image + rng.normal(0, level.noise * rng.uniform(0.5, 1.2), image.shape[:2])[..., None]
-        image = image + rng.normal(0, 0.4 * level.noise, image.shape)
+        grain = rng.standard_normal((*image.shape[:2], 4), np.float32)
+        strength = np.float32(level.noise * rng.uniform(0.5, 1.2))
+        image += strength * (grain[..., :1] + np.float32(0.4) * grain[..., 1:])
     return np.clip(np.round(image), 0, 255).astype(np.uint8)

@@ -21,6 +21,8 @@ class Level:
         lean: metres that the top of a thing is displaced in a tile, per metre of its height.
         canopy: size of tree crowns against their usual size.
         spacing_m: distance between neighbouring places.
+        litter: strength of the spots on the ground (damp, dust, leaves), drawn for each image.
+        materials: spread of the brightness of each material (rain, drought), drawn for each image.
     """
 
     position_jitter_m: float
@@ -34,13 +36,15 @@ class Level:
     lean: float
     canopy: float
     spacing_m: float
+    litter: float
+    materials: float
 
 
 LEVELS = {
-    "easy": Level(0.8, 2.0, 0.8, 0.5, 0.45, 0.5, 3.0, 0.4, 0.05, 1.0, 24.0),
-    "medium": Level(1.2, 3.0, 1.0, 0.6, 0.6, 0.8, 4.0, 0.5, 0.1, 1.1, 24.0),
-    "hard": Level(2.0, 4.0, 1.2, 0.7, 0.7, 1.0, 6.0, 0.6, 0.15, 1.25, 22.0),
+    "easy": Level(0.8, 2.0, 0.8, 0.5, 0.9, 0.5, 3.0, 0.4, 0.05, 1.0, 24.0, 0.55, 0.12),
+    "medium": Level(1.2, 3.0, 1.0, 0.55, 1.0, 0.7, 4.0, 0.5, 0.1, 1.05, 24.0, 0.65, 0.15),
+    "hard": Level(2.0, 4.0, 1.2, 0.6, 1.15, 0.9, 6.0, 0.6, 0.15, 1.2, 22.0, 0.75, 0.2),
 }
 
-NO_GAP = Level(0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 1.0, 24.0)
+NO_GAP = Level(0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 1.0, 24.0, 0.0, 0.0)
 """Both views show the same things in the same colours: for tests and for looking at the geometry."""

@@ -20,7 +20,15 @@ COVER = {
     "sport": (Material.GRASS, Material.MEADOW),
     "square": (Material.PAVING, Material.GRAVEL, Material.CONCRETE),
 }
-PATCH = (Material.MEADOW, Material.SOIL, Material.GRAVEL, Material.FLOWERS, Material.GRASS, Material.SAND, Material.CONCRETE)
+PATCH = (
+    Material.MEADOW,
+    Material.SOIL,
+    Material.GRAVEL,
+    Material.FLOWERS,
+    Material.GRASS,
+    Material.SAND,
+    Material.CONCRETE,
+)
 
 
 def zone_blocks(draft: Draft, junctions: np.ndarray) -> list[tuple[str, np.ndarray]]:
@@ -66,7 +74,9 @@ def _furrows(draft: Draft, corners: np.ndarray) -> None:
     start = -60.0
     while start < 60:
         width = rng.uniform(3, 11)
-        draft.fill(rectangle(*(centre + across * (start + width / 2)), 130, width, angle), pair[int(rng.integers(2))])
+        draft.fill(
+            rectangle(*(centre + across * (start + width / 2)), 130, width, angle), pair[int(rng.integers(2))]
+        )
         start += width
 
 
@@ -91,18 +101,26 @@ def _house(draft: Draft, x: float, y: float, angle: float) -> None:
     if rng.random() < 0.5:
         draft.fill(garden, rng.choice([Material.GRASS, Material.MEADOW, Material.GRAVEL, Material.FLOWERS]))
     cos, sin = math.cos(angle), math.sin(angle)
-    for direction, depth, breadth in ((1, rng.uniform(5, 9), rng.uniform(2.6, 5)), (-1, rng.uniform(2, 4), length * 0.6)):
+    for direction, depth, breadth in (
+        (1, rng.uniform(5, 9), rng.uniform(2.6, 5)),
+        (-1, rng.uniform(2, 4), length * 0.6),
+    ):
         away = direction * (width + depth) / 2
         slide = rng.uniform(-0.25, 0.25) * length
         middle = (x + slide * cos - away * sin, y + slide * sin + away * cos)
-        draft.fill(rectangle(*middle, breadth, depth, angle), rng.choice([Material.CONCRETE, Material.GRAVEL, Material.PAVING]))
+        draft.fill(
+            rectangle(*middle, breadth, depth, angle),
+            rng.choice([Material.CONCRETE, Material.GRAVEL, Material.PAVING]),
+        )
         if direction == 1 and rng.random() < 0.5:
             draft.car_places.append((*middle, angle + math.pi / 2))
     draft.take(rectangle(x, y, length + 3, width + 4, angle), BUILT)
     draft.fill(rectangle(x, y, length, width, angle), Material.FOUNDATION)
     eaves, seed = rng.choice([2.8, 3.2, 5.6, 6.0]), int(rng.integers(1 << 30))
     ridge = width * rng.uniform(0.25, 0.45)
-    draft.solids.append(box(HOUSE, x, y, length, width, angle, 0, eaves, seed, ridge, bool(rng.random() < 0.4)))
+    draft.solids.append(
+        box(HOUSE, x, y, length, width, angle, 0, eaves, seed, ridge, bool(rng.random() < 0.4))
+    )
     if rng.random() < 0.5:
         wing, out = rng.uniform(3.5, 6), width / 2 + 1.2
         slide = rng.uniform(-0.3, 0.3) * length
@@ -110,9 +128,17 @@ def _house(draft: Draft, x: float, y: float, angle: float) -> None:
         draft.fill(rectangle(*spot, wing, 3.4, angle), Material.FOUNDATION)
         draft.solids.append(box(SHED, *spot, wing, 3.4, angle, 0, 2.6, seed + 1))
     if rng.random() < 0.6:
-        _hedge(draft, x - (width / 2 + 4) * sin, y + (width / 2 + 4) * cos, length * rng.uniform(0.5, 1.2), angle)
+        _hedge(
+            draft, x - (width / 2 + 4) * sin, y + (width / 2 + 4) * cos, length * rng.uniform(0.5, 1.2), angle
+        )
     if rng.random() < 0.4:
-        _hedge(draft, x + (length / 2 + 2.5) * cos, y + (length / 2 + 2.5) * sin, width * 1.2, angle + math.pi / 2)
+        _hedge(
+            draft,
+            x + (length / 2 + 2.5) * cos,
+            y + (length / 2 + 2.5) * sin,
+            width * 1.2,
+            angle + math.pi / 2,
+        )
 
 
 def _hedge(draft: Draft, x: float, y: float, length: float, angle: float) -> None:
@@ -132,7 +158,10 @@ def _block(draft: Draft, x: float, y: float, angle: float) -> None:
     if not draft.is_free(x, y, length + 3, width + 3, angle):
         return
     margin = rng.uniform(2, 6)
-    draft.fill(rectangle(x, y, length + margin, width + margin, angle), rng.choice([Material.PAVING, Material.CONCRETE, Material.GRASS]))
+    draft.fill(
+        rectangle(x, y, length + margin, width + margin, angle),
+        rng.choice([Material.PAVING, Material.CONCRETE, Material.GRASS]),
+    )
     draft.take(rectangle(x, y, length + 4, width + 4, angle), BUILT)
     draft.fill(rectangle(x, y, length, width, angle), Material.FOUNDATION)
     height, seed = 3.1 * int(rng.integers(1, 6)) + 1, int(rng.integers(1 << 30))
@@ -142,7 +171,17 @@ def _block(draft: Draft, x: float, y: float, angle: float) -> None:
         u, v = rng.uniform(-0.3, 0.3, 2) * (length, width)
         side = rng.uniform(1.5, 4)
         draft.solids.append(
-            box(SHED, x + u * cos - v * sin, y + u * sin + v * cos, side, side, angle, height, height + side / 2, seed + 2)
+            box(
+                SHED,
+                x + u * cos - v * sin,
+                y + u * sin + v * cos,
+                side,
+                side,
+                angle,
+                height,
+                height + side / 2,
+                seed + 2,
+            )
         )
 
 
@@ -159,7 +198,9 @@ def _car_park(draft: Draft, x: float, y: float, angle: float) -> None:
         v = -width / 2 + 2.7 + row * (width - 5.4) / (rows * 2 - 1)
         for bay in range(bays + 1):
             u = -length / 2 + 0.5 + bay * 2.6
-            draft.fill(rectangle(x + u * cos - v * sin, y + u * sin + v * cos, 0.14, 5, angle), Material.MARKING)
+            draft.fill(
+                rectangle(x + u * cos - v * sin, y + u * sin + v * cos, 0.14, 5, angle), Material.MARKING
+            )
             if bay < bays:
                 u += 1.3
                 place = (x + u * cos - v * sin, y + u * sin + v * cos)
@@ -173,7 +214,10 @@ def _park_feature(draft: Draft, x: float, y: float, angle: float) -> None:
         radius = rng.uniform(5, 14)
         if draft.is_free(x, y, 2.4 * radius, 2.4 * radius, angle):
             shore = blob(rng, x, y, radius)
-            draft.fill((shore - (x, y)) * (1 + 1.2 / radius) + (x, y), rng.choice([Material.SAND, Material.GRAVEL, Material.MEADOW]))
+            draft.fill(
+                (shore - (x, y)) * (1 + 1.2 / radius) + (x, y),
+                rng.choice([Material.SAND, Material.GRAVEL, Material.MEADOW]),
+            )
             draft.fill(shore, Material.WATER)
             draft.take(shore, BUILT)
     elif kind < 0.75:
@@ -184,7 +228,9 @@ def _park_feature(draft: Draft, x: float, y: float, angle: float) -> None:
         inside = np.array([draft.at(*p) for p in path])
         clear = ~np.isin(inside, (Material.WATER, Material.FOUNDATION))
         if clear.all():
-            draft.stroke(path, rng.uniform(1.8, 3.2), rng.choice([Material.GRAVEL, Material.PAVING, Material.SAND]))
+            draft.stroke(
+                path, rng.uniform(1.8, 3.2), rng.choice([Material.GRAVEL, Material.PAVING, Material.SAND])
+            )
             draft.take_line(path, 4, BUILT)
     else:
         _ring(draft, x, y, rng.uniform(4, 9))
@@ -196,7 +242,12 @@ def _ring(draft: Draft, x: float, y: float, radius: float) -> None:
     if not draft.is_free(x, y, 2 * radius, 2 * radius, 0):
         return
     draft.disc(x, y, radius, rng.choice([Material.PAVING, Material.GRAVEL, Material.CONCRETE]))
-    draft.disc(x, y, radius * rng.uniform(0.3, 0.7), rng.choice([Material.FLOWERS, Material.WATER, Material.GRASS, Material.SAND]))
+    draft.disc(
+        x,
+        y,
+        radius * rng.uniform(0.3, 0.7),
+        rng.choice([Material.FLOWERS, Material.WATER, Material.GRASS, Material.SAND]),
+    )
     draft.take(rectangle(x, y, 2 * radius, 2 * radius, 0), BUILT)
 
 
@@ -215,7 +266,9 @@ def _court(draft: Draft, x: float, y: float, angle: float) -> None:
         middle = (x + u * cos, y + u * sin)
         draft.fill(rectangle(*middle, part - 0.4, width - 0.4, angle), surface)
         goal = (x + 1.65 * u * cos, y + 1.65 * u * sin)
-        draft.stroke(np.vstack([rectangle(*goal, length / 6, width / 2, angle)] * 2)[:5], 0.2, Material.MARKING)
+        draft.stroke(
+            np.vstack([rectangle(*goal, length / 6, width / 2, angle)] * 2)[:5], 0.2, Material.MARKING
+        )
 
 
 def _square(draft: Draft, x: float, y: float, angle: float) -> None:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 
-from numba import njit
+from ucvgl.data.synthetic.compiled import kernel
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def hashed(i: int, j: int, seed: int) -> float:
     """A number in [0, 1) that looks random and depends on two integers and a seed."""
     h = (i * 374761393 + j * 668265263 + seed * 982451653) & 0xFFFFFFFF
@@ -16,7 +16,7 @@ def hashed(i: int, j: int, seed: int) -> float:
     return ((h ^ (h >> 15)) & 0xFFFFFF) / 16777216.0
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def value_noise(x: float, y: float, seed: int) -> float:
     """Smooth noise in [0, 1] with one independent value per unit square."""
     i, j = math.floor(x), math.floor(y)

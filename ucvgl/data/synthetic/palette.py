@@ -53,10 +53,22 @@ AUTUMN = np.array(
     ],
     np.float32,
 )  # fmt: skip
-SUMMER_LEAF = np.array([(84, 122, 50), (70, 108, 52), (104, 132, 56), (62, 100, 62), (118, 136, 68)], np.float32)
-AUTUMN_LEAF = np.array([(150, 100, 52), (126, 96, 58), (166, 112, 56), (104, 92, 66), (150, 124, 76)], np.float32)
+SUMMER_LEAF = np.array(
+    [(84, 122, 50), (70, 108, 52), (104, 132, 56), (62, 100, 62), (118, 136, 68)], np.float32
+)
+AUTUMN_LEAF = np.array(
+    [(150, 100, 52), (126, 96, 58), (166, 112, 56), (104, 92, 66), (150, 124, 76)], np.float32
+)
 ROOF = np.array(
-    [(158, 84, 62), (132, 78, 66), (104, 100, 102), (144, 126, 108), (178, 172, 164), (92, 88, 96), (196, 192, 188)],
+    [
+        (158, 84, 62),
+        (132, 78, 66),
+        (104, 100, 102),
+        (144, 126, 108),
+        (178, 172, 164),
+        (92, 88, 96),
+        (196, 192, 188),
+    ],
     np.float32,
 )
 WALL = np.array(
@@ -103,9 +115,9 @@ def _varied(palette: Palette, rng: np.random.Generator) -> Palette:
     """The same colours, each a little off: no two worlds are alike."""
     return Palette(
         *(
-            np.clip(colours * rng.normal(1, 0.03, (len(colours), 1)) + rng.normal(0, 3, colours.shape), 4, 252).astype(
-                np.float32
-            )
+            np.clip(
+                colours * rng.normal(1, 0.03, (len(colours), 1)) + rng.normal(0, 3, colours.shape), 4, 252
+            ).astype(np.float32)
             for colours in palette
         )
     )

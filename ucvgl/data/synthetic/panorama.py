@@ -6,10 +6,10 @@ import math
 
 import numpy as np
 from jaxtyping import UInt8
-from numba import njit
+from ucvgl.data.synthetic.compiled import kernel
 
 from ucvgl.data.synthetic.film import expose
-from ucvgl.data.synthetic.shade import colour
+from ucvgl.data.synthetic.shade import colour, likeness
 from ucvgl.data.synthetic.solids import ELLIPSOID
 from ucvgl.data.synthetic.surroundings import draw_light, surroundings
 from ucvgl.data.synthetic.visibility import look_around
@@ -30,7 +30,7 @@ def render_panorama(
     rows, columns = SUPERSAMPLE * height, SUPERSAMPLE * width
     depth, which, face = look_around(scene.solids, x, y, CAMERA_HEIGHT_M, yaw, rows, columns)
     colours = _colours(scene, x, y, CAMERA_HEIGHT_M, yaw, depth, which, face)
-    return expose(colours, world.level, rng, (height, width))
+    return expose(colours, world.level, rng)
 
 
 def camera_position(world: World, place: np.ndarray, rng: np.random.Generator) -> tuple[float, float]:
@@ -45,23 +45,51 @@ def camera_position(world: World, place: np.ndarray, rng: np.random.Generator) -
     return float(place[0]), float(place[1])
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _colours(scene, ox, oy, oz, yaw, depth, which, face):
-    height, width = depth.shape
-    image = np.empty((height, width, 3), np.float32)
+    """Mean colour of each pixel's `SUPERSAMPLE` squared rays; like rays are shaded once."""
+    height, width = len(depth) // SUPERSAMPLE, depth.shape[1] // SUPERSAMPLE
+    image = np.zeros((height, width, 3), np.float32)
     out = np.empty(3)
-    sin, cos = np.empty(width), np.empty(width)
-    for c in range(width):
-        azimuth = ((c + 0.5) / width - 0.5) * 2 * math.pi + yaw
+    ground, solids, palette, shade, light = scene
+    sin, cos = np.empty(len(depth[0])), np.empty(len(depth[0]))
+    for c in range(len(sin)):
+        azimuth = ((c + 0.5) / len(sin) - 0.5) * 2 * math.pi + yaw
         sin[c], cos[c] = math.sin(azimuth), math.cos(azimuth)
-    step = math.pi / height
-    for r in range(height):
-        elevation = (0.5 - (r + 0.5) / height) * math.pi
-        flat, up = math.cos(elevation), math.sin(elevation)
-        for c in range(width):
-            t = depth[r, c]
-            footprint = min(t * t / oz * step, 40.0)
-            colour(scene, ox, oy, oz, sin[c] * flat, cos[c] * flat, up, t, which[r, c], face[r, c], footprint, out)
-            for k in range(3):
-                image[r, c, k] = out[k]
-    return image
+    step = math.pi / len(depth)
+    row_sin, row_cos = np.empty(len(depth)), np.empty(len(depth))
+    for r in range(len(depth)):
+        elevation = (0.5 - (r + 0.5) / len(depth)) * math.pi
+        row_sin[r], row_cos[r] = math.sin(elevation), math.cos(elevation)
+    for row in range(height):
+        for column in range(width):
+            before = -1
+            for r in range(row * SUPERSAMPLE, (row + 1) * SUPERSAMPLE):
+                flat, up = row_cos[r], row_sin[r]
+                for c in range(column * SUPERSAMPLE, (column + 1) * SUPERSAMPLE):
+                    t, dx, dy = depth[r, c], sin[c] * flat, cos[c] * flat
+                    like = likeness(ground, solids, ox + t * dx, oy + t * dy, which[r, c], face[r, c])
+                    if like < 0 or like != before:
+                        footprint = min(t * t / oz * step * SUPERSAMPLE, 40.0)
+                        colour(
+                            ground,
+                            solids,
+                            palette,
+                            shade,
+                            light,
+                            ox,
+                            oy,
+                            oz,
+                            dx,
+                            dy,
+                            up,
+                            t,
+                            which[r, c],
+                            face[r, c],
+                            footprint,
+                            out,
+                        )
+                        before = like
+                    for k in range(3):
+                        image[row, column, k] += out[k]
+    return image / np.float32(SUPERSAMPLE**2)

@@ -34,7 +34,9 @@ def plant_tree(draft: Draft, x: float, y: float, canopy: float) -> None:
         size = radius * rng.uniform(0.42, 0.58)
         lift = middle + radius * slender * rng.uniform(-0.42, 0.3)
         draft.solids.append(
-            ellipsoid(LEAVES, x + out * math.cos(angle), y + out * math.sin(angle), lift, size, size * 0.9, seed)
+            ellipsoid(
+                LEAVES, x + out * math.cos(angle), y + out * math.sin(angle), lift, size, size * 0.9, seed
+            )
         )
 
 
@@ -42,7 +44,9 @@ def plant_bush(draft: Draft, x: float, y: float) -> None:
     if not 1 < min(x, y) <= max(x, y) < draft.side_m - 2 or draft.taken[int(y), int(x)] == BUILT:
         return
     radius = draft.rng.uniform(0.5, 1.2)
-    draft.solids.append(ellipsoid(LEAVES, x, y, radius * 0.6, radius, radius * 0.9, int(draft.rng.integers(1 << 30))))
+    draft.solids.append(
+        ellipsoid(LEAVES, x, y, radius * 0.6, radius, radius * 0.9, int(draft.rng.integers(1 << 30)))
+    )
 
 
 def plant_streets(draft: Draft, network: Network, canopy: float) -> None:

@@ -50,7 +50,10 @@ def lay_out(rng: np.random.Generator, side_m: float, pitch_m: float) -> Network:
     turn = rng.uniform(0, np.pi / 2)
     grid = grid @ np.array([[np.cos(turn), np.sin(turn)], [-np.sin(turn), np.cos(turn)]])
     wave, phase = rng.uniform(250, 420, 2), rng.uniform(0, 6.28, 2)
-    bend = 30 * np.stack([np.sin(6.28 * grid[..., 1] / wave[0] + phase[0]), np.sin(6.28 * grid[..., 0] / wave[1] + phase[1])], -1)
+    bend = 30 * np.stack(
+        [np.sin(6.28 * grid[..., 1] / wave[0] + phase[0]), np.sin(6.28 * grid[..., 0] / wave[1] + phase[1])],
+        -1,
+    )
     junctions = grid + bend + side_m / 2
     roads: list[Road] = []
     for across in (False, True):
@@ -63,7 +66,11 @@ def lay_out(rng: np.random.Generator, side_m: float, pitch_m: float) -> Network:
                     _add(roads, junctions, at, kind, side_m)
     for _ in range(n * n // 7):
         row, column = rng.integers(1, n - 2, 2)
-        ends = ((row, column), (row + 1, column + 1)) if rng.random() < 0.5 else ((row, column + 1), (row + 1, column))
+        ends = (
+            ((row, column), (row + 1, column + 1))
+            if rng.random() < 0.5
+            else ((row, column + 1), (row + 1, column))
+        )
         _add(roads, junctions, [ends[0], *ends, ends[1]], int(rng.integers(2, 6)), side_m)
     return Network(junctions, roads)
 
@@ -118,7 +125,9 @@ def _mark(draft: Draft, road: Road) -> None:
     dash, gap = (3, 6) if rng.random() < 0.7 else (2, 3)
     for offset in offsets:
         for start in range(0, n - dash, dash + gap):
-            draft.stroke((road.points + offset * road.normals)[start : start + dash + 1], 0.16, Material.MARKING)
+            draft.stroke(
+                (road.points + offset * road.normals)[start : start + dash + 1], 0.16, Material.MARKING
+            )
     if road.width > 8:
         for side in (-1, 1):
             draft.stroke(road.points + side * (road.width / 2 - 0.45) * road.normals, 0.14, Material.MARKING)
@@ -129,7 +138,9 @@ def _mark(draft: Draft, road: Road) -> None:
             offset = side * (road.width / 2 - 1.1 if parked else road.width / 4)
             x, y = road.points[start] + offset * road.normals[start]
             if rng.random() < (0.7 if parked else 0.25):
-                draft.car_places.append((float(x), float(y), float(angle[start] + (np.pi if side > 0 else 0))))
+                draft.car_places.append(
+                    (float(x), float(y), float(angle[start] + (np.pi if side > 0 else 0)))
+                )
 
 
 def _junctions(draft: Draft, network: Network) -> None:

@@ -6,22 +6,46 @@ import math
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
+from ucvgl.data.synthetic.compiled import kernel
 
 from ucvgl.data.synthetic.draft import CELL
 from ucvgl.data.synthetic.noise import hashed, value_noise
+from ucvgl.data.synthetic.palette import PAINT as PAINT_COLOURS
+from ucvgl.data.synthetic.palette import ROOF as ROOF_COLOURS
+from ucvgl.data.synthetic.palette import SUMMER, SUMMER_LEAF
+from ucvgl.data.synthetic.palette import WALL as WALL_COLOURS
 from ucvgl.data.synthetic.solids import (
     BLOCK, CABIN, CAR, CURVED, EAST, HEDGE, HOUSE, LAMP, LEAVES, SHED, SLOPE_NORTH, TOP, TRUNK, WEST, normal,
 )  # fmt: skip
 
 WATER = 11
-GRAIN = np.array([0.16, 0.2, 0.18, 0.2, 0.12, 0.06, 0.06, 0.07, 0.07, 0.05, 0.06, 0.03, 0.08, 0.06, 0.08, 0.4, 0.05, 0.05])
+GRAIN = np.array(
+    [0.16, 0.2, 0.18, 0.2, 0.12, 0.06, 0.06, 0.07, 0.07, 0.05, 0.06, 0.03, 0.08, 0.06, 0.08, 0.4, 0.05, 0.05]
+)
 """How uneven each material is."""
 AMBIENT, DIRECT = 0.62, 0.5
+LEAFS, ROOFS, WALLS, PAINTS = len(SUMMER_LEAF), len(ROOF_COLOURS), len(WALL_COLOURS), len(PAINT_COLOURS)
+LEAF = len(SUMMER)
+ROOF = LEAF + LEAFS
+WALL = ROOF + ROOFS
+PAINT = WALL + WALLS
+"""Where the colours of each kind of thing begin in a scene's palette."""
 
 
 class Light(NamedTuple):
-    """Sun and weather of one image; `sun` is a unit vector towards it, `haze` the colour of the horizon."""
+    """Sun and weather of one image.
+
+    Args:
+        sun_x: with `sun_y, sun_z` the unit vector towards the sun.
+        shadow: share of the light that a shadow takes away.
+        field: amplitude of cloud shadows on the ground.
+        seed: of the clouds.
+        clouds: how much of the sky is covered.
+        visibility_m: distance at which haze has taken most of the colour; 0 for none.
+        west: with `south` the corner of the shade raster, metres; `cell` is the side of its cells.
+        texture: seed of what the ground looks like, the same in all images of a world.
+        litter: how strongly wet spots, dry spots and leaves change the ground, new in each image.
+    """
 
     sun_x: float
     sun_y: float
@@ -31,63 +55,89 @@ class Light(NamedTuple):
     seed: int
     clouds: float
     visibility_m: float
+    west: float
+    south: float
+    cell: float
+    texture: int
+    litter: float
 
 
 class Scene(NamedTuple):
-    """What a ray can meet and how it is lit; `shade` is the share of sun each ground cell lacks."""
+    """What rays can meet; `palette` holds the colours of `Palette` one after the other.
+
+    `shade` is the share of the sun's light that each cell of ground around the camera lacks.
+    """
 
     ground: np.ndarray
     solids: np.ndarray
-    ground_colour: np.ndarray
-    leaf: np.ndarray
-    roof: np.ndarray
-    wall: np.ndarray
-    paint: np.ndarray
+    palette: np.ndarray
     shade: np.ndarray
-    shade_west: float
-    shade_south: float
-    shade_cell: float
     light: Light
-    seed: int
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _field(light, x, y):
     """Shadows of thin clouds: slow changes of brightness over the ground, new in each image."""
+    if light.field == 0:
+        return 1.0
     slow = value_noise(x / 13, y / 13, light.seed) - 0.5
     fast = value_noise(x / 6, y / 6, light.seed + 1) - 0.5
     return math.exp(light.field * (1.5 * slow + 0.8 * fast))
 
 
-@njit(cache=True, nogil=True)
-def _shade_at(scene, x, y):
-    column = (x - scene.shade_west) / scene.shade_cell - 0.5
-    row = (y - scene.shade_south) / scene.shade_cell - 0.5
+@kernel
+def _shade_at(s, light, x, y):
+    column = (x - light.west) / light.cell - 0.5
+    row = (y - light.south) / light.cell - 0.5
     i, j = int(math.floor(row)), int(math.floor(column))
-    if i < 0 or j < 0 or i + 1 >= len(scene.shade) or j + 1 >= len(scene.shade):
+    if i < 0 or j < 0 or i + 1 >= len(s) or j + 1 >= len(s):
         return 0.0
     a, b = row - i, column - j
-    s = scene.shade
     return (s[i, j] * (1 - b) + s[i, j + 1] * b) * (1 - a) + (s[i + 1, j] * (1 - b) + s[i + 1, j + 1] * b) * a
 
 
-@njit(cache=True, nogil=True)
-def _ground(scene, x, y, out):
+@kernel
+def _ground(ground, palette, shade, light, x, y, out):
     """Add the colour of the ground at a point to `out`."""
-    end = len(scene.ground) - 1
+    end = len(ground) - 1
     i, j = int(y / CELL), int(x / CELL)
     inside = 0 <= i <= end and 0 <= j <= end
-    material = scene.ground[i, j] if inside else 1
-    texture = value_noise(x * 0.3, y * 0.3, scene.seed) + 0.7 * value_noise(x * 2.7, y * 2.7, scene.seed + 1)
-    texture += 0.7 * hashed(int(x * 8), int(y * 8), scene.seed) - 1.2
-    light = scene.light
-    factor = (1 + GRAIN[material] * texture) * _field(light, x, y) * (1 - light.shadow * _shade_at(scene, x, y))
+    material = ground[i, j] if inside else 1
+    texture = value_noise(x * 0.3, y * 0.3, light.texture) + 0.7 * value_noise(
+        x * 2.7, y * 2.7, light.texture + 1
+    )
+    texture += 0.7 * hashed(int(x * 8), int(y * 8), light.texture) - 1.2
+    if light.litter > 0:
+        spot = value_noise(x / 3.1, y / 3.1, light.seed + 2) + 0.7 * value_noise(
+            x / 1.3, y / 1.3, light.seed + 3
+        )
+        texture += light.litter / GRAIN[material] * min(max(2.2 * (spot - 0.85), -0.6), 0.6)
+    factor = (
+        (1 + GRAIN[material] * texture)
+        * _field(light, x, y)
+        * (1 - light.shadow * _shade_at(shade, light, x, y))
+    )
     for k in range(3):
-        out[k] += scene.ground_colour[material, k] * factor
+        out[k] += palette[material, k] * factor
     return material
 
 
-@njit(cache=True, nogil=True)
+@kernel
+def likeness(ground, solids, x, y, which, face):
+    """A number that rays of one pixel share when shading one of them will do for all; -1 when it will not."""
+    if which == -2:
+        return 0
+    if which == -1:
+        end = len(ground) - 1
+        i, j = int(y / CELL), int(x / CELL)
+        return 1 + (ground[i, j] if 0 <= i <= end and 0 <= j <= end else 1)
+    style = solids[which].style
+    if (style == HOUSE or style == BLOCK) and face < TOP:
+        return -1
+    return 64 + 16 * which + face
+
+
+@kernel
 def _window(u, z, bay, storey, seed):
     """Whether a facade has glass at metres `u` along and `z` up, and how bright its pane is."""
     a, b = u / bay - math.floor(u / bay), z / storey - math.floor(z / storey)
@@ -96,9 +146,9 @@ def _window(u, z, bay, storey, seed):
     return -1.0
 
 
-@njit(cache=True, nogil=True)
-def _facade(scene, s, face, x, y, z, out):
-    colour = scene.wall[s.seed % len(scene.wall)]
+@kernel
+def _facade(palette, s, face, x, y, z, out):
+    colour = palette[WALL + s.seed % WALLS]
     along = (x - s.x) * s.cos + (y - s.y) * s.sin
     length = s.length
     if face == EAST or face == WEST:
@@ -117,7 +167,7 @@ def _facade(scene, s, face, x, y, z, out):
     shop = s.style == BLOCK and s.seed % 3 == 0 and 0.5 < z < 2.7 and (along / bay * 1.5) % 1 > 0.1
     for k in range(3):
         if door:
-            out[k] = scene.paint[s.seed % len(scene.paint), k] * 0.8
+            out[k] = palette[PAINT + s.seed % PAINTS, k] * 0.8
         elif shop:
             out[k] = (74.0, 88.0, 98.0)[k] + 26 * hashed(int(along * 1.3), k, s.seed)
         elif pane >= 0 and s.style != SHED:
@@ -126,9 +176,9 @@ def _facade(scene, s, face, x, y, z, out):
             out[k] = colour[k] * brick
 
 
-@njit(cache=True, nogil=True)
-def _roof(scene, s, face, x, y, z, out):
-    colour = scene.roof[(s.seed // 16) % len(scene.roof)]
+@kernel
+def _roof(palette, s, face, x, y, z, out):
+    colour = palette[ROOF + (s.seed // 16) % ROOFS]
     u, v = (x - s.x) * s.cos + (y - s.y) * s.sin, (y - s.y) * s.cos - (x - s.x) * s.sin
     if face == TOP:
         rim = max(abs(u) - s.length, abs(v) - s.width) > -0.45
@@ -139,18 +189,19 @@ def _roof(scene, s, face, x, y, z, out):
         out[k] = colour[k] * factor
 
 
-@njit(cache=True, nogil=True)
-def _solid(scene, s, face, x, y, z, out):
+@kernel
+def _solid(palette, light, s, face, x, y, z, out):
     """Set `out` to the colour of a solid at a point of it, lit."""
     nx, ny, nz = normal(s, face, x, y, z)
-    light = scene.light
     wrap = 0.35 if s.style == LEAVES or s.style == HEDGE else 0.0
     direct = nx * light.sun_x + ny * light.sun_y + nz * light.sun_z
     lit = AMBIENT + DIRECT * max(0.0, (direct + wrap) / (1 + wrap)) - 0.06 * (1 - nz)
     factor = lit / (AMBIENT + DIRECT * light.sun_z) * _field(light, x, y)
     if s.style == LEAVES or s.style == HEDGE:
-        colour = scene.leaf[s.seed % len(scene.leaf)]
-        clump = value_noise(x * 2.2 + z, y * 2.2 - z, s.seed) + 0.8 * hashed(int(x * 7), int(y * 7) + 31 * int(z * 7), 5)
+        colour = palette[LEAF + s.seed % LEAFS]
+        clump = value_noise(x * 2.2 + z, y * 2.2 - z, s.seed) + 0.8 * hashed(
+            int(x * 7), int(y * 7) + 31 * int(z * 7), 5
+        )
         factor *= (0.78 + 0.26 * clump) * (1.0 if s.style == HEDGE else 0.9 + 0.1 * nz)
         for k in range(3):
             out[k] = colour[k] * (0.92 + 0.16 * hashed(s.seed, 2, k))
@@ -160,25 +211,27 @@ def _solid(scene, s, face, x, y, z, out):
     elif s.style == LAMP:
         out[0], out[1], out[2] = 120.0, 124.0, 128.0
     elif s.style == CAR or s.style == CABIN:
-        colour = scene.paint[s.seed % len(scene.paint)]
+        colour = palette[PAINT + s.seed % PAINTS]
         glass = s.style == CABIN and face < TOP
         wheel = s.style == CAR and z < 0.32
         for k in range(3):
             out[k] = 58.0 + 5 * k if glass else (44.0 if wheel else colour[k])
     elif face == TOP or face >= SLOPE_NORTH and face != CURVED:
-        _roof(scene, s, face, x, y, z, out)
+        _roof(palette, s, face, x, y, z, out)
     else:
-        _facade(scene, s, face, x, y, z, out)
+        _facade(palette, s, face, x, y, z, out)
     for k in range(3):
         out[k] *= factor
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _sky(light, dx, dy, dz, out):
     up = max(dz, 0.0)
     rise = 1 - math.exp(-up * 3.2)
     px, py = dx / (up + 0.12) * 1.1, dy / (up + 0.12) * 1.1
-    cloud = 0.55 * value_noise(px, py, light.seed + 5) + 0.28 * value_noise(px * 2.3, py * 2.3, light.seed + 6)
+    cloud = 0.55 * value_noise(px, py, light.seed + 5) + 0.28 * value_noise(
+        px * 2.3, py * 2.3, light.seed + 6
+    )
     cloud += 0.17 * value_noise(px * 5.1, py * 5.1, light.seed + 7)
     cloud = min(max((cloud - 0.72 + 0.5 * light.clouds) * 3.2, 0.0), 1.0) * min(up * 6, 1.0)
     glow = max(dx * light.sun_x + dy * light.sun_y + dz * light.sun_z, 0.0) ** 24
@@ -190,32 +243,34 @@ def _sky(light, dx, dy, dz, out):
         out[k] += 0.6 * glow * (254 - out[k])
 
 
-@njit(cache=True, nogil=True)
-def colour(scene, ox, oy, oz, dx, dy, dz, t, which, face, footprint, out):
+@kernel
+def colour(ground, solids, palette, shade, light, ox, oy, oz, dx, dy, dz, t, which, face, footprint, out):
     """Set `out` to the RGB that a ray brings back.
 
     `footprint` is how far one ray's ground patch stretches along the ray, metres; long ones are averaged.
     """
     if which == -2:
-        _sky(scene.light, dx, dy, dz, out)
+        _sky(light, dx, dy, dz, out)
         return
     x, y, z = ox + t * dx, oy + t * dy, oz + t * dz
     if which >= 0:
-        _solid(scene, scene.solids[which], face, x, y, z, out)
+        _solid(palette, light, solids[which], face, x, y, z, out)
     else:
-        out[:] = 0.0
+        for k in range(3):
+            out[k] = 0.0
         count = min(max(int(footprint / 0.35), 1), 8)
         flat = math.hypot(dx, dy) + 1e-9
         water = 0
         for k in range(count):
             shift = ((k + 0.5) / count - 0.5) * footprint / flat
-            water += _ground(scene, x + shift * dx, y + shift * dy, out) == WATER
-        out /= count
+            water += _ground(ground, palette, shade, light, x + shift * dx, y + shift * dy, out) == WATER
+        for k in range(3):
+            out[k] /= count
         if water and dz > -0.999:
             mirror = 0.65 * water / count * (1 + dz) ** 2
             for k in range(3):
                 out[k] += mirror * ((168.0, 190.0, 212.0)[k] - out[k])
-    if scene.light.visibility_m > 0:
-        mist = 1 - math.exp(-t / scene.light.visibility_m)
+    if light.visibility_m > 0:
+        mist = 1 - math.exp(-t / light.visibility_m)
         for k in range(3):
             out[k] += mist * ((206.0, 218.0, 230.0)[k] - out[k])

@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba import njit
+from ucvgl.data.synthetic.compiled import kernel
 
 BOX, ELLIPSOID, CYLINDER = 0, 1, 2
 HOUSE, BLOCK, SHED, CAR, CABIN, HEDGE, LEAVES, TRUNK, LAMP = range(9)
@@ -39,15 +39,32 @@ def box(
     )  # fmt: skip
 
 
-def ellipsoid(style: int, x: float, y: float, z: float, radius: float, half_height: float, seed: int) -> tuple:
-    return (ELLIPSOID, style, x, y, z - half_height, z + half_height, radius, radius, 1, 0, 0, 0, seed, radius)
+def ellipsoid(
+    style: int, x: float, y: float, z: float, radius: float, half_height: float, seed: int
+) -> tuple:
+    return (
+        ELLIPSOID,
+        style,
+        x,
+        y,
+        z - half_height,
+        z + half_height,
+        radius,
+        radius,
+        1,
+        0,
+        0,
+        0,
+        seed,
+        radius,
+    )
 
 
 def cylinder(style: int, x: float, y: float, radius: float, bottom: float, top: float, seed: int) -> tuple:
     return (CYLINDER, style, x, y, bottom, top, radius, radius, 1, 0, 0, 0, seed, radius)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _halfspace(distance: float, speed: float, face: int, enter: float, leave: float, entered: int):
     """Cut [enter, leave] with `distance + t * speed <= 0`."""
     if speed < -1e-9:
@@ -63,7 +80,7 @@ def _halfspace(distance: float, speed: float, face: int, enter: float, leave: fl
     return enter, leave, entered
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _hit_box(s, ox, oy, oz, dx, dy, dz):
     x, y = ox - s.x, oy - s.y
     u, v = x * s.cos + y * s.sin, y * s.cos - x * s.sin
@@ -81,12 +98,20 @@ def _hit_box(s, ox, oy, oz, dx, dy, dz):
     if s.ridge > 0:
         slope = s.ridge / s.width
         peak = s.top + s.ridge
-        enter, leave, face = _halfspace(oz + slope * v - peak, dz + slope * dv, SLOPE_NORTH, enter, leave, face)
-        enter, leave, face = _halfspace(oz - slope * v - peak, dz - slope * dv, SLOPE_SOUTH, enter, leave, face)
+        enter, leave, face = _halfspace(
+            oz + slope * v - peak, dz + slope * dv, SLOPE_NORTH, enter, leave, face
+        )
+        enter, leave, face = _halfspace(
+            oz - slope * v - peak, dz - slope * dv, SLOPE_SOUTH, enter, leave, face
+        )
         if s.hip:
             end = s.top + slope * s.length
-            enter, leave, face = _halfspace(oz + slope * u - end, dz + slope * du, SLOPE_EAST, enter, leave, face)
-            enter, leave, face = _halfspace(oz - slope * u - end, dz - slope * du, SLOPE_WEST, enter, leave, face)
+            enter, leave, face = _halfspace(
+                oz + slope * u - end, dz + slope * du, SLOPE_EAST, enter, leave, face
+            )
+            enter, leave, face = _halfspace(
+                oz - slope * u - end, dz - slope * du, SLOPE_WEST, enter, leave, face
+            )
     else:
         enter, leave, face = _halfspace(oz - s.top, dz, TOP, enter, leave, face)
     if enter < leave and face != NO_FACE:
@@ -94,7 +119,7 @@ def _hit_box(s, ox, oy, oz, dx, dy, dz):
     return FAR, NO_FACE
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _hit_ellipsoid(s, ox, oy, oz, dx, dy, dz):
     half = 0.5 * (s.top - s.bottom)
     squash = s.length / half
@@ -109,7 +134,7 @@ def _hit_ellipsoid(s, ox, oy, oz, dx, dy, dz):
     return (t, CURVED) if t > 0 else (FAR, NO_FACE)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _hit_cylinder(s, ox, oy, oz, dx, dy, dz):
     x, y = ox - s.x, oy - s.y
     a = dx * dx + dy * dy
@@ -122,7 +147,7 @@ def _hit_cylinder(s, ox, oy, oz, dx, dy, dz):
     return (t, CURVED) if t > 0 and s.bottom <= z <= s.top else (FAR, NO_FACE)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def hit(s, ox, oy, oz, dx, dy, dz):
     """Where a ray enters a solid: its parameter t (`FAR`: it misses) and the face."""
     if s.shape == BOX:
@@ -132,7 +157,27 @@ def hit(s, ox, oy, oz, dx, dy, dz):
     return _hit_cylinder(s, ox, oy, oz, dx, dy, dz)
 
 
-@njit(cache=True, nogil=True)
+@kernel
+def crossing(s, ox, oy, dx, dy):
+    """Where a horizontal ray (unit length) enters and leaves the outline of a solid seen from above."""
+    x, y = ox - s.x, oy - s.y
+    if s.shape == BOX:
+        u, v = x * s.cos + y * s.sin, y * s.cos - x * s.sin
+        du, dv = dx * s.cos + dy * s.sin, dy * s.cos - dx * s.sin
+        enter, leave, _ = _halfspace(u - s.length, du, EAST, 0.0, FAR, NO_FACE)
+        enter, leave, _ = _halfspace(-u - s.length, -du, WEST, enter, leave, NO_FACE)
+        enter, leave, _ = _halfspace(v - s.width, dv, NORTH, enter, leave, NO_FACE)
+        enter, leave, _ = _halfspace(-v - s.width, -dv, SOUTH, enter, leave, NO_FACE)
+        return enter, leave
+    b = x * dx + y * dy
+    inside = b * b - x * x - y * y + s.length * s.length
+    if inside <= 0:
+        return 0.0, -1.0
+    root = math.sqrt(inside)
+    return max(-b - root, 0.0), -b + root
+
+
+@kernel
 def normal(s, face, x, y, z):
     """Outward unit normal of a solid at a point of one of its faces."""
     if face == CURVED:

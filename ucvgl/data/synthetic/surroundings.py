@@ -36,7 +36,10 @@ def surroundings(
         lean = -light.sun_x / light.sun_z, -light.sun_y / light.sun_z
         _, which, _ = look_down(solids, west, south, SHADE_CELL_M, cells, *lean)
         shade = cv2.blur((which >= 0).astype(np.float32), (3, 3))
-    return Scene(world.ground, solids, *palette, shade, west, south, SHADE_CELL_M, light, world.seed)
+    light = light._replace(west=west, south=south, texture=world.seed)
+    colours = np.concatenate(palette)
+    unlike = np.exp(rng.normal(0, world.level.materials, (len(colours), 1)))
+    return Scene(world.ground, solids, (colours * unlike).astype(np.float32), shade, light)
 
 
 def draw_light(
@@ -49,10 +52,13 @@ def draw_light(
     return Light(
         float(np.cos(up) * np.sin(turn)), float(np.cos(up) * np.cos(turn)), float(np.sin(up)), float(strength),
         float(world.level.field), int(rng.integers(1 << 30)), float(rng.uniform(0, 0.6)), visibility_m,
+        0.0, 0.0, SHADE_CELL_M, 0, world.level.litter,
     )  # fmt: skip
 
 
-def _cars(world: World, x: float, y: float, rng: np.random.Generator, reach_m: float, clear_m: float) -> np.ndarray:
+def _cars(
+    world: World, x: float, y: float, rng: np.random.Generator, reach_m: float, clear_m: float
+) -> np.ndarray:
     """Cars on a random share of their places; another draw in the other view of the same place."""
     near = np.hypot(world.car_places[:, 0] - x, world.car_places[:, 1] - y)
     there = world.car_places[(near < min(reach_m, 90)) & (near > clear_m)]

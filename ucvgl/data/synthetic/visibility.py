@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba import njit
+from ucvgl.data.synthetic.compiled import kernel
 
 from ucvgl.data.synthetic.noise import hashed
-from ucvgl.data.synthetic.solids import CURVED, ELLIPSOID, FAR, NO_FACE, hit, normal
+from ucvgl.data.synthetic.solids import CURVED, ELLIPSOID, FAR, NO_FACE, crossing, hit, normal
 
 GROUND, SKY = -1, -2
 """What a ray that meets no solid ends in."""
@@ -16,7 +16,7 @@ CEILING_M = 60.0
 """Rays from above start here, higher than anything."""
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _meets(s, ox, oy, oz, dx, dy, dz):
     """`hit`, but light comes through the rim of a crown."""
     t, face = hit(s, ox, oy, oz, dx, dy, dz)
@@ -31,7 +31,7 @@ def _meets(s, ox, oy, oz, dx, dy, dz):
     return t, face
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def look_around(solids, ox, oy, oz, yaw, height, width):
     """Depth, solid and face of every ray of an equirectangular panorama.
 
@@ -50,12 +50,7 @@ def look_around(solids, ox, oy, oz, yaw, height, width):
         s = solids[k]
         east, north = s.x - ox, s.y - oy
         away = math.hypot(east, north)
-        near, far = max(away - s.reach, 0.05), away + s.reach
         top, bottom = s.top + s.ridge - oz, s.bottom - oz
-        highest = math.atan2(top, near if top > 0 else far)
-        lowest = math.atan2(bottom, near if bottom < 0 else far)
-        first = max(int((0.5 - highest / math.pi) * height - 0.5), 0)
-        last = min(int((0.5 - lowest / math.pi) * height + 0.5), height - 1)
         centre = (math.atan2(east, north) - yaw) / (2 * math.pi) + 0.5
         spread = math.asin(min(s.reach / max(away, 1e-6), 1.0)) / (2 * math.pi) if away > s.reach else 0.5
         left, right = math.floor((centre - spread) * width), math.ceil((centre + spread) * width)
@@ -63,15 +58,22 @@ def look_around(solids, ox, oy, oz, yaw, height, width):
             azimuth = ((c + 0.5) / width - 0.5) * 2 * math.pi + yaw
             sin, cos = math.sin(azimuth), math.cos(azimuth)
             column = c % width
+            enter, leave = crossing(s, ox, oy, sin, cos)
+            if enter >= leave:
+                continue
+            highest = math.atan2(top, enter if top > 0 else leave)
+            lowest = math.atan2(bottom, enter if bottom < 0 else leave)
+            first = max(int((0.5 - highest / math.pi) * height), 0)
+            last = min(int((0.5 - lowest / math.pi) * height), height - 1)
             for r in range(first, last + 1):
-                if depth[r, column] * row_cos[r] > near:
+                if depth[r, column] * row_cos[r] > enter:
                     t, side = _meets(s, ox, oy, oz, sin * row_cos[r], cos * row_cos[r], row_sin[r])
                     if t < depth[r, column]:
                         depth[r, column], which[r, column], face[r, column] = t, k, side
     return depth, which, face
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def look_down(solids, west, south, cell, cells, lean_x, lean_y):
     """Depth, solid and face of parallel rays from above, one per ground cell, row 0 at the south edge.
 

@@ -14,7 +14,7 @@ import pytest
 from jaxtyping import install_import_hook
 
 CORE = ("projection", "gan", "model", "contrast", "matching", "retrieval", "data", "types")
-install_import_hook([f"ucvgl.{name}" for name in CORE], "beartype.beartype")
+install_import_hook([f"ucvgl.{name}" for name in CORE], "shape_checks.checked")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

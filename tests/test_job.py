@@ -22,7 +22,9 @@ Work = Callable[[RunDir, Experiment], str]
 def restored() -> Iterator[None]:
     root = logging.getLogger()
     handlers, level = root.handlers[:], root.level
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
     yield
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
     root.handlers[:] = handlers
     root.setLevel(level)
     logging.captureWarnings(False)
@@ -144,9 +146,8 @@ def test_an_interruption_ends_with_130_and_without_a_traceback(
 
 
 def test_a_cluster_that_stops_the_job_gets_143(start: Callable[..., int]) -> None:
-    before = signal.getsignal(signal.SIGTERM)
     assert start(working(lambda folder: os.kill(os.getpid(), signal.SIGTERM))) == 143
-    assert signal.getsignal(signal.SIGTERM) is before
+    assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
 
 
 def test_a_job_can_stop_after_a_stage_and_go_on_later(

@@ -57,6 +57,7 @@ def test_all_mistakes_of_a_file_are_told_at_once() -> None:
     curriculum: {min_margn: 0.03, rounds: 3.5, mutual: maybe}
     min_margin: 0.03
     modle: {backbone: strided}
+    contrst: {batch: 8}
     model: 3
     cold_start: [1]
     projection: {fov_deg: wide, xyzzy: 1}
@@ -66,12 +67,13 @@ def test_all_mistakes_of_a_file_are_told_at_once() -> None:
     with pytest.raises(Mistakes) as caught:
         from_yaml(text)
     assert str(caught.value).splitlines() == [
-        "11 mistakes in the settings:",
+        "12 mistakes in the settings:",
         "  curriculum.min_margn: no such setting; did you mean curriculum.min_margin?",
         "  curriculum.rounds: 3.5 is not a whole number",
         "  curriculum.mutual: 'maybe' is not true or false",
         "  min_margin: no such setting; did you mean curriculum.min_margin?",
         "  modle.backbone: no such setting; did you mean model.backbone?",
+        "  contrst.batch: no such setting; did you mean contrast.batch?",
         "  model: 3 given to a group of settings; name one of them, as model.backbone",
         "  cold_start: [1] given to a group of settings; name one of them, as cold_start.intra_epochs",
         "  projection.fov_deg: 'wide' is not a number",

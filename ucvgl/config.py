@@ -19,7 +19,7 @@ class Synthetic:
     train_places: int = 4000
     validation_places: int = 500
     panorama_height: int = 128
-    """Rows of the rendered panorama, pixels; its width is four times... see `panorama_width`."""
+    """Rows of the rendered panorama, pixels."""
     panorama_width: int = 512
     tile_size: int = 128
     """Side of the rendered tile, pixels."""

@@ -24,7 +24,7 @@ class Flags:
     """The experiment to begin from: synthetic, tiny or folder."""
     config: Path | None = None
     """YAML file of settings, laid over the preset."""
-    run: Path | None = None
+    run: str | None = None
     """Folder of the run; runs/PRESET when not given."""
     redo: tyro.conf.UseAppendAction[tuple[str, ...]] = ()
     """Make this stage again, and all that was made from it."""
@@ -87,12 +87,13 @@ def resolve(argv: Sequence[str], *, stages: Sequence[str] = ()) -> Invocation:
     mistakes += wrong + check(experiment)
     redo = tuple(_stage(name, stages, mistakes) for name in flags.redo)
     stop_after = flags.stop_after and _stage(flags.stop_after, stages, mistakes)
+    if flags.run and "://" in flags.run:
+        mistakes.append(f"--run {flags.run}: a run lies in a local folder so far")
     if mistakes:
         raise Mistakes(mistakes)
-    run = flags.run or Path("runs") / flags.preset
-    return Invocation(
-        flags.preset, experiment, differences(preset, experiment), run, redo, stop_after, flags.dry_run
-    )
+    run = Path(flags.run or f"runs/{flags.preset}")
+    changed = differences(preset, experiment)
+    return Invocation(flags.preset, experiment, changed, run, redo, stop_after, flags.dry_run)
 
 
 def _split(argv: Sequence[str]) -> tuple[list[str], dict[str, str], list[str]]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, is_dataclass, replace
-from difflib import get_close_matches
+from difflib import SequenceMatcher
 from functools import cache
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
@@ -109,10 +109,12 @@ def from_yaml(text: str, *, base: Experiment | None = None, origin: str = "the Y
 
 def suggestion(name: str, names: list[str]) -> str:
     """`; did you mean ...?` where one of the names is close enough, else nothing."""
+    if not names:
+        return ""
     last = name.rsplit(".", 1)[-1]
-    elsewhere = [known for known in names if known.rsplit(".", 1)[-1] == last]
-    near = get_close_matches(name, names, n=1) or elsewhere[:1]
-    return f"; did you mean {near[0]}?" if near else ""
+    likeness = {known: SequenceMatcher(None, last, known.rsplit(".", 1)[-1]).ratio() for known in names}
+    nearest = max(names, key=lambda known: (likeness[known], SequenceMatcher(None, name, known).ratio()))
+    return f"; did you mean {nearest}?" if likeness[nearest] > 0.6 else ""
 
 
 def _unknown(name: str, value: Any, types: Mapping[str, Any]) -> str:

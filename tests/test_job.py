@@ -111,6 +111,7 @@ def test_other_settings_are_refused_before_a_cluster_starts(
     assert start(working(), ["--seed", "3"], connect) == 2
     told = capsys.readouterr()
     assert "1_a was made with other settings (seed: 0 -> 3)" in told.err
+    assert "2_b was" not in told.err, "--redo 1_a remakes it as well, so it is no second cause"
     assert "  1_a  refused" in told.out
     assert start(working(), ["--seed", "3", "--redo", "a"]) == 0
 
@@ -143,6 +144,21 @@ def test_an_interruption_ends_with_130_and_without_a_traceback(
     told = capsys.readouterr().err
     assert "interrupted in stage 1_a. The same command resumes it; finished work is kept in" in told
     assert "Traceback" not in told
+
+
+def test_an_interruption_while_the_cluster_starts_waits_for_it(
+    start: Callable[..., int], capsys: pytest.CaptureFixture[str]
+) -> None:
+    started = []
+
+    def connect(resources: Resources) -> str:
+        os.kill(os.getpid(), signal.SIGINT)
+        started.append(True)
+        return "local Ray"
+
+    assert start(raising(AssertionError("too late")), (), connect) == 130
+    assert started == [True]
+    assert "interrupted. The same command resumes it" in capsys.readouterr().err
 
 
 def test_a_cluster_that_stops_the_job_gets_143(start: Callable[..., int]) -> None:

@@ -6,7 +6,8 @@ import logging
 import os
 import signal
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from ucvgl.config import Experiment, Resources
@@ -79,7 +80,10 @@ def _work(
     connect: Callable[[Resources], Any],
 ) -> str:
     prospects = run.status(plan, redo=invocation.redo)
-    refusals = [prospect.reason for prospect in prospects if prospect.state == "refused"]
+    refused = {prospect.stage: prospect.reason for prospect in prospects if prospect.state == "refused"}
+    refusals = [
+        refused[stage.name] for stage in plan if stage.name in refused and not refused.keys() & stage.inputs
+    ]
     if invocation.dry_run or refusals:
         resources = invocation.experiment.resources
         address = resources.address or os.environ.get("RAY_ADDRESS") or "a local Ray, to be started"
@@ -88,7 +92,8 @@ def _work(
             raise ValueError("\n".join(refusals))
         return "dry run: nothing was done"
     run.open()
-    cluster = connect(invocation.experiment.resources)
+    with _uninterrupted():
+        cluster = connect(invocation.experiment.resources)
     start_logging()
     for name in invocation.redo:
         run.redo(name)
@@ -99,6 +104,23 @@ def _work(
 def _keep_traceback(run: RunDir, error: Exception) -> None:
     if run.path.exists():
         (run.path / "failure.txt").write_text("".join(traceback.format_exception(error)), encoding="utf-8")
+
+
+@contextmanager
+def _uninterrupted() -> Iterator[None]:
+    """Hold interruptions back for a while: a Ray that is stopped in the middle of its start crashes."""
+    held: list[int] = []
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    before = {
+        number: signal.signal(number, lambda held_back, _: held.append(held_back)) for number in numbers
+    }
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    for number in held:
+        signal.raise_signal(number)
 
 
 def _terminate(number: int, frame: Any) -> None:

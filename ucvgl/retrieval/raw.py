@@ -21,8 +21,9 @@ def raw_recall(
 ) -> dict[str, float]:
     """R@1 (0 to 1) of correlation at 64 by 64 pixels: what any trained result has to be compared with.
 
-    `colour` and `edges` compare as is; `colour_search, edges_search` keep the best of 125 small shifts and rotations
-    of the bird's-eye view, at 32 by 32 pixels. A query whose truth is -1 has no tile and is not counted. Ties count against the method.
+    `colour` and `edges` compare as is; `colour_search, edges_search` keep the best of 125 small shifts and
+    rotations of the bird's-eye view, at 32 by 32 pixels. A query whose truth is -1 has no tile and is not
+    counted. Ties count against the method.
     """
     recall = {}
     for name, features in (("colour", colour_features), ("edges", edge_features)):

@@ -1,12 +1,13 @@
 """Numba kernels whose cache on disk notices a change in any file of this package.
 
-Numba itself looks only at the file of the outer function, and would go on using the old body of an inner function
-that another file defines.
+Numba itself looks only at the file of the outer function, and would go on using the old body of an inner
+function that another file defines.
 """
 
 from __future__ import annotations
 
 import hashlib
+import inspect
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ _STAMP = hashlib.sha256(
 
 def kernel(function: Callable[..., Any]) -> Callable[..., Any]:
     """Compile a function for arrays and numbers; it frees the GIL."""
-    compiled = njit(cache=True, nogil=True, error_model="numpy")(function)
+    plain = inspect.unwrap(function)  # tests wrap annotated functions in shape checks
+    compiled = njit(cache=True, nogil=True, error_model="numpy")(plain)
     compiled._cache._cache_file._source_stamp = _STAMP
     return compiled

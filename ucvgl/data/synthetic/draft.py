@@ -15,7 +15,7 @@ FREE, ROAD, BUILT = 0, 1, 2
 
 
 class Draft:
-    """The sheet that roads, lots and plants are drawn on, in metres; row 0 of its rasters is the south edge."""
+    """The sheet that a world is drawn on, in metres; row 0 of its rasters is the south edge."""
 
     def __init__(self, side_m: float, rng: np.random.Generator) -> None:
         self.side_m = side_m
@@ -25,6 +25,9 @@ class Draft:
         self.taken = np.zeros((math.ceil(side_m), math.ceil(side_m)), np.uint8)
         self.solids: list[tuple] = []
         self.car_places: list[tuple[float, float, float]] = []
+
+    def pick(self, *materials: Material) -> Material:
+        return materials[int(self.rng.integers(len(materials)))]
 
     def fill(self, polygon: np.ndarray, material: Material) -> None:
         cv2.fillPoly(self.ground, [_fixed(polygon)], int(material), shift=4)

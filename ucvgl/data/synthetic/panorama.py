@@ -6,8 +6,8 @@ import math
 
 import numpy as np
 from jaxtyping import UInt8
-from ucvgl.data.synthetic.compiled import kernel
 
+from ucvgl.data.synthetic.compiled import kernel
 from ucvgl.data.synthetic.film import expose
 from ucvgl.data.synthetic.shade import colour, likeness
 from ucvgl.data.synthetic.solids import ELLIPSOID
@@ -21,7 +21,7 @@ SUPERSAMPLE = 2
 def render_panorama(
     world: World, place: np.ndarray, view_seed: int, *, height: int, width: int
 ) -> UInt8[np.ndarray, "h w 3"]:
-    """What a camera near `place` sees: rows from zenith to nadir, north in the centre column, east right of it."""
+    """What a camera near `place` sees: zenith to nadir, north in the centre column, east right of it."""
     rng = np.random.default_rng([world.seed, view_seed, 3])
     x, y = camera_position(world, place, rng)
     yaw = math.radians(rng.normal(0, 1) * world.level.yaw_jitter_deg)

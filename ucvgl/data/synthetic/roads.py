@@ -65,7 +65,7 @@ def lay_out(rng: np.random.Generator, side_m: float, pitch_m: float) -> Network:
                 if keep[step]:
                     _add(roads, junctions, at, kind, side_m)
     for _ in range(n * n // 7):
-        row, column = rng.integers(1, n - 2, 2)
+        row, column = rng.integers(1, n - 2, 2).tolist()
         ends = (
             ((row, column), (row + 1, column + 1))
             if rng.random() < 0.5
@@ -159,7 +159,7 @@ def _junctions(draft: Draft, network: Network) -> None:
             draft.disc(x, y, 17, Material.SIDEWALK)
             draft.disc(x, y, 14.5, surface)
             draft.disc(x, y, 7.5, Material.PAVING)
-            draft.disc(x, y, 6, rng.choice([Material.GRASS, Material.FLOWERS, Material.MEADOW]))
+            draft.disc(x, y, 6, draft.pick(Material.GRASS, Material.FLOWERS, Material.MEADOW))
             draft.take(rectangle(x, y, 34, 34, 0), ROAD)
             continue
         for road, reverse in arms:

@@ -6,8 +6,8 @@ import math
 from typing import NamedTuple
 
 import numpy as np
-from ucvgl.data.synthetic.compiled import kernel
 
+from ucvgl.data.synthetic.compiled import kernel
 from ucvgl.data.synthetic.draft import CELL
 from ucvgl.data.synthetic.noise import hashed, value_noise
 from ucvgl.data.synthetic.palette import PAINT as PAINT_COLOURS
@@ -15,7 +15,21 @@ from ucvgl.data.synthetic.palette import ROOF as ROOF_COLOURS
 from ucvgl.data.synthetic.palette import SUMMER, SUMMER_LEAF
 from ucvgl.data.synthetic.palette import WALL as WALL_COLOURS
 from ucvgl.data.synthetic.solids import (
-    BLOCK, CABIN, CAR, CURVED, EAST, HEDGE, HOUSE, LAMP, LEAVES, SHED, SLOPE_NORTH, TOP, TRUNK, WEST, normal,
+    BLOCK,
+    CABIN,
+    CAR,
+    CURVED,
+    EAST,
+    HEDGE,
+    HOUSE,
+    LAMP,
+    LEAVES,
+    SHED,
+    SLOPE_NORTH,
+    TOP,
+    TRUNK,
+    WEST,
+    normal,
 )  # fmt: skip
 
 WATER = 11
@@ -132,7 +146,7 @@ def likeness(ground, solids, x, y, which, face):
         i, j = int(y / CELL), int(x / CELL)
         return 1 + (ground[i, j] if 0 <= i <= end and 0 <= j <= end else 1)
     style = solids[which].style
-    if (style == HOUSE or style == BLOCK) and face < TOP:
+    if style in (HOUSE, BLOCK) and face < TOP:
         return -1
     return 64 + 16 * which + face
 
@@ -151,7 +165,7 @@ def _facade(palette, s, face, x, y, z, out):
     colour = palette[WALL + s.seed % WALLS]
     along = (x - s.x) * s.cos + (y - s.y) * s.sin
     length = s.length
-    if face == EAST or face == WEST:
+    if face in (EAST, WEST):
         along = (y - s.y) * s.cos - (x - s.x) * s.sin
         length = s.width
     along += length

@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 
 import numpy as np
+
 from ucvgl.data.synthetic.compiled import kernel
 
 BOX, ELLIPSOID, CYLINDER = 0, 1, 2
@@ -20,7 +21,7 @@ SOLID = np.dtype(
         ("seed", "i4"), ("reach", "f4"),
     ]
 )  # fmt: skip
-"""`length, width` are half sides or radii; `ridge` is the height of a pitched roof above `top`; `reach` bounds x, y."""
+"""`length, width` are half sides or radii, `ridge` the height of a roof above `top`; `reach` bounds x, y."""
 
 NO_FACE, EAST, WEST, NORTH, SOUTH, TOP, SLOPE_NORTH, SLOPE_SOUTH, SLOPE_EAST, SLOPE_WEST, CURVED = range(11)
 """Faces in the solid's own frame, where `length` runs east."""
@@ -29,13 +30,14 @@ FAR = 1e9
 
 
 def box(
-    style: int, x: float, y: float, length: float, width: float, angle: float, bottom: float, top: float, seed: int,
-    ridge: float = 0.0, hip: bool = False,
+    style: int, x: float, y: float, length: float, width: float, angle: float, bottom: float, top: float,
+    seed: int, ridge: float = 0.0, hip: bool = False,
 ) -> tuple:  # fmt: skip
     """An upright box, `length` by `width` metres (whole sides), with an optional pitched roof."""
     half = (length / 2, width / 2)
     return (
-        BOX, style, x, y, bottom, top, *half, math.cos(angle), math.sin(angle), ridge, int(hip), seed, math.hypot(*half)
+        BOX, style, x, y, bottom, top, *half, math.cos(angle), math.sin(angle), ridge, int(hip), seed,
+        math.hypot(*half),
     )  # fmt: skip
 
 
@@ -194,11 +196,11 @@ def normal(s, face, x, y, z):
         slope = s.ridge / s.width
         nz = 1 / math.sqrt(1 + slope * slope)
     side = math.sqrt(1 - nz * nz)
-    if face == EAST or face == SLOPE_EAST:
+    if face in (EAST, SLOPE_EAST):
         nu = side
-    elif face == WEST or face == SLOPE_WEST:
+    elif face in (WEST, SLOPE_WEST):
         nu = -side
-    elif face == NORTH or face == SLOPE_NORTH:
+    elif face in (NORTH, SLOPE_NORTH):
         nv = side
     else:
         nv = -side

@@ -1,4 +1,4 @@
-"""What one image shows of a world: the solids around it, cars that are there just now, the sun and its shadows."""
+"""What one image shows of a world: the solids around it, today's cars, the sun and its shadows."""
 
 from __future__ import annotations
 
@@ -46,13 +46,13 @@ def draw_light(
     world: World, rng: np.random.Generator, *, azimuth: tuple[float, float], elevation: tuple[float, float],
     visibility_m: float,
 ) -> Light:  # fmt: skip
-    """Sun and weather of an image; azimuth clockwise from north and elevation in degrees, drawn between bounds."""
+    """Sun and weather of an image; azimuth (clockwise from north) and elevation in degrees."""
     turn, up = np.deg2rad(rng.uniform(*azimuth)), np.deg2rad(rng.uniform(*elevation))
     strength = world.level.shadow * rng.uniform(0.75, 1.1)
     return Light(
-        float(np.cos(up) * np.sin(turn)), float(np.cos(up) * np.cos(turn)), float(np.sin(up)), float(strength),
-        float(world.level.field), int(rng.integers(1 << 30)), float(rng.uniform(0, 0.6)), visibility_m,
-        0.0, 0.0, SHADE_CELL_M, 0, world.level.litter,
+        float(np.cos(up) * np.sin(turn)), float(np.cos(up) * np.cos(turn)), float(np.sin(up)),
+        float(strength), float(world.level.field), int(rng.integers(1 << 30)),
+        float(rng.uniform(0, 0.6)), visibility_m, 0.0, 0.0, SHADE_CELL_M, 0, world.level.litter,
     )  # fmt: skip
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from ucvgl.data.synthetic.compiled import kernel
 
+from ucvgl.data.synthetic.compiled import kernel
 from ucvgl.data.synthetic.noise import hashed
 from ucvgl.data.synthetic.solids import CURVED, ELLIPSOID, FAR, NO_FACE, crossing, hit, normal
 
@@ -35,7 +35,7 @@ def _meets(s, ox, oy, oz, dx, dy, dz):
 def look_around(solids, ox, oy, oz, yaw, height, width):
     """Depth, solid and face of every ray of an equirectangular panorama.
 
-    `solids` must be sorted from near to far. `yaw` turns the centre column clockwise away from north, radians.
+    `solids` must be sorted from near to far. `yaw` turns the centre column clockwise from north, radians.
     """
     depth = np.empty((height, width), np.float32)
     which = np.empty((height, width), np.int32)
@@ -77,8 +77,8 @@ def look_around(solids, ox, oy, oz, yaw, height, width):
 def look_down(solids, west, south, cell, cells, lean_x, lean_y):
     """Depth, solid and face of parallel rays from above, one per ground cell, row 0 at the south edge.
 
-    A point at height z appears `lean * z` metres away from where it stands. With the lean of a shadow, what these
-    rays meet is what the sun meets.
+    A point at height z appears `lean * z` metres away from where it stands. With the lean of a shadow, what
+    these rays meet is what the sun meets.
     """
     depth = np.full((cells, cells), CEILING_M, np.float32)
     which = np.full((cells, cells), GROUND, np.int32)

@@ -1,0 +1,111 @@
+import dataclasses
+import shutil
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from ucvgl.config import Synthetic
+from ucvgl.data.synthetic import dataset
+from ucvgl.data.synthetic.dataset import catalog, plan, render_world, settings_digest
+from ucvgl.data.synthetic.world import build_world
+
+SETTINGS = Synthetic(
+    train_places=0, validation_places=10, panorama_height=32, panorama_width=128, tile_size=32,
+    queries_without_reference=0.2, references_without_query=0.3,
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def small_worlds():
+    """All worlds of this file are small: their size is not what is tested."""
+    patch = pytest.MonkeyPatch()
+    patch.setattr(dataset, "build_world", lambda seed, level: build_world(seed, level, side_m=260))
+    yield
+    patch.undo()
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory, small_worlds: None) -> Path:
+    folder = tmp_path_factory.mktemp("worlds")
+    for item in plan(SETTINGS):
+        render_world(SETTINGS, item, folder)
+    return folder
+
+
+def truth(folder: Path) -> pa.Table:
+    return pa.concat_tables(pq.read_table(path) for path in sorted((folder / "truth").glob("*.parquet")))
+
+
+def test_an_open_world_lacks_the_shares_asked_for(folder: Path):
+    found = catalog(folder, "validation")
+    assert found.queries.num_rows == 10 - 3
+    assert found.references.num_rows == 10 - 2
+    pairs = truth(folder)
+    assert pairs.num_rows == 10 - 3 - 2
+    assert set(pairs["query_id"].to_pylist()) < set(found.queries["id"].to_pylist())
+    assert set(pairs["reference_id"].to_pylist()) < set(found.references["id"].to_pylist())
+
+
+def test_ids_and_their_order_say_nothing_about_pairs(folder: Path):
+    found, pairs = catalog(folder, "validation"), truth(folder).to_pylist()
+    queries, references = found.queries["id"].to_pylist(), found.references["id"].to_pylist()
+    assert queries == sorted(queries) and references == sorted(references)
+    assert not set(queries) & set(references)
+    partner = [references.index(pair["reference_id"]) for pair in sorted(pairs, key=lambda p: p["query_id"])]
+    assert partner != sorted(partner)
+
+
+def test_the_catalog_needs_no_truth_and_knows_where_tiles_lie(folder: Path, tmp_path: Path):
+    blind = shutil.copytree(folder, tmp_path / "blind")
+    shutil.rmtree(blind / "truth")
+    found = catalog(blind, "validation")
+    assert found.references.column_names == ["id", "uri", "lat", "lon"]
+    assert found.queries.column_names == ["id", "uri"]
+    assert all(-90 < lat < 90 for lat in found.references["lat"].to_pylist())
+    assert all(Path(uri).is_file() for uri in found.queries["uri"].to_pylist())
+
+
+def test_a_finished_world_is_not_rendered_again(folder: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(dataset, "render_tile", None)
+    for item in plan(SETTINGS):
+        render_world(SETTINGS, item, folder)
+
+
+def test_a_world_that_was_cut_off_is_rendered_to_the_same_bytes(
+    folder: Path, tmp_path: Path, small_worlds: None
+):
+    broken = shutil.copytree(folder, tmp_path / "broken")
+    shutil.rmtree(broken / "truth")
+    lost = next((broken / "validation" / "panorama").glob("*.jpg"))
+    lost.unlink()
+    for item in plan(SETTINGS):
+        render_world(SETTINGS, item, broken)
+    for path in folder.rglob("*.*"):
+        assert (broken / path.relative_to(folder)).read_bytes() == path.read_bytes(), path
+
+
+def test_no_world_serves_two_splits_or_two_seeds():
+    plans = [plan(Synthetic(seed=seed, train_places=2600, validation_places=700)) for seed in range(20)]
+    seeds = [item.seed for worlds in plans for item in worlds]
+    assert len(set(seeds)) == len(seeds)
+    assert [item.places for item in plans[0]] == [500, 500, 500, 500, 500, 100, 500, 200]
+
+
+def test_every_setting_changes_the_name_of_the_cache():
+    changes = ({"level": "hard"}, {"seed": 1}, {"tile_size": 64}, {"queries_without_reference": 0.1})
+    names = [settings_digest(dataclasses.replace(Synthetic(), **change)) for change in ({}, *changes)]
+    assert len(set(names)) == len(names)
+
+
+def test_an_impossible_share_is_refused_by_name():
+    with pytest.raises(ValueError, match=r"queries_without_reference is 1.5; it is a share, from 0 to 1"):
+        plan(Synthetic(queries_without_reference=1.5))
+    with pytest.raises(ValueError, match="more than 1 together"):
+        plan(Synthetic(queries_without_reference=0.6, references_without_query=0.6))
+
+
+def test_a_folder_without_images_says_what_to_do(tmp_path: Path):
+    with pytest.raises(ValueError, match="holds no image; render the synthetic worlds first"):
+        catalog(tmp_path, "train")

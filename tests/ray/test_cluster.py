@@ -9,10 +9,12 @@ FOUND = ClusterInfo("10.0.0.1:6379", nodes=2, cpus=16, gpus=0, ray_version="", l
 
 
 def test_a_job_that_the_cluster_could_never_place_is_refused_with_the_numbers():
-    wanted = Resources(train_workers=2, train_cpus=6, image_workers=1, model_workers=1, search_workers=1)
-    preflight(wanted, FOUND)  # 12 + 3 + 1
-    with pytest.raises(ValueError, match=r"17 CPUs at once.*search_workers 2.*10.0.0.1:6379 has 16; lower"):
-        preflight(replace(wanted, search_workers=2), FOUND)
+    wanted = Resources(train_workers=2, train_cpus=6, image_workers=15, model_workers=1, search_workers=2)
+    preflight(wanted, FOUND)  # 12 + 3 + 1, or 15 + 1
+    with pytest.raises(ValueError, match=r"17 CPUs at once.*search_workers 3.*10.0.0.1:6379 has 16; lower"):
+        preflight(replace(wanted, search_workers=3), FOUND)
+    with pytest.raises(ValueError, match=r"17 CPUs at once.*image_workers 16"):
+        preflight(replace(wanted, image_workers=16), FOUND)
 
 
 def test_gpus_are_only_counted_where_the_cluster_has_some():
@@ -25,4 +27,4 @@ def test_gpus_are_only_counted_where_the_cluster_has_some():
 
 def test_the_local_cluster_has_room_for_the_whole_plan(cluster):
     assert cluster.address == "local"
-    assert cluster.cpus >= 2 + 1 + 1 + 3 + 1
+    assert cluster.cpus >= 2 + 1 + 3 + 1

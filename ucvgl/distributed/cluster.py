@@ -93,9 +93,9 @@ def connect(resources: Resources) -> ClusterInfo:
 
 
 def cpus_at_once(resources: Resources) -> float:
-    """CPUs that the job's training workers and actors hold at the same time."""
-    pools = resources.image_workers + resources.model_workers + resources.search_workers
-    return resources.train_workers * resources.train_cpus + pools
+    """CPUs that the job holds at the same time: projection is over before training starts, the rest stays."""
+    training = resources.train_workers * resources.train_cpus
+    return max(resources.image_workers, training + resources.model_workers + resources.search_workers)
 
 
 def preflight(resources: Resources, cluster: ClusterInfo) -> None:
@@ -107,10 +107,11 @@ def preflight(resources: Resources, cluster: ClusterInfo) -> None:
     needed = cpus_at_once(resources) + 1  # one more for the tasks that read and write
     if needed > cluster.cpus:
         raise ValueError(
-            f"resources ask for {needed:g} CPUs at once (train_workers {resources.train_workers} x "
-            f"train_cpus {resources.train_cpus}, image_workers {resources.image_workers}, "
-            f"model_workers {resources.model_workers}, search_workers {resources.search_workers}, 1 to read "
-            f"and write) but the cluster at {cluster.address} has {cluster.cpus:g}; lower them, or add nodes"
+            f"resources ask for {needed:g} CPUs at once (the larger of image_workers "
+            f"{resources.image_workers} and train_workers {resources.train_workers} x train_cpus "
+            f"{resources.train_cpus} + model_workers {resources.model_workers} + search_workers "
+            f"{resources.search_workers}, and 1 to read and write) but the cluster at {cluster.address} has "
+            f"{cluster.cpus:g}; lower them, add nodes, or count a small machine higher (ray start --num-cpus)"
         )
     gpus = resources.train_workers * resources.train_gpus + resources.model_workers * resources.model_gpus
     if cluster.gpus and gpus > cluster.gpus:

@@ -86,13 +86,14 @@ def shake_panorama(images: Images, draws: Draws, *, rotate_deg: float) -> Images
 
 def tone(images: Images, draws: Draws, strength: float) -> Images:
     """Season and exposure: mix the colour channels, change contrast, and light the scene unevenly."""
-    n, _, height, width = images.shape
+    _, _, height, width = images.shape
     mixing = torch.eye(3, device=images.device) + draws.uniform(3, 3) * (0.5 * strength)
     mixing = mixing / mixing.sum(2, keepdim=True).clamp(min=0.3)
     mean = images.mean((2, 3), keepdim=True)
-    images = torch.einsum("nij,njhw->nihw", mixing, images - mean) + mean
+    offset = mean.flatten(2) - mixing @ mean.flatten(2)
+    mixed = torch.baddbmm(offset, mixing, images.flatten(2)).unflatten(2, (height, width))
     field = F.interpolate(draws.normal(1, 4, 4), size=(height, width), mode="bilinear", align_corners=False)
-    return images * torch.exp(field * (0.5 * strength))
+    return mixed.mul_(field.mul_(0.5 * strength).exp_())
 
 
 def erase(images: Images, draws: Draws, *, holes: int, largest: float) -> Images:

@@ -50,7 +50,7 @@ def fit_towers(
     if (start / "trained.pt").exists():
         for key, saved in torch.load(start / "trained.pt", map_location=device, weights_only=True).items():
             state[key].load_state_dict(saved)
-    wrapped = workers.distributed(towers)
+    wrapped = workers.distributed(towers, partly_used=True)
     stores = {path: ImageStore(path) for source in sources for path in source.stores}
     plan = _plan(sources, settings.batch, epochs, seed)
 
@@ -67,10 +67,9 @@ def fit_towers(
         progress = span[0] + (span[1] - span[0]) * index / len(plan)
         optimizer.param_groups[0]["lr"] = settings.learning_rate * schedule(progress)
         with torch.autocast(device, torch.bfloat16):
-            first, second = _describe(wrapped, sides, source.views)
+            first, second, scale = _describe(wrapped, sides, source.views)
         first, second = workers.gather(first, len(rows)), workers.gather(second, len(rows))
         labelled = None if source.labelled is None else torch.from_numpy(source.labelled[rows]).to(device)
-        scale = towers.logit_scale if workers.size() == 1 else wrapped.module.logit_scale
         loss = info_nce(first, second, scale, label_smoothing=source.label_smoothing, labelled=labelled)
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
@@ -132,13 +131,13 @@ def _images(store: ImageStore, rows: np.ndarray, device: str) -> Tensor:
     return torch.from_numpy(store.read(rows)).to(device, non_blocking=True).permute(0, 3, 1, 2).float().div_(255)
 
 
-def _describe(towers: nn.Module, sides: list[Tensor], views: tuple[View, View]) -> tuple[Tensor, Tensor]:
-    """Descriptors of both sides; two sides of one view go through their encoder together."""
+def _describe(towers: nn.Module, sides: list[Tensor], views: tuple[View, View]) -> tuple[Tensor, Tensor, Tensor]:
+    """Descriptors of both sides and the logit scale; two sides of one view go through their encoder together."""
     if views == ("query", "reference"):
         return towers(*sides)
     both = torch.cat(sides)
-    described = towers(both, None)[0] if views[0] == "query" else towers(None, both)[1]
-    return described.chunk(2)
+    queries, references, scale = towers(both, None) if views[0] == "query" else towers(None, both)
+    return *(queries if references is None else references).chunk(2), scale
 
 
 @torch.no_grad()

@@ -19,21 +19,25 @@ class SAFA(nn.Module):
     def __init__(self, positions: int, *, heads: int = 8) -> None:
         super().__init__()
         hidden = max(1, positions // 2)
-        self.squeeze = nn.Parameter(torch.empty(heads, hidden, positions))
-        self.excite = nn.Parameter(torch.empty(heads, positions, hidden))
-        self.bias = nn.Parameter(torch.zeros(heads, hidden))
-        self.output_bias = nn.Parameter(torch.full((heads, positions), 0.1))
-        nn.init.normal_(self.squeeze, std=0.02 * (64 / positions) ** 0.5)
-        nn.init.normal_(self.excite, std=0.02 * (64 / positions) ** 0.5)
+        self.squeeze = uniform(heads, hidden, positions, fan_in=positions)
+        self.squeeze_bias = uniform(heads, hidden, fan_in=positions)
+        self.excite = uniform(heads, positions, hidden, fan_in=hidden)
+        self.excite_bias = uniform(heads, positions, fan_in=hidden)
 
     def maps(self, features: Float[Tensor, "n c h w"]) -> Float[Tensor, "n heads hw"]:
         """The spatial weights of each head."""
         peak = features.flatten(2).amax(1)
-        hidden = torch.einsum("np,khp->nkh", peak, self.squeeze) + self.bias
-        return torch.einsum("nkh,kph->nkp", hidden, self.excite) + self.output_bias
+        hidden = torch.einsum("np,khp->nkh", peak, self.squeeze) + self.squeeze_bias
+        return torch.einsum("nkh,kph->nkp", hidden, self.excite) + self.excite_bias
 
     def forward(self, features: Float[Tensor, "n c h w"]) -> Float[Tensor, "n d"]:
         return torch.einsum("ncp,nkp->nkc", features.flatten(2), self.maps(features)).flatten(1)
+
+
+def uniform(*shape: int, fan_in: int) -> nn.Parameter:
+    """Uniform within one over the root of the inputs, as a linear layer starts: every head starts on its own."""
+    bound = fan_in**-0.5
+    return nn.Parameter(torch.empty(*shape).uniform_(-bound, bound))
 
 
 class MeanPool(nn.Module):

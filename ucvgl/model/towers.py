@@ -71,11 +71,12 @@ class TwoTowers(nn.Module):
 
     def forward(
         self, queries: Float[Tensor, "n 3 h w"] | None, references: Float[Tensor, "m 3 s t"] | None
-    ) -> tuple[Float[Tensor, "n d"] | None, Float[Tensor, "m d"] | None]:
-        """Descriptors of both views; either may be left out."""
+    ) -> tuple[Float[Tensor, "n d"] | None, Float[Tensor, "m d"] | None, Float[Tensor, ""]]:
+        """Descriptors of both views, either of which may be left out, and the scale of their logits (a logarithm)."""
         return (
             None if queries is None else self.query_encoder(queries),
             None if references is None else self.reference_encoder(references),
+            self.logit_scale * 1,
         )
 
 

@@ -16,9 +16,15 @@ def size() -> int:
     return dist.get_world_size() if dist.is_initialized() else 1
 
 
-def distributed(module: nn.Module) -> nn.Module:
-    """The module with its gradients averaged over the workers; itself when there is one."""
-    return DistributedDataParallel(module, gradient_as_bucket_view=True) if size() > 1 else module
+def distributed(module: nn.Module, *, partly_used: bool = False) -> nn.Module:
+    """The module with its gradients averaged over the workers; itself when there is one.
+
+    Args:
+        partly_used: whether a step may leave parameters without gradient, as intra-view contrast leaves one tower.
+    """
+    if size() == 1:
+        return module
+    return DistributedDataParallel(module, gradient_as_bucket_view=True, find_unused_parameters=partly_used)
 
 
 def gather(rows: torch.Tensor, batch: int) -> torch.Tensor:

@@ -1,0 +1,44 @@
+"""The long-lived workers of one job, each started when it is first needed."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from functools import cached_property
+from pathlib import Path
+
+from ucvgl.config import Resources
+from ucvgl.distributed.embed import EmbedPool
+from ucvgl.distributed.search import SearchPool
+from ucvgl.distributed.train import TrainSession
+from ucvgl.model.loop import Log
+
+
+class Machines:
+    """A context manager over the training workers, the embedders and the searchers of a job.
+
+    Args:
+        folder: where Ray Train keeps its own small state.
+        log: receives the numbers that training reports.
+    """
+
+    def __init__(self, folder: Path, resources: Resources, log: Log) -> None:
+        self.folder, self.resources, self._log = folder, resources, log
+        self._started = ExitStack()
+
+    @cached_property
+    def trainer(self) -> TrainSession:
+        return self._started.enter_context(TrainSession(self.folder, self.resources, self._log))
+
+    @cached_property
+    def embedder(self) -> EmbedPool:
+        return self._started.enter_context(EmbedPool(self.resources))
+
+    @cached_property
+    def searcher(self) -> SearchPool:
+        return self._started.enter_context(SearchPool(self.resources))
+
+    def __enter__(self) -> Machines:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._started.close()

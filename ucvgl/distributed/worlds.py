@@ -21,7 +21,8 @@ def render_worlds(settings: Synthetic, folder: Path, resources: Resources) -> No
     running: dict[ray.ObjectRef, WorldPlan] = {}
     while waiting or running:
         while waiting and len(running) < at_once:
-            running[_render.remote(settings, waiting[0], str(folder))] = waiting.pop(0)
+            world = waiting.pop(0)
+            running[_render.remote(settings, world, str(folder))] = world
         (finished,), _ = ray.wait(list(running), num_returns=1)
         ray.get(finished)
         progress.advance(running.pop(finished).places)

@@ -16,9 +16,9 @@ HOUSE, BLOCK, SHED, CAR, CABIN, HEDGE, LEAVES, TRUNK, LAMP = range(9)
 
 SOLID = np.dtype(
     [
-        ("shape", "i4"), ("style", "i4"), ("x", "f4"), ("y", "f4"), ("bottom", "f4"), ("top", "f4"),
-        ("length", "f4"), ("width", "f4"), ("cos", "f4"), ("sin", "f4"), ("ridge", "f4"), ("hip", "i4"),
-        ("seed", "i4"), ("reach", "f4"),
+        ("shape", "i8"), ("style", "i8"), ("x", "f8"), ("y", "f8"), ("bottom", "f8"), ("top", "f8"),
+        ("length", "f8"), ("width", "f8"), ("cos", "f8"), ("sin", "f8"), ("ridge", "f8"), ("hip", "i8"),
+        ("seed", "i8"), ("reach", "f8"),
     ]
 )  # fmt: skip
 """`length, width` are half sides or radii, `ridge` the height of a roof above `top`; `reach` bounds x, y."""

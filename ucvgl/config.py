@@ -131,6 +131,8 @@ class ColdStart:
     """Epochs on (panorama, fake); 0 drops it (Table 2, row d)."""
     intra_label_smoothing: float = 0.1
     cross_label_smoothing: float = 0.3
+    reverse: bool = True
+    """Also train every tile against a panorama made of it by the other generator."""
 
 
 @dataclass(frozen=True)
@@ -147,6 +149,10 @@ class Curriculum:
     """Margin threshold of the last round."""
     relabel: bool = True
     """Off: the first round's labels are kept (Table 3, row c)."""
+    keep_fakes: bool = True
+    """The pairs of the cold start stay in every round."""
+    scan_turns: int = 4
+    """Quarter turns from which every place is looked at when matching, 1 to 4."""
     label_smoothing: float = 0.1
     dustbin_share: float = 1.0
     """Unlabelled rows join a round, with the dustbin as their target, once this share of the queries has a label (1: never)."""

@@ -53,7 +53,7 @@ def unsupervised(experiment: Experiment) -> list[Stage]:
         Stage("2_project", {"dataset": sizes, "projection": experiment.projection}, ["1_catalog"]),
         Stage("3_translate", seed | {"translation": experiment.translation}, ["2_project"]),
         Stage("4_cold_start", cold_start, ["2_project", "3_translate"]),
-        Stage("5_curriculum", curriculum, ["2_project", "4_cold_start"]),
+        Stage("5_curriculum", curriculum, ["2_project", "3_translate", "4_cold_start"]),
         Stage("6_evaluate", {}, ["1_catalog", "2_project", "4_cold_start", "5_curriculum"]),
     ]
 

@@ -51,6 +51,10 @@ class ClusterInfo:
     logs: str
     """Folder of Ray's own logs on this machine."""
 
+    def __str__(self) -> str:
+        where = "a local Ray" if self.address == "local" else f"Ray at {self.address}"
+        return f"{where}, {self.nodes} node{'s' * (self.nodes != 1)}, {self.cpus:g} logical CPUs, {self.gpus:g} GPUs"
+
 
 def connect(resources: Resources) -> ClusterInfo:
     """Connect to `resources.address`, else to the cluster this job was submitted to, else start a local Ray.

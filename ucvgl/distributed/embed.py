@@ -32,12 +32,14 @@ class EmbedJob:
         store: the images.
         model: the two towers.
         folder: where `part-*.npy` go, one per shard of the store, float32 [n d].
+        turns: quarter turns to look from, see `ucvgl.model.towers.embed`.
     """
 
     store: Path
     model: Path
     view: View
     folder: Path
+    turns: int = 1
 
 
 class Embedder:
@@ -54,13 +56,13 @@ class Embedder:
         self._model = ""
         self._towers: Any = None
 
-    def embed(self, model: str, images: np.ndarray, view: View) -> np.ndarray:
+    def embed(self, model: str, images: np.ndarray, view: View, turns: int) -> np.ndarray:
         from ucvgl.model.towers import embed, load_towers
 
         if model != self._model:
             self._towers = load_towers(model, self._device)
             self._model = model
-        return embed(self._towers, images, view)
+        return embed(self._towers, images, view, turns=turns)
 
 
 class EmbedPool:
@@ -96,12 +98,13 @@ class EmbedPool:
                 "shard": str(shard),
                 "model": str(job.model),
                 "view": job.view,
+                "turns": job.turns,
                 "folder": str(job.folder),
                 "actor": actor,
             }
             for (job, shard), actor in zip(missing, cycle(range(len(self.actors))), strict=False)
         ]
-        # in:          shard, model, view, folder, actor (which one of the pool)
+        # in:          shard, model, view, turns, folder, actor (which one of the pool)
         # embed_shard: images (how many were embedded)
         step = Step(embed_shard, {"actors": self.actors}, at_once=2 * len(self.actors), cpus=0.5)
         for row in stream(rows, step):
@@ -111,7 +114,7 @@ class EmbedPool:
 def embed_shard(row: Row, *, actors: list[Any]) -> Row:
     """Read a shard, have it embedded, publish its part by rename."""
     _, images = read_shard(row["shard"])
-    vectors = ray.get(actors[row["actor"]].embed.remote(row["model"], images, row["view"]))
+    vectors = ray.get(actors[row["actor"]].embed.remote(row["model"], images, row["view"], row["turns"]))
     path = part_path(Path(row["folder"]), Path(row["shard"]))
     path.parent.mkdir(parents=True, exist_ok=True)
     aside = path.with_name(f".{path.name}.{os.getpid()}")

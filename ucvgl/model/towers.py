@@ -100,14 +100,27 @@ def load_towers(path: Path | str, device: torch.device | str = "cpu") -> TwoTowe
 
 @torch.inference_mode()
 def embed(
-    towers: TwoTowers, images: UInt8[np.ndarray, "n h w 3"], view: View, *, batch: int = 256
+    towers: TwoTowers, images: UInt8[np.ndarray, "n h w 3"], view: View, *, turns: int = 1, batch: int = 256
 ) -> Float[np.ndarray, "n d"]:
-    """Unit-norm descriptors of images of one view."""
+    """Unit-norm descriptors of images of one view.
+
+    Args:
+        turns: quarter turns of the camera to look at each place from, 1 to 4; their descriptors are concatenated, so
+            that the product of two such descriptors is the mean similarity over turns that both views made together.
+    """
     encoder = towers.encoder(view).eval()
     device = next(encoder.parameters()).device
     out = []
     for start in range(0, len(images), batch):
         part = torch.from_numpy(images[start : start + batch]).to(device).permute(0, 3, 1, 2).float() / 255
         with torch.autocast(device.type, torch.bfloat16):
-            out.append(encoder(part).float().cpu())
-    return torch.cat(out).numpy() if out else np.empty((0, encoder.dimension), np.float32)
+            looks = [encoder(turned(part, view, quarters)).float().cpu() for quarters in range(turns)]
+        out.append(torch.cat(looks, 1) / math.sqrt(turns))
+    return torch.cat(out).numpy() if out else np.empty((0, turns * encoder.dimension), np.float32)
+
+
+def turned(images: Float[Tensor, "n 3 h w"], view: View, quarters: int) -> Float[Tensor, "n 3 h w"]:
+    """The same places after quarter turns of the camera: panoramas roll left, tiles turn counter-clockwise."""
+    if view == "query":
+        return images.roll(-quarters * (images.shape[3] // 4), 3)
+    return images.rot90(quarters, (2, 3))

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 
 from ucvgl.config import Experiment
-from ucvgl.contrast.batches import Pairs
 from ucvgl.contrast.fit import fit_towers
-from ucvgl.data.image_store import ImageStore
 from ucvgl.distributed.machines import Machines
-from ucvgl.model.towers import TwoTowers, View, save_towers
+from ucvgl.model.towers import TwoTowers, save_towers
+from ucvgl.stages.pairs import fake_pairs, intra_view_pairs
 
 
 def cold_start(
@@ -46,7 +45,10 @@ def cold_start(
                 seed=experiment.seed * 1000 + number,
             )
         start = into
-    return {"model": f"{start.name}/model.pt"}
+    for name in ("model.pt", "trained.pt"):
+        if (start / name).exists():
+            shutil.copyfile(start / name, folder / name)
+    return {"from": start.name}
 
 
 def new_towers(experiment: Experiment) -> TwoTowers:

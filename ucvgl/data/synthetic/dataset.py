@@ -20,7 +20,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from ucvgl.config import Synthetic
+from ucvgl.config import Dataset, Synthetic
 from ucvgl.data.synthetic.levels import LEVELS
 from ucvgl.data.synthetic.panorama import render_panorama
 from ucvgl.data.synthetic.tile import render_tile
@@ -57,6 +57,12 @@ def plan(settings: Synthetic) -> list[WorldPlan]:
             seed = int(_digest(settings.seed, split, number), 16) % 2**31
             worlds.append(WorldPlan(split, seed, min(PLACES_PER_WORLD, total - first)))
     return worlds
+
+
+def home(dataset: Dataset) -> Path:
+    """Where the worlds of these settings lie below the data set's root."""
+    settings = dataset.synthetic
+    return Path(dataset.root) / f"synthetic-{settings.level}-{settings_digest(settings)}"
 
 
 def settings_digest(settings: Synthetic) -> str:

@@ -1,0 +1,47 @@
+"""UCVGL, top to bottom: unpaired images in, recall and a report out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from ucvgl import plan
+from ucvgl.config import Experiment
+from ucvgl.distributed.machines import Machines
+from ucvgl.run import RunDir
+from ucvgl.stages.catalog import catalog
+from ucvgl.stages.cold_start import cold_start
+from ucvgl.stages.curriculum import curriculum
+from ucvgl.stages.evaluate import evaluate
+from ucvgl.stages.project import project
+from ucvgl.stages.report import report
+from ucvgl.stages.translate import translate
+
+
+def unsupervised(run: RunDir, experiment: Experiment) -> str:
+    """Learn to tell where a panorama was taken from images alone; the recall, as one line (Li et al., CVPR 2024).
+
+    A stage that is done is reused, one that was broken off goes on; `ucvgl.plan` says what each depends on.
+    """
+    with Machines(run.path, experiment.resources, run.log) as machines:
+        make = partial(_make, run, {stage.name: stage for stage in plan.unsupervised(experiment)}, experiment)
+        listed = make("1_catalog", catalog)
+        projected = make("2_project", project, catalogs=listed)
+        translated = make("3_translate", translate, projected=projected, machines=machines)
+        seen = {"projected": projected, "translated": translated, "machines": machines}
+        cold = make("4_cold_start", cold_start, **seen)
+        trained = make("5_curriculum", curriculum, **seen, cold=cold, log=run.log)
+        scored = make(
+            "6_evaluate", evaluate, projected=projected, cold=cold, trained=trained, machines=machines
+        )
+    return report(run, experiment, projected, translated, trained, scored)
+
+
+def _make(
+    run: RunDir, stages: dict[str, plan.Stage], experiment: Experiment, name: str, build: Callable[..., Any], **made: Any
+) -> Path:
+    stage = stages[name]
+    build = partial(build, experiment=experiment, **made)
+    return run.make(name, build, settings=stage.settings, inputs=stage.inputs)

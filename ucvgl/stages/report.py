@@ -1,0 +1,151 @@
+"""The run as one page, drawn from what the stages left behind."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+import torch
+
+from ucvgl.config import Experiment
+from ucvgl.contrast.augment import Draws
+from ucvgl.contrast.fit import augment
+from ucvgl.data.image_store import ImageStore
+from ucvgl.metrics import read_metrics
+from ucvgl.plan import unsupervised
+from ucvgl.presets import synthetic
+from ucvgl.record import DONE, read_record
+from ucvgl.report.page import Report, Retrieval, Round, Translated, write_page
+from ucvgl.run import RunDir
+from ucvgl.settings import differences
+from ucvgl.stages.evaluate import read_recall
+from ucvgl.stages.pairs import fake_store
+
+SHEET = 8
+"""Rows of the contact sheet."""
+HITS, MISSES = 4, 4
+"""Retrievals shown of each kind."""
+
+
+def report(
+    run: RunDir, experiment: Experiment, projected: Path, translated: Path, trained: Path, scored: Path
+) -> str:
+    """Write `report.html` into the run folder; the recall, as one line."""
+    reached, raw = read_recall(scored)
+    scores = pq.read_table(scored / "rounds.parquet").to_pylist()
+    rejected = pq.read_table(projected / "rejected.parquet").to_pylist()
+    page = write_page(
+        run.path / "report.html",
+        Report(
+            title=run.path.name,
+            about=f"Unsupervised cross-view geo-localization (UCVGL) on {_what(experiment)}, from images without labels.",
+            recall=reached,
+            raw_pixels=raw,
+            cold_start_r1=scores[0]["r1"],
+            rounds=_rounds(trained, scores[1:]),
+            translated=_translated(projected, fake_store(projected, translated, experiment)),
+            first_batch=_first_batch(projected, fake_store(projected, translated, experiment), experiment),
+            retrievals=_retrievals(projected / "validation", scored),
+            losses=_losses(run.path),
+            settings={name: (before, now) for name, before, now in differences(synthetic(), experiment)},
+            versions=json.loads((run.path / "environment.json").read_text()),
+            seconds=_seconds(run.path, experiment),
+            rejected=[(bad["uri"], bad["reason"]) for bad in rejected[:20]],
+            rejected_count=len(rejected),
+            images=sum(len(ImageStore(store)) for store in projected.glob("*/[qr]*") if store.is_dir()),
+            command="python jobs/unsupervised.py",
+        ),
+    )
+    line = str(reached) if reached else "no ground truth, so no recall; the retrievals are in the report"
+    return f"report: {page}\n{line}"
+
+
+def _what(experiment: Experiment) -> str:
+    dataset = experiment.dataset
+    return f"the synthetic world, level {dataset.synthetic.level}" if dataset.name == "synthetic" else dataset.root
+
+
+def _rounds(trained: Path, scores: list[dict]) -> list[Round]:
+    rounds, table, threshold = [], None, 0.0
+    for score in scores:
+        labelled = trained / score["name"] / "pairs.parquet"
+        if labelled.exists():
+            table = pq.read_table(labelled)
+            threshold = float(table.schema.metadata[b"threshold"])
+        assert table is not None
+        labels, margins = np.array(table["label"]), np.array(table["margin"])
+        rounds.append(
+            Round(int(labels.sum()), len(labels), threshold, margins, precision=score["precision"], r1=score["r1"])
+        )
+    return rounds
+
+
+def _translated(projected: Path, fakes: Path) -> list[Translated]:
+    """Some training panoramas with their fakes, beside tiles of the pool that are any but their own by design."""
+    train = projected / "train"
+    stores = [ImageStore(store) for store in (train / "queries", train / "bev", fakes, train / "references")]
+    rows = np.linspace(0, len(stores[0]) - 1, SHEET).astype(int)
+    columns = [store.read(rows % len(store)) for store in stores]
+    return [Translated(*images) for images in zip(*columns, strict=True)]
+
+
+def _first_batch(projected: Path, fakes: Path, experiment: Experiment) -> list[tuple[np.ndarray, np.ndarray]]:
+    """A batch of (panorama, fake) as the augmentation hands it to the encoders."""
+    draws = Draws((experiment.seed, 0), SHEET, slice(0, SHEET))
+    quarters, flip = draws.choice(4), draws.chance(0.5)
+    sides = []
+    for store, view in ((projected / "train" / "queries", "query"), (fakes, "reference")):
+        images = torch.from_numpy(ImageStore(store).read(range(SHEET))).permute(0, 3, 1, 2).float() / 255
+        images = augment(images, view, draws, quarters, flip, experiment.contrast).clamp(0, 1)
+        sides.append((images.permute(0, 2, 3, 1) * 255).byte().numpy())
+    return list(zip(*sides, strict=True))
+
+
+def _retrievals(validation: Path, scored: Path) -> list[Retrieval]:
+    """The first hits and misses of the validation queries, in the order of their opaque ids."""
+    panoramas, bevs, tiles = (ImageStore(validation / name) for name in ("queries", "bev", "references"))
+    table = pq.read_table(scored / "retrievals.parquet").to_pylist()
+    hits = [row for row in table if row["rank"] == 0][:HITS]
+    misses = [row for row in table if row["rank"] != 0][:MISSES]
+    shown = []
+    for row in hits + misses:
+        query, best = row["query_row"], row["reference_rows"]
+        shown.append(
+            Retrieval(
+                query_id=str(panoramas.ids[query]),
+                panorama=panoramas.read([query])[0],
+                bev=bevs.read([query])[0],
+                tiles=list(tiles.read(best)),
+                similarities=row["scores"],
+                rank=row["rank"],
+                right=best.index(row["true_row"]) if row["true_row"] in best else None,
+            )
+        )
+    return shown
+
+
+def _losses(run: Path) -> Mapping[str, tuple[list[float], list[float]]]:
+    """Every logged loss of every training, over its steps; rounds of the curriculum follow each other."""
+    curves: dict[str, tuple[list[float], list[float]]] = {}
+    offset: dict[str, float] = {}
+    for row in read_metrics(run):
+        stage = str(row.get("stage", ""))
+        group = "curriculum" if stage.startswith("round_") else stage
+        for name, value in row.items():
+            if not name.endswith("_loss") or value is None:
+                continue
+            steps, values = curves.setdefault(f"{group}: {name.removesuffix('_loss')}", ([], []))
+            step = row["step"] + offset.get(group, 0.0)
+            steps.append(step)
+            values.append(value)
+        if group == "curriculum" and row.get("step") == row.get("steps"):
+            offset[group] = offset.get(group, 0.0) + row.get("steps", 0)
+    return curves
+
+
+def _seconds(run: Path, experiment: Experiment) -> dict[str, float]:
+    records = {stage.name: read_record(run / stage.name / DONE) for stage in unsupervised(experiment)}
+    return {name: record.seconds for name, record in records.items() if record is not None}

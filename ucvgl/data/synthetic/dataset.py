@@ -28,7 +28,7 @@ from ucvgl.data.synthetic.world import build_world, places
 from ucvgl.types import Catalog
 
 PLACES_PER_WORLD = 500
-RENDERER = 4
+RENDERER = 5
 """Raise it when the same settings give other pictures."""
 METRES_PER_DEGREE = 111_320.0
 

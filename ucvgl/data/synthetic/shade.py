@@ -12,7 +12,7 @@ from ucvgl.data.synthetic.draft import CELL
 from ucvgl.data.synthetic.noise import hashed, value_noise
 from ucvgl.data.synthetic.palette import PAINT as PAINT_COLOURS
 from ucvgl.data.synthetic.palette import ROOF as ROOF_COLOURS
-from ucvgl.data.synthetic.palette import SUMMER, SUMMER_LEAF
+from ucvgl.data.synthetic.palette import SUMMER, SUMMER_LEAF, Material
 from ucvgl.data.synthetic.palette import WALL as WALL_COLOURS
 from ucvgl.data.synthetic.solids import (
     BLOCK,
@@ -32,7 +32,7 @@ from ucvgl.data.synthetic.solids import (
     normal,
 )  # fmt: skip
 
-WATER = 11
+WATER, BEYOND = int(Material.WATER), int(Material.MEADOW)
 GRAIN = np.array(
     [0.16, 0.2, 0.18, 0.2, 0.12, 0.06, 0.06, 0.07, 0.07, 0.05, 0.06, 0.03, 0.08, 0.06, 0.08, 0.4, 0.05, 0.05]
 )
@@ -111,12 +111,20 @@ def _shade_at(s, light, x, y):
 
 
 @kernel
+def material_at(ground, x, y):
+    """Material at a point, dithered between neighbouring cells so that their edges do not show as stairs."""
+    i, j = int(math.floor(x * 48)), int(math.floor(y * 48))
+    column = int(math.floor(x / CELL + hashed(i, j, 1) - 0.5))
+    row = int(math.floor(y / CELL + hashed(i, j, 2) - 0.5))
+    if 0 <= row < len(ground) and 0 <= column < len(ground):
+        return int(ground[row, column])
+    return BEYOND
+
+
+@kernel
 def _ground(ground, palette, shade, light, x, y, out):
     """Add the colour of the ground at a point to `out`."""
-    end = len(ground) - 1
-    i, j = int(y / CELL), int(x / CELL)
-    inside = 0 <= i <= end and 0 <= j <= end
-    material = ground[i, j] if inside else 1
+    material = material_at(ground, x, y)
     texture = value_noise(x * 0.3, y * 0.3, light.texture) + 0.7 * value_noise(
         x * 2.7, y * 2.7, light.texture + 1
     )
@@ -142,9 +150,7 @@ def likeness(ground, solids, x, y, which, face):
     if which == -2:
         return 0
     if which == -1:
-        end = len(ground) - 1
-        i, j = int(y / CELL), int(x / CELL)
-        return 1 + (ground[i, j] if 0 <= i <= end and 0 <= j <= end else 1)
+        return 1 + material_at(ground, x, y)
     style = solids[which].style
     if style in (HOUSE, BLOCK) and face < TOP:
         return -1

@@ -30,7 +30,7 @@ def fit_towers(
     epochs: int,
     settings: Contrast,
     seed: int,
-    device: str,
+    device: torch.device,
     log: Log,
     span: tuple[float, float] = (0.0, 1.0),
 ) -> None:
@@ -66,7 +66,7 @@ def fit_towers(
         ]
         progress = span[0] + (span[1] - span[0]) * index / len(plan)
         optimizer.param_groups[0]["lr"] = settings.learning_rate * schedule(progress)
-        with torch.autocast(device, torch.bfloat16):
+        with torch.autocast(device.type, torch.bfloat16):
             first, second, scale = _describe(wrapped, sides, source.views)
         first, second = workers.gather(first, len(rows)), workers.gather(second, len(rows))
         labelled = None if source.labelled is None else torch.from_numpy(source.labelled[rows]).to(device)
@@ -127,7 +127,7 @@ def augment(
     return erase(images, draws, holes=settings.holes, largest=0.3)
 
 
-def _images(store: ImageStore, rows: np.ndarray, device: str) -> Tensor:
+def _images(store: ImageStore, rows: np.ndarray, device: torch.device) -> Tensor:
     return torch.from_numpy(store.read(rows)).to(device, non_blocking=True).permute(0, 3, 1, 2).float().div_(255)
 
 

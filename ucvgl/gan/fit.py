@@ -17,7 +17,7 @@ from ucvgl.model.loop import Log, finish, run_steps
 
 
 def fit_cyclegan(
-    folder: Path, bevs: Path, tiles: Path, *, settings: Translation, seed: int, device: str, log: Log
+    folder: Path, bevs: Path, tiles: Path, *, settings: Translation, seed: int, device: torch.device, log: Log
 ) -> None:
     """Train on the images of two stores and write `to_tile.pt` and `to_bev.pt` into `folder`.
 
@@ -42,7 +42,7 @@ def fit_cyclegan(
         swaps = torch.Generator().manual_seed(int(rng.integers(1 << 60)))
         for optimizer in optimizers:
             optimizer.param_groups[0]["lr"] = settings.learning_rate * min(1.0, 2 - 2 * index / settings.steps)
-        with torch.autocast(device, torch.bfloat16):
+        with torch.autocast(device.type, torch.bfloat16):
             made = make(bev, tile)
             judges.requires_grad_(False)
             loss = generator_loss(made, bev, tile, judges(made.fake_tile, made.fake_bev), settings)

@@ -78,7 +78,12 @@ def finish(folder: Path, name: str) -> None:
 
 
 def _means(rows: list[Mapping[str, Tensor | float]]) -> dict[str, float]:
-    return {key: round(float(sum(float(row[key]) for row in rows) / len(rows)), 5) for key in rows[-1]}
+    """The mean of each number over the steps that had it."""
+    values: dict[str, list[float]] = {}
+    for row in rows:
+        for key, value in row.items():
+            values.setdefault(key, []).append(float(value))
+    return {key: round(sum(found) / len(found), 5) for key, found in values.items()}
 
 
 def _resume(path: Path, state: Mapping[str, Stateful]) -> int:

@@ -1,21 +1,23 @@
 """The best k partners of every query and of every reference, in one pass over the tiles of Q R^T.
 
-Each tile is multiplied in float32; the few best candidates of every row and column are then rescored pair by pair in
-float64, whose result depends on the two vectors alone. So neither the tile size nor the sharding changes an answer, and
-ties go to the lowest index. Partial results merge associatively: any worker may do any tile, in any order.
+Exact, and the same to the last bit for any tile size, sharding, number of threads and order of arrival: see
+`ucvgl.matching.best` for why. Ties go to the lowest index. Partial results merge associatively: any worker
+may do any tile, in any order.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float, Float32, Int
 
-SPARE = 4
-"""Candidates kept beyond k before rescoring: float32 may misplace near ties by a rank or two."""
+from ucvgl.matching.best import Best, error_bounds, float32_product
+
+LONGEST = 2.0**62
+"""No vector may be as long as this: products could overflow float32."""
 
 
 @dataclass(frozen=True)
@@ -34,8 +36,8 @@ class TwoSided:
 
 
 def two_sided_topk(
-    queries: Float[np.ndarray, "q d"],
-    references: Float[np.ndarray, "r d"],
+    queries: Float32[np.ndarray, "q d"],
+    references: Float32[np.ndarray, "r d"],
     *,
     k: int = 2,
     tile: int = 2048,
@@ -48,58 +50,71 @@ def two_sided_topk(
         tile: rows and columns multiplied at a time; bounds the memory.
         query_start: number of the first query, where these are a shard of a larger set.
         reference_start: likewise.
+
+    Raises:
+        ValueError: vectors that are not finite, by their numbers.
     """
-    parts = []
-    for top in range(0, max(len(queries), 1), tile):
-        for left in range(0, max(len(references), 1), tile):
-            rows, columns = queries[top : top + tile], references[left : left + tile]
-            parts.append(_tile(rows, columns, k, query_start + top, reference_start + left))
-    return merge(parts)
+    if torch.get_float32_matmul_precision() != "highest":
+        raise ValueError("exact matching needs torch.set_float32_matmul_precision('highest'), the default")
+    query_norm = _norms(queries, "queries", query_start)
+    reference_norm = _norms(references, "references", reference_start)
+    query_error = error_bounds(query_norm, reference_norm, queries.shape[1])
+    reference_error = error_bounds(reference_norm, query_norm, queries.shape[1])
+    rows, columns = Best(len(queries), k), Best(len(references), k)
+    for top in range(0, len(queries), tile):
+        across = slice(top, top + tile)
+        own = np.require(queries[across], requirements=("C", "W"))
+        for left in range(0, len(references), tile):
+            down = slice(left, left + tile)
+            other = np.require(references[down], requirements=("C", "W"))
+            product = float32_product(own, other)
+            rows.update(
+                own,
+                other,
+                product[: len(own)],
+                error=query_error[across],
+                first_own=top,
+                first_other=reference_start + left,
+            )
+            columns.update(
+                other,
+                own,
+                product[:, : len(other)].T,
+                error=reference_error[down],
+                first_own=left,
+                first_other=query_start + top,
+            )
+    return TwoSided(query_start, reference_start, rows.score, rows.index, columns.score, columns.index)
 
 
-def _tile(rows: np.ndarray, columns: np.ndarray, k: int, query_start: int, reference_start: int) -> TwoSided:
-    similarity = torch.mm(torch.from_numpy(rows), torch.from_numpy(columns).T)
-    row_score, row_index = _rescored(rows, columns, similarity, k, reference_start)
-    column_score, column_index = _rescored(columns, rows, similarity.T, k, query_start)
-    return TwoSided(query_start, reference_start, row_score, row_index, column_score, column_index)
-
-
-def _rescored(
-    own: np.ndarray, other: np.ndarray, similarity: torch.Tensor, k: int, start: int
-) -> tuple[np.ndarray, np.ndarray]:
-    candidates = similarity.topk(min(k + SPARE, len(other)), dim=1).indices.numpy()
-    score = np.empty(candidates.shape)
-    for place in range(candidates.shape[1]):
-        score[:, place] = np.einsum("nd,nd->n", own, other[candidates[:, place]], dtype=np.float64)
-    return _best(score, candidates + start, k)
-
-
-def _best(score: np.ndarray, index: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
-    """The best k of each row, highest score first, lowest index first among equals; padded to k."""
-    lack = max(0, k - score.shape[1])
-    score = np.pad(score, ((0, 0), (0, lack)), constant_values=-np.inf)
-    index = np.pad(index, ((0, 0), (0, lack)), constant_values=-1)
-    order = np.lexsort((index, -score), axis=1)[:, :k]
-    return np.take_along_axis(score, order, 1), np.take_along_axis(index, order, 1)
+def _norms(vectors: np.ndarray, side: str, start: int) -> np.ndarray:
+    norm = np.sqrt(np.einsum("nd,nd->n", vectors, vectors, dtype=np.float64))
+    bad = np.flatnonzero(~(norm < LONGEST))
+    if len(bad):
+        raise ValueError(
+            f"{side} {(bad[:5] + start).tolist()} ({len(bad)} in all) are not finite, or too long to "
+            "multiply; look at the images they come from, and at the loss of the model"
+        )
+    return norm
 
 
 def merge(parts: Iterable[TwoSided]) -> TwoSided:
     """Combine partial results over any tiles of the grid, in any order and grouping."""
     parts = list(parts)
-    queries = _side([(part.query_start, part.row_score, part.row_index) for part in parts])
-    references = _side([(part.reference_start, part.column_score, part.column_index) for part in parts])
-    return TwoSided(queries[0], references[0], *queries[1:], *references[1:])
+    query_start, rows = _side([(part.query_start, part.row_score, part.row_index) for part in parts])
+    reference_start, columns = _side(
+        [(part.reference_start, part.column_score, part.column_index) for part in parts]
+    )
+    return TwoSided(query_start, reference_start, rows.score, rows.index, columns.score, columns.index)
 
 
-def _side(parts: list[tuple[int, np.ndarray, np.ndarray]]) -> tuple[int, np.ndarray, np.ndarray]:
+def _side(parts: Sequence[tuple[int, np.ndarray, np.ndarray]]) -> tuple[int, Best]:
     first = min(start for start, _, _ in parts)
-    end = max(start + len(score) for start, score, _ in parts)
     k = parts[0][1].shape[1]
-    score = np.full((end - first, k), -np.inf)
-    index = np.full((end - first, k), -1, np.int64)
-    for start, part_score, part_index in parts:
-        where = slice(start - first, start - first + len(part_score))
-        score[where], index[where] = _best(
-            np.concatenate((score[where], part_score), 1), np.concatenate((index[where], part_index), 1), k
-        )
-    return first, score, index
+    best = Best(max(start + len(score) for start, score, _ in parts) - first, k)
+    best.insert(
+        np.concatenate([np.repeat(np.arange(len(score)) + (start - first), k) for start, score, _ in parts]),
+        np.concatenate([score.ravel() for _, score, _ in parts]),
+        np.concatenate([index.ravel() for _, _, index in parts]),
+    )
+    return first, best

@@ -1,0 +1,166 @@
+import math
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ucvgl.matching.topk import TwoSided, merge, two_sided_topk
+
+
+def integers(rows: int, dimension: int, seed: int, *, largest: int = 2) -> np.ndarray:
+    """Small integers: sums of products are exact in any order, and ties common."""
+    drawn = np.random.default_rng(seed).integers(-largest, largest + 1, (rows, dimension))
+    return drawn.astype(np.float32)
+
+
+def directions(rows: int, dimension: int, seed: int) -> np.ndarray:
+    vectors = np.random.default_rng(seed).normal(size=(rows, dimension))
+    return (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
+
+
+def sorted_out(own: np.ndarray, other: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
+    """The definition: all scores in float64, best first, the lowest index first among equals."""
+    score, index = np.full((len(own), k), -np.inf), np.full((len(own), k), -1)
+    for row, vector in enumerate(own.astype(np.float64)):
+        scores = [float(vector @ partner) for partner in other.astype(np.float64)]
+        best = sorted(range(len(other)), key=lambda column: (-scores[column], column))[:k]
+        index[row, : len(best)] = best
+        score[row, : len(best)] = [scores[column] for column in best]
+    return score, index
+
+
+def oracle(queries: np.ndarray, references: np.ndarray, k: int) -> TwoSided:
+    return TwoSided(0, 0, *sorted_out(queries, references, k), *sorted_out(references, queries, k))
+
+
+def assert_same(found: TwoSided, expected: TwoSided):
+    for name, value in vars(expected).items():
+        np.testing.assert_array_equal(getattr(found, name), value, err_msg=name)
+
+
+def in_shards(queries, references, k, draw) -> TwoSided:
+    """Matched shard by shard with tiles of any size, and merged in any order and grouping."""
+    parts = []
+    query_cuts = [0, *sorted(draw(st.lists(st.integers(0, len(queries)), max_size=3))), len(queries)]
+    for top, bottom in zip(query_cuts, query_cuts[1:], strict=False):
+        reference_cuts = draw(st.lists(st.integers(0, len(references)), max_size=2))
+        reference_cuts = [0, *sorted(reference_cuts), len(references)]
+        for left, right in zip(reference_cuts, reference_cuts[1:], strict=False):
+            shard = queries[top:bottom], references[left:right]
+            tile = draw(st.integers(16, 160))
+            parts.append(two_sided_topk(*shard, k=k, tile=tile, query_start=top, reference_start=left))
+    parts = draw(st.permutations(parts))
+    cut = draw(st.integers(0, len(parts)))
+    groups = [group for group in (parts[:cut], parts[cut:]) if group]
+    return merge([merge(group) for group in groups])
+
+
+@settings(max_examples=60)
+@given(st.data())
+def test_any_tiles_sharding_and_order_agree_with_sorting_all_scores_when_ties_are_everywhere(data):
+    draw = data.draw
+    dimension, k, seed = draw(st.integers(2, 16)), draw(st.integers(1, 5)), draw(st.integers(0, 2**32))
+    n, m = draw(st.integers(0, 130)), draw(st.integers(0, 130))
+    largest = draw(st.integers(1, 3))
+    queries = integers(n, dimension, seed, largest=largest)
+    references = integers(m, dimension, seed + 1, largest=largest)
+    expected = oracle(queries, references, k)
+    assert_same(two_sided_topk(queries, references, k=k, tile=draw(st.integers(1, 200))), expected)
+    assert_same(in_shards(queries, references, k, draw), expected)
+
+
+@settings(max_examples=15)
+@given(st.data())
+def test_real_vectors_give_the_same_bits_for_any_tiles_sharding_and_order(data):
+    dimension, seed = data.draw(st.sampled_from([1, 3, 7, 64, 300])), data.draw(st.integers(0, 2**32))
+    queries, references = directions(90, dimension, seed), directions(120, dimension, seed + 1)
+    whole = two_sided_topk(queries, references, k=3)
+    assert_same(in_shards(queries, references, 3, data.draw), whole)
+    expected = oracle(queries, references, 3)
+    for side in ("row_score", "column_score"):
+        np.testing.assert_allclose(getattr(whole, side), getattr(expected, side), atol=1e-15)
+
+
+@pytest.mark.parametrize("dimension", [8, 512])
+def test_real_vectors_find_the_partners_that_float64_finds(dimension):
+    queries, references = directions(300, dimension, 0), directions(400, dimension, 1)
+    found, expected = two_sided_topk(queries, references, tile=128), oracle(queries, references, 2)
+    np.testing.assert_array_equal(found.row_index, expected.row_index)
+    np.testing.assert_array_equal(found.column_index, expected.column_index)
+
+
+def test_partners_that_float32_takes_for_one_or_swaps_are_told_apart():
+    """Two hundred references within 1e-8 of the best: float32 products order them by chance."""
+    query, crowd = directions(1, 64, 0), np.repeat(directions(1, 64, 0), 200, axis=0)
+    for row, (up, down) in zip(crowd, np.random.default_rng(0).integers(64, size=(200, 2)), strict=True):
+        row[up] = np.nextafter(row[up], np.float32(np.inf))  # a single bit of float32
+        row[down] = np.nextafter(row[down], np.float32(-np.inf))
+    exact = [math.fsum(np.multiply(query[0], row, dtype=np.float64)) for row in crowd]
+    crowd = crowd[np.argsort(exact)]  # the best one last
+    references = np.concatenate((directions(500, 64, 1), crowd))
+    by_float32 = np.argsort(-(crowd @ query[0]), kind="stable")
+    assert 199 not in by_float32[:50], "fifty candidates by float32 would do: the case is too easy"
+    for tile in (64, 2048):
+        found = two_sided_topk(query, references, tile=tile)
+        assert found.row_index[0].tolist() == [699, 698]
+        np.testing.assert_allclose(found.row_score[0], sorted(exact)[:-3:-1], rtol=1e-15)
+
+
+def test_many_copies_of_one_vector_tie_and_the_first_ones_are_kept():
+    queries = np.repeat(directions(1, 200, 0), 700, axis=0)
+    found = two_sided_topk(queries, queries, k=3, tile=256)
+    np.testing.assert_array_equal(found.row_index, np.tile([0, 1, 2], (700, 1)))
+    np.testing.assert_array_equal(found.column_index, np.tile([0, 1, 2], (700, 1)))
+
+
+def test_scores_of_very_different_lengths_are_compared_with_the_errors_of_the_longest():
+    references = directions(300, 32, 0) * np.geomspace(1e-20, 1e15, 300).astype(np.float32)[:, None]
+    queries = directions(40, 32, 1) * np.geomspace(1e-25, 1e10, 40).astype(np.float32)[:, None]
+    found, expected = two_sided_topk(queries, references, tile=64), oracle(queries, references, 2)
+    np.testing.assert_array_equal(found.row_index, expected.row_index)
+    np.testing.assert_array_equal(found.column_index, expected.column_index)
+
+
+@pytest.mark.parametrize(("n", "m"), [(0, 0), (0, 5), (5, 0), (1, 1), (1, 4), (33, 1)])
+def test_empty_and_tiny_sides_are_filled_up_with_absent_partners(n, m):
+    queries, references = integers(n, 3, 0), integers(m, 3, 1)
+    found = two_sided_topk(queries, references, k=4, query_start=7, reference_start=9)
+    absent = max(0, 4 - m)
+    assert found.row_score.shape == (n, 4)
+    assert (found.row_index[:, 4 - absent :] == -1).all()
+    assert (found.row_score[:, 4 - absent :] == -np.inf).all()
+    assert (found.row_index[:, : 4 - absent] >= 9).all()
+    assert found.column_index.shape == (m, 4)
+    assert (found.column_index[:, : min(n, 4)] >= 7).all()
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf, 1e30])
+def test_vectors_that_are_not_finite_are_refused_by_number(bad):
+    queries, references = directions(6, 4, 0), directions(9, 4, 1)
+    references[[2, 7], 1] = bad
+    with pytest.raises(ValueError, match=r"^references \[102, 107\] \(2 in all\) are not finite"):
+        two_sided_topk(queries, references, reference_start=100)
+    with pytest.raises(ValueError, match=r"^queries \[2, 7\] "):
+        two_sided_topk(references, queries)
+
+
+def test_read_only_and_strided_vectors_are_matched_without_ado():
+    queries, references = integers(40, 6, 0), integers(50, 6, 1)
+    expected = two_sided_topk(queries, references)
+    queries.flags.writeable = False  # as Ray hands them out
+    assert_same(two_sided_topk(queries, np.asfortranarray(references)), expected)
+
+
+def test_training_in_lower_precision_around_it_does_not_reach_the_matching():
+    queries, references = directions(50, 64, 0), directions(60, 64, 1)
+    expected = two_sided_topk(queries, references)
+    with torch.autocast("cpu", torch.bfloat16):
+        assert_same(two_sided_topk(queries, references), expected)
+    torch.set_float32_matmul_precision("medium")
+    try:
+        with pytest.raises(ValueError, match="'highest'"):
+            two_sided_topk(queries, references)
+    finally:
+        torch.set_float32_matmul_precision("highest")

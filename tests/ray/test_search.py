@@ -12,7 +12,7 @@ from ucvgl.distributed.search import SearchPool, read_rows
 from ucvgl.matching.topk import TwoSided, two_sided_topk
 
 
-def integers(rows: int, seed: int, *, dimension: int = 16) -> np.ndarray:
+def integers(rows: int, seed: int, *, dimension: int = 2) -> np.ndarray:
     """Small integers: products are exact and ties common."""
     return np.random.default_rng(seed).integers(-3, 4, (rows, dimension)).astype(np.float32)
 

@@ -72,6 +72,8 @@ def warp_tile(
     theta = torch.stack(
         (torch.stack((mirror * cos, -mirror * sin, offset[:, 0]), 1), torch.stack((sin, cos, offset[:, 1]), 1)), 1
     )
+    if not len(images):  # this worker has no row of a small batch, and affine_grid refuses an empty one
+        return images
     grid = F.affine_grid(theta, list(images.shape), align_corners=False)
     return F.grid_sample(images, grid, padding_mode="border", align_corners=False)
 

@@ -131,8 +131,6 @@ class ColdStart:
     """Epochs on (panorama, fake); 0 drops it (Table 2, row d)."""
     intra_label_smoothing: float = 0.1
     cross_label_smoothing: float = 0.3
-    reverse: bool = True
-    """Also train every tile against a panorama made of it by the other generator."""
 
 
 @dataclass(frozen=True)
@@ -149,8 +147,13 @@ class Curriculum:
     """Margin threshold of the last round."""
     relabel: bool = True
     """Off: the first round's labels are kept (Table 3, row c)."""
-    keep_fakes: bool = True
-    """The pairs of the cold start stay in every round."""
+    first_fake_vote: float = 1.0
+    """Weight, in the first round's matching, of the similarity between a query's fake and a tile, both seen by the tile
+    encoder; the panorama's own similarity has the rest. 0: the paper's matching."""
+    final_fake_vote: float = 0.5
+    """The same in the last round; linear in between."""
+    fake_labels: bool = True
+    """A pseudo-label also trains the tile encoder on the query's fake and the tile."""
     scan_turns: int = 4
     """Quarter turns from which every place is looked at when matching, 1 to 4."""
     label_smoothing: float = 0.1

@@ -92,6 +92,8 @@ LIMITS = {
     "curriculum.epochs_per_round": COUNT,
     "curriculum.min_margin": COSINE_GAP,
     "curriculum.final_margin": COSINE_GAP,
+    "curriculum.first_fake_vote": SHARE,
+    "curriculum.final_fake_vote": SHARE,
     "curriculum.scan_turns": Limit(low=1, high=4),
     "curriculum.label_smoothing": BELOW_ONE,
     "curriculum.dustbin_share": SHARE,

@@ -94,8 +94,17 @@ def tone(images: Images, draws: Draws, strength: float) -> Images:
     mean = images.mean((2, 3), keepdim=True)
     offset = mean.flatten(2) - mixing @ mean.flatten(2)
     mixed = torch.baddbmm(offset, mixing, images.flatten(2)).unflatten(2, (height, width))
-    field = F.interpolate(draws.normal(1, 4, 4), size=(height, width), mode="bilinear", align_corners=False)
+    field = light_field(draws, height, width)
     return mixed.mul_(field.mul_(0.5 * strength).exp_())
+
+
+def light_field(draws: Draws, height: int, width: int) -> Float[Tensor, "n 1 h w"]:
+    """Smooth noise of unit order in three octaves: cloud shadows, patches, blotches."""
+    octaves = [draws.normal(1, side, side * width // height) for side in (3, 6, 12)]
+    return sum(
+        F.interpolate(octave, size=(height, width), mode="bilinear", align_corners=False) * weight
+        for octave, weight in zip(octaves, (0.8, 0.6, 0.6), strict=True)
+    )
 
 
 def erase(images: Images, draws: Draws, *, holes: int, largest: float) -> Images:

@@ -25,19 +25,31 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class EmbedJob:
-    """One image store through one encoder.
+class Look:
+    """A store of images, the encoder that sees it, and its share of the similarity.
 
-    Args:
-        store: the images.
-        model: the two towers.
-        folder: where `part-*.npy` go, one per shard of the store, float32 [n d].
-        turns: quarter turns to look from, see `ucvgl.model.towers.embed`.
+    The product of two descriptors made of looks with the same weights is the weighted sum of the looks' similarities;
+    it stays a cosine where the weights add up to 1.
     """
 
     store: Path
-    model: Path
     view: View
+    weight: float = 1.0
+
+
+@dataclass(frozen=True)
+class EmbedJob:
+    """One image store, or several that show the same ids, through the encoders of one model.
+
+    Args:
+        looks: what to describe an id by; the descriptors are concatenated.
+        model: the two towers.
+        folder: where `part-*.npy` go, one per shard of the first store, float32 [n d].
+        turns: quarter turns to look from, see `ucvgl.model.towers.embed`.
+    """
+
+    looks: tuple[Look, ...]
+    model: Path
     folder: Path
     turns: int = 1
 
@@ -88,23 +100,23 @@ class EmbedPool:
 
     def embed(self, jobs: Sequence[EmbedJob]) -> None:
         """Write the descriptors of every job, all in one execution; parts that exist are kept."""
-        work = [(job, shard) for job in jobs for shard in shards_of(job.store)]
+        work = [(job, shard) for job in jobs for shard in shards_of(job.looks[0].store)]
         missing = [(job, shard) for job, shard in work if not part_path(job.folder, shard).exists()]
         # Neighbours in the stream share a model, so that each actor loads it once.
         total, left = (sum(count_images(shard) for _, shard in some) for some in (work, missing))
         progress = Progress("embed", total, done=total - left)
         rows = [
             {
-                "shard": str(shard),
+                "name": shard.name,
+                "looks": [[str(look.store), look.view, look.weight] for look in job.looks],
                 "model": str(job.model),
-                "view": job.view,
                 "turns": job.turns,
                 "folder": str(job.folder),
                 "actor": actor,
             }
             for (job, shard), actor in zip(missing, cycle(range(len(self.actors))), strict=False)
         ]
-        # in:          shard, model, view, turns, folder, actor (which one of the pool)
+        # in:          name (of the shard), looks, model, turns, folder, actor (which one of the pool)
         # embed_shard: images (how many were embedded)
         step = Step(embed_shard, {"actors": self.actors}, at_once=2 * len(self.actors), cpus=0.5)
         for row in stream(rows, step):
@@ -112,14 +124,19 @@ class EmbedPool:
 
 
 def embed_shard(row: Row, *, actors: list[Any]) -> Row:
-    """Read a shard, have it embedded, publish its part by rename."""
-    _, images = read_shard(row["shard"])
-    vectors = ray.get(actors[row["actor"]].embed.remote(row["model"], images, row["view"], row["turns"]))
-    path = part_path(Path(row["folder"]), Path(row["shard"]))
+    """Read a shard of every store that is looked at, have it embedded, publish its part by rename."""
+    embed = actors[row["actor"]].embed.remote
+    made, vectors = {}, []
+    for store, view, weight in row["looks"]:
+        if (store, view) not in made:
+            _, images = read_shard(Path(store) / row["name"])
+            made[store, view] = embed(row["model"], images, view, row["turns"])
+        vectors.append(ray.get(made[store, view]) * np.float32(weight**0.5))
+    path = part_path(Path(row["folder"]), Path(row["name"]))
     path.parent.mkdir(parents=True, exist_ok=True)
     aside = path.with_name(f".{path.name}.{os.getpid()}")
     with aside.open("wb") as file:
-        np.save(file, np.asarray(vectors, np.float32))
+        np.save(file, np.concatenate(vectors, axis=1))
     os.replace(aside, path)
     return {"images": len(images)}
 

@@ -19,7 +19,7 @@ from ucvgl.model.loop import Log, finish, run_steps
 def fit_cyclegan(
     folder: Path, bevs: Path, tiles: Path, *, settings: Translation, seed: int, device: torch.device, log: Log
 ) -> None:
-    """Train on the images of two stores and write `to_tile.pt` and `to_bev.pt` into `folder`.
+    """Train on the images of two stores and write `to_tile.pt`, the generator from BEV to tile, into `folder`.
 
     Each step draws `settings.batch` images of either store, independently of each other, and mirrors half of them.
     The learning rate is constant for one half of the steps and falls linearly to 0 over the other.
@@ -68,7 +68,6 @@ def fit_cyclegan(
     )
     if workers.rank() == 0:
         save_generator(generators.to_tile, folder / "to_tile.pt")
-        save_generator(generators.to_bev, folder / "to_bev.pt")
     finish(folder, "translate")
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +17,11 @@ from ucvgl.config import Experiment
 from ucvgl.contrast.batches import Pairs
 from ucvgl.contrast.fit import fit_towers
 from ucvgl.data.image_store import ImageStore
-from ucvgl.distributed.embed import EmbedJob, parts_of
+from ucvgl.distributed.embed import EmbedJob, Look, parts_of
 from ucvgl.distributed.machines import Machines
 from ucvgl.matching.mutual import margin_threshold, matches, pseudo_labels
 from ucvgl.model.loop import Log
-from ucvgl.stages.pairs import fake_pairs
+from ucvgl.stages.pairs import fake_store
 from ucvgl.types import Matches
 
 logger = logging.getLogger(__name__)
@@ -40,14 +41,13 @@ def curriculum(
         if not (into / "model.pt").exists():
             labelled = folder / f"round_{index if settings.relabel else 0:02d}" / "pairs.parquet"
             if not labelled.exists():
-                found = scan(start, into, projected / "train", experiment, machines)
+                fakes = fake_store(projected, translated, experiment)
+                found = scan(start, into, projected / "train", fakes, _fake_vote(index, experiment), experiment, machines)
                 write_labels(found, labelled, index, projected / "train", experiment)
             table = pq.read_table(labelled)
             labels = sum(table["label"].to_pylist())
             log(stage="curriculum", step=index, labels=labels, mutual=sum(table["mutual"].to_pylist()))
-            sources = [labelled_pairs(table, index, projected / "train", experiment)]
-            if settings.keep_fakes:
-                sources += fake_pairs(projected, translated, experiment)
+            sources = labelled_pairs(table, index, projected / "train", fake_store(projected, translated, experiment), experiment)
             machines.trainer.run(
                 fit_towers,
                 folder=into,
@@ -63,17 +63,34 @@ def curriculum(
     return {"rounds": settings.rounds, "labels_in_last_round": labels}
 
 
-def scan(start: Path, into: Path, train: Path, experiment: Experiment, machines: Machines) -> Matches:
-    """Embed every training image with the encoders in `start` and match them all, over the whole corpus."""
-    turns, model = experiment.curriculum.scan_turns, start / "model.pt"
+def scan(
+    start: Path, into: Path, train: Path, fakes: Path, fake_vote: float, experiment: Experiment, machines: Machines
+) -> Matches:
+    """Embed every training image with the encoders in `start` and match them all, over the whole corpus.
+
+    A query is compared with a tile twice: its panorama by the two encoders, and its fake by the tile encoder alone.
+    """
+    queries: list[Look] = [Look(train / "queries", "query", 1 - fake_vote), Look(fakes, "reference", fake_vote)]
+    references = [Look(train / "references", "reference", look.weight) for look in queries]
     jobs = [
-        EmbedJob(train / "queries", model, "query", into / "scan" / "queries", turns),
-        EmbedJob(train / "references", model, "reference", into / "scan" / "references", turns),
+        EmbedJob(
+            tuple(look for look in looks if look.weight),
+            start / "model.pt",
+            into / "scan" / name,
+            experiment.curriculum.scan_turns,
+        )
+        for name, looks in (("queries", queries), ("references", references))
     ]
     machines.embedder.embed(jobs)
     found = matches(machines.searcher.match(*(parts_of(job.folder) for job in jobs)))
     shutil.rmtree(into / "scan")
     return found
+
+
+def _fake_vote(index: int, experiment: Experiment) -> float:
+    settings = experiment.curriculum
+    progress = index / max(1, settings.rounds - 1)
+    return settings.first_fake_vote + (settings.final_fake_vote - settings.first_fake_vote) * progress
 
 
 def write_labels(found: Matches, path: Path, index: int, train: Path, experiment: Experiment) -> None:
@@ -102,28 +119,44 @@ def write_labels(found: Matches, path: Path, index: int, train: Path, experiment
     os.replace(aside, path)
 
 
-def labelled_pairs(table: pa.Table, index: int, train: Path, experiment: Experiment) -> Pairs:
-    """The pseudo-labels as training pairs; with the dustbin, unlabelled queries join as negatives.
+def labelled_pairs(table: pa.Table, index: int, train: Path, fakes: Path, experiment: Experiment) -> list[Pairs]:
+    """The pseudo-labels as training pairs: panorama and tile and, on request, fake and tile.
+
+    They are repeated until an epoch is about as long as the corpus, as in the released code; with the dustbin,
+    unlabelled queries join as negatives.
 
     Raises:
         ValueError: too few labels to train on.
     """
-    settings, stores = experiment.curriculum, (train / "queries", train / "references")
-    queries, references = (ImageStore(store) for store in stores)
+    settings = experiment.curriculum
+    queries, references = ImageStore(train / "queries"), ImageStore(train / "references")
     label = np.array(table["label"])
     if label.sum() < MINIMUM_LABELS:
         raise ValueError(
             f"round {index + 1} found {label.sum()} pseudo-labels among {len(label)} queries, too few to train on; "
             "the cold start has not brought the views together: give it more epochs, or lower curriculum.min_margin"
         )
-    query = queries.rows_of(np.array(table["query_id"])[label])
-    reference = references.rows_of(np.array(table["reference_id"])[label])
-    labelled = None
+    copies = max(1, round(len(label) / label.sum()))
+    query = np.tile(queries.rows_of(np.array(table["query_id"])[label]), copies)
+    reference = np.tile(references.rows_of(np.array(table["reference_id"])[label]), copies)
+    views, smoothing = ("query", "reference"), settings.label_smoothing
+    pairs = Pairs("label", views, (queries.folder, references.folder), query, reference, smoothing)
     if label.mean() >= settings.dustbin_share:
-        others = queries.rows_of(np.array(table["query_id"])[~label])
-        free = np.setdiff1d(np.arange(len(references)), reference)
-        rng = np.random.default_rng((experiment.seed, index))
-        drawn = rng.choice(free, size=min(len(others), len(free)), replace=False)
-        labelled = np.arange(len(query) + len(drawn)) < len(query)
-        query, reference = np.append(query, others[: len(drawn)]), np.append(reference, drawn)
-    return Pairs("label", ("query", "reference"), stores, query, reference, settings.label_smoothing, labelled)
+        pairs = _with_dustbin(pairs, queries.rows_of(np.array(table["query_id"])[~label]), index, experiment)
+    if not settings.fake_labels:
+        return [pairs]
+    stores = (fakes, references.folder)
+    return [pairs, Pairs("fake_label", ("reference", "reference"), stores, query, reference, smoothing)]
+
+
+def _with_dustbin(pairs: Pairs, unlabelled: np.ndarray, index: int, experiment: Experiment) -> Pairs:
+    """Add the unlabelled queries, each beside a tile that is nobody's label, as rows without a partner."""
+    free = np.setdiff1d(np.arange(len(ImageStore(pairs.stores[1]))), pairs.reference)
+    count = min(len(unlabelled), len(free))
+    drawn = np.random.default_rng((experiment.seed, index)).choice(free, size=count, replace=False)
+    return replace(
+        pairs,
+        query=np.append(pairs.query, unlabelled[:count]),
+        reference=np.append(pairs.reference, drawn),
+        labelled=np.arange(len(pairs) + count) < len(pairs),
+    )

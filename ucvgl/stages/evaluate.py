@@ -13,9 +13,10 @@ import pyarrow.parquet as pq
 
 from ucvgl.config import Experiment
 from ucvgl.data.image_store import ImageStore
-from ucvgl.distributed.embed import EmbedJob, read_embeddings
+from ucvgl.distributed.embed import EmbedJob, Look, read_embeddings
 from ucvgl.distributed.machines import Machines
 from ucvgl.matching.topk import two_sided_topk
+from ucvgl.model.towers import View
 from ucvgl.retrieval.raw import raw_recall
 from ucvgl.retrieval.recall import Recall, ranks, recall
 from ucvgl.retrieval.truth import GroundTruth, label_precision, read_truth, true_rows
@@ -31,12 +32,13 @@ def evaluate(
     and `recall.json` into `folder`. Without ground truth there are retrievals, but no recall.
     """
     queries, references = (projected / "validation" / view for view in ("queries", "references"))
+    views: list[tuple[Path, View]] = [(queries, "query"), (references, "reference")]
     models = [cold / "model.pt", *sorted(trained.glob("round_*/model.pt"))]
     names = ["cold", *(path.parent.name for path in models[1:])]
     jobs = [
-        EmbedJob(store, model, view, folder / "embeddings" / name / view)
+        EmbedJob((Look(store, view),), model, folder / "embeddings" / name / view)
         for name, model in zip(names, models, strict=True)
-        for store, view in ((queries, "query"), (references, "reference"))
+        for store, view in views
     ]
     machines.embedder.embed(jobs)
     truth = read_truth(experiment.dataset, "validation")
@@ -44,7 +46,7 @@ def evaluate(
     rows = np.full(len(ids[0]), -1) if truth is None else true_rows(truth, *ids)
     scores, order = [], np.empty(0, int)
     for query_job, reference_job in zip(jobs[::2], jobs[1::2], strict=True):
-        query, reference = (read_embeddings(job.store, job.folder).vector for job in (query_job, reference_job))
+        query, reference = (read_embeddings(job.looks[0].store, job.folder).vector for job in (query_job, reference_job))
         order = ranks(query, reference, rows)
         scores.append(recall(order, len(reference)) if (rows >= 0).any() else None)
     _write_rounds(folder / "rounds.parquet", trained, names, scores, read_truth(experiment.dataset, "train"))

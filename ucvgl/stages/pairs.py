@@ -25,15 +25,10 @@ def intra_view_pairs(projected: Path, translated: Path, experiment: Experiment) 
 
 
 def fake_pairs(projected: Path, translated: Path, experiment: Experiment) -> list[Pairs]:
-    """Every panorama with its own fake; and reversed, every tile with the panorama made of it."""
-    train = projected / "train"
+    """Every panorama with its own fake."""
+    stores = (projected / "train" / "queries", fake_store(projected, translated, experiment))
     smoothing = experiment.cold_start.cross_label_smoothing
-    fakes = fake_store(projected, translated, experiment)
-    pairs = [_same_rows("fake", ("query", "reference"), (train / "queries", fakes), smoothing)]
-    if experiment.cold_start.reverse:
-        stores = (translated / "reverse", train / "references")
-        pairs.append(_same_rows("reverse", ("query", "reference"), stores, smoothing))
-    return pairs
+    return [_same_rows("fake", ("query", "reference"), stores, smoothing)]
 
 
 def fake_store(projected: Path, translated: Path, experiment: Experiment) -> Path:

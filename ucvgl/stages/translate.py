@@ -12,11 +12,14 @@ from ucvgl.gan.fit import fit_cyclegan
 
 
 def translate(folder: Path, *, projected: Path, experiment: Experiment, machines: Machines) -> dict[str, Any]:
-    """Train the CycleGAN and render the store `fake` (a tile per training panorama) and, for reverse pairs,
-    `reverse` (a bird's-eye view per training tile) into `folder`.
+    """Train the CycleGAN and render the store `fake`, a tile per training panorama, into `folder`.
+
+    Without translation there is nothing to do: the bird's-eye views stand in (`ucvgl.stages.pairs.fake_store`).
     """
+    if not experiment.translation.fake:
+        return {"steps": 0}
     train = projected / "train"
-    if not (folder / "to_bev.pt").exists():
+    if not (folder / "to_tile.pt").exists():
         machines.trainer.run(
             fit_cyclegan,
             folder=folder,
@@ -25,7 +28,6 @@ def translate(folder: Path, *, projected: Path, experiment: Experiment, machines
             settings=experiment.translation,
             seed=experiment.seed,
         )
-    resources = experiment.resources
-    translate_images(train / "bev", folder / "fake", generator=folder / "to_tile.pt", resources=resources)
-    translate_images(train / "references", folder / "reverse", generator=folder / "to_bev.pt", resources=resources)
+    generator, resources = folder / "to_tile.pt", experiment.resources
+    translate_images(train / "bev", folder / "fake", generator=generator, resources=resources)
     return {"steps": experiment.translation.steps}

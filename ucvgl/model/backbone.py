@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import difflib
 from pathlib import Path
+from typing import Any
 
 import torch
+from jaxtyping import Float
 from torch import Tensor, nn
 
 from ucvgl.config import Model
@@ -31,10 +34,14 @@ def _timm_backbone(settings: Model) -> nn.Module:
 
     name = settings.backbone
     if not timm.is_model(name):
-        close = ", ".join(timm.list_models(f"*{name.split('_')[0]}*")[:6])
+        close = ", ".join(difflib.get_close_matches(name, timm.list_models(), n=6))
         raise ValueError(f"model.backbone {name!r} is no timm model; some that look alike: {close or 'none'}")
+    plain = {"pretrained": settings.pretrained, "num_classes": 0, "global_pool": ""}
     try:
-        return FeatureMap(timm.create_model(name, pretrained=settings.pretrained, num_classes=0, global_pool=""))
+        try:
+            return FeatureMap(timm.create_model(name, dynamic_img_size=True, **plain))
+        except TypeError:  # only transformers are built for one image size, and know the word
+            return FeatureMap(timm.create_model(name, **plain))
     except (OSError, RuntimeError) as error:
         raise ValueError(
             f"the pretrained weights of {name!r} cannot be fetched ({type(error).__name__}); without network set "
@@ -47,10 +54,12 @@ class FeatureMap(nn.Module):
 
     def __init__(self, network: nn.Module) -> None:
         super().__init__()
-        self.network = network
+        self.network: Any = network
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Float[Tensor, "n 3 h w"]) -> Float[Tensor, "n c hf wf"]:
         features = self.network.forward_features(x)
+        if getattr(self.network, "output_fmt", "NCHW") == "NHWC":
+            features = features.permute(0, 3, 1, 2)
         if features.ndim == 3:
             tokens = features[:, getattr(self.network, "num_prefix_tokens", 0) :]
             height, width = self.network.patch_embed.dynamic_feat_size(x.shape[2:])

@@ -3,7 +3,6 @@ import pytest
 import torch
 
 from ucvgl.contrast.augment import Draws, erase, shake_panorama, tone, turn_panorama, warp_tile
-from ucvgl.model import workers
 from ucvgl.projection.birdseye import BirdsEye
 
 STILL = {"shift": 0.0, "rotate_deg": 0.0, "scale": 0.0}
@@ -109,10 +108,3 @@ def test_holes_are_filled_with_the_mean_and_the_rest_stays():
     means = tiles.mean((2, 3), keepdim=True).expand_as(tiles)
     assert torch.equal(erased[changed[:, None].expand_as(tiles)], means[changed[:, None].expand_as(tiles)])
     assert torch.equal(erase(tiles, draws(32), holes=0, largest=0.5), tiles)
-
-
-def test_workers_share_a_batch_without_gap_or_overlap(monkeypatch):
-    monkeypatch.setattr(workers, "size", lambda: 3)
-    for batch in (0, 1, 2, 7, 128):
-        rows = [row for worker in range(3) for row in range(*workers.share(batch, worker).indices(batch))]
-        assert rows == list(range(batch))

@@ -13,7 +13,7 @@ from typing import Literal
 class Synthetic:
     """The embedded world (`ucvgl/data/synthetic`)."""
 
-    level: Literal["easy", "medium", "hard"] = "easy"
+    level: Literal["easy", "medium", "hard"] = "medium"
     seed: int = 0
     """World seed. The training worlds are derived from it, the validation world too, and they share no place."""
     train_places: int = 4000
@@ -66,11 +66,11 @@ class Translation:
 
     fake: bool = True
     """Off: the untranslated BEV stands in for the fake tile (Table 2, row b)."""
-    steps: int = 1000
-    batch: int = 16
+    steps: int = 400
+    batch: int = 8
     learning_rate: float = 2e-4
-    channels: int = 32
-    blocks: int = 4
+    channels: int = 16
+    blocks: int = 3
     cycle_weight: float = 10.0
     identity_weight: float = 0.5
     """Relative to `cycle_weight`, as in the released code."""
@@ -100,23 +100,23 @@ class Contrast:
 
     batch: int = 128
     """Global batch, over all workers."""
-    learning_rate: float = 1e-3
+    learning_rate: float = 2e-3
     weight_decay: float = 0.01
     temperature: float = 0.07
     """Where the learnable temperature starts."""
     rotate: bool = True
     """Synchronous roll of the panorama and rot90 of the tile."""
     flip: bool = True
-    shift: float = 0.08
+    shift: float = 0.06
     """Largest shift of a tile, as a share of its side."""
     rotate_deg: float = 6.0
     """Largest rotation of a tile about its centre."""
     scale: float = 0.1
-    tone: float = 0.4
+    tone: float = 0.8
     """Strength of the change of colour, contrast and light."""
     holes: int = 3
     """Rectangles painted over, each up to 0.3 of the sides."""
-    average_decay: float = 0.99
+    average_decay: float = 0.98
     """Of the running mean of the weights, which embeds and is kept; 0: the last weights themselves."""
     clip_gradient: float = 10.0
 
@@ -125,9 +125,9 @@ class Contrast:
 class ColdStart:
     """First encoders, without any label (UCVGL section 3.1.2)."""
 
-    intra_epochs: int = 2
+    intra_epochs: int = 3
     """Epochs of intra-view contrast; 0 drops it (Table 2, row c)."""
-    cross_epochs: int = 10
+    cross_epochs: int = 2
     """Epochs on (panorama, fake); 0 drops it (Table 2, row d)."""
     intra_label_smoothing: float = 0.1
     cross_label_smoothing: float = 0.3
@@ -137,13 +137,13 @@ class ColdStart:
 class Curriculum:
     """Rounds of adaptive mutual matching (UCVGL section 3.2)."""
 
-    rounds: int = 8
+    rounds: int = 10
     epochs_per_round: int = 1
     mutual: bool = True
     """Off: every query keeps its best reference (Table 3, row a)."""
     min_margin: float = 0.05
     """Margin threshold of the first round, cosine units; 0: no threshold (Table 3, row b)."""
-    final_margin: float = 0.0
+    final_margin: float = 0.02
     """Margin threshold of the last round."""
     relabel: bool = True
     """Off: the first round's labels are kept (Table 3, row c)."""
@@ -158,7 +158,8 @@ class Curriculum:
     """Quarter turns from which every place is looked at when matching, 1 to 4."""
     label_smoothing: float = 0.1
     dustbin_share: float = 1.0
-    """Unlabelled rows join a round, with the dustbin as their target, once this share of the queries has a label (1: never)."""
+    """Unlabelled rows join a round, with the dustbin as their target, once this share of the queries has a label;
+    1: never."""
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import sys
+from collections.abc import Mapping
+from typing import Any
 
 
 def start_logging(*, rank: int | None = None) -> None:
@@ -23,3 +25,14 @@ def start_logging(*, rank: int | None = None) -> None:
     for name in ("ray", "ray.data", "ray.train", "ray.tune", "matplotlib", "botocore", "PIL"):
         library = logging.getLogger(name)
         library.setLevel(max(logging.WARNING, library.level))
+
+
+def training_line(row: Mapping[str, Any]) -> str:
+    """What the training loop reports, as a person reads it: step, losses, speed and the time left."""
+    means = ", ".join(
+        f"{name.replace('_', ' ')} {value:.3g}"
+        for name, value in row.items()
+        if name not in ("stage", "step", "steps", "images_per_s", "eta_s")
+    )
+    pace = f"{row['images_per_s']:.0f} images/s, ETA {row['eta_s']} s"
+    return f"{row['stage'].replace('_', ' ')}: step {row['step']}/{row['steps']}, {means}, {pace}"

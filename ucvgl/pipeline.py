@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 from ucvgl import plan
 from ucvgl.config import Experiment
 from ucvgl.distributed.machines import Machines
+from ucvgl.log import training_line
 from ucvgl.run import RunDir
 from ucvgl.stages.catalog import catalog
 from ucvgl.stages.cold_start import cold_start
@@ -19,20 +21,28 @@ from ucvgl.stages.project import project
 from ucvgl.stages.report import report
 from ucvgl.stages.translate import translate
 
+logger = logging.getLogger(__name__)
+
 
 def unsupervised(run: RunDir, experiment: Experiment) -> str:
     """Learn to tell where a panorama was taken from images alone; the recall, as one line (Li et al., CVPR 2024).
 
     A stage that is done is reused, one that was broken off goes on; `ucvgl.plan` says what each depends on.
     """
-    with Machines(run.path, experiment.resources, run.log) as machines:
+
+    def log(**numbers: Any) -> None:
+        run.log(**numbers)
+        if "eta_s" in numbers:
+            logger.info(training_line(numbers))
+
+    with Machines(run.path, experiment.resources, log) as machines:
         make = partial(_make, run, {stage.name: stage for stage in plan.unsupervised(experiment)}, experiment)
         listed = make("1_catalog", catalog)
         projected = make("2_project", project, catalogs=listed)
         translated = make("3_translate", translate, projected=projected, machines=machines)
         seen = {"projected": projected, "translated": translated, "machines": machines}
         cold = make("4_cold_start", cold_start, **seen)
-        trained = make("5_curriculum", curriculum, **seen, cold=cold, log=run.log)
+        trained = make("5_curriculum", curriculum, **seen, cold=cold, log=log)
         scored = make(
             "6_evaluate", evaluate, projected=projected, cold=cold, trained=trained, machines=machines
         )
@@ -40,7 +50,12 @@ def unsupervised(run: RunDir, experiment: Experiment) -> str:
 
 
 def _make(
-    run: RunDir, stages: dict[str, plan.Stage], experiment: Experiment, name: str, build: Callable[..., Any], **made: Any
+    run: RunDir,
+    stages: dict[str, plan.Stage],
+    experiment: Experiment,
+    name: str,
+    build: Callable[..., Any],
+    **made: Any,
 ) -> Path:
     stage = stages[name]
     build = partial(build, experiment=experiment, **made)

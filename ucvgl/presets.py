@@ -26,23 +26,27 @@ def synthetic() -> Experiment:
 def tiny() -> Experiment:
     """Every stage once, for tests: `python jobs/unsupervised.py tiny`.
 
-    About a minute through a local Ray, most of it starting workers; recall rises far above
-    chance, and no further.
+    About a minute through a local Ray, most of it starting workers; recall rises far above chance, no further.
     """
     return Experiment(
         dataset=Dataset(
             synthetic=Synthetic(
-                train_places=256, validation_places=64, panorama_height=64, panorama_width=256, tile_size=64
+                level="easy",
+                train_places=384,
+                validation_places=64,
+                panorama_height=64,
+                panorama_width=256,
+                tile_size=64,
             ),
             panorama_height=32,
             panorama_width=128,
             tile_size=32,
         ),
-        translation=Translation(steps=40, batch=8, channels=8, blocks=1),
+        translation=Translation(steps=60, batch=8, channels=8, blocks=1),
         model=Model(channels=32, safa_heads=4),
         contrast=Contrast(batch=64),
-        cold_start=ColdStart(intra_epochs=1, cross_epochs=4),
-        curriculum=Curriculum(rounds=2),
+        cold_start=ColdStart(intra_epochs=6, cross_epochs=4),
+        curriculum=Curriculum(rounds=3, epochs_per_round=2),
         resources=Resources(images_per_shard=64),
     )
 

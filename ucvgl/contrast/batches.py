@@ -41,8 +41,8 @@ def epoch_order(pairs: Pairs, batch: int, seed: tuple[int, ...]) -> list[Int[np.
     """Batches of pair numbers for one epoch in which no batch holds a query or a reference twice.
 
     A pair whose query or reference is already in the batch waits for the next one, so a reference that several
-    queries share never becomes its own false negative. Every pair comes once, save those of a last batch that
-    stays below half the batch size, which are dropped (unless it is the only one).
+    queries share never becomes its own false negative. Every pair comes once, save those of late batches less than
+    half as large as the first, which are dropped.
     """
     waiting = list(np.random.default_rng(seed).permutation(len(pairs)))
     batches = []
@@ -63,5 +63,4 @@ def epoch_order(pairs: Pairs, batch: int, seed: tuple[int, ...]) -> list[Int[np.
                 break
         batches.append(np.array(chosen))
         waiting = later
-    whole = [rows for rows in batches if len(rows) >= max(2, batch // 2)]
-    return whole or batches[:1]
+    return [rows for rows in batches if 2 * len(rows) >= len(batches[0])]

@@ -34,7 +34,7 @@ def fit_towers(
     log: Log,
     span: tuple[float, float] = (0.0, 1.0),
 ) -> None:
-    """Train from the towers in `start` and write `trained.pt` (to go on from) and `model.pt` (to embed with) in `folder`.
+    """Train from the towers in `start`; write `trained.pt` (to go on from) and `model.pt` (to embed with) to `folder`.
 
     An epoch takes every batch of every source once, in an order drawn from the seed; a batch holds one source, and its
     negatives are the rest of it, gathered over all workers.
@@ -144,3 +144,5 @@ def _describe(towers: nn.Module, sides: list[Tensor], views: tuple[View, View]) 
 def _move_average(average: TwoTowers, towers: TwoTowers, decay: float) -> None:
     for kept, new in zip(average.parameters(), towers.parameters(), strict=True):
         kept.lerp_(new, 1 - decay)
+    for kept, new in zip(average.buffers(), towers.buffers(), strict=True):
+        kept.copy_(new)  # running statistics of a batch normalisation are averages already

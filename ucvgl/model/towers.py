@@ -54,7 +54,12 @@ class TwoTowers(nn.Module):
     """
 
     def __init__(
-        self, settings: Model, query_size: tuple[int, int], reference_size: tuple[int, int], *, temperature: float = 0.07
+        self,
+        settings: Model,
+        query_size: tuple[int, int],
+        reference_size: tuple[int, int],
+        *,
+        temperature: float = 0.07,
     ) -> None:
         super().__init__()
         self.settings, self.query_size, self.reference_size = settings, query_size, reference_size

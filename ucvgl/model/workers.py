@@ -28,7 +28,7 @@ def distributed(module: nn.Module, *, partly_used: bool = False) -> nn.Module:
 
 
 def gather(rows: torch.Tensor, batch: int) -> torch.Tensor:
-    """The whole global batch, from the rows that `share(batch)` gave each worker, with gradients back to all of them."""
+    """The global batch, from the rows that `share(batch)` gave each worker, with gradients back to all of them."""
     if size() == 1:
         return rows
     import torch.distributed.nn as dist_nn

@@ -30,10 +30,18 @@ MINIMUM_LABELS = 8
 
 
 def curriculum(
-    folder: Path, *, projected: Path, translated: Path, cold: Path, experiment: Experiment, machines: Machines, log: Log
+    folder: Path,
+    *,
+    projected: Path,
+    translated: Path,
+    cold: Path,
+    experiment: Experiment,
+    machines: Machines,
+    log: Log,
 ) -> dict[str, Any]:
     """Write `round_XX/{pairs.parquet,model.pt}` for every round into `folder`; a finished round is kept."""
-    settings = experiment.curriculum
+    settings, train = experiment.curriculum, projected / "train"
+    fakes = fake_store(projected, translated, experiment)
     start, labels = cold, 0
     for index in range(settings.rounds):
         into = folder / f"round_{index:02d}"
@@ -41,13 +49,12 @@ def curriculum(
         if not (into / "model.pt").exists():
             labelled = folder / f"round_{index if settings.relabel else 0:02d}" / "pairs.parquet"
             if not labelled.exists():
-                fakes = fake_store(projected, translated, experiment)
-                found = scan(start, into, projected / "train", fakes, _fake_vote(index, experiment), experiment, machines)
-                write_labels(found, labelled, index, projected / "train", experiment)
+                found = scan(start, into, train, fakes, _fake_vote(index, experiment), experiment, machines)
+                write_labels(found, labelled, index, train, experiment)
             table = pq.read_table(labelled)
             labels = sum(table["label"].to_pylist())
             log(stage="curriculum", step=index, labels=labels, mutual=sum(table["mutual"].to_pylist()))
-            sources = labelled_pairs(table, index, projected / "train", fake_store(projected, translated, experiment), experiment)
+            sources = labelled_pairs(table, index, train, fakes, experiment)
             machines.trainer.run(
                 fit_towers,
                 folder=into,

@@ -46,7 +46,8 @@ def evaluate(
     rows = np.full(len(ids[0]), -1) if truth is None else true_rows(truth, *ids)
     scores, order = [], np.empty(0, int)
     for query_job, reference_job in zip(jobs[::2], jobs[1::2], strict=True):
-        query, reference = (read_embeddings(job.looks[0].store, job.folder).vector for job in (query_job, reference_job))
+        both = (query_job, reference_job)
+        query, reference = (read_embeddings(job.looks[0].store, job.folder).vector for job in both)
         order = ranks(query, reference, rows)
         scores.append(recall(order, len(reference)) if (rows >= 0).any() else None)
     _write_rounds(folder / "rounds.parquet", trained, names, scores, read_truth(experiment.dataset, "train"))

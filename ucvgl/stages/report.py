@@ -41,7 +41,7 @@ def report(
         run.path / "report.html",
         Report(
             title=run.path.name,
-            about=f"Unsupervised cross-view geo-localization (UCVGL) on {_what(experiment)}, from images without labels.",
+            about=f"Unsupervised cross-view geo-localization (UCVGL) on {_what(experiment)}: no labels.",
             recall=reached,
             raw_pixels=raw,
             cold_start_r1=scores[0]["r1"],

@@ -101,9 +101,7 @@ def test_partners_that_float32_takes_for_one_or_swaps_are_told_apart(scale):
     references[-1, 7] = np.nextafter(references[-1, 7], np.float32(np.inf))  # the best, by one bit
     product = float32_product(query, references)[0, :400].double()
     assert (product > product[399]).sum() > 50, "fifty candidates by float32 would do: the case is too easy"
-    assert product[399] < numbers.astype(np.float64).sum() * scale, (
-        "it must look worse than the others are"
-    )
+    assert product[399] < numbers.astype(np.float64).sum() * scale, "it must look worse than the others are"
     for tile in (64, 128, 2048):
         found = two_sided_topk(query, references, k=3, tile=tile)
         assert found.row_index.tolist() == [[399, 0, 1]]

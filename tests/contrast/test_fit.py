@@ -1,0 +1,149 @@
+import functools
+
+import numpy as np
+import pytest
+import torch
+
+import ucvgl.contrast.fit
+from ucvgl.config import Contrast, Model
+from ucvgl.contrast.batches import Pairs
+from ucvgl.contrast.fit import fit_towers, schedule
+from ucvgl.data.image_store import ImageStore, write_shard
+from ucvgl.model.loop import run_steps
+from ucvgl.model.towers import TwoTowers, embed, load_towers, save_towers
+from ucvgl.projection.birdseye import BirdsEye
+
+PLACES = 24
+SETTINGS = Contrast(
+    batch=PLACES, shift=0.0, rotate_deg=0.0, scale=0.0, tone=0.0, holes=0, flip=False, average_decay=0.8
+)
+
+
+@pytest.fixture
+def world(tmp_path):
+    """Places of coloured sectors, seen as a panorama and from above."""
+    sectors = np.random.default_rng(0).integers(0, 256, (PLACES, 2, 8, 3), dtype=np.uint8)
+    panoramas = np.kron(sectors, np.ones((1, 8, 8, 1), np.uint8))
+    project = BirdsEye(16, 16, 64, fov_deg=150.0)
+    ids = [f"place{number:02d}" for number in range(PLACES)]
+    write_shard(tmp_path / "queries", 0, ids, panoramas)
+    write_shard(tmp_path / "references", 0, ids, np.stack([project(panorama) for panorama in panoramas]))
+    torch.manual_seed(0)
+    (tmp_path / "start").mkdir()
+    towers = TwoTowers(Model(channels=16, safa_heads=2), (16, 64), (16, 16), temperature=0.1)
+    save_towers(towers, tmp_path / "start" / "model.pt")
+    return tmp_path
+
+
+def pairs_of(world, *views, name="label") -> Pairs:
+    folder = {"query": world / "queries", "reference": world / "references"}
+    rows = np.arange(PLACES)
+    return Pairs(name, views, tuple(folder[view] for view in views), rows, rows)
+
+
+def fit(world, into, *, start="start", epochs=2, sources=None, settings=SETTINGS, log=lambda **_: None, **span):
+    folder = world / into
+    folder.mkdir(exist_ok=True)
+    sources = [pairs_of(world, "query", "reference")] if sources is None else sources
+    fit_towers(
+        folder,
+        world / start,
+        sources,
+        name="stage",
+        epochs=epochs,
+        settings=settings,
+        seed=7,
+        device=torch.device("cpu"),
+        log=log,
+        **span,
+    )
+    return folder
+
+
+def weights_of(folder) -> dict[str, torch.Tensor]:
+    return load_towers(folder / "model.pt").state_dict()
+
+
+def assert_equal_weights(one, other):
+    for name, weights in weights_of(one).items():
+        assert torch.equal(weights, weights_of(other)[name]), name
+
+
+def test_training_brings_the_two_views_of_a_place_together(world):
+    def found(folder):
+        towers, rows = load_towers(folder / "model.pt"), range(PLACES)
+        queries = embed(towers, ImageStore(world / "queries").read(rows), "query")
+        references = embed(towers, ImageStore(world / "references").read(rows), "reference")
+        return ((queries @ references.T).argmax(1) == rows).mean()
+
+    rows = []
+    folder = fit(world, "fit", epochs=40, log=lambda **row: rows.append(row))
+    assert {path.name for path in folder.iterdir()} == {"model.pt", "trained.pt"}
+    assert rows[-1]["step"] == rows[-1]["steps"] == 40
+    assert {"label_loss", "label_hits", "gradient"} <= set(rows[-1])
+    assert found(world / "start") < 0.2
+    assert found(folder) > 0.7
+
+
+def test_a_broken_off_training_goes_on_and_ends_as_an_undisturbed_one(world, monkeypatch):
+    sources = [
+        pairs_of(world, "query", "reference"),
+        pairs_of(world, "query", "query", name="panorama"),
+        pairs_of(world, "reference", "reference", name="tile"),
+    ]
+    augmented = Contrast(batch=12)
+    whole = fit(world, "whole", sources=sources, epochs=1, settings=augmented)
+    every_step = functools.partial(run_steps, log_seconds=0.0, checkpoint_seconds=0.0)
+    monkeypatch.setattr(ucvgl.contrast.fit, "run_steps", every_step)
+
+    def stop_at_4(**row):
+        if row["step"] == 4:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        fit(world, "broken", sources=sources, epochs=1, settings=augmented, log=stop_at_4)
+    rows = []
+    report = {"log": lambda **row: rows.append(row)}
+    again = fit(world, "broken", sources=sources, epochs=1, settings=augmented, **report)
+    assert [row["step"] for row in rows] == [4, 5, 6]
+    assert_equal_weights(again, whole)
+
+
+def test_the_next_stage_goes_on_from_the_weights_and_not_from_their_average(world):
+    first = fit(world, "first")
+    trained = torch.load(first / "trained.pt")
+    still = Contrast(batch=12, learning_rate=0.0, average_decay=0.0)
+    fit(world, "second", start="first", epochs=1, settings=still)
+    for name, weights in weights_of(world / "second").items():
+        assert torch.equal(weights, trained["towers"][name]), name
+    assert any(not torch.equal(weights, trained["towers"][name]) for name, weights in weights_of(first).items())
+
+
+def test_intra_view_contrast_leaves_the_other_encoder_alone(world):
+    folder = fit(world, "tiles", epochs=1, sources=[pairs_of(world, "reference", "reference")])
+    before, after = weights_of(world / "start"), weights_of(folder)
+    changed = {name for name in before if not torch.equal(before[name], after[name])}
+    assert changed
+    assert not {name for name in changed if name.startswith("query_encoder")}
+
+
+def test_running_statistics_are_kept_with_the_average(world):
+    towers = TwoTowers(Model(backbone="resnet10t", aggregation="mean"), (16, 64), (16, 16))
+    save_towers(towers, world / "start" / "model.pt")
+    folder = fit(world, "normalised", epochs=1)
+    trained = torch.load(folder / "trained.pt")
+    name = "query_encoder.backbone.network.bn1.running_mean"
+    assert trained["towers"][name].abs().max() > 0
+    assert torch.equal(weights_of(folder)[name], trained["towers"][name])
+
+
+def test_the_learning_rate_rises_and_then_falls_to_nothing():
+    rates = [schedule(step / 1000) for step in range(1001)]
+    top = rates.index(max(rates))
+    assert top == 20
+    assert rates[0] < 0.1
+    assert rates[:21] == sorted(rates[:21])
+    assert rates[20:] == sorted(rates[20:], reverse=True)
+    assert rates[20] == pytest.approx(1)
+    assert rates[510] == pytest.approx(0.5)
+    assert rates[1000] == pytest.approx(0, abs=1e-12)

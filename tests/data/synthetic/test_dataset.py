@@ -73,11 +73,20 @@ def test_a_finished_world_is_not_rendered_again(folder: Path, monkeypatch: pytes
         render_world(SETTINGS, item, folder)
 
 
+def test_a_finished_world_without_its_truth_stays_without(folder: Path, tmp_path: Path):
+    blind = shutil.copytree(folder, tmp_path / "blind")
+    shutil.rmtree(blind / "truth")
+    for item in plan(SETTINGS):
+        render_world(SETTINGS, item, blind)
+    assert not (blind / "truth").exists()
+
+
 def test_a_world_that_was_cut_off_is_rendered_to_the_same_bytes(
     folder: Path, tmp_path: Path, small_worlds: None
 ):
     broken = shutil.copytree(folder, tmp_path / "broken")
     shutil.rmtree(broken / "truth")
+    next((broken / "validation").glob("reference_positions-*")).unlink()
     lost = next((broken / "validation" / "panorama").glob("*.jpg"))
     lost.unlink()
     for item in plan(SETTINGS):

@@ -73,10 +73,14 @@ def settings_digest(settings: Synthetic) -> str:
 
 
 def render_world(settings: Synthetic, item: WorldPlan, folder: Path | str) -> None:
-    """Render one world into `folder`, unless it is there; its truth file is published last."""
-    truth_path = Path(folder) / "truth" / f"{item.split}-{item.seed}.parquet"
-    if truth_path.exists():
+    """Render one world into `folder`, unless it is there; its `reference_positions` are published last.
+
+    The truth is written before them and never looked for: a world without it is as finished as one with it.
+    """
+    positions_path = Path(folder) / item.split / f"reference_positions-{item.seed}.parquet"
+    if positions_path.exists():
         return
+    truth_path = Path(folder) / "truth" / f"{item.split}-{item.seed}.parquet"
     panoramas, tiles = (Path(folder) / item.split / view for view in ("panorama", "satellite"))
     for path in (panoramas, tiles, truth_path.parent):
         path.mkdir(parents=True, exist_ok=True)
@@ -102,10 +106,10 @@ def render_world(settings: Synthetic, item: WorldPlan, folder: Path | str) -> No
     position = anchor + spots[:, ::-1] / metres
     kept = [k for k in range(item.places) if has_reference[k]]
     located = {"id": [ids["reference"][k] for k in kept], "lat": position[kept, 0], "lon": position[kept, 1]}
-    _write_table(Path(folder) / item.split / f"reference_positions-{item.seed}.parquet", located, "id")
     both = [k for k in kept if has_query[k]]
     pairs = {f"{view}_id": [ids[view][k] for k in both] for view in ("query", "reference")}
     _write_table(truth_path, pairs, "query_id")
+    _write_table(positions_path, located, "id")
 
 
 def catalog(folder: Path | str, split: str) -> Catalog:

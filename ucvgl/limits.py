@@ -134,6 +134,12 @@ def disagreements(experiment: Experiment) -> list[str]:
             f"curriculum.final_margin: {curriculum.final_margin:g} is above curriculum.min_margin, "
             f"{curriculum.min_margin:g}; the threshold falls from the second to the first"
         )
+    model, sizes = experiment.model, (dataset.panorama_height, dataset.panorama_width)
+    if model.shared and model.aggregation == "safa" and sizes != (dataset.tile_size, dataset.tile_size):
+        mistakes.append(
+            f"model.shared: one SAFA encoder needs one image size, but panoramas are {sizes[0]}x{sizes[1]} and tiles "
+            f"{dataset.tile_size}x{dataset.tile_size}; make them equal, or set model.aggregation to mean"
+        )
     workers = experiment.resources.train_workers
     for name in ("translation", "contrast"):
         batch = getattr(experiment, name).batch

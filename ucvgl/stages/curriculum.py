@@ -39,7 +39,10 @@ def curriculum(
     machines: Machines,
     log: Log,
 ) -> dict[str, Any]:
-    """Write `round_XX/{pairs.parquet,model.pt}` for every round into `folder`; a finished round is kept."""
+    """Write `round_XX/{pairs.parquet,model.pt}` for every round and the final `model.pt` into `folder`.
+
+    A finished round is kept; one that was broken off keeps its labels and resumes its training.
+    """
     settings, train = experiment.curriculum, projected / "train"
     fakes = fake_store(projected, translated, experiment)
     start, labels = cold, 0
@@ -67,6 +70,7 @@ def curriculum(
                 span=(index / settings.rounds, (index + 1) / settings.rounds),
             )
         start = into
+    shutil.copyfile(start / "model.pt", folder / "model.pt")
     return {"rounds": settings.rounds, "labels_in_last_round": labels}
 
 

@@ -19,6 +19,7 @@ from ucvgl.plan import unsupervised
 from ucvgl.presets import synthetic
 from ucvgl.record import DONE, read_record
 from ucvgl.report.page import Report, Retrieval, Round, Translated, write_page
+from ucvgl.retrieval.recall import Recall
 from ucvgl.run import RunDir
 from ucvgl.settings import differences
 from ucvgl.stages.evaluate import read_recall
@@ -59,8 +60,19 @@ def report(
             command="python jobs/unsupervised.py",
         ),
     )
-    line = str(reached) if reached else "no ground truth, so no recall; the retrievals are in the report"
-    return f"report: {page}\n{line}"
+    return "\n".join([f"report: {page}", *_verdict(reached, raw, scores[0]["r1"])])
+
+
+def _verdict(reached: Recall | None, raw: Mapping[str, float], cold: float | None) -> list[str]:
+    """What the result is to be measured by, and the result."""
+    if reached is None or cold is None:
+        return ["no ground truth, so no recall; the retrievals are in the report"]
+    best = max(raw, key=lambda name: raw[name])
+    return [
+        f"raw pixels, without learning: R@1 {100 * raw[best]:.1f} ({best.replace('_', ', ')})",
+        f"cold start: R@1 {100 * cold:.1f}",
+        str(reached),
+    ]
 
 
 def _what(experiment: Experiment) -> str:

@@ -1,0 +1,49 @@
+"""Lines of the ablation as a table: mean and range over seeds, and the share of what supervision reaches."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+SCORES = {"R@1": "r1", "R@5": "r5", "R@10": "r10", "R@1%": "r1pct"}
+
+
+def markdown(lines: Sequence[Mapping[str, Any]]) -> str:
+    """A table in Markdown, in per cent; what it was measured on stands below it."""
+    rows: dict[str, list[Mapping[str, Any]]] = {}
+    for line in lines:
+        rows.setdefault(line["row"], []).append(line)
+    if not rows:
+        return "nothing measured yet"
+    best = float(np.mean([line["recall"]["r1"] for line in rows["supervised"]])) if "supervised" in rows else None
+    heading = ["row", "seeds", *SCORES, "of supervised", "labels", "label precision"]
+    table = [heading, ["---"] * len(heading), *(_row(name, some, best) for name, some in rows.items())]
+    raw = [max(line["raw_pixels"].values()) for line in lines]
+    recall = lines[0]["recall"]
+    notes = [
+        f"{recall['queries']} queries x {recall['references']} references; {recall['protocol']}; "
+        f"chance R@1 {100 / recall['references']:.2g}; raw pixels, the best of four ways, R@1 {_range(raw)}.",
+        "Mean over the seeds (lowest to highest). Labels and their precision are those of the last round.",
+    ]
+    stopped = [f"{line['row']}-{line['seed']}: {line['stopped']}" for line in lines if line["stopped"]]
+    notes += [f"Ended early: {reason}." for reason in stopped]
+    return "\n".join(["| " + " | ".join(row) + " |" for row in table] + ["", *notes])
+
+
+def _row(name: str, lines: Sequence[Mapping[str, Any]], best: float | None) -> list[str]:
+    scores = {key: [line["recall"][key] for line in lines] for key in SCORES.values()}
+    share = f"{100 * np.mean(scores['r1']) / best:.0f} %" if best else ""
+    rounds = [[entry for entry in line["rounds"] if entry["labels"] is not None] for line in lines]
+    last = [some[-1] for some in rounds if some]
+    labels = f"{np.mean([entry['labels'] for entry in last]):.0f}" if last else ""
+    precision = _range([entry["precision"] for entry in last]) if last else ""
+    return [name, str(len(lines)), *(_range(values) for values in scores.values()), share, labels, precision]
+
+
+def _range(shares: Sequence[float]) -> str:
+    middle = f"{100 * np.mean(shares):.1f}"
+    if len(shares) == 1:
+        return middle
+    return f"{middle} ({100 * min(shares):.1f} to {100 * max(shares):.1f})"

@@ -101,10 +101,8 @@ def tone(images: Images, draws: Draws, strength: float) -> Images:
 def light_field(draws: Draws, height: int, width: int) -> Float[Tensor, "n 1 h w"]:
     """Smooth noise of unit order in three octaves: cloud shadows, patches, blotches."""
     octaves = [draws.normal(1, side, side * width // height) for side in (3, 6, 12)]
-    return sum(
-        F.interpolate(octave, size=(height, width), mode="bilinear", align_corners=False) * weight
-        for octave, weight in zip(octaves, (0.8, 0.6, 0.6), strict=True)
-    )
+    fields = [F.interpolate(octave, (height, width), mode="bilinear", align_corners=False) for octave in octaves]
+    return 0.8 * fields[0] + 0.6 * fields[1] + 0.6 * fields[2]
 
 
 def erase(images: Images, draws: Draws, *, holes: int, largest: float) -> Images:

@@ -25,9 +25,8 @@ def fit_cyclegan(
     The learning rate is constant for one half of the steps and falls linearly to 0 over the other.
     """
     torch.manual_seed(seed)
-    generators, judges = (
-        part(settings).to(device, memory_format=torch.channels_last) for part in (Generators, Discriminators)
-    )
+    generators = Generators(settings).to(device).to(memory_format=torch.channels_last)
+    judges = Discriminators(settings).to(device).to(memory_format=torch.channels_last)
     make, judge = workers.distributed(generators), workers.distributed(judges)
     optimizers = [
         torch.optim.Adam(part.parameters(), settings.learning_rate, betas=(0.5, 0.999)) for part in (generators, judges)

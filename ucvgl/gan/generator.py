@@ -45,9 +45,8 @@ class Generator(nn.Module):
             nn.Conv2d(4 * channels, 48, 3, padding=1),
             nn.PixelShuffle(4),
         )
-        last = self.layers[-2]
-        nn.init.zeros_(last.weight)
-        nn.init.zeros_(last.bias)
+        for weights in self.layers[-2].parameters():
+            nn.init.zeros_(weights)
 
     def forward(self, x: Float[Tensor, "n 3 h w"]) -> Float[Tensor, "n 3 h w"]:
         return torch.clamp(x + self.layers(x), -1.2, 1.2)
@@ -93,7 +92,7 @@ def load_generator(path: Path | str, device: torch.device | str = "cpu") -> Gene
     saved = torch.load(path, map_location="cpu", weights_only=True)
     generator = Generator(**saved["generator"])
     generator.load_state_dict(saved["state"])
-    return generator.to(device, memory_format=torch.channels_last).eval()
+    return generator.to(device).to(memory_format=torch.channels_last).eval()
 
 
 @torch.inference_mode()

@@ -100,7 +100,7 @@ def load_towers(path: Path | str, device: torch.device | str = "cpu") -> TwoTowe
     settings = Model(**{**settings, "checkpoint": "", "pretrained": False})
     towers = TwoTowers(settings, tuple(query_size), tuple(reference_size))
     towers.load_state_dict(saved["state"])
-    return towers.to(device, memory_format=torch.channels_last)
+    return towers.to(device).to(memory_format=torch.channels_last)
 
 
 @torch.inference_mode()

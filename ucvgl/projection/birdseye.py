@@ -79,8 +79,8 @@ class GroundPanorama:
             fov_deg=fov_deg,
         )
         self.seen = (x >= 0) & (x < size) & (y >= 0) & (y < size)
-        place = [np.where(self.seen, axis - 0.5, -2).astype(np.float32) for axis in (x, y)]
-        self._maps = cv2.convertMaps(*place, cv2.CV_16SC2)
+        x, y = (np.where(self.seen, axis - 0.5, -2).astype(np.float32) for axis in (x, y))
+        self._maps = cv2.convertMaps(x, y, cv2.CV_16SC2)
 
     def __call__(self, tile: UInt8[np.ndarray, "s s 3"]) -> UInt8[np.ndarray, "h w 3"]:
         panorama = cv2.remap(tile, *self._maps, interpolation=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)

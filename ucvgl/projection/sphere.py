@@ -2,8 +2,8 @@
 
 Conventions: the panorama is equirectangular, its centre column looks north, azimuth grows clockwise to the right;
 the bird's-eye view is north up, east right. Coordinates are continuous: 0 is the left or top edge of the first pixel,
-whose centre is 0.5. The printed equation 2 has two slips (`tan(fov)` for `tan(fov/2)`, and `/pi` inside the arctangent);
-these are the forms that its geometry, and the released code, follow.
+whose centre is 0.5. The printed equation 2 has two slips (`tan(fov)` for `tan(fov/2)`, and `/pi` inside the
+arctangent); these are the forms that its geometry, and the released code, follow.
 """
 
 from __future__ import annotations

@@ -24,9 +24,12 @@ def cold_start(
     if not (start / "model.pt").exists():
         start.mkdir(exist_ok=True)
         save_towers(new_towers(experiment), start / "model.pt")
+    intra = intra_view_pairs(projected, translated, experiment)
+    # Trained on fakes alone, the tile encoder forgets how to compare a fake with a tile.
+    kept = [pairs for pairs in intra if settings.intra_epochs and pairs.views[0] == "reference"]
     steps = (
-        ("intra", intra_view_pairs(projected, translated, experiment), settings.intra_epochs),
-        ("cross", fake_pairs(projected, translated, experiment), settings.cross_epochs),
+        ("intra", intra, settings.intra_epochs),
+        ("cross", fake_pairs(projected, translated, experiment) + kept, settings.cross_epochs),
     )
     for number, (name, sources, epochs) in enumerate(steps):
         if not epochs:

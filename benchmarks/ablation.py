@@ -11,7 +11,6 @@ from __future__ import annotations
 import argparse
 import json
 import logging
-import math
 import os
 import shutil
 import sys
@@ -43,8 +42,9 @@ log = logging.getLogger(__name__)
 
 FIRST_WORLD = 1000
 """World seed of training seed 0: no setting was ever chosen on these worlds."""
-INTRA_SOURCES = 3
-"""Panoramas, tiles and fakes: an epoch of intra-view contrast has three times the steps of one on fakes."""
+SOURCES = 3
+"""An epoch of the cold start takes panoramas, tiles and fakes (intra), or pairs with fakes, tiles and fakes (cross);
+without intra-view contrast an epoch of cross is the pairs with fakes alone."""
 ROWS = (
     "full", "no_bev", "no_fake", "no_intra", "no_cross", "no_mutual", "no_threshold", "no_curriculum",
     "paper_matching", "no_fake_labels", "supervised",
@@ -57,14 +57,13 @@ def changes(row: str, base: Experiment) -> dict[str, Any]:
     The step that is dropped from the cold start, or from a round, is given to what is left of it.
     """
     cold, epochs = base.cold_start, base.curriculum.epochs_per_round
-    more_cross = cold.cross_epochs + INTRA_SOURCES * cold.intra_epochs
-    more_intra = cold.intra_epochs + math.ceil(cold.cross_epochs / INTRA_SOURCES)
+    epochs_in_all = cold.intra_epochs + cold.cross_epochs
     return {
         "full": {},
         "no_bev": {"projection.bev": False},
         "no_fake": {"translation.fake": False},
-        "no_intra": {"cold_start.intra_epochs": 0, "cold_start.cross_epochs": more_cross},
-        "no_cross": {"cold_start.cross_epochs": 0, "cold_start.intra_epochs": more_intra},
+        "no_intra": {"cold_start.intra_epochs": 0, "cold_start.cross_epochs": SOURCES * epochs_in_all},
+        "no_cross": {"cold_start.cross_epochs": 0, "cold_start.intra_epochs": epochs_in_all},
         "no_mutual": {"curriculum.mutual": False},
         "no_threshold": {"curriculum.min_margin": 0, "curriculum.final_margin": 0},
         "no_curriculum": {"curriculum.relabel": False},

@@ -131,7 +131,7 @@ def embed_shard(row: Row, *, actors: list[Any]) -> Row:
         if (store, view) not in made:
             _, images = read_shard(Path(store) / row["name"])
             made[store, view] = embed(row["model"], images, view, row["turns"])
-        vectors.append(ray.get(made[store, view]) * np.float32(weight**0.5))
+        vectors.append(np.asarray(ray.get(made[store, view])) * np.float32(weight**0.5))
     path = part_path(Path(row["folder"]), Path(row["name"]))
     path.parent.mkdir(parents=True, exist_ok=True)
     aside = path.with_name(f".{path.name}.{os.getpid()}")

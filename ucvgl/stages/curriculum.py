@@ -150,14 +150,14 @@ def labelled_pairs(table: pa.Table, index: int, train: Path, fakes: Path, experi
     copies = max(1, round(len(label) / label.sum()))
     query = np.tile(queries.rows_of(np.array(table["query_id"])[label]), copies)
     reference = np.tile(references.rows_of(np.array(table["reference_id"])[label]), copies)
-    views, smoothing = ("query", "reference"), settings.label_smoothing
-    pairs = Pairs("label", views, (queries.folder, references.folder), query, reference, smoothing)
+    stores, smoothing = (queries.folder, references.folder), settings.label_smoothing
+    pairs = Pairs("label", ("query", "reference"), stores, query, reference, smoothing)
     if label.mean() >= settings.dustbin_share:
         pairs = _with_dustbin(pairs, queries.rows_of(np.array(table["query_id"])[~label]), index, experiment)
     if not settings.fake_labels:
         return [pairs]
-    stores = (fakes, references.folder)
-    return [pairs, Pairs("fake_label", ("reference", "reference"), stores, query, reference, smoothing)]
+    fake = Pairs("fake_label", ("reference", "reference"), (fakes, stores[1]), query, reference, smoothing)
+    return [pairs, fake]
 
 
 def _with_dustbin(pairs: Pairs, unlabelled: np.ndarray, index: int, experiment: Experiment) -> Pairs:

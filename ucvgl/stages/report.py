@@ -15,6 +15,7 @@ from ucvgl.contrast.augment import Draws
 from ucvgl.contrast.fit import augment
 from ucvgl.data.image_store import ImageStore
 from ucvgl.metrics import read_metrics
+from ucvgl.model.towers import View
 from ucvgl.plan import unsupervised
 from ucvgl.presets import synthetic
 from ucvgl.record import DONE, read_record
@@ -109,7 +110,8 @@ def _first_batch(projected: Path, fakes: Path, experiment: Experiment) -> list[t
     draws = Draws((experiment.seed, 0), SHEET, slice(0, SHEET))
     quarters, flip = draws.choice(4), draws.chance(0.5)
     sides = []
-    for store, view in ((projected / "train" / "queries", "query"), (fakes, "reference")):
+    stores: list[tuple[Path, View]] = [(projected / "train" / "queries", "query"), (fakes, "reference")]
+    for store, view in stores:
         images = torch.from_numpy(ImageStore(store).read(range(SHEET))).permute(0, 3, 1, 2).float() / 255
         images = augment(images, view, draws, quarters, flip, experiment.contrast).clamp(0, 1)
         sides.append((images.permute(0, 2, 3, 1) * 255).byte().numpy())

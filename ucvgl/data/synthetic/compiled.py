@@ -23,5 +23,5 @@ def kernel(function: Callable[..., Any]) -> Callable[..., Any]:
     """Compile a function for arrays and numbers; it frees the GIL."""
     plain = inspect.unwrap(function)  # tests wrap annotated functions in shape checks
     compiled = njit(cache=True, nogil=True, error_model="numpy")(plain)
-    compiled._cache._cache_file._source_stamp = _STAMP
+    compiled._cache._cache_file._source_stamp = _STAMP  # pyright: ignore[reportAttributeAccessIssue]
     return compiled

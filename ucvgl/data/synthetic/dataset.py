@@ -27,6 +27,7 @@ from ucvgl.data.synthetic.tile import render_tile
 from ucvgl.data.synthetic.world import build_world, places
 from ucvgl.types import Catalog
 
+Split = Literal["train", "validation"]
 PLACES_PER_WORLD = 500
 RENDERER = 5
 """Raise it when the same settings give other pictures."""
@@ -37,7 +38,7 @@ METRES_PER_DEGREE = 111_320.0
 class WorldPlan:
     """One world to render: the unit of parallel work and of resuming."""
 
-    split: Literal["train", "validation"]
+    split: Split
     seed: int
     places: int
 
@@ -52,7 +53,8 @@ def plan(settings: Synthetic) -> list[WorldPlan]:
             "synthetic.queries_without_reference and references_without_query are more than 1 together"
         )
     worlds = []
-    for split, total in (("train", settings.train_places), ("validation", settings.validation_places)):
+    totals: list[tuple[Split, int]] = [("train", settings.train_places), ("validation", settings.validation_places)]
+    for split, total in totals:
         for number, first in enumerate(range(0, total, PLACES_PER_WORLD)):
             seed = int(_digest(settings.seed, split, number), 16) % 2**31
             worlds.append(WorldPlan(split, seed, min(PLACES_PER_WORLD, total - first)))

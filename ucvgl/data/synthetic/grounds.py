@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+# pyright: reportCallIssue=false
+# It cannot know how many numbers an array unpacks to.
+
 import math
 
 import numpy as np

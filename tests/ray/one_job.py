@@ -18,7 +18,7 @@ JOB_S = 600
 
 @dataclass(frozen=True)
 class Job:
-    """The preset `tiny` with given images.
+    """The preset `tiny` with given images, and one thread to train: two of a small network only wait for each other.
 
     Args:
         images: root of the rendered worlds, the same for all runs.
@@ -50,7 +50,13 @@ class Job:
         wait_until(lambda: not processes_with(f"RAY_TMPDIR={self.ray}"))
 
     def _begin(self, run: Path, *flags: str) -> subprocess.Popen[str]:
-        job = [sys.executable, str(ROOT / "jobs" / "unsupervised.py"), "tiny", f"--run={run}"]
+        job = [
+            sys.executable,
+            str(ROOT / "jobs" / "unsupervised.py"),
+            "tiny",
+            f"--run={run}",
+            "--resources.train-cpus=1",
+        ]
         mine = {name: value for name, value in os.environ.items() if not name.startswith("RAY_")}
         needed = {"PYTHONPATH": str(ROOT), "RAY_TMPDIR": str(self.ray), "RAY_AUTH_MODE": "disabled"}
         with log_path(run).open("a") as log:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 # pyright: reportCallIssue=false
 # It cannot know how many numbers an array unpacks to.
-
 import math
 
 import numpy as np

@@ -14,7 +14,7 @@ class Residual(nn.Module):
         self.conv = nn.Conv2d(channels, channels, 3, padding=1)
 
     def forward(self, x: Tensor) -> Tensor:
-        return x + F.relu(self.conv(self.norm(x)))
+        return x + F.relu_(self.conv(self.norm(x)))
 
 
 class Strided(nn.Module):
@@ -27,12 +27,12 @@ class Strided(nn.Module):
         self.channels = channels
         self.layers = nn.Sequential(
             nn.Conv2d(3, width, 4, stride=2, padding=1),
-            nn.ReLU(),
+            nn.ReLU(inplace=True),
             nn.Conv2d(width, 2 * width, 4, stride=2, padding=1),
-            nn.ReLU(),
+            nn.ReLU(inplace=True),
             Residual(2 * width),
             nn.Conv2d(2 * width, 4 * width, 4, stride=2, padding=1),
-            nn.ReLU(),
+            nn.ReLU(inplace=True),
             Residual(4 * width),
             Residual(4 * width),
             nn.GroupNorm(8, 4 * width),

@@ -105,7 +105,7 @@ def load_towers(path: Path | str, device: torch.device | str = "cpu") -> TwoTowe
 
 @torch.inference_mode()
 def embed(
-    towers: TwoTowers, images: UInt8[np.ndarray, "n h w 3"], view: View, *, turns: int = 1, batch: int = 256
+    towers: TwoTowers, images: UInt8[np.ndarray, "n h w 3"], view: View, *, turns: int = 1, batch: int = 128
 ) -> Float[np.ndarray, "n d"]:
     """Unit-norm descriptors of images of one view.
 

@@ -24,14 +24,14 @@ def test_no_argument_is_the_demo() -> None:
 
 def test_a_flag_beats_the_file_and_the_file_beats_the_preset(tmp_path: Path) -> None:
     config = tmp_path / "mine.yaml"
-    config.write_text("curriculum: {min_margin: 0.02, rounds: 3}")
-    invocation = resolve(["tiny", "--config", str(config), "--curriculum.min-margin", "0.01"])
+    config.write_text("curriculum: {min_margin: 0.02, rounds: 2}")
+    invocation = resolve(["tiny", "--config", str(config), "--curriculum.min-margin", "0.03"])
     curriculum, preset = invocation.experiment.curriculum, PRESETS["tiny"]().curriculum
-    assert (curriculum.min_margin, curriculum.rounds) == (0.01, 3)
+    assert (curriculum.min_margin, curriculum.rounds) == (0.03, 2)
     assert curriculum.epochs_per_round == preset.epochs_per_round
     assert invocation.changed == [
-        ("curriculum.rounds", preset.rounds, 3),
-        ("curriculum.min_margin", preset.min_margin, 0.01),
+        ("curriculum.rounds", preset.rounds, 2),
+        ("curriculum.min_margin", preset.min_margin, 0.03),
     ]
 
 

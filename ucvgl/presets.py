@@ -42,11 +42,11 @@ def tiny() -> Experiment:
             panorama_width=128,
             tile_size=32,
         ),
-        translation=Translation(steps=60, batch=8, channels=8, blocks=1),
+        translation=Translation(steps=100, batch=8, channels=8, blocks=1),
         model=Model(channels=32, safa_heads=4),
-        contrast=Contrast(batch=64),
-        cold_start=ColdStart(intra_epochs=6, cross_epochs=4),
-        curriculum=Curriculum(rounds=3, epochs_per_round=2),
+        contrast=Contrast(batch=32, average_decay=0.9),
+        cold_start=ColdStart(intra_epochs=8, cross_epochs=2),
+        curriculum=Curriculum(rounds=3, epochs_per_round=4),
         resources=Resources(images_per_shard=64),
     )
 

@@ -3,7 +3,7 @@ import math
 import numpy as np
 import pytest
 
-from ucvgl.projection.birdseye import BirdsEye, GroundPanorama
+from ucvgl.projection.birdseye import BirdsEye
 from ucvgl.projection.sphere import focal_length
 
 FOV = 160.0
@@ -83,19 +83,6 @@ def test_a_panorama_that_starts_below_the_horizon_leaves_the_far_ground_black():
     assert far.any()
     assert (bev[far] == 0).all()
     assert (bev[~far] == 200).all()
-
-
-def test_a_tile_laid_on_the_ground_looks_from_above_like_itself():
-    tile = smooth(64, 64, seed=1)
-    look = GroundPanorama(64, 256, 1024, fov_deg=FOV)
-    panorama = look(tile)
-    assert panorama.shape == (256, 1024, 3)
-    assert not look.seen[:128].any()
-    assert not panorama[~look.seen].any()
-    assert look.seen[-1].all()
-    again = BirdsEye(64, 256, 1024, fov_deg=FOV)(panorama).astype(int)
-    inside = np.hypot(*offsets(64)) < 24  # farther out, pixels of the panorama are long
-    assert np.abs(again - tile)[inside].max() < 8
 
 
 @pytest.mark.parametrize("fov_deg", [0.0, 180.0, -5.0, float("nan")])

@@ -1,4 +1,4 @@
-"""Panorama to bird's-eye view and back, by sampling grids that are computed once per geometry."""
+"""Panorama to bird's-eye view, by a sampling grid that is computed once per geometry."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 from jaxtyping import UInt8
 
-from ucvgl.projection.sphere import bev_of_panorama, panorama_of_bev
+from ucvgl.projection.sphere import panorama_of_bev
 
 
 class BirdsEye:
@@ -59,30 +59,3 @@ class BirdsEye:
         bev = cv2.remap(wrapped, *self._maps, interpolation=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
         bev[self._unseen] = 0
         return bev
-
-
-class GroundPanorama:
-    """Callable that lays a tile on the ground and looks at it: the inverse of `BirdsEye`, for full-sphere panoramas.
-
-    Returns the panorama and where it shows the tile; the rest (sky, and ground beyond the tile's edge) is black.
-    """
-
-    def __init__(self, size: int, panorama_height: int, panorama_width: int, *, fov_deg: float) -> None:
-        column, row = np.meshgrid(np.arange(panorama_width) + 0.5, np.arange(panorama_height) + 0.5)
-        x, y = bev_of_panorama(
-            column,
-            row,
-            bev_width=size,
-            bev_height=size,
-            panorama_width=panorama_width,
-            panorama_height=panorama_height,
-            fov_deg=fov_deg,
-        )
-        self.seen = (x >= 0) & (x < size) & (y >= 0) & (y < size)
-        x, y = (np.where(self.seen, axis - 0.5, -2).astype(np.float32) for axis in (x, y))
-        self._maps = cv2.convertMaps(x, y, cv2.CV_16SC2)
-
-    def __call__(self, tile: UInt8[np.ndarray, "s s 3"]) -> UInt8[np.ndarray, "h w 3"]:
-        panorama = cv2.remap(tile, *self._maps, interpolation=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-        panorama[~self.seen] = 0
-        return panorama

@@ -1,4 +1,4 @@
-"""Where a bird's-eye-view pixel lies on the panorama, and back (UCVGL equation 2, corrected).
+"""Where a bird's-eye-view pixel lies on the panorama (UCVGL equation 2, corrected).
 
 Conventions: the panorama is equirectangular, its centre column looks north, azimuth grows clockwise to the right;
 the bird's-eye view is north up, east right. Coordinates are continuous: 0 is the left or top edge of the first pixel,
@@ -38,24 +38,3 @@ def panorama_of_bev(
     column = (1 - np.arctan2(west, north) / math.pi) * panorama_width / 2
     row = (0.5 + np.arctan2(focal_length(bev_width, fov_deg), distance) / math.pi) * panorama_height
     return column, row
-
-
-def bev_of_panorama(
-    column: Float[np.ndarray, "..."],
-    row: Float[np.ndarray, "..."],
-    *,
-    bev_width: int,
-    bev_height: int,
-    panorama_width: int,
-    panorama_height: int,
-    fov_deg: float,
-) -> tuple[Float[np.ndarray, "..."], Float[np.ndarray, "..."]]:
-    """BEV point that a panorama point below the horizon falls on: the inverse of `panorama_of_bev`.
-
-    Points at or above the horizon have no place on the ground plane: NaN.
-    """
-    azimuth = (column / panorama_width - 0.5) * 2 * math.pi
-    depression = (row / panorama_height - 0.5) * math.pi
-    with np.errstate(divide="ignore", invalid="ignore"):
-        distance = np.where(depression > 0, focal_length(bev_width, fov_deg) / np.tan(depression), np.nan)
-    return bev_width / 2 + distance * np.sin(azimuth), bev_height / 2 - distance * np.cos(azimuth)

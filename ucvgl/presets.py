@@ -18,7 +18,8 @@ from ucvgl.config import (
 def synthetic() -> Experiment:
     """The demo on the embedded world: `python jobs/unsupervised.py`.
 
-    Minutes on two cores, no GPU and no download; the recall climbs round by round without a label.
+    Two cores, no GPU and no download, under 20 minutes on a machine that does other things as well. Measured on world 0:
+    R@1 4.6 after the cold start, 74.4 after ten rounds, 500 queries x 500 references.
     """
     return Experiment()
 
@@ -26,7 +27,7 @@ def synthetic() -> Experiment:
 def tiny() -> Experiment:
     """Every stage once, for tests: `python jobs/unsupervised.py tiny`.
 
-    About a minute through a local Ray, most of it starting workers; recall rises far above chance, no further.
+    One to two minutes through a local Ray, half of it starting workers; recall rises far above chance.
     """
     return Experiment(
         dataset=Dataset(

@@ -18,7 +18,7 @@ from ucvgl.config import (
 def synthetic() -> Experiment:
     """The demo on the embedded world: `python jobs/unsupervised.py`.
 
-    Two cores, no GPU and no download, under 20 minutes on a machine that does other things as well. Measured on world 0:
+    Two cores, no GPU, no download; under 20 minutes on a machine that does other things as well. Measured on world 0:
     R@1 4.6 after the cold start, 74.4 after ten rounds, 500 queries x 500 references.
     """
     return Experiment()

@@ -4,7 +4,7 @@ import torch
 
 from ucvgl.config import Model, Resources
 from ucvgl.data.image_store import ImageStore, write_shard
-from ucvgl.distributed.embed import EmbedJob, EmbedPool, parts_of, read_embeddings
+from ucvgl.distributed.embed import EmbedJob, EmbedPool, Look, parts_of, read_embeddings
 from ucvgl.distributed.translate import translate_images
 from ucvgl.gan.generator import Generator, save_generator, translate
 from ucvgl.model.towers import TwoTowers, embed, save_towers
@@ -60,7 +60,7 @@ def test_one_call_embeds_both_views_with_several_models(cluster, tmp_path):
         models.append(TwoTowers(Model(channels=16, safa_heads=2), (16, 64), (16, 16)))
         save_towers(models[-1], tmp_path / f"{seed}.pt")
     jobs = {
-        (seed, view): EmbedJob(store.folder, tmp_path / f"{seed}.pt", view, tmp_path / f"{seed}-{view}")
+        (seed, view): EmbedJob((Look(store.folder, view),), tmp_path / f"{seed}.pt", tmp_path / f"{seed}-{view}")
         for seed in range(2)
         for view, store in stores.items()
     }
@@ -68,7 +68,7 @@ def test_one_call_embeds_both_views_with_several_models(cluster, tmp_path):
     with EmbedPool(RESOURCES) as pool:
         pool.embed(list(jobs.values()))
         for (seed, view), job in jobs.items():
-            found = read_embeddings(job.store, job.folder)
+            found = read_embeddings(stores[view].folder, job.folder)
             assert found.id.tolist() == stores[view].ids.tolist()
             whole = embed(models[seed], stores[view].read(range(len(stores[view]))), view)
             np.testing.assert_allclose(found.vector, whole, atol=0.01)  # bfloat16
@@ -84,4 +84,24 @@ def test_one_call_embeds_both_views_with_several_models(cluster, tmp_path):
 def test_a_model_that_cannot_be_read_is_an_error_that_names_it(cluster, tmp_path):
     store = write_store(tmp_path / "queries", (16, 64, 3), [2], seed=1)
     with EmbedPool(RESOURCES) as pool, pytest.raises(Exception, match="absent.pt"):
-        pool.embed([EmbedJob(store.folder, tmp_path / "absent.pt", "query", tmp_path / "out")])
+        pool.embed([EmbedJob((Look(store.folder, "query"),), tmp_path / "absent.pt", tmp_path / "out")])
+
+
+def test_two_looks_weigh_their_similarities(cluster, tmp_path):
+    stores = {
+        "query": write_store(tmp_path / "queries", (16, 64, 3), [3, 2], seed=1),
+        "reference": write_store(tmp_path / "fakes", (16, 16, 3), [3, 2], seed=2),
+    }
+    towers = TwoTowers(Model(channels=16, safa_heads=2), (16, 64), (16, 16))
+    save_towers(towers, tmp_path / "model.pt")
+    weights = {"query": 0.25, "reference": 0.75}
+    looks = tuple(Look(store.folder, view, weights[view]) for view, store in stores.items())
+    with EmbedPool(RESOURCES) as pool:
+        pool.embed([EmbedJob(looks, tmp_path / "model.pt", tmp_path / "out")])
+    found = read_embeddings(stores["query"].folder, tmp_path / "out").vector
+
+    expected = 0
+    for view, store in stores.items():
+        alone = embed(towers, store.read(range(5)), view)
+        expected = expected + weights[view] * alone @ alone.T
+    np.testing.assert_allclose(found @ found.T, expected, atol=0.01)

@@ -179,7 +179,9 @@ class Resources:
     """Actors that run a network over images: translation and embedding."""
     model_gpus: float = 0.4
     search_workers: int = 2
-    """Actors that hold embedding shards and match."""
+    """Actors that match."""
+    search_rows: int = 100_000
+    """References that such an actor holds at a time."""
     images_per_shard: int = 512
 
 

@@ -104,6 +104,7 @@ LIMITS = {
     "resources.model_workers": COUNT,
     "resources.model_gpus": NOT_NEGATIVE,
     "resources.search_workers": COUNT,
+    "resources.search_rows": COUNT,
     "resources.images_per_shard": COUNT,
     "seed": COUNT_OR_NONE,
 }

@@ -39,6 +39,17 @@ def assert_same(found: TwoSided, expected: TwoSided):
         np.testing.assert_array_equal(getattr(found, name), value, err_msg=name)
 
 
+ways = st.fixed_dictionaries(
+    {
+        "block": st.integers(1, 200),
+        "tile": st.integers(1, 200),
+        "threads": st.integers(1, 3),
+        "dtype": st.sampled_from([torch.bfloat16, torch.float32]),
+    }
+)
+"""How to go about it, which must not matter."""
+
+
 def in_shards(queries, references, k, draw) -> TwoSided:
     """Matched shard by shard with tiles of any size, and merged in any order and grouping."""
     parts = []
@@ -48,8 +59,7 @@ def in_shards(queries, references, k, draw) -> TwoSided:
         reference_cuts = [0, *sorted(reference_cuts), len(references)]
         for left, right in zip(reference_cuts, reference_cuts[1:], strict=False):
             shard = queries[top:bottom], references[left:right]
-            tile = draw(st.integers(16, 160))
-            parts.append(two_sided_topk(*shard, k=k, tile=tile, query_start=top, reference_start=left))
+            parts.append(two_sided_topk(*shard, k=k, query_start=top, reference_start=left, **draw(ways)))
     parts = draw(st.permutations(parts))
     cut = draw(st.integers(0, len(parts)))
     groups = [group for group in (parts[:cut], parts[cut:]) if group]
@@ -66,7 +76,7 @@ def test_any_tiles_sharding_and_order_agree_with_sorting_all_scores_when_ties_ar
     queries = integers(n, dimension, seed, largest=largest)
     references = integers(m, dimension, seed + 1, largest=largest)
     expected = oracle(queries, references, k)
-    assert_same(two_sided_topk(queries, references, k=k, tile=draw(st.integers(1, 200))), expected)
+    assert_same(two_sided_topk(queries, references, k=k, **draw(ways)), expected)
     assert_same(in_shards(queries, references, k, draw), expected)
 
 

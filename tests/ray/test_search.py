@@ -8,7 +8,7 @@ import pytest
 import ray
 
 from ucvgl.config import Resources
-from ucvgl.distributed.search import SearchPool, read_rows
+from ucvgl.distributed.search import SearchPool, Stored
 from ucvgl.matching.topk import TwoSided, two_sided_topk
 
 
@@ -32,13 +32,13 @@ def assert_same(found: TwoSided, expected: TwoSided):
         np.testing.assert_array_equal(getattr(found, name), value, err_msg=name)
 
 
-@pytest.mark.parametrize("workers", [1, 3])
-def test_any_number_of_workers_and_parts_finds_what_one_process_finds(cluster, tmp_path, workers):
+@pytest.mark.parametrize(("workers", "rows"), [(1, 1000), (3, 1000), (2, 9)])
+def test_any_number_of_workers_shards_and_parts_finds_what_one_process_finds(cluster, tmp_path, workers, rows):
     queries, references, few = integers(103, 0), integers(71, 1), integers(2, 2)
     query_parts = write_parts(tmp_path / "q", queries, [40, 1, 62])
     reference_parts = write_parts(tmp_path / "r", references, [30, 41])
     few_parts = write_parts(tmp_path / "few", few, [2])
-    with SearchPool(Resources(search_workers=workers)) as pool:
+    with SearchPool(Resources(search_workers=workers, search_rows=rows)) as pool:
         assert_same(pool.match(query_parts, reference_parts, k=3), two_sided_topk(queries, references, k=3))
         # The pool is used again, as the next round does, with other references, and with fewer than workers.
         assert_same(pool.match(reference_parts, query_parts), two_sided_topk(references, queries))
@@ -46,9 +46,9 @@ def test_any_number_of_workers_and_parts_finds_what_one_process_finds(cluster, t
 
 
 def test_killing_a_worker_in_the_middle_changes_nothing(cluster, tmp_path):
-    queries, references = integers(24_000, 0), integers(4_000, 1)
-    paths = write_parts(tmp_path / "q", queries, [400] * 60), write_parts(tmp_path / "r", references, [4_000])
-    with SearchPool(Resources(search_workers=2)) as pool:
+    queries, references = integers(60_000, 0), integers(8_000, 1)
+    paths = write_parts(tmp_path / "q", queries, [400] * 150), write_parts(tmp_path / "r", references, [8_000])
+    with SearchPool(Resources(search_workers=2, search_rows=2_000)) as pool:
         first = ray.get(pool.actors[0].pid.remote())
         killer = threading.Timer(0.5, os.kill, (first, signal.SIGKILL))
         killer.start()
@@ -61,6 +61,8 @@ def test_killing_a_worker_in_the_middle_changes_nothing(cluster, tmp_path):
 
 def test_rows_are_read_across_parts(tmp_path):
     vectors = integers(10, 0)
-    parts = [str(path) for path in write_parts(tmp_path / "v", vectors, [3, 4, 3])]
-    for begin, end in [(0, 10), (0, 3), (2, 8), (7, 10), (4, 5)]:
-        np.testing.assert_array_equal(read_rows(parts, (begin, end)), vectors[begin:end])
+    stored = Stored.of(write_parts(tmp_path / "v", vectors, [3, 0, 4, 3]))
+    assert len(stored) == 10
+    for begin, end in [(0, 10), (0, 3), (2, 8), (3, 7), (7, 10), (4, 5), (4, 4)]:
+        np.testing.assert_array_equal(stored.read(begin, end), vectors[begin:end])
+    assert len(Stored.of([])) == 0

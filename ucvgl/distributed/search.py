@@ -1,20 +1,31 @@
-"""Exact two-sided search by a pool of actors: each holds a range of references, the queries stream past."""
+"""Exact two-sided search by a pool of actors: each holds shards of the references, the queries stream past.
+
+First every shard meets all queries and says, per query, what its k best scores reach. So the driver knows what the
+best of all shards reach, and each shard scores only the pairs that come near it. Between driver and actors pass a few
+numbers per query and shard, and never a vector: actors map the parts that the embedders wrote into their memory.
+"""
 
 from __future__ import annotations
 
 import os
+import uuid
+from bisect import bisect_right
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import ray
-import torch
 
 from ucvgl.config import Resources
 from ucvgl.distributed.cluster import threads_each
-from ucvgl.matching.topk import TwoSided, merge, two_sided_topk
+from ucvgl.distributed.progress import Progress
+from ucvgl.matching.best import Best
+from ucvgl.matching.search import BLOCK, Found, Search, kth_reached, mean
+from ucvgl.matching.topk import TwoSided
 
 Range = tuple[int, int]
 
@@ -22,43 +33,107 @@ IN_FLIGHT = 2
 """Calls queued per actor: one runs while the next one waits."""
 
 
-MERGED_AT_ONCE = 64
-"""Partial results kept until they are merged: bounds the driver's memory."""
+@dataclass(frozen=True)
+class Stored:
+    """Vectors on disk: `.npy` parts, float32 [n d], and the number that follows the last row of each."""
+
+    parts: tuple[str, ...]
+    ends: tuple[int, ...]
+
+    @staticmethod
+    def of(parts: Sequence[Path]) -> Stored:
+        counts = (len(np.load(part, mmap_mode="r")) for part in parts)
+        return Stored(tuple(map(str, parts)), tuple(accumulate(counts)))
+
+    def __len__(self) -> int:
+        return self.ends[-1] if self.ends else 0
+
+    def read(self, start: int, stop: int) -> np.ndarray:
+        """Rows `start:stop`, opening no part that holds none of them; a view of the file where one part has all."""
+        found = []
+        for number in range(bisect_right(self.ends, start), len(self.parts)):
+            first = self.ends[number - 1] if number else 0
+            if first >= stop and found:
+                break
+            vectors = np.load(self.parts[number], mmap_mode="r")
+            found.append(vectors[max(start - first, 0) : max(stop - first, 0)])
+        return found[0] if len(found) == 1 else np.concatenate(found or [np.empty((0, 0), np.float32)])
 
 
-class Shard:
-    """Actor that matches query parts against its range of references.
+@dataclass(frozen=True)
+class Task:
+    """A shard of one search.
 
-    Every call says what to load, so an actor that Ray restarts elsewhere lacks nothing of the one that died.
+    Args:
+        search: name of the search; vectors do not change during it.
+        shard: its references.
+    """
+
+    search: str
+    queries: Stored
+    references: Stored
+    shard: Range
+    k: int
+
+
+class Searcher:
+    """Actor that lets queries meet shards of references.
+
+    Every call says all that is needed to do it, so an actor that Ray restarts elsewhere lacks nothing of the one that
+    died: it does that one's shards again, and no other's.
     """
 
     def __init__(self, threads: int) -> None:
-        torch.set_num_threads(threads)
-        self._held: tuple[tuple[str, ...], Range] | None = None
-        self._references = np.empty((0, 0), np.float32)
+        self._threads = threads
+        self._search = ""
+        self._begun: dict[Range, Search] = {}
+        self._at_work: Range | None = None
 
-    def match(
-        self, queries: str, query_start: int, references: tuple[str, ...], rows: Range, k: int
-    ) -> TwoSided:
-        if self._held != (references, rows):
-            self._references = read_rows(references, rows)
-            self._held = (references, rows)
-        return two_sided_topk(
-            np.load(queries), self._references, k=k, query_start=query_start, reference_start=rows[0]
-        )
+    def meet(self, task: Task, queries: Range) -> np.ndarray:
+        """Per query of a range, k numbers that its scores with the shard reach, float32."""
+        return self._open(task).meet(task.queries.read(*queries), queries[0])
+
+    def found(self, task: Task, queries: Sequence[Range], lower: np.ndarray) -> Found:
+        """What the shard has for these ranges of queries, where `lower` is what k scores of each query reach."""
+        if any(not self._has_met(task, some[0]) for some in queries):  # the one that met them has died
+            for some in queries:
+                self.meet(task, some)
+        search = self._begun.pop(task.shard)
+        return search.found(task.queries.read, task.references.read(*task.shard), lower)
 
     def pid(self) -> int:
         """Of the process that holds the references now."""
         return os.getpid()
 
+    def _has_met(self, task: Task, start: int) -> bool:
+        return self._search == task.search and task.shard in self._begun and self._begun[task.shard].met(start)
+
+    def _open(self, task: Task) -> Search:
+        if self._search != task.search:
+            self._search, self._begun = task.search, {}
+        if self._at_work is not None and self._at_work != task.shard and self._at_work in self._begun:
+            self._begun[self._at_work].rest()
+        self._at_work = task.shard
+        if task.shard not in self._begun or self._begun[task.shard].resting:
+            centre = mean(task.queries.read(0, min(len(task.queries), BLOCK)))
+            references = task.references.read(*task.shard)
+            self._begun[task.shard] = Search(references, centre, k=task.k, threads=self._threads, start=task.shard[0])
+        return self._begun[task.shard]
+
 
 class SearchPool:
-    """A context manager over the actors; one pool serves any number of searches."""
+    """A context manager over the actors; one pool serves any number of searches.
+
+    Args:
+        resources: `search_workers` actors hold at most `search_rows` references each at a time, and shards of a
+            larger set one after the other.
+    """
 
     def __init__(self, resources: Resources) -> None:
-        actor = ray.remote(num_cpus=1, max_restarts=-1, max_task_retries=-1)(Shard)
-        count = resources.search_workers
-        self.actors: list[Any] = [actor.remote(threads_each(count)) for _ in range(count)]
+        actor = ray.remote(num_cpus=1, max_restarts=-1, max_task_retries=-1)(Searcher)
+        count, self._shard_rows = resources.search_workers, resources.search_rows
+        self._threads = threads_each(count)
+        self.actors: list[Any] = [actor.remote(self._threads) for _ in range(count)]
 
     def __enter__(self) -> SearchPool:
         return self
@@ -70,50 +145,60 @@ class SearchPool:
     def match(self, query_parts: Sequence[Path], reference_parts: Sequence[Path], *, k: int = 2) -> TwoSided:
         """The best k references of every query and the best k queries of every reference.
 
-        The answer is that of `two_sided_topk` on the whole, bit for bit, with any number of actors.
-        Parts are `.npy` files, float32 [n d], that must not change under the name they have.
+        The answer is that of `two_sided_topk` on the whole, bit for bit, with any number of actors and shards.
+        Parts are `.npy` files, float32 [n d], that must not change during the search.
         """
-        references = tuple(map(str, reference_parts))
-        query_starts = np.cumsum([0, *map(count_rows, query_parts)])[:-1].tolist()
-        total = sum(map(count_rows, reference_parts))
-        ranges = [
-            (total * i // len(self.actors), total * (i + 1) // len(self.actors))
-            for i in range(len(self.actors))
-        ]
-        holders = [
-            (actor, rows) for actor, rows in zip(self.actors, ranges, strict=True) if rows[0] < rows[1]
-        ]
-        calls = (
-            (actor, (str(part), start, references, rows, k))
-            for part, start in zip(query_parts, query_starts, strict=True)
-            for actor, rows in holders
-        )
-        best: list[TwoSided] = []
-        for part in self._results(calls, IN_FLIGHT * len(holders)):
-            best.append(part)
-            if len(best) == MERGED_AT_ONCE:
-                best = [merge(best)]
-        return merge(best)
+        queries, references = Stored.of(query_parts), Stored.of(reference_parts)
+        name = uuid.uuid4().hex
+        tasks = [Task(name, queries, references, shard, k) for shard in self._shards(len(references))]
+        step = BLOCK * max(2, self._threads)
+        ranges = [(start, min(start + step, len(queries))) for start in range(0, len(queries), step)]
+        lower = self._meet(tasks, ranges, len(queries), k)
+        rows, columns = Best(len(queries), k), Best(len(references), k)
+        for found in self._found(tasks, ranges, lower):
+            rows.insert(found.query, found.score, found.reference)
+            part = slice(found.reference_start, found.reference_start + len(found.columns.score))
+            columns.score[part], columns.index[part] = found.columns.score, found.columns.index
+        return TwoSided(0, 0, rows.score, rows.index, columns.score, columns.index)
 
-    def _results(self, calls: Iterator[tuple[Any, tuple]], in_flight: int) -> Iterator[TwoSided]:
+    def _shards(self, count: int) -> list[Range]:
+        """As many for every actor, none empty."""
+        shards = -(-count // (len(self.actors) * self._shard_rows)) * len(self.actors)
+        cuts = [count * i // shards for i in range(shards + 1)] if shards else []
+        return [(low, high) for low, high in zip(cuts, cuts[1:], strict=False) if low < high]
+
+    def _meet(self, tasks: Sequence[Task], ranges: Sequence[Range], count: int, k: int) -> np.ndarray:
+        """Let all queries meet all shards; what k scores of each query reach."""
+        reach = np.full((count, k), -np.inf, np.float32)
+        progress = Progress("match", sum(task.shard[1] - task.shard[0] for task in tasks) * count, unit="pairs")
+        waves = range(0, len(tasks), len(self.actors))
+        order = [
+            (worker, wave + worker, some)
+            for wave in waves
+            for some in ranges
+            for worker in range(min(len(self.actors), len(tasks) - wave))
+        ]
+        calls = ((self.actors[worker].meet, (tasks[number], some)) for worker, number, some in order)
+        for (_, number, some), part in zip(order, self._results(calls), strict=True):
+            both = np.concatenate([reach[slice(*some)], part], axis=1)
+            reach[slice(*some)] = -np.partition(-both, k - 1, axis=1)[:, :k]
+            low, high = tasks[number].shard
+            progress.advance((some[1] - some[0]) * (high - low))
+        return kth_reached(reach, k)
+
+    def _found(self, tasks: Sequence[Task], ranges: Sequence[Range], lower: np.ndarray) -> Iterator[Found]:
+        shared = ray.put(lower)
+        workers = [self.actors[number % len(self.actors)] for number in range(len(tasks))]
+        return self._results(
+            (actor.found, (task, ranges, shared)) for actor, task in zip(workers, tasks, strict=True)
+        )
+
+    def _results(self, calls: Iterable[tuple[Any, tuple]]) -> Iterator[Any]:
+        """The results of actor calls, in order, with few in flight."""
         waiting: deque = deque()
-        for actor, arguments in calls:
-            if len(waiting) >= in_flight:
+        for method, arguments in calls:
+            if len(waiting) >= IN_FLIGHT * len(self.actors):
                 yield ray.get(waiting.popleft())
-            waiting.append(actor.match.remote(*arguments))
+            waiting.append(method.remote(*arguments))
         while waiting:
             yield ray.get(waiting.popleft())
-
-
-def count_rows(part: Path | str) -> int:
-    return len(np.load(part, mmap_mode="r"))
-
-
-def read_rows(parts: Sequence[str], rows: Range) -> np.ndarray:
-    """Rows `rows[0]:rows[1]` of the concatenated parts, reading no other."""
-    found, start = [], 0
-    for part in parts:
-        vectors = np.load(part, mmap_mode="r")
-        found.append(vectors[max(rows[0] - start, 0) : max(rows[1] - start, 0)])
-        start += len(vectors)
-    return np.ascontiguousarray(np.concatenate(found))

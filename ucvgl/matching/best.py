@@ -1,17 +1,11 @@
-"""The best k partners of each of many vectors: float32 products rule pairs out, float64 scores decide.
+"""The best k partners of each of many vectors: scores decide, and float32 products rule pairs out.
 
 The score of a pair is `exact_scores`: a float64 number that depends on its two vectors alone. Equal scores go
 to the lowest index. So the order in which tiles arrive, and how they are cut, cannot change an answer by a
 single bit.
 
-For the float32 product f of vectors q and r, its exact value p, and u = 2^-24, any order of summation, with
-or without fused multiply-add, gives (Higham 2002, section 3.1; then Cauchy-Schwarz)
-
-    |f - p| <= gamma_d sum_i |q_i r_i| <= gamma_d |q| |r|,    gamma_d = d u / (1 - d u),
-
-plus at most d 2^-124 where terms underflow. The score s is closer to p than u |q| |r|; taking d + 2 for d
-covers that and the rounding of norms and thresholds. So |f - s| <= b = gamma_{d+2} |q| max|r| + d 2^-124, and
-of a row of a tile only these pairs need a score (`Best.update`):
+`Best.update` serves tiles in which so many pairs are nearly as good as the best that a coarser product tells
+nothing. With b the bound of `ucvgl.matching.rounded.error_bounds` for float32, only these pairs of a row need a score:
 
 * Where k pairs of the tile have f >= t, these have s >= t - b. A pair with f < t - 2 b has s < t - b: out.
 * Where k pairs with s >= t are known from before, a pair with f < t - b has s < t: out.
@@ -23,11 +17,13 @@ import numpy as np
 import torch
 from jaxtyping import Float, Float32, Int
 
+from ucvgl.compiled import kernel
+
 GROUP = 32
 """Columns of a tile of which first only the maximum is looked at; not neighbours, but evenly spread."""
 
-RESCORED_AT_ONCE = 1 << 16
-"""Numbers (pairs x d) rescored in one go: they stay in the cache, and bound the memory where ties abound."""
+SCORED_AT_ONCE = 1 << 16
+"""Pairs: bounds the memory where ties abound."""
 
 
 class Best:
@@ -60,25 +56,17 @@ class Best:
             kth = highest.topk(k).values[:, -1].double().numpy()
             lowest = torch.maximum(lowest, _below(kth - 2 * error))
         row, group = torch.nonzero(highest >= lowest[:, None], as_tuple=True)
-        members = product.unflatten(1, (GROUP, -1))[row, :, group]
-        found, member = torch.nonzero(members >= lowest[row, None], as_tuple=True)
-        row, column = row[found].numpy(), (member * highest.shape[1] + group[found]).numpy()
-        self.insert(first_own + row, exact_scores(own, other, row, column), first_other + column)
+        for start in range(0, len(row), SCORED_AT_ONCE // GROUP):
+            some = slice(start, start + SCORED_AT_ONCE // GROUP)
+            members = product.unflatten(1, (GROUP, -1))[row[some], :, group[some]]
+            found, member = torch.nonzero(members >= lowest[row[some], None], as_tuple=True)
+            rows = row[some][found].numpy()
+            columns = (member * highest.shape[1] + group[some][found]).numpy()
+            self.insert(first_own + rows, exact_scores(own, other, rows, columns), first_other + columns)
 
-    def insert(
-        self, row: Int[np.ndarray, " p"], score: Float[np.ndarray, " p"], index: Int[np.ndarray, " p"]
-    ) -> None:
-        """Take in scored partners: `index[i]` of the vector `row[i]`."""
-        k, touched = self.score.shape[1], np.unique(row)
-        row = np.concatenate((np.repeat(touched, k), row))
-        score = np.concatenate((self.score[touched].ravel(), score))
-        index = np.concatenate((self.index[touched].ravel(), index))
-        order = np.lexsort((index, -score, row))
-        row = row[order]
-        rank = np.arange(len(row)) - np.searchsorted(row, row)
-        kept = rank < k
-        self.score[row[kept], rank[kept]] = score[order[kept]]
-        self.index[row[kept], rank[kept]] = index[order[kept]]
+    def insert(self, row: Int[np.ndarray, " p"], score: Float[np.ndarray, " p"], index: Int[np.ndarray, " p"]) -> None:
+        """Take in scored partners, no pair twice: `index[i]` of the vector `row[i]`."""
+        _insert(self.score, self.index, row, score, index)
 
 
 def exact_scores(
@@ -87,27 +75,43 @@ def exact_scores(
     row: Int[np.ndarray, " p"],
     column: Int[np.ndarray, " p"],
 ) -> Float[np.ndarray, " p"]:
-    """Inner products own[row] . other[column] in float64: exact products, summed in a tree that d fixes."""
-    dimension = own.shape[1]
-    at_once = max(1, RESCORED_AT_ONCE // max(1, dimension))
+    """Inner products own[row] . other[column] in float64: exact products, summed in a tree that d fixes.
+
+    Each level of the tree adds the second half of the terms to the first.
+    """
     score = np.zeros(len(row))
-    for start in range(0, len(row) if dimension else 0, at_once):
-        part = slice(start, start + at_once)
-        terms = np.multiply(own[row[part]], other[column[part]], dtype=np.float64)
-        while (width := terms.shape[1]) > 1:
-            half = (width + 1) // 2
-            terms[:, : width - half] += terms[:, half:]
-            terms = terms[:, :half]
-        score[part] = terms[:, 0]
+    if own.shape[1]:
+        _score(own, other, row, column, score)
     return score
 
 
-def error_bounds(
-    norm: Float[np.ndarray, " n"], other_norm: Float[np.ndarray, " m"], dimension: int
-) -> Float[np.ndarray, " n"]:
-    """The bound b of each vector, whatever partner of the other side it meets."""
-    rounding = (dimension + 2) * 2.0**-24
-    return rounding / (1 - rounding) * norm * other_norm.max(initial=0) + dimension * 2.0**-124
+@kernel
+def _score(own, other, row, column, score):
+    d = own.shape[1]
+    terms = np.empty(d)
+    for pair in range(len(row)):
+        a, b = own[row[pair]], other[column[pair]]
+        for i in range(d):
+            terms[i] = np.float64(a[i]) * np.float64(b[i])
+        width = d
+        while width > 1:
+            half = (width + 1) // 2
+            low, high = terms[: width - half], terms[half:width]
+            for i in range(width - half):
+                low[i] += high[i]
+            width = half
+        score[pair] = terms[0]
+
+
+@kernel
+def _insert(best_score, best_index, row, score, index):
+    for pair in range(len(row)):
+        s, other = score[pair], index[pair]
+        scores, others = best_score[row[pair]], best_index[row[pair]]
+        for rank in range(len(scores)):
+            if s > scores[rank] or (s == scores[rank] and other < others[rank]):
+                s, scores[rank] = scores[rank], s
+                other, others[rank] = others[rank], other
 
 
 def float32_product(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from ucvgl.data.synthetic.compiled import kernel
+from ucvgl.compiled import kernel
 
 
 @kernel

@@ -7,7 +7,7 @@ import math
 import numpy as np
 from jaxtyping import UInt8
 
-from ucvgl.data.synthetic.compiled import kernel
+from ucvgl.compiled import kernel
 from ucvgl.data.synthetic.film import expose
 from ucvgl.data.synthetic.shade import colour, likeness
 from ucvgl.data.synthetic.solids import ELLIPSOID

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ucvgl.data.synthetic.compiled import kernel
+from ucvgl.compiled import kernel
 from ucvgl.data.synthetic.draft import CELL
 from ucvgl.data.synthetic.noise import hashed, value_noise
 from ucvgl.data.synthetic.palette import PAINT as PAINT_COLOURS

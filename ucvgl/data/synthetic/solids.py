@@ -9,7 +9,7 @@ import math
 
 import numpy as np
 
-from ucvgl.data.synthetic.compiled import kernel
+from ucvgl.compiled import kernel
 
 BOX, ELLIPSOID, CYLINDER = 0, 1, 2
 HOUSE, BLOCK, SHED, CAR, CABIN, HEDGE, LEAVES, TRUNK, LAMP = range(9)

@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from ucvgl.data.synthetic.compiled import kernel
+from ucvgl.compiled import kernel
 from ucvgl.data.synthetic.noise import hashed
 from ucvgl.data.synthetic.solids import CURVED, ELLIPSOID, FAR, NO_FACE, crossing, hit, normal
 

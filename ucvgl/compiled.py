@@ -1,4 +1,4 @@
-"""Numba kernels whose cache on disk notices a change in any file of this package.
+"""Numba kernels whose cache on disk notices a change in any file of their package.
 
 Numba itself looks only at the file of the outer function, and would go on using the old body of an inner
 function that another file defines.
@@ -9,19 +9,22 @@ from __future__ import annotations
 import hashlib
 import inspect
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 from numba import njit
-
-_STAMP = hashlib.sha256(
-    b"".join(path.read_bytes() for path in sorted(Path(__file__).parent.glob("*.py")))
-).digest()
 
 
 def kernel(function: Callable[..., Any]) -> Callable[..., Any]:
     """Compile a function for arrays and numbers; it frees the GIL."""
     plain = inspect.unwrap(function)  # tests wrap annotated functions in shape checks
     compiled = njit(cache=True, nogil=True, error_model="numpy")(plain)
-    compiled._cache._cache_file._source_stamp = _STAMP  # pyright: ignore[reportAttributeAccessIssue]
+    stamp = _stamp(Path(plain.__code__.co_filename).parent)
+    compiled._cache._cache_file._source_stamp = stamp  # pyright: ignore[reportAttributeAccessIssue]
     return compiled
+
+
+@cache
+def _stamp(folder: Path) -> bytes:
+    return hashlib.sha256(b"".join(path.read_bytes() for path in sorted(folder.glob("*.py")))).digest()

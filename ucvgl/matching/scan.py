@@ -1,0 +1,214 @@
+"""One pass of query blocks over the tiles of a set of references, which leaves few pairs to score.
+
+A fast product (`ucvgl.matching.rounded`) stands for every score within a known error. For each vector the pass keeps
+`lower`, which k exact scores are known to reach, and logs the pairs whose score could be as high. `lower` rises with
+every tile, so a later look at the log (`Log.within`) drops most of it; what is left is scored.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from jaxtyping import Float, Float32
+
+from ucvgl.matching.best import Best, float32_product
+from ucvgl.matching.rounded import Extent, Rounded, as_float32, error_bounds, extent
+from ucvgl.matching.tile import (
+    COLUMN_GROUP,
+    ROW_GROUP,
+    column_candidates,
+    cutoffs,
+    group_maxima,
+    keep_highest,
+    numbers,
+    row_candidates,
+)
+
+LOGGED_PER_VECTOR = 24
+"""Pairs of one tile that a vector may log, on average; more of them, and the tile is done again in float32."""
+
+
+@dataclass(frozen=True)
+class Log:
+    """Pairs that may be among the best of one side's vectors, with a number that their score does not exceed."""
+
+    query: np.ndarray
+    reference: np.ndarray
+    upper: Float32[np.ndarray, " p"]
+
+    def within(self, lower: Float[np.ndarray, " n"], own: np.ndarray) -> Log:
+        """Those that reach what is known of their vector `own` by now."""
+        kept = self.upper >= lower[own]
+        return Log(self.query[kept], self.reference[kept], self.upper[kept])
+
+
+class Side:
+    """What is known so far of the best k partners of the vectors of one side.
+
+    Args:
+        error: of the fast product, for any partner met so far; may be raised between blocks.
+        rounding: further relative error of the numbers in a tile.
+        offset: score minus number.
+        integer: type that holds the bits of a number.
+    """
+
+    def __init__(
+        self, count: int, k: int, error: Float[np.ndarray, " n"], *, rounding: float, offset: float, integer: type
+    ) -> None:
+        self.error, self.rounding, self.offset = error, rounding, offset
+        self.keys = np.full((k, count), np.iinfo(integer).min, integer)
+        self.lower = np.full(count, -np.inf)
+        self.exact = Best(count, k)
+        """Of the tiles that were done again."""
+
+    def cutoffs(self, first: int, maxima: np.ndarray) -> np.ndarray:
+        """Take in the group maxima of a tile; the lowest key of interest of each of the vectors `first...`."""
+        keep_highest(self.keys, first, maxima)
+        out = np.empty(maxima.shape[1], maxima.dtype)
+        cutoffs(self.keys, first, self.lower, self.error, self.rounding, self.offset, out)
+        return out
+
+    def settle(self, first: int, count: int) -> None:
+        """Take in what `exact` holds by now of these vectors."""
+        part = slice(first, first + count)
+        self.lower[part] = np.maximum(self.lower[part], self.exact.score[part, -1])
+
+    def upper(self, own: np.ndarray, keys: np.ndarray) -> Float32[np.ndarray, " p"]:
+        """What the scores of logged pairs do not exceed."""
+        number = numbers(keys).astype(np.float64)
+        upper = number + self.rounding * np.abs(number) + self.error[own] + self.offset
+        return np.nextafter(upper.astype(np.float32), np.float32(np.inf))
+
+    def reach(self) -> Float32[np.ndarray, "n k"]:
+        """k numbers, falling, such that as many different partners as there are numbers >= t score >= t."""
+        number = numbers(self.keys.T).astype(np.float64)
+        lower = number - self.rounding * np.abs(number) - self.error[:, None] + self.offset
+        lower[self.keys.T == np.iinfo(self.keys.dtype).min] = -np.inf
+        lower = np.maximum(lower, self.exact.score).astype(np.float32)
+        return np.nextafter(lower, np.float32(-np.inf))
+
+
+@dataclass(frozen=True)
+class Tiles:
+    """A set of references, cut for the fast product.
+
+    Args:
+        vectors: as given.
+        start: number of the first one.
+        tiles: the same, rounded, `width` at a time.
+        extent: largest sizes over all of them.
+    """
+
+    vectors: Float32[np.ndarray, "m d"]
+    start: int
+    tiles: Sequence[Rounded]
+    extent: Extent
+    width: int
+
+
+class Buffers:
+    """Memory that a thread uses again for every tile; fresh pages cost as much as the product."""
+
+    def __init__(self, height: int, width: int, dtype: torch.dtype) -> None:
+        self.integer = np.int16 if dtype == torch.bfloat16 else np.int32
+        self._tile = torch.empty(height * width, dtype=dtype)
+        self._rows = np.empty((-(-width // ROW_GROUP), height), self.integer)
+        self._columns = np.empty((-(-height // COLUMN_GROUP), width), self.integer)
+        room = LOGGED_PER_VECTOR * max(height, width)
+        self.row, self.column = np.empty(room, np.int32), np.empty(room, np.int32)
+        self.keys = np.empty(room, self.integer)
+
+    def product(self, own: Rounded, other: Rounded) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Bits of the product, [rows, columns], and the maxima of its groups along rows and down columns."""
+        height, width = len(own.operand), len(other.operand)
+        tile = self._tile[: height * width].view(height, width)
+        torch.mm(own.operand, other.operand.T, out=tile)
+        bits = tile.view(torch.int16 if self.integer is np.int16 else torch.int32).numpy()
+        of_rows = self._rows[: -(-width // ROW_GROUP), :height]
+        of_columns = self._columns[: -(-height // COLUMN_GROUP), :width]
+        group_maxima(bits, self.integer(np.iinfo(self.integer).max), of_rows, of_columns)
+        return bits, of_rows, of_columns
+
+
+def scan_block(
+    queries: Float32[np.ndarray, "q d"],
+    own: Rounded,
+    start: int,
+    references: Tiles,
+    rows: Side,
+    columns: Side,
+    buffers: Buffers,
+) -> tuple[Log, Log]:
+    """Let a block of queries meet all references; the logs of both sides, where all count from 0.
+
+    Args:
+        own: the queries as `references.tiles` are.
+        start: number of the first query, for what is scored right away.
+        rows: new, of these queries.
+        columns: of all references; goes on from block to block.
+    """
+    found: tuple[list, list] = ([], [])
+    flip = buffers.integer(np.iinfo(buffers.integer).max)
+    for number, other in enumerate(references.tiles):
+        left = number * references.width
+        bits, of_rows, of_columns = buffers.product(own, other)
+        height, width = bits.shape
+        row_cutoff, column_cutoff = rows.cutoffs(0, of_rows), columns.cutoffs(left, of_columns)
+        looks = (
+            (row_candidates, of_rows, row_cutoff, height, found[0]),
+            (column_candidates, of_columns, column_cutoff, width, found[1]),
+        )
+        crowded = []
+        for candidates, maxima, cutoff, count, kept in looks:
+            room = LOGGED_PER_VECTOR * count
+            log = buffers.row[:room], buffers.column[:room], buffers.keys[:room]
+            logged = candidates(bits, flip, maxima, cutoff, *log)
+            crowded.append(logged > room)
+            if logged <= room:
+                row, column, keys = (part[:logged] for part in log)
+                kept.append((row.copy(), column + left, keys.copy()))
+        if any(crowded):
+            _again(queries, start, references, left, width, rows, columns, crowded)
+    row_log, column_log = (_join(parts, buffers) for parts in found)
+    row_upper, column_upper = rows.upper(row_log[0], row_log[2]), columns.upper(column_log[1], column_log[2])
+    return (
+        Log(row_log[0], row_log[1], row_upper).within(rows.lower, row_log[0]),
+        Log(column_log[0], column_log[1], column_upper).within(columns.lower, column_log[1]),
+    )
+
+
+def _again(
+    queries: np.ndarray,
+    start: int,
+    references: Tiles,
+    left: int,
+    width: int,
+    rows: Side,
+    columns: Side,
+    crowded: Sequence[bool],
+) -> None:
+    """Score the best pairs of a tile right away, found by float32 products."""
+    own, other = (
+        np.require(side, requirements=("C", "W")) for side in (queries, references.vectors[left : left + width])
+    )
+    product = float32_product(own, other)
+    sizes = [as_float32(torch.from_numpy(side)) for side in (own, other)]
+    if crowded[0]:
+        error = error_bounds(sizes[0], extent(sizes[1]))
+        first = references.start + left
+        rows.exact.update(own, other, product[: len(own)], error=error, first_own=0, first_other=first)
+        rows.settle(0, len(own))
+    if crowded[1]:
+        error = error_bounds(sizes[1], extent(sizes[0]))
+        columns.exact.update(other, own, product[:, : len(other)].T, error=error, first_own=left, first_other=start)
+        columns.settle(left, len(other))
+
+
+def _join(parts: list, buffers: Buffers) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    if not parts:
+        return np.empty(0, np.int32), np.empty(0, np.int32), np.empty(0, buffers.integer)
+    row, column, keys = zip(*parts, strict=True)
+    return np.concatenate(row), np.concatenate(column), np.concatenate(keys)

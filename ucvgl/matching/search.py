@@ -1,0 +1,231 @@
+"""Queries meet a set of references once; few pairs are left to score."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from queue import SimpleQueue
+
+import numpy as np
+import torch
+from jaxtyping import Float, Float32, Int
+
+from ucvgl.matching.best import Best, exact_scores
+from ucvgl.matching.precision import Precision, precision_for
+from ucvgl.matching.rounded import Extent, error_bounds, extent
+from ucvgl.matching.scan import Buffers, Log, Side, Tiles, scan_block
+
+LONGEST = 2.0**62
+"""No vector may be as long as this: products could overflow float32."""
+
+BLOCK, TILE = 2048, 1088
+"""Queries and references multiplied at a time. An odd multiple of 64 columns, so that the rows of a tile do not all
+start at the same place of a cache."""
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a set of references leaves to choose from: the pairs that may be among a query's best, with their scores,
+    and the best queries of every reference."""
+
+    query: Int[np.ndarray, " p"]
+    reference: Int[np.ndarray, " p"]
+    score: Float[np.ndarray, " p"]
+    reference_start: int
+    columns: Best
+
+
+@dataclass
+class Block:
+    """What is left of a block of queries that has met all references."""
+
+    rows: Side
+    row_log: Log
+    column_log: Log
+
+
+class Search:
+    """A set of references, the queries that met it, and which pairs are still to be scored.
+
+    First all queries meet the references; `meet` returns numbers that k scores of each query are known to reach. With
+    those of other sets of references, `found` knows better what need not be scored.
+
+    Args:
+        centre: about the mean of all queries; it changes the speed only.
+        start: number of the first reference.
+    """
+
+    def __init__(
+        self,
+        references: Float32[np.ndarray, "r d"],
+        centre: Float32[np.ndarray, " d"],
+        *,
+        k: int = 2,
+        block: int = BLOCK,
+        tile: int = TILE,
+        threads: int = 1,
+        dtype: torch.dtype | None = None,
+        start: int = 0,
+    ) -> None:
+        self._k, self._block, self._threads, self._start = k, block, threads, start
+        self._precision = precision_for(references.shape[1], centre, mean(references), dtype)
+        self._references: Tiles | None = _tiles(references, self._precision, tile, start)
+        self._met = Extent(0, 0, 0, 0)
+        self._blocks: dict[int, Block] = {}
+        self._columns: list[Side] = []
+        self._free: SimpleQueue[tuple[Side, Buffers]] = SimpleQueue()
+        for _ in range(threads):
+            columns = self._side(len(references), np.zeros(len(references)))
+            self._columns.append(columns)
+            self._free.put((columns, Buffers(block, tile, self._precision.dtype)))
+
+    def meet(self, queries: Float32[np.ndarray, "q d"], start: int) -> Float32[np.ndarray, "q k"]:
+        """Let the queries numbered `start...` meet the references; per query, k numbers that its best scores reach.
+
+        A block that has been here before is not met again.
+        """
+        assert self._references is not None, "the references are at rest"
+        starts = range(0, len(queries), self._block)
+        with _single_threaded(), ThreadPoolExecutor(self._threads) as pool:
+            meet = partial(self._meet, self._references)
+            reach = list(pool.map(lambda at: meet(queries[at : at + self._block], start + at), starts))
+        return np.concatenate([np.empty((0, self._k), np.float32), *reach])
+
+    @property
+    def resting(self) -> bool:
+        return self._references is None
+
+    def rest(self) -> None:
+        """Let go of the references; all that is still needed are the logs."""
+        self._references = None
+
+    def found(
+        self,
+        read: Callable[[int, int], np.ndarray],
+        references: Float32[np.ndarray, "r d"],
+        lower: Float[np.ndarray, " q"] | None = None,
+    ) -> Found:
+        """Score what is left.
+
+        Args:
+            read: the queries of a range of numbers, as they met the references.
+            references: as they were met.
+            lower: by number of the query, what k of its scores are known to reach.
+        """
+        columns = Best(len(references), self._k)
+        column_lower = kth_reached(np.concatenate([side.reach() for side in self._columns], axis=1), self._k)
+        for side in self._columns:
+            columns.insert(*present(side.exact))
+        pairs = [(np.empty(0, int), np.empty(0), np.empty(0, int))]
+        score = partial(self._score, read, references, lower, column_lower)
+        with ThreadPoolExecutor(self._threads) as pool:
+            for row_pairs, column_pairs in pool.map(score, sorted(self._blocks)):
+                pairs += row_pairs
+                columns.insert(*column_pairs)
+        query, scores, reference = (np.concatenate(column) for column in zip(*pairs, strict=True))
+        return Found(query, reference, scores, self._start, columns)
+
+    def met(self, start: int) -> bool:
+        """Whether the block of queries that begins at this number has been here."""
+        return start in self._blocks
+
+    def _meet(self, references: Tiles, queries: np.ndarray, start: int) -> np.ndarray:
+        if start in self._blocks:
+            return self._blocks[start].rows.reach()
+        own = self._precision.queries(torch.from_numpy(_readable(queries)))
+        _refuse(own.size, queries, "queries", start)
+        rows = self._side(len(queries), error_bounds(own, references.extent, unit=self._precision.unit))
+        self._met = met = _larger(self._met, extent(own))
+        columns, buffers = self._free.get()
+        try:
+            for number, tile in enumerate(references.tiles):
+                error = columns.error[number * references.width :][: len(tile.size)]
+                np.maximum(error, error_bounds(tile, met, unit=self._precision.unit), out=error)
+            logs = scan_block(queries, own, start, references, rows, columns, buffers)
+        finally:
+            self._free.put((columns, buffers))
+        self._blocks[start] = Block(rows, *logs)
+        return rows.reach()
+
+    def _score(self, read, references, lower, column_lower, start):
+        """The pairs of a block that are worth it, (own, score, other): of its queries, and of the references."""
+        block = self._blocks[start]
+        count = len(block.rows.lower)
+        queries, row_lower = _readable(read(start, start + count)), block.rows.lower
+        if lower is not None:
+            row_lower = np.maximum(row_lower, lower[start : start + count])
+        of_rows = block.row_log.within(row_lower, block.row_log.query)
+        of_columns = block.column_log.within(column_lower, block.column_log.reference)
+        scores = [exact_scores(queries, references, log.query, log.reference) for log in (of_rows, of_columns)]
+        query, score, reference = present(block.rows.exact)
+        return (
+            [
+                (query + start, score, reference),
+                (of_rows.query.astype(int) + start, scores[0], of_rows.reference.astype(int) + self._start),
+            ],
+            (of_columns.reference, scores[1], of_columns.query.astype(int) + start),
+        )
+
+    def _side(self, count: int, error: np.ndarray) -> Side:
+        how = self._precision
+        return Side(count, self._k, error, rounding=how.rounding, offset=how.offset, integer=how.integer)
+
+
+def kth_reached(reach: Float32[np.ndarray, "n parts_times_k"], k: int) -> Float32[np.ndarray, " n"]:
+    """What k scores of each vector reach, from what they reach among several parts of the partners."""
+    return np.partition(reach, -k, axis=1)[:, -k]
+
+
+def present(best: Best) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The partners there are: vector, score, partner."""
+    row, rank = np.nonzero(best.index >= 0)
+    return row, best.score[row, rank], best.index[row, rank]
+
+
+def mean(vectors: Float32[np.ndarray, "n d"]) -> Float32[np.ndarray, " d"]:
+    """About the mean: of a few thousand vectors at most."""
+    some = vectors[:: max(1, len(vectors) // 4096)]
+    return some.mean(0, dtype=np.float64).astype(np.float32) if len(some) else np.zeros(vectors.shape[1], np.float32)
+
+
+def _tiles(references: np.ndarray, precision: Precision, width: int, start: int) -> Tiles:
+    tiles, whole = [], Extent(0, 0, 0, 0)
+    for left in range(0, len(references), width):
+        tile = precision.references(torch.from_numpy(_readable(references[left : left + width])))
+        _refuse(tile.size, references[left : left + width], "references", start + left)
+        tiles.append(tile)
+        whole = _larger(whole, extent(tile))
+    return Tiles(references, start, tiles, whole, width)
+
+
+def _larger(a: Extent, b: Extent) -> Extent:
+    return Extent(*(max(getattr(a, name), getattr(b, name)) for name in ("size", "lost", "bias", "bias_lost")))
+
+
+def _refuse(size: np.ndarray, vectors: np.ndarray, side: str, start: int) -> None:
+    if (size < LONGEST).all():
+        return
+    length = np.sqrt(np.einsum("nd,nd->n", vectors, vectors, dtype=np.float64))
+    bad = np.flatnonzero(~(length < LONGEST))
+    raise ValueError(
+        f"{side} {(bad[:5] + start).tolist()} ({len(bad)} in all) are not finite, or too long to "
+        "multiply; look at the images they come from, and at the loss of the model"
+    )
+
+
+def _readable(vectors: np.ndarray) -> np.ndarray:
+    return np.require(vectors, requirements=("C", "W"))
+
+
+@contextmanager
+def _single_threaded():
+    """Threads of ours, one product each: two on two cores are faster than one product that uses both."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

@@ -23,6 +23,15 @@ def test_every_number_among_the_settings_has_a_limit_and_every_limit_a_setting()
     assert set(LIMITS) == numbers, "ucvgl/limits.py and ucvgl/config.py disagree"
 
 
+def test_margin_thresholds_are_in_the_units_of_their_scale() -> None:
+    thresholds = {"curriculum.min_margin": 1.5, "curriculum.final_margin": -1.0}
+    assert mistakes(thresholds | {"curriculum.margin_scale": "z_score"}) == []
+    assert mistakes(thresholds | {"curriculum.margin_scale": "quantile"}) == [
+        "curriculum.min_margin: 1.5 is not allowed; it must be at least 0 and at most 1",
+        "curriculum.final_margin: -1.0 is not allowed; it must be at least 0 and at most 1",
+    ]
+
+
 def test_values_out_of_range_are_all_told_with_the_range() -> None:
     assert mistakes(
         {

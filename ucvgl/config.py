@@ -145,6 +145,14 @@ class Curriculum:
     """Margin threshold of the first round, cosine units; 0: no threshold (Table 3, row b)."""
     final_margin: float = 0.02
     """Margin threshold of the last round."""
+    margin_scale: Literal["cosine", "quantile", "z_score"] = "cosine"
+    """Unit of the margin thresholds. `quantile`: share of the candidate labels below; `z_score`: standard deviations
+    above their mean. Both mean the same for encoders that spread similarities widely or narrowly."""
+    two_sided: bool = False
+    """On: a label needs the margin seen from the tile as well."""
+    reciprocal: int = 1
+    """A match is mutual when the query is among so many best queries of its tile; more than 1 where several
+    panoramas share a tile."""
     relabel: bool = True
     """Off: the first round's labels are kept (Table 3, row c)."""
     first_fake_vote: float = 1.0

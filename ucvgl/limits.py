@@ -43,7 +43,9 @@ SHARE = Limit(low=0, high=1)
 POSITIVE = Limit(low=0, low_open=True)
 NOT_NEGATIVE = Limit(low=0)
 BELOW_ONE = Limit(low=0, high=1, high_open=True)
-COSINE_GAP = Limit(low=0, high=2)
+MARGIN = Limit(low=-4, high=4)
+MARGINS = {"cosine": Limit(low=0, high=2), "quantile": Limit(low=0, high=1), "z_score": MARGIN}
+"""By `curriculum.margin_scale`."""
 ELEVATION = Limit(low=-90, high=90)
 BATCH = Limit(low=2, multiple_of=2)
 PIXELS = Limit(low=8, multiple_of=8)
@@ -90,8 +92,9 @@ LIMITS = {
     "cold_start.cross_label_smoothing": BELOW_ONE,
     "curriculum.rounds": COUNT_OR_NONE,
     "curriculum.epochs_per_round": COUNT,
-    "curriculum.min_margin": COSINE_GAP,
-    "curriculum.final_margin": COSINE_GAP,
+    "curriculum.min_margin": MARGIN,
+    "curriculum.reciprocal": Limit(low=1, high=32),
+    "curriculum.final_margin": MARGIN,
     "curriculum.first_fake_vote": SHARE,
     "curriculum.final_fake_vote": SHARE,
     "curriculum.scan_turns": Limit(low=1, high=4),
@@ -113,9 +116,11 @@ LIMITS = {
 def check(experiment: Experiment) -> list[str]:
     """All that is wrong with the values of the settings, in plain words; empty when nothing is."""
     values = dotted(experiment)
+    margin = MARGINS[experiment.curriculum.margin_scale]
+    limits = LIMITS | {"curriculum.min_margin": margin, "curriculum.final_margin": margin}
     mistakes = [
         f"{name}: {values[name]!r} is not allowed; it must be {limit}"
-        for name, limit in LIMITS.items()
+        for name, limit in limits.items()
         if not limit.holds(values[name])
     ]
     return mistakes or disagreements(experiment)

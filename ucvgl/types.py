@@ -63,13 +63,15 @@ class Matches:
         reference: row of its most similar reference.
         score: their cosine similarity.
         margin: best minus second-best similarity of the query.
-        mutual: whether the query is also the most similar one of that reference.
+        reference_margin: the same seen from the reference; negative where it prefers other queries.
+        mutual: whether the query is also the most similar one of that reference, or among the few that may be.
     """
 
     query: Int[np.ndarray, " q"]
     reference: Int[np.ndarray, " q"]
     score: Float[np.ndarray, " q"]
     margin: Float[np.ndarray, " q"]
+    reference_margin: Float[np.ndarray, " q"]
     mutual: np.ndarray
 
 

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ucvgl.matching.mutual import margin_threshold, matches, mutual_queries, pseudo_labels
+from ucvgl.matching.mutual import margin_threshold, matches, mutual_queries, pseudo_labels, scaled
 from ucvgl.matching.topk import two_sided_topk
 from ucvgl.types import Matches
 
@@ -27,6 +27,20 @@ def test_matches_are_those_of_a_loop_over_all_pairs(n, m, seed):
         assert found.score[query] == row[reference]
         assert found.margin[query] == (row[reference] - max(rest) if rest else np.inf)
         assert found.mutual[query] == (column.index(max(column)) == query)
+
+
+@given(st.integers(1, 12), st.integers(1, 12), st.integers(1, 4), st.integers(0, 2**32))
+def test_a_reference_may_be_shared_by_its_best_queries_and_its_margin_is_over_the_next(n, m, reciprocal, seed):
+    queries, references = integers(n, 2, seed), integers(m, 2, seed + 1)
+    found = matches(two_sided_topk(queries, references, k=max(2, reciprocal + 1)), reciprocal=reciprocal)
+    similarity = queries @ references.T
+    for query in range(n):
+        column = similarity[:, found.reference[query]].tolist()
+        order = sorted(range(n), key=lambda other: (-column[other], other))
+        among = query in order[:reciprocal]
+        beyond = order[reciprocal:] if among else order[reciprocal - 1 :]
+        assert found.mutual[query] == among
+        assert found.reference_margin[query] == (column[query] - column[beyond[0]] if beyond else np.inf)
 
 
 def test_a_shard_numbers_its_matches_as_the_whole_does():
@@ -61,29 +75,66 @@ def test_no_queries_have_no_matches():
 
 
 def test_margins_need_a_second_best():
-    with pytest.raises(ValueError, match="k >= 2"):
+    with pytest.raises(ValueError, match="k >= 2 partners, but 1 were kept"):
         matches(two_sided_topk(integers(3, 2, 0), integers(3, 2, 1), k=1))
+    with pytest.raises(ValueError, match="k >= 4 partners, but 2 were kept"):
+        matches(two_sided_topk(integers(3, 2, 0), integers(3, 2, 1)), reciprocal=3)
 
 
 @given(st.data())
 def test_mutual_queries_are_those_whose_reference_points_back(data):
-    n, m = data.draw(st.integers(0, 8)), data.draw(st.integers(1, 8))
+    n, m, k = data.draw(st.integers(0, 8)), data.draw(st.integers(1, 8)), data.draw(st.integers(1, 3))
     forth = np.array(data.draw(st.lists(st.integers(-1, m - 1), min_size=n, max_size=n)), int)
-    back = np.array(data.draw(st.lists(st.integers(-1, n - 1), min_size=m, max_size=m)), int)
-    expected = [reference >= 0 and back[reference] == query for query, reference in enumerate(forth)]
+    back = np.array(data.draw(st.lists(st.integers(-1, n - 1), min_size=m * k, max_size=m * k)), int).reshape(m, k)
+    expected = [reference >= 0 and query in back[reference].tolist() for query, reference in enumerate(forth)]
     assert mutual_queries(forth, back).tolist() == expected
 
 
+FOUR = Matches(
+    query=np.arange(4),
+    reference=np.array([3, 1, 0, 2]),
+    score=np.ones(4),
+    margin=np.array([0.05, 0.04, 0.5, 0.051]),
+    reference_margin=np.array([0.04, 0.06, -0.1, 0.07]),
+    mutual=np.array([True, True, False, True]),
+)
+
+
 def test_labels_reach_the_threshold_and_are_mutual_unless_told_otherwise():
-    found = Matches(
-        query=np.arange(4),
-        reference=np.array([3, 1, 0, 2]),
-        score=np.ones(4),
-        margin=np.array([0.05, 0.04, 0.5, 0.051]),
-        mutual=np.array([True, True, False, True]),
-    )
-    assert pseudo_labels(found, min_margin=0.05).tolist() == [True, False, False, True]
-    assert pseudo_labels(found, min_margin=0.05, mutual=False).tolist() == [True, False, True, True]
+    assert pseudo_labels(FOUR, min_margin=0.05).tolist() == [True, False, False, True]
+    assert pseudo_labels(FOUR, min_margin=0.05, mutual=False).tolist() == [True, False, True, True]
+
+
+def test_two_sided_labels_reach_the_threshold_from_the_reference_as_well():
+    assert pseudo_labels(FOUR, min_margin=0.05, two_sided=True).tolist() == [False, False, False, True]
+    assert pseudo_labels(FOUR, min_margin=0.04, two_sided=True).tolist() == [True, True, False, True]
+    assert pseudo_labels(FOUR, min_margin=-1, mutual=False, two_sided=True).all()
+
+
+def test_a_quantile_drops_that_share_of_the_candidates_and_a_z_score_counts_from_their_mean():
+    assert pseudo_labels(FOUR, min_margin=0.3, scale="quantile").tolist() == [True, False, False, True]
+    assert pseudo_labels(FOUR, min_margin=0.5, scale="quantile").tolist() == [False, False, False, True]
+    assert pseudo_labels(FOUR, min_margin=0.5, mutual=False, scale="quantile").tolist() == [False, False, True, True]
+    assert pseudo_labels(FOUR, min_margin=0, scale="z_score").tolist() == [True, False, False, True]
+    assert pseudo_labels(FOUR, min_margin=1, mutual=False, scale="z_score").tolist() == [False, False, True, False]
+
+
+@given(st.lists(st.integers(0, 50), min_size=1, max_size=30), st.integers(0, 2**32))
+def test_scaled_margins_do_not_depend_on_the_spread_of_the_similarities(margins, seed):
+    margin = np.array(margins) / 64
+    eligible = np.random.default_rng(seed).random(len(margin)) < 0.7
+    for scale in ("quantile", "z_score"):
+        once, wide = scaled(margin, eligible, scale), scaled(margin * 4, eligible, scale)
+        if eligible.any() and margin[eligible].std():
+            np.testing.assert_allclose(once, wide, atol=1e-12)
+            assert (np.argsort(once, kind="stable") == np.argsort(margin, kind="stable")).all() or scale == "quantile"
+
+
+def test_infinite_and_equal_margins_have_a_scale_too():
+    margin, all_of_them = np.array([np.inf, 0.25, 0.25]), np.ones(3, bool)
+    assert scaled(margin, all_of_them, "z_score").tolist() == [np.inf, 0, 0]
+    assert scaled(margin, all_of_them, "quantile").tolist() == [2 / 3, 0, 0]
+    assert scaled(margin, ~all_of_them, "quantile").tolist() == margin.tolist()
 
 
 @pytest.mark.parametrize(

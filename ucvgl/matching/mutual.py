@@ -3,47 +3,60 @@
 from __future__ import annotations
 
 import math
+from typing import Literal
 
 import numpy as np
-from jaxtyping import Bool, Int
+from jaxtyping import Bool, Float, Int
 
 from ucvgl.matching.topk import TwoSided
 from ucvgl.types import Matches
 
+Scale = Literal["cosine", "quantile", "z_score"]
 
-def matches(best: TwoSided) -> Matches:
-    """Every query's best reference, with its margin and whether the choice is mutual.
+
+def matches(best: TwoSided, *, reciprocal: int = 1) -> Matches:
+    """Every query's best reference, with margins and whether the choice is mutual.
 
     A query with a single candidate has no second-best to be confused with: its margin is infinite. A query
     without any has reference -1 and score and margin -inf, and is never mutual.
 
+    Args:
+        reciprocal: how many best queries of a reference it may be a mutual match of; more than 1 where several
+            panoramas share a tile, as in VIGOR. The reference's margin is over the first query beyond these.
+
     Raises:
-        ValueError: only the best one of each was kept, which tells no margin.
+        ValueError: fewer partners were kept than the margins need.
     """
-    if best.row_index.shape[1] < 2:
-        raise ValueError("margins need the best k >= 2 references of every query")
+    if best.row_index.shape[1] < max(2, reciprocal + 1):
+        raise ValueError(
+            f"margins need the best k >= {max(2, reciprocal + 1)} partners, but {best.row_index.shape[1]} were kept"
+        )
     score, second = best.row_score[:, 0], best.row_score[:, 1]
     reference = best.row_index[:, 0]
     matched = reference >= 0
+    query = np.arange(len(reference)) + best.query_start
+    own = np.where(matched, reference - best.reference_start, -1)
+    mutual = mutual_queries(own, best.column_index[:, :reciprocal] - best.query_start)
+    beyond = np.full(len(score), np.inf)
+    beyond[matched] = best.column_score[own[matched], np.where(mutual[matched], reciprocal, reciprocal - 1)]
     return Matches(
-        query=np.arange(len(reference)) + best.query_start,
+        query=query,
         reference=reference,
         score=score,
         margin=np.subtract(score, second, out=np.full(len(score), -np.inf), where=matched),
-        mutual=mutual_queries(
-            np.where(matched, reference - best.reference_start, -1),
-            best.column_index[:, 0] - best.query_start,
-        ),
+        reference_margin=np.subtract(score, beyond, out=np.full(len(score), -np.inf), where=matched),
+        mutual=mutual,
     )
 
 
 def mutual_queries(
-    reference_of_query: Int[np.ndarray, " q"], query_of_reference: Int[np.ndarray, " r"]
+    reference_of_query: Int[np.ndarray, " q"], queries_of_reference: Int[np.ndarray, "r k"]
 ) -> Bool[np.ndarray, " q"]:
-    """Which queries are the most similar query of their own most similar reference; -1 stands for none."""
+    """Which queries are among the k most similar queries of their own most similar reference; -1 stands for none."""
     chosen = reference_of_query >= 0
     mutual = np.zeros(len(chosen), bool)
-    mutual[chosen] = query_of_reference[reference_of_query[chosen]] == np.flatnonzero(chosen)
+    back = queries_of_reference[reference_of_query[chosen]]
+    mutual[chosen] = (back == np.flatnonzero(chosen)[:, None]).any(axis=1)
     return mutual
 
 
@@ -59,12 +72,33 @@ def margin_threshold(round_index: int, rounds: int, *, first: float, final: floa
     return final + (first - final) * (1 + math.cos(math.pi * share)) / 2
 
 
-def pseudo_labels(found: Matches, *, min_margin: float, mutual: bool = True) -> Bool[np.ndarray, " q"]:
+def pseudo_labels(
+    found: Matches, *, min_margin: float, mutual: bool = True, two_sided: bool = False, scale: Scale = "cosine"
+) -> Bool[np.ndarray, " q"]:
     """Which queries keep their best reference as a pseudo-label.
 
     Args:
-        min_margin: smallest difference between best and second-best similarity, cosine units.
+        min_margin: smallest difference between best and second-best similarity, in units of `scale`.
         mutual: whether the match must be mutual as well.
+        two_sided: whether the margin of the reference must be as large, too.
+        scale: see `scaled`.
     """
-    confident = (found.reference >= 0) & (found.margin >= min_margin)
-    return confident & found.mutual if mutual else confident
+    eligible = (found.reference >= 0) & (found.mutual if mutual else True)
+    margin = np.minimum(found.margin, found.reference_margin) if two_sided else found.margin
+    return eligible & (scaled(margin, eligible, scale) >= min_margin)
+
+
+def scaled(
+    margin: Float[np.ndarray, " q"], eligible: Bool[np.ndarray, " q"], scale: Scale
+) -> Float[np.ndarray, " q"]:
+    """Margins in units that do not depend on how wide the similarities of an encoder are spread.
+
+    `cosine`: as they are. `quantile`: the share of the eligible margins that are smaller. `z_score`: distance from
+    the mean of the eligible margins, in standard deviations; infinite margins stay so.
+    """
+    if scale == "cosine" or not eligible.any():
+        return margin
+    if scale == "quantile":
+        return np.searchsorted(np.sort(margin[eligible]), margin) / eligible.sum()
+    finite = margin[eligible & np.isfinite(margin)]
+    return (margin - finite.mean()) / (finite.std() or 1.0) if len(finite) else margin

@@ -86,7 +86,7 @@ class Side:
         """k numbers, falling, such that as many different partners as there are numbers >= t score >= t."""
         number = numbers(self.keys.T).astype(np.float64)
         lower = number - self.rounding * np.abs(number) - self.error[:, None] + self.offset
-        lower[self.keys.T == np.iinfo(self.keys.dtype).min] = -np.inf
+        lower[np.iinfo(self.keys.dtype).min == self.keys.T] = -np.inf
         lower = np.maximum(lower, self.exact.score).astype(np.float32)
         return np.nextafter(lower, np.float32(-np.inf))
 

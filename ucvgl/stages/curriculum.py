@@ -93,7 +93,9 @@ def scan(
         for name, looks in (("queries", queries), ("references", references))
     ]
     machines.embedder.embed(jobs)
-    found = matches(machines.searcher.match(*(parts_of(job.folder) for job in jobs)))
+    reciprocal = experiment.curriculum.reciprocal
+    best = machines.searcher.match(*(parts_of(job.folder) for job in jobs), k=max(2, reciprocal + 1))
+    found = matches(best, reciprocal=reciprocal)
     shutil.rmtree(into / "scan")
     return found
 
@@ -108,11 +110,13 @@ def write_labels(found: Matches, path: Path, index: int, train: Path, experiment
     """Decide which matches are pseudo-labels of this round, and publish all of them with the verdict."""
     settings = experiment.curriculum
     threshold = margin_threshold(index, settings.rounds, first=settings.min_margin, final=settings.final_margin)
-    label = pseudo_labels(found, min_margin=threshold, mutual=settings.mutual)
+    how = {"mutual": settings.mutual, "two_sided": settings.two_sided, "scale": settings.margin_scale}
+    label = pseudo_labels(found, min_margin=threshold, **how)
     queries, references = ImageStore(train / "queries").ids, ImageStore(train / "references").ids
     logger.info(
-        "round %d: %d of %d queries labelled (%d mutual, margin of at least %.3f)",
+        "round %d: %d of %d queries labelled (%d mutual, margin of at least %.3f%s)",
         index + 1, label.sum(), len(label), found.mutual.sum(), threshold,
+        "" if settings.margin_scale == "cosine" else f" by {settings.margin_scale}",
     )
     table = pa.table(
         {
@@ -120,6 +124,7 @@ def write_labels(found: Matches, path: Path, index: int, train: Path, experiment
             "reference_id": references[found.reference],
             "score": found.score,
             "margin": found.margin,
+            "reference_margin": found.reference_margin,
             "mutual": found.mutual,
             "label": label,
         },

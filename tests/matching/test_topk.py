@@ -4,7 +4,10 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ucvgl.matching.best import float32_product
+from benchmarks.regimes import REGIMES
+from ucvgl.matching.mutual import matches, pseudo_labels
+from ucvgl.matching.precision import precision_for
+from ucvgl.matching.search import mean
 from ucvgl.matching.topk import TwoSided, merge, two_sided_topk
 
 
@@ -100,22 +103,52 @@ def test_real_vectors_find_the_partners_that_float64_finds(dimension):
     np.testing.assert_array_equal(found.column_index, expected.column_index)
 
 
+@pytest.mark.parametrize("regime", REGIMES)
+@pytest.mark.parametrize("size", [(300, 260, 128), (203, 371, 130), (3, 5, 128)])
+def test_labels_are_those_of_float64_for_every_kind_of_embedding_and_threshold(regime, size):
+    queries, references = REGIMES[regime](*size)
+    expected = oracle(queries, references, 2)
+    for dtype in (torch.bfloat16, torch.float32):
+        found = two_sided_topk(queries, references, block=96, tile=128, dtype=dtype)
+        assert_close(found, expected)
+        for threshold in (0, 0.002, 0.01, 0.035, 0.1):
+            labels = [pseudo_labels(matches(best), min_margin=threshold) for best in (found, expected)]
+            np.testing.assert_array_equal(*labels)
+
+
+def assert_close(found: TwoSided, expected: TwoSided):
+    """The oracle adds up in another order, so that scores differ in the last bit, and partners only where these tie."""
+    for side in ("row", "column"):
+        score, index = getattr(expected, f"{side}_score"), getattr(expected, f"{side}_index")
+        np.testing.assert_allclose(getattr(found, f"{side}_score"), score, atol=4e-16)
+        other = getattr(found, f"{side}_index") != index
+        gaps = np.diff(score, axis=1)
+        assert (np.abs(gaps[other.any(axis=1)]) < 1e-14).all() or not other.any()
+
+
+def fast_products(query: np.ndarray, references: np.ndarray, dtype: torch.dtype) -> np.ndarray:
+    how = precision_for(query.shape[1], mean(query), mean(references), dtype)
+    own, other = how.queries(torch.from_numpy(query)), how.references(torch.from_numpy(references))
+    return (own.operand @ other.operand.T)[0].double().numpy() + how.offset
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float32])
 @pytest.mark.parametrize("scale", [1.0, 2.0**20, 2.0**-20])
-def test_partners_that_float32_takes_for_one_or_swaps_are_told_apart(scale):
-    """The references hold the same numbers in other orders: equal sums, which float32 rounds in many ways."""
+def test_partners_that_the_fast_product_takes_for_one_or_swaps_are_told_apart(scale, dtype):
+    """The references hold the same numbers in other orders: equal sums, which are rounded in many ways."""
     rng = np.random.default_rng(0)
     numbers = rng.uniform(0.25, 1, 256).astype(np.float32)
     references = np.stack([rng.permutation(numbers) for _ in range(400)]) * np.float32(scale)
     query = np.ones((1, 256), np.float32)
-    references = references[float32_product(query, references)[0, :400].numpy().argsort()[::-1]]
+    references = references[fast_products(query, references, dtype).argsort()[::-1]]
     references[-1, 7] = np.nextafter(references[-1, 7], np.float32(np.inf))  # the best, by one bit
-    product = float32_product(query, references)[0, :400].double()
-    assert (product > product[399]).sum() > 50, "fifty candidates by float32 would do: the case is too easy"
+    product = fast_products(query, references, dtype)
+    assert (product > product[399]).sum() > 50, "fifty candidates would do: the case is too easy"
     assert product[399] < numbers.astype(np.float64).sum() * scale, "it must look worse than the others are"
     for tile in (64, 128, 2048):
-        found = two_sided_topk(query, references, k=3, tile=tile)
+        found = two_sided_topk(query, references, k=3, tile=tile, dtype=dtype)
         assert found.row_index.tolist() == [[399, 0, 1]]
-        found = two_sided_topk(references, query, k=3, tile=tile)
+        found = two_sided_topk(references, query, k=3, tile=tile, dtype=dtype)
         assert found.column_index.tolist() == [[399, 0, 1]]
 
 

@@ -107,7 +107,7 @@ def test_candidates_are_the_elements_that_reach_the_cutoff(integer, height, widt
         room = [np.empty(bits.size, np.int32), np.empty(bits.size, np.int32), np.empty(bits.size, integer)]
         count = candidates(bits, flip, maxima, cutoff, *room)
         row, column, logged = (part[:count] for part in room)
-        assert set(zip(row.tolist(), column.tolist(), strict=True)) == set(zip(*map(list, np.nonzero(reached)), strict=True))
+        assert set(zip(row.tolist(), column.tolist(), strict=True)) == set(map(tuple, np.argwhere(reached).tolist()))
         np.testing.assert_array_equal(logged, keys[row, column])
         small = [part[: count // 2] for part in room]
         assert candidates(bits, flip, maxima, cutoff, *small) == count, "what does not fit is counted"

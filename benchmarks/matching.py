@@ -1,0 +1,250 @@
+"""Exact mutual matching against what a user would reach for, and against the product it cannot do without.
+
+    python benchmarks/matching.py                      the 12 k comparison, exactness, actors: some minutes
+    python benchmarks/matching.py --parts vigor wide   VIGOR size, and 4096 and 8192 numbers per vector
+
+All of a part runs interleaved in one process; figures are CPU seconds of the whole process, medians of `--runs`, with
+two threads. What is too long to run whole is run on a share of the queries, and says so.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import resource
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from regimes import REGIMES, trained
+
+from ucvgl.matching.mutual import matches, pseudo_labels
+from ucvgl.matching.precision import bfloat16_is_fast
+from ucvgl.matching.search import BLOCK, TILE
+from ucvgl.matching.topk import two_sided_topk
+
+THREADS = 2
+VIGOR = (105_214, 90_618)
+THRESHOLDS = (0, 0.002, 0.01, 0.035, 0.1)
+
+
+def main(argv: Sequence[str]) -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--parts", nargs="+", choices=PARTS, default=["exact", "peers", "actors"])
+    parser.add_argument("--runs", type=int, default=3)
+    parser.add_argument("--out", type=Path, default=Path("benchmarks/results/matching.jsonl"))
+    wish = parser.parse_args(argv)
+    torch.set_num_threads(1)  # the two threads are ours
+    print(f"two threads; fast bfloat16: {'yes' if bfloat16_is_fast() else 'no'}; {_processor()}")
+    for part in wish.parts:
+        line = {"part": part, "processor": _processor(), "torch": torch.__version__} | PARTS[part](wish.runs)
+        wish.out.parent.mkdir(parents=True, exist_ok=True)
+        with wish.out.open("a") as file:
+            file.write(json.dumps(line) + "\n")
+    return 0
+
+
+def exact(_: int) -> dict:
+    """Labels that differ from those of all float64 scores, over regimes and thresholds."""
+    wrong = {}
+    for name, make in REGIMES.items():
+        for size in ((3000, 2600, 512), (1111, 2047, 130), (3, 5, 128)):
+            queries, references = make(*size)
+            expected = _labels_by_float64(queries, references)
+            for dtype in (torch.bfloat16, torch.float32):
+                found = matches(two_sided_topk(queries, references, dtype=dtype, threads=THREADS))
+                for threshold in THRESHOLDS:
+                    label = pseudo_labels(found, min_margin=threshold)
+                    kept = set(zip(np.flatnonzero(label).tolist(), found.reference[label].tolist(), strict=True))
+                    wrong[name] = wrong.get(name, 0) + len(kept ^ expected[threshold])
+    print("labels unlike those of float64:", wrong)
+    return {"differences": wrong}
+
+
+def peers(runs: int) -> dict:
+    """Everything at 12 k; faiss also at 50 k, on a share of the queries."""
+    small = _compare("n 12288, m 10584, d 1024", trained(12_288, 10_584, 1024), runs, PEERS)
+    few = {name: PEERS[name] for name in ("ours", "ours in float32", "product in bfloat16", "product in float32")}
+    return {"12k": small, "50k": _compare("n 50000, m 50000, d 1024", trained(50_000, 50_000, 1024), 1, few | {
+        "faiss, a tenth of the queries": lambda q, r: _faiss(q, r, share=0.1)
+    })}  # fmt: skip
+
+
+def vigor(runs: int) -> dict:
+    """VIGOR size whole: time over the bare product, and peak memory."""
+    views = trained(*VIGOR, 1024)
+    held = sum(view.nbytes for view in views)
+    few = {name: PEERS[name] for name in ("ours", "product in bfloat16")}
+    seconds = _compare(f"n {VIGOR[0]}, m {VIGOR[1]}, d 1024", views, min(runs, 2), few)
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    print(f"peak memory {peak / 1e9:.2f} GB, of which {held / 1e9:.2f} GB are the vectors")
+    return {"seconds": seconds, "peak_bytes": peak, "vector_bytes": held}
+
+
+def wide(runs: int) -> dict:
+    """d = 4096 and 8192, a share of VIGOR's tiles."""
+    few = {name: PEERS[name] for name in ("ours", "product in bfloat16")}
+    shapes = ((8_192, 28_224, 4096), (4_096, 14_112, 8192))
+    return {
+        f"d{d}": _compare(
+            f"n {n}, m {m}, d {d} ({n * m / VIGOR[0] / VIGOR[1]:.2%} of the tiles)", trained(n, m, d), runs, few
+        )
+        for n, m, d in shapes
+    }
+
+
+def actors(runs: int) -> dict:
+    """The pool of actors against threads of one process: CPU seconds, equal answers, bytes through the driver."""
+    import ray
+
+    from ucvgl.config import Resources
+    from ucvgl.distributed.cluster import connect
+    from ucvgl.distributed.search import SearchPool
+
+    queries, references = trained(16_384, 14_112, 1024)
+    expected = two_sided_topk(queries, references, threads=THREADS)
+    connect(Resources(search_workers=5))
+    result = {}
+    with tempfile.TemporaryDirectory() as folder:
+        paths = [_parts(Path(folder) / name, view) for name, view in (("q", queries), ("r", references))]
+        for workers in (1, 2, 3, 5):
+            with SearchPool(Resources(search_workers=workers)) as pool:
+                pids = ray.get([actor.pid.remote() for actor in pool.actors])
+                found, times = pool.match(*paths), []
+                assert all(np.array_equal(getattr(found, name), value) for name, value in vars(expected).items())
+                for _ in range(runs):
+                    threads = _cpu(lambda: two_sided_topk(queries, references, threads=THREADS))
+                    before = sum(map(_cpu_of, pids)) + time.process_time()
+                    pool.match(*paths)
+                    times.append((sum(map(_cpu_of, pids)) + time.process_time() - before, threads))
+            pooled, threads = np.median(np.array(times), axis=0)
+            result[workers] = {"actors": pooled, "threads": threads}
+            print(f"{workers} actors: {pooled:.2f} s, threads {threads:.2f} s, ratio {pooled / threads:.3f}; same bits")
+    ray.shutdown()
+    return {"cpu_seconds": result}
+
+
+def _compare(
+    what: str, views: tuple[np.ndarray, np.ndarray], runs: int, ways: Mapping[str, Callable]
+) -> dict[str, float]:
+    seconds: dict[str, list[float]] = {name: [] for name in ways}
+    two_sided_topk(*(view[:3000] for view in views))  # compile, and let libraries warm up
+    for _ in range(runs):
+        for name, way in ways.items():
+            try:
+                seconds[name].append(_cpu(lambda way=way: way(*views)))
+            except (MemoryError, RuntimeError, ImportError) as error:
+                seconds[name].append(float("nan"))
+                print(f"{name}: {type(error).__name__}: {str(error)[:80]}")
+    middle = {name: float(np.median(some)) for name, some in seconds.items()}
+    print(f"\n{what}, median of {runs}\n| | CPU s | of ours |\n| --- | --- | --- |")
+    for name, some in middle.items():
+        print(f"| {name} | {some:.2f} | {some / middle['ours']:.2f} |", flush=True)
+    return middle
+
+
+def _faiss(queries: np.ndarray, references: np.ndarray, *, share: float = 1.0) -> None:
+    """`IndexFlatIP` both ways at k = 2, of which `share` of the searches are done and the rest is charged."""
+    import faiss
+
+    faiss.omp_set_num_threads(THREADS)
+    for own, other in ((queries, references), (references, queries)):
+        index = faiss.IndexFlatIP(own.shape[1])
+        index.add(other)  # type: ignore[call-arg]
+        index.search(own[: int(len(own) * share)], 2)  # type: ignore[call-arg]
+
+
+def _kornia(queries: np.ndarray, references: np.ndarray) -> None:
+    from kornia.feature import match_mnn
+
+    with torch.inference_mode():
+        match_mnn(torch.from_numpy(queries), torch.from_numpy(references))
+
+
+def _dense(queries: np.ndarray, references: np.ndarray) -> None:
+    """Two whole matrices, as in released code: argmax of each, and a partition for the second best."""
+    forth, back = queries @ references.T, references @ queries.T
+    mutual = back.argmax(1)[forth.argmax(1)] == np.arange(len(queries))
+    np.partition(forth[mutual], -2, axis=1)[:, -2:]
+
+
+def _product(dtype: torch.dtype) -> Callable[[np.ndarray, np.ndarray], None]:
+    """All tiles multiplied, nothing else: not even the conversion is counted."""
+
+    def run(queries: np.ndarray, references: np.ndarray) -> float:
+        from concurrent.futures import ThreadPoolExecutor
+
+        own, other = (torch.from_numpy(view).to(dtype) for view in (queries, references))
+
+        def block(first: int) -> None:
+            rows, buffer = own[first : first + BLOCK], torch.empty(BLOCK * TILE, dtype=dtype)
+            for left in range(0, len(other), TILE):
+                columns = other[left : left + TILE]
+                torch.mm(rows, columns.T, out=buffer[: len(rows) * len(columns)].view(len(rows), len(columns)))
+
+        started = time.process_time()
+        with ThreadPoolExecutor(THREADS) as pool:
+            list(pool.map(block, range(0, len(own), BLOCK)))
+        return time.process_time() - started
+
+    return run
+
+
+def _cpu(work: Callable[[], object]) -> float:
+    """CPU seconds of all threads; work may say itself how many count."""
+    started = time.process_time()
+    said = work()
+    return said if isinstance(said, float) else time.process_time() - started
+
+
+def _cpu_of(pid: int) -> float:
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def _labels_by_float64(queries: np.ndarray, references: np.ndarray) -> dict[float, set[tuple[int, int]]]:
+    """Every score summed in float64 the way the rule says, then sorted: the definition."""
+    from ucvgl.matching.best import exact_scores
+
+    n, m = len(queries), len(references)
+    scores = np.stack([exact_scores(queries, references, np.full(m, row), np.arange(m)) for row in range(n)])
+    best, back = scores.argmax(1), scores.argmax(0)
+    top = -np.partition(-scores, 1, axis=1)[:, :2]
+    mutual = back[best] == np.arange(n)
+    return {
+        threshold: {(row, int(best[row])) for row in np.flatnonzero(mutual & (top[:, 0] - top[:, 1] >= threshold))}
+        for threshold in THRESHOLDS
+    }
+
+
+def _parts(folder: Path, vectors: np.ndarray) -> list[Path]:
+    folder.mkdir()
+    paths = [folder / f"part-{number:05d}.npy" for number in range(-(-len(vectors) // 512))]
+    for number, path in enumerate(paths):
+        np.save(path, vectors[512 * number : 512 * (number + 1)])
+    return paths
+
+
+def _processor() -> str:
+    lines = Path("/proc/cpuinfo").read_text().splitlines()
+    return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), "unknown")
+
+
+PEERS: dict[str, Callable[[np.ndarray, np.ndarray], object]] = {
+    "ours": lambda q, r: two_sided_topk(q, r, threads=THREADS),
+    "ours in float32": lambda q, r: two_sided_topk(q, r, threads=THREADS, dtype=torch.float32),
+    "product in bfloat16": _product(torch.bfloat16),
+    "product in float32": _product(torch.float32),
+    "faiss IndexFlatIP, both ways": _faiss,
+    "kornia match_mnn": _kornia,
+    "two dense matrices, numpy": _dense,
+}
+PARTS = {part.__name__: part for part in (exact, peers, vigor, wide, actors)}
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

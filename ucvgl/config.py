@@ -190,6 +190,8 @@ class Resources:
     """Actors that match."""
     search_rows: int = 100_000
     """References that such an actor holds at a time."""
+    search_gpus: float = 0.0
+    """GPU share of each such actor where the cluster has GPUs; what training and embedding take is not free."""
     images_per_shard: int = 512
 
 

@@ -108,6 +108,7 @@ LIMITS = {
     "resources.model_gpus": NOT_NEGATIVE,
     "resources.search_workers": COUNT,
     "resources.search_rows": COUNT,
+    "resources.search_gpus": NOT_NEGATIVE,
     "resources.images_per_shard": COUNT,
     "seed": COUNT_OR_NONE,
 }

@@ -27,7 +27,7 @@ def test_a_processor_that_adds_up_in_bfloat16_is_told_apart(monkeypatch):
 
 @pytest.mark.parametrize(("fast", "dtype"), [(True, torch.bfloat16), (False, torch.float32)])
 def test_bfloat16_is_used_where_it_is_fast_and_the_vectors_are_wide(monkeypatch, fast, dtype):
-    monkeypatch.setattr(precision, "bfloat16_is_fast", lambda: fast)
+    monkeypatch.setattr(precision, "bfloat16_is_fast", lambda device: fast)
     assert precision_for(256, ZEROS, ZEROS, None).dtype == dtype
     assert precision_for(16, ZEROS[:16], ZEROS[:16], None).dtype == torch.float32
 

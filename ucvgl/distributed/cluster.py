@@ -117,13 +117,14 @@ def preflight(resources: Resources, cluster: ClusterInfo) -> None:
             f"{resources.search_workers}, and 1 to read and write) but the cluster at {cluster.address} has "
             f"{cluster.cpus:g}; lower them, add nodes, or count a small machine higher (ray start --num-cpus)"
         )
-    gpus = resources.train_workers * resources.train_gpus + resources.model_workers * resources.model_gpus
+    shares = {"train": resources.train_gpus, "model": resources.model_gpus, "search": resources.search_gpus}
+    workers = {name: getattr(resources, f"{name}_workers") for name in shares}
+    gpus = sum(workers[name] * share for name, share in shares.items())
     if cluster.gpus and gpus > cluster.gpus:
+        sums = " + ".join(f"{name}_workers {workers[name]} x {name}_gpus {share:g}" for name, share in shares.items())
         raise ValueError(
-            f"resources ask for {gpus:g} GPUs at once (train_workers {resources.train_workers} x train_gpus "
-            f"{resources.train_gpus:g} + model_workers {resources.model_workers} x model_gpus "
-            f"{resources.model_gpus:g}) but the cluster at {cluster.address} has {cluster.gpus:g}; "
-            f"lower them, or add nodes"
+            f"resources ask for {gpus:g} GPUs at once ({sums}) but the cluster at {cluster.address} has "
+            f"{cluster.gpus:g}; lower them, or add nodes"
         )
 
 

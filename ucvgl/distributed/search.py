@@ -21,10 +21,10 @@ import numpy as np
 import ray
 
 from ucvgl.config import Resources
-from ucvgl.distributed.cluster import threads_each
+from ucvgl.distributed.cluster import gpu_share, threads_each
 from ucvgl.distributed.progress import Progress
 from ucvgl.matching.best import Best
-from ucvgl.matching.search import BLOCK, Found, Search, kth_reached, mean
+from ucvgl.matching.search import BLOCK, DEVICE_BLOCK, Found, Search, kth_reached, mean
 from ucvgl.matching.topk import TwoSided
 
 Range = tuple[int, int]
@@ -83,8 +83,8 @@ class Searcher:
     died: it does that one's shards again, and no other's.
     """
 
-    def __init__(self, threads: int) -> None:
-        self._threads = threads
+    def __init__(self, threads: int, device: str) -> None:
+        self._threads, self._device = threads, device
         self._search = ""
         self._begun: dict[Range, Search] = {}
         self._at_work: Range | None = None
@@ -117,7 +117,8 @@ class Searcher:
         if task.shard not in self._begun or self._begun[task.shard].resting:
             centre = mean(task.queries.read(0, min(len(task.queries), BLOCK)))
             references = task.references.read(*task.shard)
-            self._begun[task.shard] = Search(references, centre, k=task.k, threads=self._threads, start=task.shard[0])
+            how = {"threads": self._threads, "device": self._device}
+            self._begun[task.shard] = Search(references, centre, k=task.k, start=task.shard[0], **how)
         return self._begun[task.shard]
 
 
@@ -130,10 +131,13 @@ class SearchPool:
     """
 
     def __init__(self, resources: Resources) -> None:
-        actor = ray.remote(num_cpus=1, max_restarts=-1, max_task_retries=-1)(Searcher)
         count, self._shard_rows = resources.search_workers, resources.search_rows
+        gpus = gpu_share(resources.search_gpus)
+        needs = {"num_cpus": 1, "num_gpus": gpus}
+        actor = ray.remote(**needs, max_restarts=-1, max_task_retries=-1)(Searcher)
         self._threads = threads_each(count)
-        self.actors: list[Any] = [actor.remote(self._threads) for _ in range(count)]
+        self._step = DEVICE_BLOCK if gpus else BLOCK * max(2, self._threads)
+        self.actors: list[Any] = [actor.remote(self._threads, "cuda" if gpus else "cpu") for _ in range(count)]
 
     def __enter__(self) -> SearchPool:
         return self
@@ -151,8 +155,8 @@ class SearchPool:
         queries, references = Stored.of(query_parts), Stored.of(reference_parts)
         name = uuid.uuid4().hex
         tasks = [Task(name, queries, references, shard, k) for shard in self._shards(len(references))]
-        step = BLOCK * max(2, self._threads)
-        ranges = [(start, min(start + step, len(queries))) for start in range(0, len(queries), step)]
+        starts = range(0, len(queries), self._step)
+        ranges = [(start, min(start + self._step, len(queries))) for start in starts]
         lower = self._meet(tasks, ranges, len(queries), k)
         rows, columns = Best(len(queries), k), Best(len(references), k)
         for found in self._found(tasks, ranges, lower):

@@ -88,9 +88,7 @@ def pseudo_labels(
     return eligible & (scaled(margin, eligible, scale) >= min_margin)
 
 
-def scaled(
-    margin: Float[np.ndarray, " q"], eligible: Bool[np.ndarray, " q"], scale: Scale
-) -> Float[np.ndarray, " q"]:
+def scaled(margin: Float[np.ndarray, " q"], eligible: Bool[np.ndarray, " q"], scale: Scale) -> Float[np.ndarray, " q"]:
     """Margins in units that do not depend on how wide the similarities of an encoder are spread.
 
     `cosine`: as they are. `quantile`: the share of the eligible margins that are smaller. `z_score`: distance from

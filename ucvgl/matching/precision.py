@@ -31,7 +31,7 @@ class Precision:
     rounding: float
     offset: float
     unit: float
-    centres: tuple[Tensor, Tensor]
+    centres: tuple[Tensor, ...]
 
     def queries(self, vectors: Float[Tensor, "n d"]) -> Rounded:
         if self.dtype == torch.float32:
@@ -48,29 +48,35 @@ def precision_for(
     d: int,
     query_centre: Float32[np.ndarray, " d"],
     reference_centre: Float32[np.ndarray, " d"],
-    dtype: torch.dtype | None,
+    dtype: torch.dtype | None = None,
+    device: str = "cpu",
 ) -> Precision:
-    """The kind of product that is asked for, or that suits vectors of `d` numbers on this processor.
+    """The kind of product that is asked for, or that suits vectors of `d` numbers on this device.
 
     Raises:
         ValueError: float32 products are set to be made of fewer digits.
     """
-    centres = torch.from_numpy(query_centre), torch.from_numpy(reference_centre)
     if dtype is None:
-        dtype = torch.bfloat16 if d >= WIDE and bfloat16_is_fast() else torch.float32
+        dtype = torch.bfloat16 if d >= WIDE and bfloat16_is_fast(device) else torch.float32
+    unit = 2.0**-24 if device == "cpu" else 2.0**-22
+    centres = tuple(torch.from_numpy(centre).to(device) for centre in (query_centre, reference_centre))
     if dtype == torch.bfloat16:
         offset = float(query_centre.astype(np.float64) @ reference_centre.astype(np.float64))
-        return Precision(dtype, np.int16, BFLOAT16_ROUNDING, offset, 2.0**-24, centres)
+        return Precision(dtype, np.int16, BFLOAT16_ROUNDING, offset, unit, centres)
     if torch.get_float32_matmul_precision() != "highest":
         raise ValueError("exact matching needs torch.set_float32_matmul_precision('highest'), the default")
-    return Precision(torch.float32, np.int32, 0.0, 0.0, 2.0**-24, centres)
+    return Precision(torch.float32, np.int32, 0.0, 0.0, unit, centres)
 
 
 @cache
-def bfloat16_is_fast() -> bool:
-    """Whether this processor has instructions for bfloat16 products, and they add up in float32."""
-    has = torch.cpu._is_amx_tile_supported() or torch.cpu._is_avx512_bf16_supported()
-    return has and adds_up_in_float32("cpu")
+def bfloat16_is_fast(device: str = "cpu") -> bool:
+    """Whether the device has instructions for bfloat16 products, and they add up in float32."""
+    if device == "cpu":
+        has = torch.cpu._is_amx_tile_supported() or torch.cpu._is_avx512_bf16_supported()
+    else:
+        has = torch.cuda.get_device_capability(device) >= (8, 0)
+        torch.backends.cuda.matmul.allow_bf16_reduced_precision_reduction = False
+    return has and adds_up_in_float32(device)
 
 
 def adds_up_in_float32(device: str) -> bool:

@@ -15,6 +15,7 @@ import torch
 from jaxtyping import Float, Float32
 
 from ucvgl.matching.best import Best, float32_product
+from ucvgl.matching.device import DeviceTile
 from ucvgl.matching.rounded import Extent, Rounded, as_float32, error_bounds, extent
 from ucvgl.matching.tile import (
     COLUMN_GROUP,
@@ -109,28 +110,45 @@ class Tiles:
     width: int
 
 
-class Buffers:
-    """Memory that a thread uses again for every tile; fresh pages cost as much as the product."""
+class Tile:
+    """One tile at a time, on a processor; its memory is used again, as fresh pages cost as much as the product."""
 
     def __init__(self, height: int, width: int, dtype: torch.dtype) -> None:
         self.integer = np.int16 if dtype == torch.bfloat16 else np.int32
-        self._tile = torch.empty(height * width, dtype=dtype)
-        self._rows = np.empty((-(-width // ROW_GROUP), height), self.integer)
-        self._columns = np.empty((-(-height // COLUMN_GROUP), width), self.integer)
+        self._flip = self.integer(np.iinfo(self.integer).max)
+        self._memory = torch.empty(height * width, dtype=dtype)
+        self._of_rows = np.empty((-(-width // ROW_GROUP), height), self.integer)
+        self._of_columns = np.empty((-(-height // COLUMN_GROUP), width), self.integer)
         room = LOGGED_PER_VECTOR * max(height, width)
-        self.row, self.column = np.empty(room, np.int32), np.empty(room, np.int32)
-        self.keys = np.empty(room, self.integer)
+        self._log = np.empty(room, np.int32), np.empty(room, np.int32), np.empty(room, self.integer)
+        self._bits = np.empty((0, 0), self.integer)
+        self._maxima = self._of_rows, self._of_columns
 
-    def product(self, own: Rounded, other: Rounded) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Bits of the product, [rows, columns], and the maxima of its groups along rows and down columns."""
+    def multiply(self, own: Rounded, other: Rounded) -> tuple[np.ndarray, np.ndarray]:
+        """Make the tile; the maxima of groups along its rows and down its columns, [groups, vectors]."""
         height, width = len(own.operand), len(other.operand)
-        tile = self._tile[: height * width].view(height, width)
+        tile = self._memory[: height * width].view(height, width)
         torch.mm(own.operand, other.operand.T, out=tile)
-        bits = tile.view(torch.int16 if self.integer is np.int16 else torch.int32).numpy()
-        of_rows = self._rows[: -(-width // ROW_GROUP), :height]
-        of_columns = self._columns[: -(-height // COLUMN_GROUP), :width]
-        group_maxima(bits, self.integer(np.iinfo(self.integer).max), of_rows, of_columns)
-        return bits, of_rows, of_columns
+        self._bits = tile.view(torch.int16 if self.integer is np.int16 else torch.int32).numpy()
+        self._maxima = (
+            self._of_rows[: -(-width // ROW_GROUP), :height],
+            self._of_columns[: -(-height // COLUMN_GROUP), :width],
+        )
+        group_maxima(self._bits, self._flip, *self._maxima)
+        return self._maxima
+
+    def row_candidates(self, cutoff: np.ndarray, room: int) -> tuple[np.ndarray, np.ndarray, np.ndarray] | None:
+        """Row, column and key of the elements that reach their row's cutoff; None where there is no room for all."""
+        return self._candidates(row_candidates, self._maxima[0], cutoff, room)
+
+    def column_candidates(self, cutoff: np.ndarray, room: int) -> tuple[np.ndarray, np.ndarray, np.ndarray] | None:
+        """The same for columns."""
+        return self._candidates(column_candidates, self._maxima[1], cutoff, room)
+
+    def _candidates(self, candidates, maxima, cutoff, room):
+        log = tuple(part[:room] for part in self._log)
+        count = candidates(self._bits, self._flip, maxima, cutoff, *log)
+        return None if count > room else tuple(part[:count].copy() for part in log)
 
 
 def scan_block(
@@ -140,7 +158,7 @@ def scan_block(
     references: Tiles,
     rows: Side,
     columns: Side,
-    buffers: Buffers,
+    tile: Tile | DeviceTile,
 ) -> tuple[Log, Log]:
     """Let a block of queries meet all references; the logs of both sides, where all count from 0.
 
@@ -151,28 +169,21 @@ def scan_block(
         columns: of all references; goes on from block to block.
     """
     found: tuple[list, list] = ([], [])
-    flip = buffers.integer(np.iinfo(buffers.integer).max)
     for number, other in enumerate(references.tiles):
         left = number * references.width
-        bits, of_rows, of_columns = buffers.product(own, other)
-        height, width = bits.shape
-        row_cutoff, column_cutoff = rows.cutoffs(0, of_rows), columns.cutoffs(left, of_columns)
-        looks = (
-            (row_candidates, of_rows, row_cutoff, height, found[0]),
-            (column_candidates, of_columns, column_cutoff, width, found[1]),
+        of_rows, of_columns = tile.multiply(own, other)
+        cutoffs = rows.cutoffs(0, of_rows), columns.cutoffs(left, of_columns)
+        logs = (
+            tile.row_candidates(cutoffs[0], LOGGED_PER_VECTOR * len(cutoffs[0])),
+            tile.column_candidates(cutoffs[1], LOGGED_PER_VECTOR * len(cutoffs[1])),
         )
-        crowded = []
-        for candidates, maxima, cutoff, count, kept in looks:
-            room = LOGGED_PER_VECTOR * count
-            log = buffers.row[:room], buffers.column[:room], buffers.keys[:room]
-            logged = candidates(bits, flip, maxima, cutoff, *log)
-            crowded.append(logged > room)
-            if logged <= room:
-                row, column, keys = (part[:logged] for part in log)
-                kept.append((row.copy(), column + left, keys.copy()))
-        if any(crowded):
-            _again(queries, start, references, left, width, rows, columns, crowded)
-    row_log, column_log = (_join(parts, buffers) for parts in found)
+        for log, kept in zip(logs, found, strict=True):
+            if log is not None:
+                kept.append((log[0], log[1] + np.int32(left), log[2]))
+        if any(log is None for log in logs):
+            crowded = [log is None for log in logs]
+            _again(queries, start, references, left, references.width, rows, columns, crowded)
+    row_log, column_log = (_join(parts, tile.integer) for parts in found)
     row_upper, column_upper = rows.upper(row_log[0], row_log[2]), columns.upper(column_log[1], column_log[2])
     return (
         Log(row_log[0], row_log[1], row_upper).within(rows.lower, row_log[0]),
@@ -207,8 +218,8 @@ def _again(
         columns.settle(left, len(other))
 
 
-def _join(parts: list, buffers: Buffers) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _join(parts: list, integer: type) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     if not parts:
-        return np.empty(0, np.int32), np.empty(0, np.int32), np.empty(0, buffers.integer)
+        return np.empty(0, np.int32), np.empty(0, np.int32), np.empty(0, integer)
     row, column, keys = zip(*parts, strict=True)
     return np.concatenate(row), np.concatenate(column), np.concatenate(keys)

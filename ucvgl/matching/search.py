@@ -14,16 +14,20 @@ import torch
 from jaxtyping import Float, Float32, Int
 
 from ucvgl.matching.best import Best, exact_scores
+from ucvgl.matching.device import DeviceTile, scores_on
 from ucvgl.matching.precision import Precision, precision_for
 from ucvgl.matching.rounded import Extent, error_bounds, extent
-from ucvgl.matching.scan import Buffers, Log, Side, Tiles, scan_block
+from ucvgl.matching.scan import Log, Side, Tile, Tiles, scan_block
 
 LONGEST = 2.0**62
 """No vector may be as long as this: products could overflow float32."""
 
 BLOCK, TILE = 2048, 1088
-"""Queries and references multiplied at a time. An odd multiple of 64 columns, so that the rows of a tile do not all
-start at the same place of a cache."""
+"""Queries and references multiplied at a time by a processor. An odd multiple of 64 columns, so that the rows of a
+tile do not all start at the same place of a cache."""
+
+DEVICE_BLOCK, DEVICE_TILE = 8192, 8192
+"""The same on a graphics card, which must be given much at a time."""
 
 
 @dataclass(frozen=True)
@@ -55,6 +59,9 @@ class Search:
 
     Args:
         centre: about the mean of all queries; it changes the speed only.
+        block: queries multiplied at a time; default: what suits the device.
+        tile: references multiplied at a time, likewise.
+        device: `cpu`, or a graphics card as PyTorch names it; `threads` count on a processor only.
         start: number of the first reference.
     """
 
@@ -64,23 +71,27 @@ class Search:
         centre: Float32[np.ndarray, " d"],
         *,
         k: int = 2,
-        block: int = BLOCK,
-        tile: int = TILE,
+        block: int | None = None,
+        tile: int | None = None,
         threads: int = 1,
         dtype: torch.dtype | None = None,
+        device: str = "cpu",
         start: int = 0,
     ) -> None:
-        self._k, self._block, self._threads, self._start = k, block, threads, start
-        self._precision = precision_for(references.shape[1], centre, mean(references), dtype)
+        self._device, host = device, device == "cpu"
+        block, tile = block or (BLOCK if host else DEVICE_BLOCK), tile or (TILE if host else DEVICE_TILE)
+        self._k, self._block, self._threads, self._start = k, block, threads if host else 1, start
+        self._precision = precision_for(references.shape[1], centre, mean(references), dtype, device)
         self._references: Tiles | None = _tiles(references, self._precision, tile, start)
         self._met = Extent(0, 0, 0, 0)
         self._blocks: dict[int, Block] = {}
         self._columns: list[Side] = []
-        self._free: SimpleQueue[tuple[Side, Buffers]] = SimpleQueue()
-        for _ in range(threads):
+        self._free: SimpleQueue[tuple[Side, Tile | DeviceTile]] = SimpleQueue()
+        for _ in range(self._threads):
             columns = self._side(len(references), np.zeros(len(references)))
             self._columns.append(columns)
-            self._free.put((columns, Buffers(block, tile, self._precision.dtype)))
+            how = self._precision
+            self._free.put((columns, Tile(block, tile, how.dtype) if host else DeviceTile(k, how.integer)))
 
     def meet(self, queries: Float32[np.ndarray, "q d"], start: int) -> Float32[np.ndarray, "q k"]:
         """Let the queries numbered `start...` meet the references; per query, k numbers that its best scores reach.
@@ -135,18 +146,18 @@ class Search:
     def _meet(self, references: Tiles, queries: np.ndarray, start: int) -> np.ndarray:
         if start in self._blocks:
             return self._blocks[start].rows.reach()
-        own = self._precision.queries(torch.from_numpy(_readable(queries)))
+        own = self._precision.queries(torch.from_numpy(_readable(queries)).to(self._device))
         _refuse(own.size, queries, "queries", start)
         rows = self._side(len(queries), error_bounds(own, references.extent, unit=self._precision.unit))
         self._met = met = _larger(self._met, extent(own))
-        columns, buffers = self._free.get()
+        columns, memory = self._free.get()
         try:
             for number, tile in enumerate(references.tiles):
                 error = columns.error[number * references.width :][: len(tile.size)]
                 np.maximum(error, error_bounds(tile, met, unit=self._precision.unit), out=error)
-            logs = scan_block(queries, own, start, references, rows, columns, buffers)
+            logs = scan_block(queries, own, start, references, rows, columns, memory)
         finally:
-            self._free.put((columns, buffers))
+            self._free.put((columns, memory))
         self._blocks[start] = Block(rows, *logs)
         return rows.reach()
 
@@ -159,7 +170,8 @@ class Search:
             row_lower = np.maximum(row_lower, lower[start : start + count])
         of_rows = block.row_log.within(row_lower, block.row_log.query)
         of_columns = block.column_log.within(column_lower, block.column_log.reference)
-        scores = [exact_scores(queries, references, log.query, log.reference) for log in (of_rows, of_columns)]
+        scorer = exact_scores if self._device == "cpu" else partial(scores_on, torch.device(self._device))
+        scores = [scorer(queries, references, log.query, log.reference) for log in (of_rows, of_columns)]
         query, score, reference = present(block.rows.exact)
         return (
             [
@@ -194,7 +206,8 @@ def mean(vectors: Float32[np.ndarray, "n d"]) -> Float32[np.ndarray, " d"]:
 def _tiles(references: np.ndarray, precision: Precision, width: int, start: int) -> Tiles:
     tiles, whole = [], Extent(0, 0, 0, 0)
     for left in range(0, len(references), width):
-        tile = precision.references(torch.from_numpy(_readable(references[left : left + width])))
+        vectors = torch.from_numpy(_readable(references[left : left + width]))
+        tile = precision.references(vectors.to(precision.centres[1].device))
         _refuse(tile.size, references[left : left + width], "references", start + left)
         tiles.append(tile)
         whole = _larger(whole, extent(tile))

@@ -15,7 +15,7 @@ import torch
 from jaxtyping import Float, Float32, Int
 
 from ucvgl.matching.best import Best
-from ucvgl.matching.search import BLOCK, TILE, Search, mean
+from ucvgl.matching.search import Search, mean
 
 
 @dataclass(frozen=True)
@@ -38,10 +38,11 @@ def two_sided_topk(
     references: Float32[np.ndarray, "r d"],
     *,
     k: int = 2,
-    block: int = BLOCK,
-    tile: int = TILE,
+    block: int | None = None,
+    tile: int | None = None,
     threads: int = 1,
     dtype: torch.dtype | None = None,
+    device: str = "cpu",
     query_start: int = 0,
     reference_start: int = 0,
 ) -> TwoSided:
@@ -50,16 +51,16 @@ def two_sided_topk(
     Args:
         block: queries multiplied at a time; with `tile` and `threads` it bounds the memory.
         tile: references multiplied at a time.
-        dtype: of the fast product, bfloat16 or float32; changes the speed only. Default: what suits this processor.
+        dtype: of the fast product, bfloat16 or float32; changes the speed only. Default: what suits the device.
+        device: `cpu`, or a graphics card as PyTorch names it.
         query_start: number of the first query, where these are a shard of a larger set.
         reference_start: likewise.
 
     Raises:
         ValueError: vectors that are not finite, by their numbers.
     """
-    search = Search(
-        references, mean(queries), k=k, block=block, tile=tile, threads=threads, dtype=dtype, start=reference_start
-    )
+    how = {"block": block, "tile": tile, "threads": threads, "dtype": dtype, "device": device}
+    search = Search(references, mean(queries), k=k, start=reference_start, **how)
     search.meet(queries, query_start)
     found = search.found(lambda start, stop: queries[start - query_start : stop - query_start], references)
     rows = Best(len(queries), k)

@@ -122,6 +122,7 @@ def actors(runs: int) -> dict:
                     before = sum(map(_cpu_of, pids)) + time.process_time()
                     pool.match(*paths)
                     times.append((sum(map(_cpu_of, pids)) + time.process_time() - before, threads))
+            print(times)
             pooled, threads = np.median(np.array(times), axis=0)
             result[workers] = {"actors": pooled, "threads": threads}
             print(f"{workers} actors: {pooled:.2f} s, threads {threads:.2f} s, ratio {pooled / threads:.3f}; same bits")

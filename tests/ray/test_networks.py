@@ -105,3 +105,15 @@ def test_two_looks_weigh_their_similarities(cluster, tmp_path):
         alone = embed(towers, store.read(range(5)), view)
         expected = expected + weights[view] * alone @ alone.T
     np.testing.assert_allclose(found @ found.T, expected, atol=0.01)
+
+
+def test_descriptors_that_cannot_be_matched_are_refused_by_the_ids_of_their_images(cluster, tmp_path):
+    store = write_store(tmp_path / "queries", (16, 64, 3), [2, 2], seed=1)
+    towers = TwoTowers(Model(channels=16, safa_heads=2), (16, 64), (16, 16))
+    for weights in towers.parameters():
+        torch.nn.init.constant_(weights, float("nan"))
+    save_towers(towers, tmp_path / "model.pt")
+    with EmbedPool(RESOURCES) as pool, pytest.raises(Exception, match="not finite for ids") as refused:
+        pool.embed([EmbedJob((Look(store.folder, "query"),), tmp_path / "model.pt", tmp_path / "out")])
+    assert any(identity in str(refused.value) for identity in store.ids.tolist())
+    assert not list((tmp_path / "out").glob("part-*.npy"))

@@ -129,14 +129,15 @@ def embed_shard(row: Row, *, actors: list[Any]) -> Row:
     made, vectors = {}, []
     for store, view, weight in row["looks"]:
         if (store, view) not in made:
-            _, images = read_shard(Path(store) / row["name"])
+            ids, images = read_shard(Path(store) / row["name"])
             made[store, view] = embed(row["model"], images, view, row["turns"])
         vectors.append(np.asarray(ray.get(made[store, view])) * np.float32(weight**0.5))
+    embeddings = Embeddings(np.asarray(ids), np.concatenate(vectors, axis=1))  # refuses what cannot be matched, by id
     path = part_path(Path(row["folder"]), Path(row["name"]))
     path.parent.mkdir(parents=True, exist_ok=True)
     aside = path.with_name(f".{path.name}.{os.getpid()}")
     with aside.open("wb") as file:
-        np.save(file, np.concatenate(vectors, axis=1))
+        np.save(file, embeddings.vector)
     os.replace(aside, path)
     return {"images": len(images)}
 

@@ -2,7 +2,8 @@ from pathlib import Path
 
 import pytest
 
-from ucvgl.data.folder import opaque_id, read_catalog
+from ucvgl.data.folder import read_catalog
+from ucvgl.data.listing import opaque_id
 
 
 def make(root: Path, *names: str) -> str:

@@ -90,8 +90,8 @@ class Projection:
     fov_deg: float = 170.0
     """Field of view of the nadir camera; the BEV's edge is fov/2 from straight down."""
     metres_per_pixel: float = 0.0
-    """Ground metres per BEV pixel, as of the tiles at `dataset.tile_size`; with the camera's height it sets the scale in
-    place of the field of view. 0: the field of view does."""
+    """Ground metres per BEV pixel, as of the tiles at `dataset.tile_size`: with the camera's height it sets the scale
+    in place of the field of view. 0: the field of view does."""
     camera_height_m: float = 0.0
     """Of the panorama's camera above the ground; needed with `metres_per_pixel` only."""
     top_elevation_deg: float = 90.0

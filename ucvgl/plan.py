@@ -39,8 +39,8 @@ class Prospect:
 def unsupervised(experiment: Experiment) -> list[Stage]:
     """The stages of UCVGL; `resources` is in none of them, as it changes no number."""
     dataset = experiment.dataset
-    images = {"name": dataset.name, "root": dataset.root, "protocol": dataset.chosen_protocol}
-    images["synthetic"] = dataset.synthetic
+    images = {"name": dataset.name, "root": dataset.root, "synthetic": dataset.synthetic}
+    images |= {"protocol": dataset.chosen_protocol}
     sizes = {
         name: getattr(dataset, name)
         for name in ("panorama_height", "panorama_width", "tile_size", "max_bad_share")

@@ -72,24 +72,24 @@ def folder() -> Experiment:
 
 
 def cvusa() -> Experiment:
-    """CVUSA, the paper's base model: `python jobs/unsupervised.py cvusa --dataset.root /path/to/CVUSA --run runs/cvusa`.
+    """CVUSA with the paper's base model: `python jobs/unsupervised.py cvusa --dataset.root CVUSA --run runs/cvusa`.
 
-    For machines with GPUs; not run here, so its time is not known. The paper's recall, of the paper's own code: R@1 92.56,
-    8,884 queries x 8,884 references.
+    For machines with GPUs; not run here, so its time is not known. The recall that the paper reports for its own code:
+    R@1 92.56, 8,884 queries x 8,884 references.
     """
     return _published(
         Dataset(name="cvusa", panorama_height=384, panorama_width=384, tile_size=384),
-        # 224 rows of a panorama with 1232 columns for 360 degrees; the horizon was measured on 9 images.
+        # 224 of 1232 / 360 rows per degree; where the horizon lies was measured on 9 images.
         Projection(fov_deg=175.0, top_elevation_deg=36.5, bottom_elevation_deg=-28.95),
         min_margin=0.05,
     )
 
 
 def cvact() -> Experiment:
-    """CVACT, the paper's base model: `python jobs/unsupervised.py cvact --dataset.root /path/to/CVACT --run runs/cvact`.
+    """CVACT with the paper's base model: `python jobs/unsupervised.py cvact --dataset.root CVACT --run runs/cvact`.
 
-    For machines with GPUs; not run here, so its time is not known. The paper's recall, of the paper's own code: R@1 84.58 on
-    validation, 8,884 queries x 8,884 references, and 60.53 on the test set (`--dataset.protocol test`).
+    For machines with GPUs; not run here, so its time is not known. The recall that the paper reports for its own code:
+    R@1 84.58 on validation, 8,884 queries x 8,884 references, and 60.53 on the test set (`--dataset.protocol test`).
     """
     return _published(
         Dataset(name="cvact", panorama_height=384, panorama_width=384, tile_size=384),
@@ -99,11 +99,12 @@ def cvact() -> Experiment:
 
 
 def vigor() -> Experiment:
-    """VIGOR, same-area: `python jobs/unsupervised.py vigor --dataset.root /path/to/VIGOR --run runs/vigor`.
+    """VIGOR, same-area: `python jobs/unsupervised.py vigor --dataset.root VIGOR --run runs/vigor`.
 
-    For machines with GPUs; not run here, so its time is not known. The paper has no recall without labels, and its projection
-    does not cover VIGOR: cameras stand up to a quarter of the tile off its centre, which nothing here makes up for. The field
-    of view is that of a tile, 640 pixels of 0.114 m seen from 2.5 m. `--dataset.protocol cross_area` is the other protocol.
+    For machines with GPUs; not run here, so its time is not known. The paper has no recall without labels, and its
+    projection does not cover VIGOR: cameras stand off the centre of their tile, which nothing here makes up for. The
+    field of view is that of a tile, 640 pixels of 0.114 m seen from 2.5 m. `--dataset.protocol cross_area` is the other
+    protocol.
     """
     return _published(
         Dataset(name="vigor", panorama_height=384, panorama_width=768, tile_size=384),
@@ -113,11 +114,13 @@ def vigor() -> Experiment:
 
 
 def university1652() -> Experiment:
-    """University-1652, drone to satellite: `python jobs/unsupervised.py university1652 --dataset.root U1652 --run runs/u1652`.
+    """University-1652, from drone to satellite.
 
-    For machines with GPUs; not run here, so its time is not known, and the paper has no recall on it. A drone image is no
-    panorama: it is not projected but stands in for the BEV, and is not rolled. 701 tiles give at most 701 pseudo-labels a
-    round. `--dataset.protocol` has the other directions.
+    `python jobs/unsupervised.py university1652 --dataset.root U1652 --run runs/u1652`
+
+    For machines with GPUs; not run here, so its time is not known, and the paper has no recall on it. A drone image is
+    no panorama: it is not projected but stands in for the BEV, and is not rolled. 701 tiles give at most 701
+    pseudo-labels a round. `--dataset.protocol` has the other directions.
     """
     experiment = _published(
         Dataset(name="university1652", panorama_height=384, panorama_width=384, tile_size=384),

@@ -24,7 +24,9 @@ def report() -> Report:
     return Report(
         title="a run",
         about="Seven villages.",
-        recall=Recall(0.4123, 0.661, 0.7547, 0.6281, queries=487, references=493, without_reference=13, more={"hit rate": 0.5912}),
+        recall=Recall(
+            0.4123, 0.661, 0.7547, 0.6281, queries=487, references=493, without_reference=13, more={"hit rate": 0.5912}
+        ),
         raw_pixels={"colour": 0.031, "edges": 0.052},
         supervised=0.846,
         cold_start_r1=0.184,

@@ -47,7 +47,7 @@ def views(root: str, split: Split, protocol: Protocol) -> Views:
         kept, absent = present(path_of if listed is None else listed, path_of, f"{homes[0]}{folder}/{{}}{ending}.jpg")
         found.append(kept)
         missing += absent
-    return Views(root, *found, tuple(missing))
+    return Views(root, found[0], found[1], tuple(missing))
 
 
 def find_list(root: str) -> str | None:

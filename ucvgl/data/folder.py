@@ -85,7 +85,9 @@ def _places(root: str, folder: str, references: list[str]) -> dict[str, tuple[fl
         places[f"{below}/{file}"] = (float(lat), float(lon))
     absent = [path[len(below) + 1 :] for path in places.keys() - set(references)]
     if absent:
-        raise ValueError(f"{root}/{name} names {len(absent)} files that are not in {root}/{below}: {sorted(absent)[:3]}")
+        raise ValueError(
+            f"{root}/{name} names {len(absent)} files that are not in {root}/{below}: {sorted(absent)[:3]}"
+        )
     return places
 
 

@@ -135,10 +135,10 @@ class Views:
         """
         for view, paths in (("queries", self.queries), ("references", self.references)):
             if not paths:
-                lacks = f"; {len(self.missing)} listed files are missing, as {self.missing[0]}" if self.missing else ""
+                lacks = f" (missing, {len(self.missing)} in all: {self.missing[0]})" if self.missing else ""
                 raise ValueError(
                     f"{self.root} holds none of the {view} of {name}{lacks}; "
-                    f"`ucvgl doctor {name} {self.root}` says what should lie where"
+                    f"`ucvgl doctor {name} {self.root}` prints the tree that it should have"
                 )
         piles = pile(self.root, self.queries.values()), pile(self.root, self.references.values(), places)
         return Catalog(*piles, missing=self.missing)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy.spatial import cKDTree
+from scipy.spatial import KDTree
 
 from ucvgl.data.cvact import LISTS, Protocol, find_list, panorama_ids, read_mat, rows_of, views
 from ucvgl.data.listing import Split, Views, opaque_id
@@ -35,7 +35,7 @@ def _near(found: Views, mat: str) -> Rows:
     names, tiles = list(found.queries), list(found.references)
     if not names or not tiles:
         return {}
-    tree = cKDTree([position[name] for name in tiles])
+    tree = KDTree([position[name] for name in tiles])
     near = tree.query_ball_point([position[name] for name in names], NEAR_M, return_sorted=True)
     tile_ids = [opaque_id(found.references[name]) for name in tiles]
     return {

@@ -36,7 +36,7 @@ def catalog(folder: Path, *, experiment: Experiment) -> dict[str, Any]:
         missing += [{"split": split, "path": path} for path in listed.missing]
         if listed.missing:
             first = ", ".join(listed.missing[:3])
-            logger.warning("%s: %d listed files are missing, as %s", split, len(listed.missing), first)
+            logger.warning("%s: missing and left out, %d in all: %s", split, len(listed.missing), first)
     if missing:
         pq.write_table(pa.Table.from_pylist(missing), folder / "missing.parquet")
         counts["missing"] = len(missing)

@@ -100,15 +100,15 @@ def _write_rounds(
 ) -> None:
     """One row per set of encoders: recall on validation, and the precision of the labels it was trained on."""
     rows = []
-    for name, score in zip(names, scores, strict=True):
+    for name, reached in zip(names, scores, strict=True):
         labels = trained / name / "pairs.parquet"
         known = truth is not None and truth.positives and labels.exists()
         rows.append(
             {
                 "name": name,
-                "r1": score.r1 if score else None,
-                "r5": score.r5 if score else None,
-                "r10": score.r10 if score else None,
+                "r1": reached.r1 if reached else None,
+                "r5": reached.r5 if reached else None,
+                "r10": reached.r10 if reached else None,
                 "precision": label_precision(pq.read_table(labels), truth) if known and truth else None,
             }
         )

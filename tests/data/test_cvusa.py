@@ -1,8 +1,8 @@
 from pathlib import Path
 
 import pytest
-from tests.data.published import CROP, TRAIN, rendered, shuffled, write_cvusa
 
+from tests.data.published import CROP, TRAIN, rendered, shuffled, write_cvusa
 from ucvgl.data.cvusa import read_catalog
 from ucvgl.data.decode import decode
 from ucvgl.data.storage import read

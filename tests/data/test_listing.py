@@ -87,5 +87,6 @@ def test_listed_names_that_are_not_there_are_told_by_their_usual_path():
 
 def test_a_view_of_which_nothing_is_there_is_refused_with_what_is_missing():
     views = Views("/data", {"a": "a.jpg"}, {}, ("tiles/a.jpg", "tiles/b.jpg"))
-    with pytest.raises(ValueError, match=r"/data holds none of the references of cvusa \(missing, 2 in all: tiles/a.jpg"):
+    message = r"/data holds none of the references of cvusa \(missing, 2 in all: tiles/a.jpg"
+    with pytest.raises(ValueError, match=message):
         views.catalog("cvusa")

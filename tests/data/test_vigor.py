@@ -1,8 +1,8 @@
 from pathlib import Path
 
 import pytest
-from tests.data.published import CITIES, vigor_names, write_vigor
 
+from tests.data.published import CITIES, vigor_names, write_vigor
 from ucvgl.data.vigor import read_catalog
 
 

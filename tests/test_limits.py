@@ -80,6 +80,15 @@ def test_a_scale_in_metres_needs_the_height_of_the_camera_and_a_protocol_its_dat
     assert mistakes({"dataset.name": "cvact", "dataset.protocol": "test"}) == []
 
 
+def test_globs_come_in_twos_and_for_folders_only() -> None:
+    assert mistakes({"dataset.name": "folder", "dataset.queries": "a"}) == [
+        "dataset.queries: it goes with dataset.references; give both, or neither"
+    ]
+    assert mistakes({"dataset.name": "cvusa", "dataset.queries": "a", "dataset.references": "b"}) == [
+        "dataset.queries: cvusa knows where its images lie; leave it empty"
+    ]
+
+
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
 def test_no_limit_lets_a_value_through_that_is_not_finite(value: float) -> None:
     assert not Limit().holds(value)

@@ -66,6 +66,10 @@ class Dataset:
         "drone_to_satellite_160k",
     ] = "default"
     """Which images train and which are searched, where a data set has several uses (`docs/data.md`)."""
+    queries: str = ""
+    """`folder` only: folder or glob of the query images, below the root; empty: by the folders' names."""
+    references: str = ""
+    """`folder` only: the same for the tiles."""
     synthetic: Synthetic = field(default_factory=Synthetic)
     panorama_height: int = 48
     """Network input, pixels."""

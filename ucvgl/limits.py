@@ -140,6 +140,10 @@ def disagreements(experiment: Experiment) -> list[str]:
     if dataset.protocol != "default" and dataset.protocol not in choices:
         offer = f"there are {', '.join(choices)}" if choices else "it has no choice: leave it at default"
         mistakes.append(f"dataset.protocol: {dataset.protocol!r} is no protocol of {dataset.name}; {offer}")
+    if bool(dataset.queries) != bool(dataset.references):
+        mistakes.append("dataset.queries: it goes with dataset.references; give both, or neither")
+    if dataset.queries and dataset.name != "folder":
+        mistakes.append(f"dataset.queries: {dataset.name} knows where its images lie; leave it empty")
     if curriculum.final_margin > curriculum.min_margin:
         mistakes.append(
             f"curriculum.final_margin: {curriculum.final_margin:g} is above curriculum.min_margin, "

@@ -127,7 +127,7 @@ def university1652() -> Experiment:
         Projection(bev=False),
         min_margin=0.05,
     )
-    return replace(experiment, contrast=replace(experiment.contrast, rotate=False))
+    return replace(experiment, contrast=replace(experiment.contrast, rotate=False, rotate_deg=0.0))
 
 
 def _published(dataset: Dataset, projection: Projection, *, min_margin: float) -> Experiment:

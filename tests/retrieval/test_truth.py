@@ -1,4 +1,5 @@
 import math
+from dataclasses import replace
 
 import numpy as np
 import pyarrow as pa
@@ -7,6 +8,7 @@ import pytest
 
 from ucvgl.config import Dataset
 from ucvgl.data.folder import read_catalog
+from ucvgl.data.listing import opaque_id
 from ucvgl.data.synthetic import dataset as synthetic
 from ucvgl.retrieval.truth import GroundTruth, label_precision, read_truth, rows_of, true_rows
 
@@ -38,6 +40,13 @@ def test_truth_of_a_folder_is_read_by_file_names(folder, tmp_path):
         "b.jpg": "1.jpg",
         "a.jpg": "3.jpg",
     }
+
+
+def test_truth_of_two_globs_is_read_by_paths_below_the_root(folder, tmp_path):
+    (tmp_path / "truth.csv").write_text("query,reference\nground/b.jpg,tile/1.jpg\n")
+    by_glob = replace(folder, queries="gr*", references="tile")
+    truth = read_truth(by_glob, "validation")
+    assert truth == one_each({opaque_id("ground/b.jpg"): opaque_id("tile/1.jpg")})
 
 
 def test_without_a_truth_file_there_is_none(folder, tmp_path):

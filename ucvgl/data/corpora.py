@@ -19,7 +19,7 @@ def read_catalog(dataset: Dataset, split: Split) -> Catalog:
     protocol = cast(Any, dataset.chosen_protocol)  # checked with the settings
     match dataset.name:
         case "folder":
-            return folder.read_catalog(dataset.root, split)
+            return folder.read_catalog(dataset.root, split, dataset.queries, dataset.references)
         case "cvusa":
             return cvusa.read_catalog(dataset.root, split)
         case "cvact":

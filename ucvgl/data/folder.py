@@ -4,26 +4,43 @@
     <root>/[train|validation/]satellite/**.png     (or tile, reference)
     <root>/[train|validation/]references.csv       optional: file,lat,lon  (file: below the tiles' folder)
 
-Without `train` and `validation` every image trains, and the same pool is searched.
+Without `train` and `validation` every image trains, and the same pool is searched. The two piles may also be any two
+folders or globs below the root; there are no splits then, and the CSV files lie in the root and name files below it.
 """
 
 from __future__ import annotations
 
 import pyarrow.csv
 
-from ucvgl.data.listing import IMAGES, Split, files_below, images_below, is_file, open_bytes, pile, subfolders
+from ucvgl.data.listing import (
+    IMAGES,
+    Split,
+    files_below,
+    images_below,
+    images_matching,
+    is_file,
+    open_bytes,
+    pile,
+    subfolders,
+)
 from ucvgl.types import Catalog
 
 QUERIES = ("panorama", "ground", "query")
 REFERENCES = ("satellite", "tile", "reference")
 
 
-def read_catalog(root: str, split: Split) -> Catalog:
-    """The two piles of a split, each sorted by an id that says nothing about the other."""
-    folder = split_folder(root, split)
-    queries = _list(root, folder, QUERIES)
-    references = _list(root, folder, REFERENCES)
-    return Catalog(pile(root, queries), pile(root, references, _places(root, folder, references)))
+def read_catalog(root: str, split: Split, queries: str = "", references: str = "") -> Catalog:
+    """The two piles of a split, each sorted by an id that says nothing about the other.
+
+    Args:
+        queries: folder or glob below the root; empty: the folder that has one of the usual names.
+        references: the same; both or neither.
+    """
+    folder = "" if queries else split_folder(root, split)
+    asked = _matching(root, queries) if queries else _list(root, folder, QUERIES)
+    searched = _matching(root, references) if references else _list(root, folder, REFERENCES)
+    below = "" if references else f"{view_folder(root, folder, REFERENCES)}/"
+    return Catalog(pile(root, asked), pile(root, searched, _places(root, folder, below, searched)))
 
 
 def split_folder(root: str, split: Split) -> str:
@@ -65,7 +82,14 @@ def _list(root: str, folder: str, names: tuple[str, ...]) -> list[str]:
     return images
 
 
-def _places(root: str, folder: str, references: list[str]) -> dict[str, tuple[float, float]]:
+def _matching(root: str, pattern: str) -> list[str]:
+    images = images_matching(root, pattern)
+    if not images:
+        raise ValueError(f"{root}: no image ({' '.join(IMAGES)}) lies in, or matches, {pattern!r}")
+    return images
+
+
+def _places(root: str, folder: str, below: str, references: list[str]) -> dict[str, tuple[float, float]]:
     """Latitude and longitude by path, as far as `references.csv` tells."""
     name = f"{folder}/references.csv" if folder else "references.csv"
     if not is_file(root, name):
@@ -74,7 +98,6 @@ def _places(root: str, folder: str, references: list[str]) -> dict[str, tuple[fl
     missing = [column for column in ("file", "lat", "lon") if column not in table.column_names]
     if missing:
         raise ValueError(f"{root}/{name} lacks the columns {missing}; its first line should be: file,lat,lon")
-    below = view_folder(root, folder, REFERENCES)
     places = {}
     for file, lat, lon in zip(*(table[column].to_pylist() for column in ("file", "lat", "lon")), strict=True):
         if not (_is_within(lat, 90.0) and _is_within(lon, 180.0)):
@@ -82,12 +105,11 @@ def _places(root: str, folder: str, references: list[str]) -> dict[str, tuple[fl
                 f"{root}/{name}: {file} lies at lat {lat}, lon {lon}; "
                 "write degrees, lat in [-90, 90] and lon in [-180, 180]"
             )
-        places[f"{below}/{file}"] = (float(lat), float(lon))
-    absent = [path[len(below) + 1 :] for path in places.keys() - set(references)]
+        places[f"{below}{file}"] = (float(lat), float(lon))
+    absent = sorted(path[len(below) :] for path in places.keys() - set(references))
     if absent:
-        raise ValueError(
-            f"{root}/{name} names {len(absent)} files that are not in {root}/{below}: {sorted(absent)[:3]}"
-        )
+        where = f"{root}/{below}".rstrip("/")
+        raise ValueError(f"{root}/{name} names {len(absent)} files that are not in {where}: {absent[:3]}")
     return places
 
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from hashlib import blake2b
 from io import BytesIO
+from itertools import takewhile
 from typing import Literal
 
 import pyarrow as pa
@@ -70,9 +72,17 @@ def images_in(root: str, *folders: str) -> list[str]:
     return [path for folder in folders for path in _files(root, folder, recursive=False) if _is_image(path)]
 
 
+def images_matching(root: str, pattern: str) -> list[str]:
+    """Every image in a folder, or whose path below the root matches a glob; `*` also stands for several folders."""
+    fixed = list(takewhile(lambda part: not set(part) & set("*?["), pattern.strip("/").split("/")))
+    paths = images_below(root, "/".join(fixed))
+    whole = "/".join(fixed) == pattern.strip("/")
+    return paths if whole else [path for path in paths if fnmatchcase(path, pattern)]
+
+
 def _files(root: str, folder: str, *, recursive: bool) -> list[str]:
     filesystem, base = locate(root)
-    selector = fs.FileSelector(f"{base}/{folder}", recursive=recursive, allow_not_found=True)
+    selector = fs.FileSelector(f"{base}/{folder}".rstrip("/"), recursive=recursive, allow_not_found=True)
     found = filesystem.get_file_info(selector)
     return sorted(info.path[len(base) + 1 :] for info in found if info.type == fs.FileType.File)
 

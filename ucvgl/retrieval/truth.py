@@ -28,7 +28,7 @@ def read_truth(dataset: Dataset, split: Split) -> GroundTruth | None:
         case "synthetic":
             return truth_written.read_parquet(str(synthetic.home(dataset)), split)
         case "folder":
-            return truth_written.read_csv(dataset.root, split)
+            return truth_written.read_csv(dataset.root, split, by_glob=bool(dataset.queries))
         case "cvusa":
             return truth_cvusa.read(dataset.root, split)
         case "cvact":

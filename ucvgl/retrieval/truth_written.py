@@ -27,9 +27,13 @@ def read_parquet(root: str, split: Split) -> GroundTruth | None:
     return GroundTruth({query: (reference,) for query, reference in pairs})
 
 
-def read_csv(root: str, split: Split) -> GroundTruth | None:
-    """The pairs of `truth.csv`: columns `query,reference`, file paths below the views' folders."""
-    folder = split_folder(root, split)
+def read_csv(root: str, split: Split, *, by_glob: bool) -> GroundTruth | None:
+    """The pairs of `truth.csv`: columns `query,reference`, file paths below the views' folders.
+
+    Args:
+        by_glob: the views are no folders of their own, and the paths are those below the root.
+    """
+    folder = "" if by_glob else split_folder(root, split)
     name = f"{folder}/truth.csv" if folder else "truth.csv"
     if not is_file(root, name):
         return None
@@ -39,9 +43,11 @@ def read_csv(root: str, split: Split) -> GroundTruth | None:
         raise ValueError(
             f"{root}/{name} lacks the columns {missing}; its first line should be: query,reference"
         )
-    queries, references = (view_folder(root, folder, names) for names in (QUERIES, REFERENCES))
+    queries, references = (
+        "" if by_glob else f"{view_folder(root, folder, names)}/" for names in (QUERIES, REFERENCES)
+    )
     truth = {
-        opaque_id(f"{queries}/{query}"): (opaque_id(f"{references}/{reference}"),)
+        opaque_id(f"{queries}{query}"): (opaque_id(f"{references}{reference}"),)
         for query, reference in zip(table["query"].to_pylist(), table["reference"].to_pylist(), strict=True)
     }
     if len(truth) < len(table):

@@ -12,9 +12,8 @@ from ucvgl.retrieval.truth_type import GroundTruth
 def read(root: str, split: Split, protocol: Protocol) -> GroundTruth:
     found = views(root, split, protocol)
     of_building = defaultdict(list)
-    for name, path in found.references.items():
+    for name, path in found.references.items():  # distractors: under no building, which nobody asks for
         of_building[name.partition("/")[0]].append(opaque_id(path))
-    of_building.pop("", None)  # distractors belong to no building
     positives = {
         opaque_id(path): tuple(of_building[building])
         for name, path in found.queries.items()

@@ -70,7 +70,7 @@ def test_all_mistakes_of_a_command_are_told_at_once(tmp_path: Path) -> None:
         resolve(flags, stages=STAGES)
     assert caught.value.lines == [
         "seed: the value is missing; write --seed VALUE",
-        "'tinny' is not a preset; there are synthetic, tiny, folder; did you mean tiny?",
+        f"'tinny' is not a preset; there are {', '.join(PRESETS)}; did you mean tiny?",
         f"{config}: curriculum.min_margn: no such setting; did you mean curriculum.min_margin?",
         "translation.steps: 'many' is not a whole number",
         "contrast.batch: 5 is not allowed; it must be a multiple of 2 and at least 2",

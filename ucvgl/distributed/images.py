@@ -18,7 +18,7 @@ from ucvgl.data.image_store import shard_path, write_shard
 from ucvgl.data.storage import read
 from ucvgl.distributed.progress import Progress
 from ucvgl.distributed.stream import Row, Step, stream
-from ucvgl.projection.birdseye import BirdsEye
+from ucvgl.projection.birdseye import BirdsEye, birds_eye
 from ucvgl.types import Catalog
 
 REJECTED = pa.schema([(name, pa.string()) for name in ("split", "view", "id", "uri", "reason")])
@@ -72,15 +72,7 @@ class Project:
         self._birdseye = lru_cache(maxsize=8)(self._make_birdseye)
 
     def _make_birdseye(self, height: int, width: int) -> BirdsEye:
-        angles = self.projection
-        return BirdsEye(
-            self.dataset.tile_size,
-            height,
-            width,
-            fov_deg=angles.fov_deg,
-            top_elevation_deg=angles.top_elevation_deg,
-            bottom_elevation_deg=angles.bottom_elevation_deg,
-        )
+        return birds_eye(self.projection, self.dataset.tile_size, height, width)
 
     def __call__(self, row: Row) -> Row:
         good, images, bevs, bad = [], [], [], []

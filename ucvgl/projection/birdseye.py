@@ -6,7 +6,8 @@ import cv2
 import numpy as np
 from jaxtyping import UInt8
 
-from ucvgl.projection.sphere import panorama_of_bev
+from ucvgl.config import Projection
+from ucvgl.projection.sphere import metric_fov_deg, panorama_of_bev
 
 
 class BirdsEye:
@@ -59,3 +60,20 @@ class BirdsEye:
         bev = cv2.remap(wrapped, *self._maps, interpolation=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
         bev[self._unseen] = 0
         return bev
+
+
+def birds_eye(settings: Projection, size: int, panorama_height: int, panorama_width: int) -> BirdsEye:
+    """The projection that the settings ask for, from panoramas of one size to BEVs of `size` pixels."""
+    fov_deg = settings.fov_deg
+    if settings.metres_per_pixel:
+        fov_deg = metric_fov_deg(
+            size, metres_per_pixel=settings.metres_per_pixel, camera_height_m=settings.camera_height_m
+        )
+    return BirdsEye(
+        size,
+        panorama_height,
+        panorama_width,
+        fov_deg=fov_deg,
+        top_elevation_deg=settings.top_elevation_deg,
+        bottom_elevation_deg=settings.bottom_elevation_deg,
+    )

@@ -59,7 +59,7 @@ class Retrieval:
 
     Args:
         rank: wrong tiles before or level with the true one; 0 is a hit at 1.
-        right: index of the true tile among `tiles`, or None.
+        right: for each of `tiles`, whether it is a true one.
     """
 
     query_id: str
@@ -68,7 +68,7 @@ class Retrieval:
     tiles: Sequence[Image]
     similarities: Sequence[float]
     rank: int
-    right: int | None
+    right: Sequence[bool]
 
 
 @dataclass(frozen=True)

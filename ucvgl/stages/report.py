@@ -68,9 +68,11 @@ def _verdict(reached: Recall | None, raw: Mapping[str, float], cold: float | Non
     """What the result is to be measured by, and the result."""
     if reached is None or cold is None:
         return ["no ground truth, so no recall; the retrievals are in the report"]
-    best = max(raw, key=lambda name: raw[name])
+    best = max(raw, key=lambda name: raw[name]) if raw else ""
     return [
-        f"raw pixels, without learning: R@1 {100 * raw[best]:.1f} ({best.replace('_', ', ')})",
+        f"raw pixels, without learning: R@1 {100 * raw[best]:.1f} ({best.replace('_', ', ')})"
+        if raw
+        else "raw pixels, without learning: not compared in so large a pool",
         f"cold start: R@1 {100 * cold:.1f}",
         str(reached),
     ]
@@ -135,7 +137,7 @@ def _retrievals(validation: Path, scored: Path) -> list[Retrieval]:
                 tiles=list(tiles.read(best)),
                 similarities=row["scores"],
                 rank=row["rank"],
-                right=best.index(row["true_row"]) if row["true_row"] in best else None,
+                right=row["right"],
             )
         )
     return shown

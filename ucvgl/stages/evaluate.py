@@ -108,7 +108,7 @@ def _write_rounds(
     agreements: list[float],
     truth: GroundTruth | None,
 ) -> None:
-    """One row per set of encoders: agreement and recall on validation, and the precision of the labels it was trained on.
+    """One row per set of encoders: agreement and recall on validation, and the precision of its training labels.
 
     Of these only the agreement knows nothing of the truth.
     """

@@ -61,19 +61,22 @@ def report(
             command="python jobs/unsupervised.py",
         ),
     )
-    return "\n".join([f"report: {page}", *_verdict(reached, raw, scores[0]["r1"])])
+    return "\n".join([f"report: {page}", *_verdict(reached, raw, scores)])
 
 
-def _verdict(reached: Recall | None, raw: Mapping[str, float], cold: float | None) -> list[str]:
+def _verdict(reached: Recall | None, raw: Mapping[str, float], scores: list[dict]) -> list[str]:
     """What the result is to be measured by, and the result."""
-    if reached is None or cold is None:
-        return ["no ground truth, so no recall; the retrievals are in the report"]
+    agreed = f"without truth: {100 * scores[-1]['agreement']:.1f} % of the panoramas and their best tiles agree"
+    agreed += f" (cold start: {100 * scores[0]['agreement']:.1f} %)"
+    if reached is None:
+        return [f"no ground truth, so no recall; the retrievals are in the report; {agreed}"]
     best = max(raw, key=lambda name: raw[name]) if raw else ""
     return [
         f"raw pixels, without learning: R@1 {100 * raw[best]:.1f} ({best.replace('_', ', ')})"
         if raw
         else "raw pixels, without learning: not compared in so large a pool",
-        f"cold start: R@1 {100 * cold:.1f}",
+        agreed,
+        f"cold start: R@1 {100 * scores[0]['r1']:.1f}",
         str(reached),
     ]
 

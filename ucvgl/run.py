@@ -44,14 +44,22 @@ class RunDir:
         path: folder of the run.
         experiment: saved as `config.yaml`.
         stop_after: stage whose completion raises `StopRequested`.
+        heard: gets all numbers that are logged, too.
     """
 
-    def __init__(self, path: Path | str, experiment: Experiment, *, stop_after: str | None = None) -> None:
+    def __init__(
+        self,
+        path: Path | str,
+        experiment: Experiment,
+        *,
+        stop_after: str | None = None,
+        heard: Callable[[Mapping[str, Any]], None] | None = None,
+    ) -> None:
         self.path = Path(path)
         self.experiment = experiment
         self.stage: str | None = None
         """The stage at work, for messages."""
-        self._stop_after = stop_after
+        self._stop_after, self._heard = stop_after, heard
         self._lock: int | None = None
         self._metrics: MetricsLog | None = None
 
@@ -106,6 +114,14 @@ class RunDir:
         if self._metrics is None:
             self._metrics = MetricsLog(self.path)
         self._metrics.write(**numbers)
+        if self._heard is not None:
+            self._heard(numbers)
+
+    def summary(self, name: str) -> Mapping[str, Any]:
+        """What a finished stage said of itself."""
+        record = read_record(self.path / name / DONE)
+        assert record is not None, f"{name} is not done"
+        return record.summary
 
     def open(self) -> None:
         """Create the folder, lock it and write down what this run is; does nothing the second time.

@@ -17,7 +17,7 @@ from ray.tune.schedulers import AsyncHyperBandScheduler, FIFOScheduler, MedianSt
 from ucvgl.config import Experiment, Resources
 from ucvgl.distributed.cluster import cpus_at_once
 from ucvgl.log import start_logging
-from ucvgl.run import RunDir
+from ucvgl.run import RunDir, cause
 from ucvgl.sweep.space import Space, Trial
 
 log = logging.getLogger(__name__)
@@ -54,7 +54,7 @@ def run_trials(
         work: does one run; it must be importable.
         prepare: called with the trial's folder first, to link what is there already.
     """
-    arguments = {"trials": ray.put(list(trials)), "folder": str(folder.resolve()), "work": work, "prepare": prepare}
+    arguments = {"trials": list(trials), "folder": str(folder.resolve()), "work": work, "prepare": prepare}
     at_once = trials_at_once(trials[0].experiment.resources, ray.cluster_resources())
     log.info("%d trials, %d at a time", len(trials), min(at_once, len(trials)))
     tuner = tune.Tuner(
@@ -77,17 +77,19 @@ def run_trials(
             number,
             float(numbers.get("agreement", math.nan)),
             int(numbers.get("round", 0)),
-            _sentence(result.error),
+            cause(result.error) if result.error else "",
             bool(numbers.get("finished")),
         )
     return [outcomes[trial.number] for trial in trials]
 
 
-def run_trial(config: Mapping[str, Any], *, trials: Any, folder: str, work: Work, prepare: Callable) -> None:
+def run_trial(
+    config: Mapping[str, Any], *, trials: Sequence[Trial], folder: str, work: Work, prepare: Callable
+) -> None:
     """One trial, in a process of its own; reports the agreement of every round."""
     start_logging()
     logging.getLogger().setLevel(logging.WARNING)
-    trial = next(some for some in ray.get(trials) if some.number == config["number"])
+    trial = next(some for some in trials if some.number == config["number"])
     path = trial_folder(Path(folder), trial.number)
     prepare(path, trial)
     rounds = trial.experiment.curriculum.rounds
@@ -148,8 +150,3 @@ def _scheduler(space: Space, trials: Sequence[Trial]) -> TrialScheduler:
         most = max(trial.experiment.curriculum.rounds for trial in trials)
         return AsyncHyperBandScheduler(max_t=max(most, space.patience_rounds + 1), reduction_factor=2, **judged)
     return MedianStoppingRule(**judged) if space.scheduler == "median" else FIFOScheduler()
-
-
-def _sentence(error: BaseException | None) -> str:
-    lines = [line.strip() for line in str(error or "").splitlines() if line.strip()]
-    return lines[-1] if lines else ""

@@ -68,7 +68,7 @@ def write_sweep_page(
         percent=_percent,
         short=_short,
         notes=_notes(rows),
-        parallel=Markup(parallel(rows, names)) if any(row.finished for row in rows) else None,
+        parallel=Markup(parallel(rows, names)) if any(not math.isnan(row.agreement) for row in rows) else None,
         charts=charts,
         hidden=Markup(scatter(rows, None)) if _known(rows) else None,
     )
@@ -104,7 +104,7 @@ def parallel(rows: Sequence[Row], names: Sequence[str]) -> str:
         if math.isnan(heights[place]):
             continue
         line = [*(column[place] for column in columns), heights[place]]
-        strong = 0.12 + 0.88 * heights[place] ** 2
+        strong = 0.3 + 0.7 * heights[place] ** 2
         axes.plot(range(len(line)), line, color=ACCENT if row.finished else MUTED, alpha=strong, linewidth=1.6)
     axes.set_xticks(range(len(names) + 1), [*(name.rpartition(".")[2] for name in names), "agreement"])
     axes.set_yticks([])

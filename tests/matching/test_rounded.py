@@ -77,5 +77,6 @@ def test_a_processor_rounds_as_pytorch_does(dimension, seed, length):
     ways = (rounded._centred, rounded._centred_on_processor)
     found = [way(drawn, centre, other, operand) for way, operand in zip(ways, operands, strict=True)]
     assert torch.equal(operands[0].view(torch.int16), operands[1].view(torch.int16))
-    for one, two in zip(*found, strict=True):
-        torch.testing.assert_close(one, two, rtol=1e-4, atol=1e-5 * length * length)
+    for one, two in list(zip(*found, strict=True))[:3]:
+        torch.testing.assert_close(one, two, rtol=1e-4, atol=1e-17)  # squares of tiny numbers underflow
+    torch.testing.assert_close(found[0][3], found[1][3], rtol=1e-4, atol=1e-4 * length * length + 1e-17)

@@ -103,13 +103,14 @@ def vigor() -> Experiment:
 
     For machines with GPUs; not run here, so its time is not known. The paper has no recall without labels, and its
     projection does not cover VIGOR: cameras stand off the centre of their tile, which nothing here makes up for. The
-    field of view is that of a tile, 640 pixels of 0.114 m seen from 2.5 m. `--dataset.protocol cross_area` is the other
-    protocol.
+    field of view is that of a tile, 640 pixels of 0.114 m seen from 2.5 m. A tile may have two panoramas.
+    `--dataset.protocol cross_area` is the other protocol.
     """
     return _published(
         Dataset(name="vigor", panorama_height=384, panorama_width=768, tile_size=384),
         Projection(fov_deg=172.2),
         min_margin=0.035,
+        reciprocal=2,
     )
 
 
@@ -119,18 +120,21 @@ def university1652() -> Experiment:
     `python jobs/unsupervised.py university1652 --dataset.root U1652 --run runs/u1652`
 
     For machines with GPUs; not run here, so its time is not known, and the paper has no recall on it. A drone image is
-    no panorama: it is not projected but stands in for the BEV, and is not rolled. 701 tiles give at most 701
-    pseudo-labels a round. `--dataset.protocol` has the other directions.
+    no panorama: it is not projected but stands in for the BEV, and is not rolled. A building has 54 of them, so
+    many may share a tile. `--dataset.protocol` has the other directions, which need `--curriculum.reciprocal 1`.
     """
     experiment = _published(
         Dataset(name="university1652", panorama_height=384, panorama_width=384, tile_size=384),
         Projection(bev=False),
         min_margin=0.05,
+        reciprocal=32,
     )
     return replace(experiment, contrast=replace(experiment.contrast, rotate=False, rotate_deg=0.0))
 
 
-def _published(dataset: Dataset, projection: Projection, *, min_margin: float) -> Experiment:
+def _published(
+    dataset: Dataset, projection: Projection, *, min_margin: float, reciprocal: int = 1
+) -> Experiment:
     """The base model with the settings of the paper and its released code; where they differ, the paper's.
 
     50 epochs of CycleGAN over 35,532 images, 40 of cold start, 60 rounds of one epoch, and the paper's matching.
@@ -146,6 +150,7 @@ def _published(dataset: Dataset, projection: Projection, *, min_margin: float) -
             rounds=60,
             min_margin=min_margin,
             final_margin=0.0,
+            reciprocal=reciprocal,
             dustbin_share=0.4,
             first_fake_vote=0.0,
             final_fake_vote=0.0,

@@ -37,9 +37,12 @@ def test_every_image_of_a_building_counts(root: Path):
 
 
 @pytest.mark.parametrize("folder", ["test/gallery_satellite_160k", "gallery_satellite_160k/0001"])
-def test_distractors_join_the_searched_pool_only(root: Path, folder):
+def test_distractors_join_the_searched_pool_only_and_copies_of_its_tiles_do_not(root: Path, folder):
     for k in range(4):
-        write_image(root / folder / f"d{k}.jpg", rendered()[k].tile)
+        write_image(root / folder / f"d{k}.jpg", rendered()[k].tile[::-1])
+    building = BUILDINGS["gallery"][0]
+    copied = root / f"test/gallery_satellite/{building}/{building}.jpg"
+    (root / folder / "renamed.jpg").write_bytes(copied.read_bytes())
     for split, count in (("train", 3), ("validation", 3 + 4)):
         catalog = read_catalog(str(root), split, "drone_to_satellite_160k")
         assert catalog.references.num_rows == count and catalog.missing == ()

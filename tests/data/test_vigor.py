@@ -80,9 +80,24 @@ def test_without_its_lists_a_city_is_used_as_a_whole(root: Path):
     )
 
 
-def test_corrected_lists_are_read_where_only_they_are_there(root: Path):
-    (root / "splits").rename(root / "splits__corrected")
-    assert read_catalog(str(root), "train", "same_area").missing == ()
+@pytest.mark.parametrize("ending", ["", "__corrected"])
+@pytest.mark.parametrize("home", ["splits__corrected", "."])
+def test_lists_in_other_folders_and_corrected_ones_are_read(root: Path, home: str, ending: str):
+    for path in (root / "splits").glob("*/*.txt"):
+        target = root / home / path.parent.name / (path.stem + ("" if "list" in path.stem else ending) + ".txt")
+        target.parent.mkdir(parents=True, exist_ok=True)
+        path.rename(target)
+    catalog = read_catalog(str(root), "train", "same_area")
+    assert names(catalog.queries) == panoramas(*CITIES, which=slice(2))
+    assert catalog.missing == ()
+
+
+def test_the_original_lists_are_preferred_to_corrected_ones(root: Path):
+    for city in CITIES:
+        corrected = root / "splits__corrected" / city / "same_area_balanced_train__corrected.txt"
+        corrected.parent.mkdir(parents=True)
+        corrected.write_text(f"{vigor_names(city)[0][2]} x 0 0\n")
+    assert names(read_catalog(str(root), "train", "same_area").queries) == panoramas(*CITIES, which=slice(2))
 
 
 def test_another_root_is_refused(tmp_path: Path):

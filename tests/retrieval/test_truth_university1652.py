@@ -34,7 +34,7 @@ def test_every_image_of_the_same_building_is_true_and_no_other(tmp_path: Path, d
 def test_buildings_without_a_query_and_distractors_are_true_for_nobody(tmp_path: Path):
     root = write_university1652(tmp_path)
     for k in range(2):
-        write_image(root / f"test/gallery_satellite_160k/{BUILDINGS['query'][k]}/x.jpg", rendered()[k].tile)
+        write_image(root / f"test/gallery_satellite_160k/{BUILDINGS['query'][k]}/x.jpg", rendered()[k].tile[::-1])
     dataset = Dataset(name="university1652", root=str(root), protocol="drone_to_satellite_160k")
     catalog, truth = read_catalog(dataset, "validation"), read_truth(dataset, "validation")
     true = {one for some in truth.positives.values() for one in some}

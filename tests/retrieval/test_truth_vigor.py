@@ -47,6 +47,13 @@ def test_a_protocol_names_only_the_cities_that_have_labels_and_none_means_no_tru
     assert read_truth(dataset, "validation") is None
 
 
+def test_corrected_labels_are_named_in_the_protocol(tmp_path: Path):
+    root = write_vigor(tmp_path)
+    (root / "splits").rename(root / "splits__corrected")
+    protocol = read_truth(Dataset(name="vigor", root=str(root)), "validation").protocol
+    assert "Chicago, NewYork, SanFrancisco, Seattle, corrected labels, one positive tile" in protocol
+
+
 def test_a_label_file_that_is_cut_off_is_refused(tmp_path: Path):
     root = write_vigor(tmp_path)
     path = root / "splits/Seattle/same_area_balanced_train.txt"

@@ -81,14 +81,25 @@ def images_matching(root: str, pattern: str) -> list[str]:
 
 
 def _files(root: str, folder: str, *, recursive: bool) -> list[str]:
+    return sorted(_infos(root, folder, recursive=recursive))
+
+
+def _infos(root: str, folder: str, *, recursive: bool) -> dict[str, fs.FileInfo]:
+    """What storage knows of every file, by path below the root."""
     filesystem, base = locate(root)
     selector = fs.FileSelector(f"{base}/{folder}".rstrip("/"), recursive=recursive, allow_not_found=True)
     found = filesystem.get_file_info(selector)
-    return sorted(info.path[len(base) + 1 :] for info in found if info.type == fs.FileType.File)
+    return {info.path[len(base) + 1 :]: info for info in found if info.type == fs.FileType.File}
 
 
 def _is_image(path: str) -> bool:
     return path.lower().endswith(IMAGES) and "/." not in path
+
+
+def sizes_below(root: str, folder: str) -> dict[str, int]:
+    """Bytes of every image in a folder and its folders, by path."""
+    infos = _infos(root, folder, recursive=True)
+    return {path: info.size for path, info in infos.items() if _is_image(path)}
 
 
 def by_name(paths: Iterable[str]) -> dict[str, str]:

@@ -13,7 +13,8 @@ from __future__ import annotations
 
 from typing import Literal
 
-from ucvgl.data.listing import Split, Views, find_home, images_below
+from ucvgl.data.listing import Split, Views, address, find_home, images_below, sizes_below
+from ucvgl.data.storage import read
 from ucvgl.types import Catalog
 
 Protocol = Literal[
@@ -38,8 +39,8 @@ def views(root: str, split: Split, protocol: Protocol) -> Views:
     queries, references = _below(root, asked), _below(root, searched)
     missing = [f"{folder}/" for folder, found in ((asked, queries), (searched, references)) if not found]
     if split == "validation" and protocol.endswith("_160k"):
-        distractors = images_below(root, *DISTRACTORS)
-        references |= {f"/{path}": path for path in distractors}
+        distractors = {path: size for folder in DISTRACTORS for path, size in sizes_below(root, folder).items()}
+        references |= {f"/{path}": path for path in _without_copies(root, distractors, list(references.values()))}
         missing += [] if distractors else [f"{DISTRACTORS[0]}/"]
     return Views(root, queries, references, tuple(missing))
 
@@ -50,6 +51,17 @@ def folders(split: Split, protocol: Protocol) -> tuple[str, str]:
     if split == "train":
         return f"train/{asked}", f"train/{searched}"
     return f"test/query_{asked}", f"test/gallery_{searched}"
+
+
+def _without_copies(root: str, distractors: dict[str, int], tiles: list[str]) -> list[str]:
+    """The distractors that are not, byte by byte, a tile of the gallery: University-160k holds those again."""
+    known = {read(address(root, path)) for path in tiles}
+    sizes = {len(data) for data in known}
+    return [
+        path
+        for path, size in distractors.items()
+        if size not in sizes or read(address(root, path)) not in known
+    ]
 
 
 def _below(root: str, folder: str) -> dict[str, str]:

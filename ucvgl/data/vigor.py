@@ -6,7 +6,8 @@
     <root>/<City>/satellite/satellite_<lat>_<lon>.png    640 x 640     (or satellite/<City>)
 
 The pool of references is every tile of the cities, as listed, with or without a panorama. Without its list a city's
-images are all in the split; a city that is absent is left out.
+images are all in the split; a city that is absent is left out. The lists may also lie in the city's own folder, and
+be the corrected ones (`splits__corrected`, `..._train__corrected.txt`), which are read where the original is not there.
 """
 
 from __future__ import annotations
@@ -19,9 +20,16 @@ from ucvgl.types import Catalog
 Protocol = Literal["same_area", "cross_area"]
 CITIES = ("Chicago", "NewYork", "SanFrancisco", "Seattle")
 CROSS = {"train": ("NewYork", "Seattle"), "validation": ("SanFrancisco", "Chicago")}
-SAME = {"train": "same_area_balanced_train.txt", "validation": "same_area_balanced_test.txt"}
-LABELS, TILES = "pano_label_balanced.txt", "satellite_list.txt"
-SPLITS = ("splits", "splits__corrected")
+SAME = {"train": "same_area_balanced_train", "validation": "same_area_balanced_test"}
+LABELS, TILES = "pano_label_balanced", "satellite_list"
+LISTS = (
+    "splits/{city}/{name}.txt",
+    "{city}/{name}.txt",
+    "splits__corrected/{city}/{name}__corrected.txt",
+    "splits__corrected/{city}/{name}.txt",
+    "{city}/{name}__corrected.txt",
+)
+"""Where a city's list may lie, the original first."""
 
 
 def read_catalog(root: str, split: Split, protocol: Protocol) -> Catalog:
@@ -42,15 +50,15 @@ def views(root: str, split: Split, protocol: Protocol) -> Views:
         if not panoramas and not tiles:
             missing.append(f"{city}/")
             continue
-        for kept, there, text, folder, ending in (
-            (queries, panoramas, label_file(split, protocol), "panorama", "jpg"),
+        for kept, there, name, folder, ending in (
+            (queries, panoramas, labels_of(split, protocol), "panorama", "jpg"),
             (references, tiles, TILES, "satellite", "png"),
         ):
-            path = find_list(root, city, text)
+            path = find_list(root, city, name)
             names = there if path is None else [name_of(line.split()[0]) for line in lines_of(root, path)]
             found, absent = present(names, there, f"{city}/{folder}/{{}}.{ending}")
-            kept |= {f"{city}/{name}": file for name, file in found.items()}
-            missing += absent if path else [f"splits/{city}/{text}", *absent]
+            kept |= {f"{city}/{image}": file for image, file in found.items()}
+            missing += absent if path else [LISTS[0].format(city=city, name=name), *absent]
     return Views(root, queries, references, tuple(missing))
 
 
@@ -58,14 +66,14 @@ def cities(split: Split, protocol: Protocol) -> tuple[str, ...]:
     return CITIES if protocol == "same_area" else CROSS[split]
 
 
-def label_file(split: Split, protocol: Protocol) -> str:
-    """Name of the file whose first column lists a city's panoramas."""
+def labels_of(split: Split, protocol: Protocol) -> str:
+    """Name of the list whose first column has a city's panoramas."""
     return SAME[split] if protocol == "same_area" else LABELS
 
 
-def find_list(root: str, city: str, text: str) -> str | None:
+def find_list(root: str, city: str, name: str) -> str | None:
     """Where a city's list lies below the root."""
-    return next((path for splits in SPLITS if is_file(root, path := f"{splits}/{city}/{text}")), None)
+    return next((path for form in LISTS if is_file(root, path := form.format(city=city, name=name))), None)
 
 
 def _places(found: Views) -> dict[str, tuple[float, float]]:

@@ -6,7 +6,7 @@ A line has the panorama, then four times a tile and its offset: `pano  sat dlat 
 from __future__ import annotations
 
 from ucvgl.data.listing import Split, lines_of, name_of, opaque_id
-from ucvgl.data.vigor import Protocol, cities, find_list, label_file, views
+from ucvgl.data.vigor import Protocol, cities, find_list, labels_of, views
 from ucvgl.retrieval.truth_type import GroundTruth
 
 FIELDS = 13
@@ -17,13 +17,14 @@ TILES = slice(1, FIELDS, 3)
 def read(root: str, split: Split, protocol: Protocol) -> GroundTruth | None:
     """The labels of all cities that are there; None without any label file."""
     found = views(root, split, protocol)
-    text = label_file(split, protocol)
-    positives, spared, labelled = {}, {}, []
+    name = labels_of(split, protocol)
+    positives, spared, labelled, corrected = {}, {}, [], ""
     for city in cities(split, protocol):
-        path = find_list(found.root, city, text)
+        path = find_list(found.root, city, name)
         if path is None:
             continue
         labelled.append(city)
+        corrected = ", corrected labels" if "corrected" in path else corrected
         for number, line in enumerate(lines_of(found.root, path), 1):
             words = line.split()
             if len(words) < FIELDS:
@@ -41,5 +42,5 @@ def read(root: str, split: Split, protocol: Protocol) -> GroundTruth | None:
             spared[query] = tuple(ids[1:])
     if not labelled:
         return None
-    which = f"VIGOR {protocol.replace('_', '-')} {split}, {', '.join(labelled)}"
+    which = f"VIGOR {protocol.replace('_', '-')} {split}, {', '.join(labelled)}{corrected}"
     return GroundTruth(positives, f"{which}, one positive tile; hit rate spares semi-positives", spared=spared)

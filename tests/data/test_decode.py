@@ -196,6 +196,14 @@ def test_shrinking_averages_areas():
     assert np.abs(resize(image, 4, 4) - means).max() <= 0.5 + 1e-6
 
 
+def test_a_large_image_is_averaged_in_two_steps_and_looks_the_same():
+    noise = np.random.default_rng(1).integers(0, 256, (600, 1200, 3), dtype=np.uint8)
+    at_once = cv2.resize(noise, (180, 90), interpolation=cv2.INTER_AREA).astype(int)
+    assert np.abs(resize(noise, 90, 180) - at_once).mean() < 4  # white noise is the worst case
+    means = noise.reshape(150, 4, 300, 4, 3).mean(axis=(1, 3))
+    assert np.abs(resize(noise, 150, 300) - means).max() <= 1
+
+
 def test_an_axis_that_shrinks_is_averaged_while_the_other_grows():
     stripes = np.zeros((4, 64, 3), np.uint8)
     stripes[:, ::2] = 200

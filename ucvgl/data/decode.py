@@ -27,7 +27,7 @@ EXIF = b"Exif\0\0"
 MAX_PIXELS = 2 * 89_478_485
 """Pillow's own limit for decompression bombs."""
 HALVED_FROM_PIXELS = 2**18
-"""Smaller JPEGs are decoded in full: they cost little."""
+"""Smaller images are never halved: they cost little."""
 HARMLESS_BYTES = 16
 """Cameras leave a few bytes between the scan and the end marker; a damaged scan leaves hundreds."""
 
@@ -65,8 +65,14 @@ def decode(data: bytes, uri: str, *, enough: tuple[int, int] | None = None) -> U
 
 
 def resize(image: UInt8[np.ndarray, "h w 3"], height: int, width: int) -> UInt8[np.ndarray, "height width 3"]:
-    """Average over areas along the axes that shrink, interpolate linearly along those that grow."""
+    """Average over areas along the axes that shrink, interpolate linearly along those that grow.
+
+    A large image that shrinks to half its sides or less is halved first: this takes half the time.
+    """
     rows, columns = image.shape[:2]
+    if _can_be_halved(rows, columns, (height, width)):
+        rows, columns = rows // 2, columns // 2
+        image = cv2.resize(image, (columns, rows), interpolation=cv2.INTER_AREA)
     if rows > height or columns > width:
         image = cv2.resize(image, (min(width, columns), min(height, rows)), interpolation=cv2.INTER_AREA)
     if image.shape[:2] != (height, width):
@@ -87,9 +93,12 @@ def _decode_jpeg(data: bytes, uri: str, enough: tuple[int, int] | None) -> np.nd
     orientation = _orientation(data)
     sides = (height, width) if orientation < 5 else (width, height)
     halved = enough is not None and _can_be_halved(*sides, enough)
-    half = {"min_height": height // 2, "min_width": width // 2, "min_factor": 2} if halved else {}
+    factor = 2 if halved else 1
     try:
-        return _upright(simplejpeg.decode_jpeg(data, "RGB", **half), orientation)
+        image = simplejpeg.decode_jpeg(
+            data, "RGB", min_height=height // factor, min_width=width // factor, min_factor=factor
+        )
+        return _upright(image, orientation)
     except ValueError as error:
         if _is_damage(str(error)):
             raise BadImage(uri, f"damaged ({_words(error)})") from error

@@ -8,9 +8,9 @@ from jaxtyping import UInt8
 
 from ucvgl.projection.sphere import panorama_of_bev
 
-COLUMNS_PER_PIXEL = 4
-"""Panorama columns per pixel of the BEV's side that are worth having. Below the camera a BEV pixel spans dozens of
-rows, at the rim a row spans several BEV pixels: a panorama halved to this gains below what it loses at the rim
+COLUMNS_PER_PIXEL = 8
+"""Panorama columns per pixel of the BEV's side that are worth decoding. Below the camera a BEV pixel spans dozens of
+rows, at the rim a row spans several BEV pixels: halving a panorama to this many gains below what it loses at the rim
 (`docs/performance.md`)."""
 
 

@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 from PIL import Image, ImageOps
 
 from ucvgl.data.decode import BadImage, decode, resize
-from ucvgl.data.storage import locate, read
 
 SMOOTH = cv2.resize(
     np.random.default_rng(0).integers(0, 256, (6, 12, 3), dtype=np.uint8),
@@ -212,18 +211,3 @@ def test_an_axis_that_shrinks_is_averaged_while_the_other_grows():
 
 def test_an_image_of_the_right_size_is_left_alone():
     np.testing.assert_array_equal(resize(SMOOTH, 120, 240), SMOOTH)
-
-
-@pytest.mark.parametrize("name", ["plain.jpg", "with space #1 100%.jpg", "ümlaut?.jpg"])
-def test_local_files_of_any_name_are_read_with_and_without_scheme(tmp_path, name):
-    (tmp_path / name).write_bytes(b"abc")
-    assert read(str(tmp_path / name)) == b"abc"
-    assert read(f"file://{tmp_path / name}") == b"abc"
-
-
-def test_a_bucket_is_connected_to_once_and_its_keys_are_not_parsed():
-    options = "?region=eu-west-1&scheme=https"
-    store, path = locate(f"s3://bucket/tiles/a b#1%.jpg{options}")
-    again, _ = locate(f"s3://bucket/tiles/other.jpg{options}")
-    assert path == "bucket/tiles/a b#1%.jpg"
-    assert store is again

@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.csv
 from pyarrow import fs
 
-from ucvgl.data.storage import locate
+from ucvgl.data.storage import join, list_files, list_folders, locate
 from ucvgl.types import Catalog
 
 Split = Literal["train", "validation"]
@@ -70,14 +70,11 @@ def view_folder(root: str, folder: str, names: tuple[str, ...]) -> str:
 
 def _list(root: str, folder: str, names: tuple[str, ...]) -> pa.Table:
     below = view_folder(root, folder, names)
-    filesystem, base = locate(root)
-    found = filesystem.get_file_info(fs.FileSelector(f"{base}/{below}", recursive=True))
-    paths = [info.path[len(base) + 1 :] for info in found if info.type == fs.FileType.File]
+    paths = [f"{below}/{path}" for path in list_files(join(root, below))]
     images = [path for path in paths if path.lower().endswith(IMAGES) and "/." not in path]
     if not images:
         raise ValueError(f"{root}/{below} holds no image ({' '.join(IMAGES)}) among its {len(paths)} files")
-    plain, question, options = root.partition("?") if "://" in root else (root, "", "")
-    rows = sorted((opaque_id(path), f"{plain.rstrip('/')}/{path}{question}{options}") for path in images)
+    rows = sorted((opaque_id(path), join(root, path)) for path in images)
     return pa.table({"id": [row[0] for row in rows], "uri": [row[1] for row in rows]})
 
 
@@ -119,12 +116,10 @@ def _is_within(value: object, limit: float) -> bool:
 
 
 def _subfolders(root: str, folder: str) -> set[str]:
-    filesystem, base = locate(root)
-    selector = fs.FileSelector(f"{base}/{folder}" if folder else base, allow_not_found=True)
-    found = filesystem.get_file_info(selector)
-    if not found:
-        raise ValueError(f"{root}/{folder}".rstrip("/") + " does not exist or is empty")
-    return {info.base_name for info in found if info.type == fs.FileType.Directory}
+    try:
+        return list_folders(join(root, folder) if folder else root)
+    except FileNotFoundError:
+        raise ValueError(f"{root}/{folder}".rstrip("/") + " does not exist or is empty") from None
 
 
 def _either(names: tuple[str, ...]) -> str:

@@ -15,7 +15,7 @@ import pyarrow as pa
 from ucvgl.config import Experiment
 from ucvgl.data.decode import BadImage, decode, resize
 from ucvgl.data.image_store import shard_path, write_shard
-from ucvgl.data.storage import read
+from ucvgl.data.storage import read_ahead
 from ucvgl.distributed.progress import Progress
 from ucvgl.distributed.stream import Row, Step, stream
 from ucvgl.projection.birdseye import COLUMNS_PER_PIXEL, BirdsEye
@@ -91,9 +91,9 @@ class Project:
 
     def __call__(self, row: Row) -> Row:
         good, images, bevs, bad = [], [], [], []
-        for identity, uri in zip(row["id"], row["uri"], strict=True):
+        for identity, uri, read in zip(row["id"], row["uri"], read_ahead(row["uri"]), strict=True):
             try:
-                image = decode(read(uri), uri, enough=self._enough[row["view"]])
+                image = decode(read(), uri, enough=self._enough[row["view"]])
             except (BadImage, OSError) as error:
                 reason = error.reason if isinstance(error, BadImage) else str(error)
                 bad.append(

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import io
+import os
+import shutil
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from functools import lru_cache, partial
+from pathlib import Path
+from typing import IO
 
 import pyarrow as pa
 from pyarrow import fs
@@ -14,6 +20,10 @@ from ucvgl.data.retries import StorageError, patiently
 
 AT_ONCE = 16
 """Requests of one process that are under way at the same time."""
+
+
+PIECE = 2**23
+"""Bytes that are copied at a time."""
 
 
 def read(uri: str) -> bytes:
@@ -72,6 +82,47 @@ def list_folders(uri: str) -> set[str]:
     """
     filesystem, base = locate(uri)
     return {info.base_name for info in _list(filesystem, base, uri) if info.type == fs.FileType.Directory}
+
+
+def write(uri: str, data: bytes) -> None:
+    """Write one file; in an object store it appears whole or not at all.
+
+    Raises:
+        StorageError: nothing can be written there.
+    """
+    filesystem, path = locate(uri)
+    patiently(partial(_write, filesystem, path, lambda: io.BytesIO(data)), uri)
+
+
+def copy_out(file: Path, uri: str) -> bool:
+    """Copy a local file; whether it was still there."""
+    filesystem, path = locate(uri)
+    try:
+        patiently(partial(_write, filesystem, path, lambda: open(file, "rb")), uri)
+    except FileNotFoundError:
+        return False
+    return True
+
+
+def copy_in(uri: str, file: Path) -> None:
+    """Copy to a local file, which appears whole or not at all."""
+    filesystem, path = locate(uri)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    aside = file.with_name(f".{file.name}.{os.getpid()}")
+
+    def fetch() -> None:
+        with filesystem.open_input_stream(path) as source, aside.open("wb") as sink:
+            shutil.copyfileobj(source, sink, PIECE)
+
+    patiently(fetch, uri)
+    os.replace(aside, file)
+
+
+def delete(uri: str) -> None:
+    """Delete one file; nothing happens where there is none."""
+    filesystem, path = locate(uri)
+    with suppress(FileNotFoundError):
+        patiently(partial(filesystem.delete_file, path), uri)
 
 
 def join(root: str, path: str) -> str:
@@ -136,6 +187,14 @@ def _is_secret(option: str) -> bool:
 def _read(filesystem: fs.FileSystem, path: str) -> bytes:
     with filesystem.open_input_file(path) as file:
         return file.read()
+
+
+def _write(filesystem: fs.FileSystem, path: str, source: Callable[[], IO[bytes]]) -> None:
+    with source() as data:
+        if isinstance(filesystem, fs.LocalFileSystem):
+            Path(path).parent.mkdir(parents=True, exist_ok=True)
+        with filesystem.open_output_stream(path) as sink:
+            shutil.copyfileobj(data, sink, PIECE)
 
 
 def _list(filesystem: fs.FileSystem, path: str, uri: str, *, recursive: bool = False) -> list[fs.FileInfo]:

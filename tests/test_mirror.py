@@ -116,8 +116,8 @@ def test_a_machine_lost_while_it_copies_leaves_a_state_the_run_was_in(
                 assert (folder / "2_b" / "model").read_text() == "whole"
             continue
         break
-    states_in_turn = [("run", "run"), ("resumed", "run"), ("reused", "run"), ("reused", "resumed"), ("reused", "reused")]
-    assert list(dict.fromkeys(seen)) == [state for state in states_in_turn if state in seen]
+    order = [("run", "run"), ("resumed", "run"), ("reused", "run"), ("reused", "resumed"), ("reused", "reused")]
+    assert list(dict.fromkeys(seen)) == [state for state in order if state in seen]
     assert {("resumed", "run"), ("reused", "resumed")} < set(seen)
 
 
@@ -155,6 +155,16 @@ def test_the_last_writer_keeps_what_it_had_not_copied_yet(uri: str, tmp_path: Pa
     with machine(tmp_path / "one", uri):
         pass
     assert read(f"{uri}/newer") == b"not copied"
+
+
+def test_only_what_is_new_is_copied(uri: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    copied: list[str] = []
+    real = mirror.copy_out
+    monkeypatch.setattr(mirror, "copy_out", lambda file, to: (copied.append(to), real(file, to))[1])
+    for folder in ("one", "two", "two"):
+        with machine(tmp_path / folder, uri):
+            work(tmp_path / folder)
+    assert sorted(set(copied)) == sorted(copied), "a file was copied again"
 
 
 def test_what_is_fetched_by_half_is_fetched_again(uri: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

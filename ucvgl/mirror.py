@@ -7,6 +7,7 @@ folder was in: what a stage writes last, its `DONE.json` above all, comes last. 
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import re
@@ -21,17 +22,20 @@ from types import TracebackType
 
 from ucvgl.data.retries import StorageError
 from ucvgl.data.storage import AT_ONCE, copy_in, copy_out, delete, join, list_files, read, write
-from ucvgl.record import BEGUN, DONE
+from ucvgl.record import BEGUN, DONE, write_whole
 
 log = logging.getLogger(__name__)
 
 EVERY_S = 20.0
 """Between two looks at the folder; a lost machine costs about as much, and the time to copy."""
-OWNER = ".owner"
+OWNER, COPIED = ".owner", ".copied"
+STORES = ("s3://", "gs://")
+"""Where an object appears whole or not at all."""
 NOT_COPIED = ("ray_train",)
 """Ray Train's own state serves one session only."""
 PARTIAL = ".partial"
 
+UNKNOWN = (-1, -1)
 STAGE = re.compile(r"\d+_")
 
 State = dict[str, tuple[int, int]]
@@ -78,6 +82,8 @@ class Mirror:
             list(pool.map(lambda place: copy_in(join(self.uri, place), missing[place]), missing))
         if missing:
             log.info("%d files fetched from %s", len(missing), self.uri)
+        self._copied = {place: _state(path) for place, path in wanted.items()}
+        self._remember()
         here.write_bytes(there)  # last: what is fetched by half is fetched again
 
     def __enter__(self) -> Mirror:
@@ -90,8 +96,13 @@ class Mirror:
     def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self._over.set()
         self._thread.join()
-        if not self.lost:
+        try:
             self.push()
+        except StorageError as failure:
+            if error is None:
+                raise
+            log.warning("%s was not brought up to date: %s", self.uri, failure)
+        if not self.lost:
             log.info("copied to %s", self.uri)
 
     def push(self) -> None:
@@ -104,8 +115,7 @@ class Mirror:
             if _read_or_none(join(self.uri, OWNER)) != self._owner.encode():
                 self.lost = True
                 return
-            if not self._copied:
-                self._copied = dict.fromkeys(set(list_files(self.uri)) - {OWNER}, (-1, -1))
+            self._copied = self._copied or self._remembered()
             present = self._present()
             self._delete(place for place in set(self._copied) - set(present) if place.endswith(f"/{DONE}"))
             for place, (path, state) in sorted(present.items(), key=lambda item: item[1][1][1]):
@@ -115,13 +125,23 @@ class Mirror:
                 if copy_out(path, join(self.uri, place)):
                     self._copied[place] = state
             self._delete(set(self._copied) - set(present))  # last: a checkpoint goes when its result is there
+            self._remember()
+
+    def _remember(self) -> None:
+        write_whole(self.folder / COPIED, json.dumps(self._copied))
+
+    def _remembered(self) -> State:
+        """What lies in the store, with the states that an earlier process of this machine copied."""
+        file = self.folder / COPIED
+        known = json.loads(file.read_text()) if file.exists() else {}
+        return {place: tuple(known.get(place, UNKNOWN)) for place in list_files(self.uri) if place != OWNER}
 
     def _announce(self, stage: str) -> None:
         """A stage that was begun and finished between two looks is begun in the store as well, until it is whole."""
         done, begun = f"{stage}/{DONE}", f"{stage}/{BEGUN}"
         if not {done, begun} & set(self._copied) and (self.folder / done).exists():
             copy_out(self.folder / done, join(self.uri, begun))  # a record of the same settings and inputs
-            self._copied[begun] = (-1, -1)
+            self._copied[begun] = UNKNOWN
 
     def _delete(self, places: Iterable[str]) -> None:
         for place in list(places):
@@ -148,9 +168,7 @@ class Mirror:
                 continue
             try:
                 if path.is_file():
-                    seen = path.stat()
-                    place = "/".join((parts[0].removesuffix(PARTIAL), *parts[1:]))
-                    found[place] = (path, (seen.st_size, seen.st_mtime_ns))
+                    found["/".join((parts[0].removesuffix(PARTIAL), *parts[1:]))] = (path, _state(path))
             except FileNotFoundError:  # renamed meanwhile: the next look finds it
                 continue
         return found
@@ -198,6 +216,11 @@ def _names(places: Iterable[str]) -> dict[str, str]:
         elif not (slash and STAGE.match(stage)) or (stage in finished and rest != BEGUN):
             names[place] = place
     return names
+
+
+def _state(path: Path) -> tuple[int, int]:
+    seen = path.stat()
+    return seen.st_size, seen.st_mtime_ns
 
 
 def _same_record(here: Path, there: str) -> bool:

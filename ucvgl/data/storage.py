@@ -98,7 +98,7 @@ def copy_out(file: Path, uri: str) -> bool:
     """Copy a local file; whether it was still there."""
     filesystem, path = locate(uri)
     try:
-        patiently(partial(_write, filesystem, path, lambda: open(file, "rb")), uri)
+        patiently(partial(_write, filesystem, path, partial(file.open, "rb")), uri)
     except FileNotFoundError:
         return False
     return True
@@ -157,7 +157,7 @@ def locate(uri: str) -> tuple[fs.FileSystem, str]:
 
 NO_CREDENTIALS = (
     "a URI with credentials would be written into the run's files; set AWS_PROFILE, or AWS_ACCESS_KEY_ID and "
-    "AWS_SECRET_ACCESS_KEY, instead (docs/cluster.md)"
+    "AWS_SECRET_ACCESS_KEY, instead (docs/data.md)"
 )
 
 

@@ -90,9 +90,9 @@ def test_a_run_may_lie_in_a_bucket_and_is_worked_on_in_a_local_folder() -> None:
 @pytest.mark.parametrize(
     ("flags", "message"),
     [
-        (["--run", "s3://AKIA:s3cr3t@bucket/a"], r"--run s3://\*\*\*@bucket/a: a URI with credentials would be written"),
+        (["--run", "s3://AKIA:s3cr3t@bucket/a"], r"--run s3://\*\*\*@bucket/a: a URI with credentials would be"),
         (["--run", "ftp://host/a"], "--run ftp://host/a: a run lies in a local or mounted folder, or in s3:// or gs://"),
-        (["folder", "--dataset.root", "s3://AKIA:s3cr3t@b/a"], r"dataset.root: s3://\*\*\*@b/a: a URI with credentials"),
+        (["--dataset.root", "s3://AKIA:s3cr3t@b/a"], r"dataset.root: s3://\*\*\*@b/a: a URI with credentials would be"),
     ],
 )
 def test_places_that_cannot_be_are_refused_and_secrets_not_repeated(flags: list[str], message: str) -> None:

@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 
 from ucvgl.config import PROTOCOLS, Experiment
+from ucvgl.data.storage import NO_CREDENTIALS, holds_credentials, without_credentials
 from ucvgl.settings import dotted
 
 
@@ -162,6 +163,8 @@ def disagreements(experiment: Experiment) -> list[str]:
             f"model.shared: one SAFA encoder needs one image size, but panoramas are {sizes[0]}x{sizes[1]} and tiles "
             f"{dataset.tile_size}x{dataset.tile_size}; make them equal, or set model.aggregation to mean"
         )
+    if holds_credentials(dataset.root):
+        mistakes.append(f"dataset.root: {without_credentials(dataset.root)}: {NO_CREDENTIALS}")
     workers = experiment.resources.train_workers
     for name in ("translation", "contrast"):
         batch = getattr(experiment, name).batch

@@ -11,9 +11,8 @@ from itertools import takewhile
 from typing import Literal
 
 import pyarrow as pa
-from pyarrow import fs
 
-from ucvgl.data.storage import locate, read
+from ucvgl.data.storage import exists, join, list_files, list_folders, read
 from ucvgl.types import Catalog
 
 Split = Literal["train", "validation"]
@@ -26,9 +25,8 @@ def opaque_id(path: str) -> str:
 
 
 def address(root: str, path: str) -> str:
-    """The URI of a path below a root; options behind the root's `?` stay at the end."""
-    plain, question, options = root.partition("?") if "://" in root else (root, "", "")
-    return f"{plain.rstrip('/')}/{path}{question}{options}" if path else root
+    """The URI of a path below a root, or of the root itself."""
+    return join(root, path) if path else root
 
 
 def find_home(root: str, marks: Iterable[str]) -> str:
@@ -49,12 +47,12 @@ def find_home(root: str, marks: Iterable[str]) -> str:
 
 def subfolders(root: str, folder: str, *, may_be_empty: bool = False) -> set[str]:
     """Names of the folders directly in a folder below the root."""
-    filesystem, base = locate(root)
-    selector = fs.FileSelector(f"{base}/{folder}" if folder else base, allow_not_found=True)
-    found = filesystem.get_file_info(selector)
-    if not found and not may_be_empty:
-        raise ValueError(f"{root}/{folder}".rstrip("/") + " does not exist or is empty")
-    return {info.base_name for info in found if info.type == fs.FileType.Directory}
+    try:
+        return list_folders(address(root, folder))
+    except FileNotFoundError:
+        if may_be_empty:
+            return set()
+        raise ValueError(f"{root}/{folder}".rstrip("/") + " does not exist or is empty") from None
 
 
 def files_below(root: str, folder: str) -> list[str]:
@@ -81,15 +79,16 @@ def images_matching(root: str, pattern: str) -> list[str]:
 
 
 def _files(root: str, folder: str, *, recursive: bool) -> list[str]:
-    return sorted(_infos(root, folder, recursive=recursive))
+    return sorted(_sizes(root, folder, recursive=recursive))
 
 
-def _infos(root: str, folder: str, *, recursive: bool) -> dict[str, fs.FileInfo]:
-    """What storage knows of every file, by path below the root."""
-    filesystem, base = locate(root)
-    selector = fs.FileSelector(f"{base}/{folder}".rstrip("/"), recursive=recursive, allow_not_found=True)
-    found = filesystem.get_file_info(selector)
-    return {info.path[len(base) + 1 :]: info for info in found if info.type == fs.FileType.File}
+def _sizes(root: str, folder: str, *, recursive: bool) -> dict[str, int]:
+    """Bytes of every file, by path below the root; none where there is no such folder."""
+    try:
+        found = list_files(address(root, folder), recursive=recursive)
+    except FileNotFoundError:
+        return {}
+    return {f"{folder}/{path}" if folder else path: size for path, size in found.items()}
 
 
 def _is_image(path: str) -> bool:
@@ -98,8 +97,8 @@ def _is_image(path: str) -> bool:
 
 def sizes_below(root: str, folder: str) -> dict[str, int]:
     """Bytes of every image in a folder and its folders, by path."""
-    infos = _infos(root, folder, recursive=True)
-    return {path: info.size for path, info in infos.items() if _is_image(path)}
+    sizes = _sizes(root, folder, recursive=True)
+    return {path: size for path, size in sizes.items() if _is_image(path)}
 
 
 def by_name(paths: Iterable[str]) -> dict[str, str]:
@@ -118,8 +117,7 @@ def name_of(path: str) -> str:
 
 
 def is_file(root: str, path: str) -> bool:
-    filesystem, base = locate(root)
-    return filesystem.get_file_info(f"{base}/{path}").type == fs.FileType.File
+    return exists(address(root, path))
 
 
 def lines_of(root: str, path: str) -> list[str]:

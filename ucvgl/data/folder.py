@@ -9,6 +9,7 @@ Without `train` and `validation` every image trains, and the same pool is search
 
 from __future__ import annotations
 
+import os
 from hashlib import blake2b
 from typing import Literal
 
@@ -16,7 +17,7 @@ import pyarrow as pa
 import pyarrow.csv
 from pyarrow import fs
 
-from ucvgl.data.storage import locate
+from ucvgl.data.storage import child, locate
 from ucvgl.types import Catalog
 
 Split = Literal["train", "validation"]
@@ -30,7 +31,22 @@ def read_catalog(root: str, split: Split) -> Catalog:
     folder = split_folder(root, split)
     queries = _list(root, folder, QUERIES)
     references = _list(root, folder, REFERENCES)
-    return Catalog(queries=queries, references=_with_places(root, folder, references))
+    below = view_folder(root, folder, REFERENCES)
+    return Catalog(queries=queries, references=_with_places(root, folder, below, references))
+
+
+def read_references(root: str) -> pa.Table:
+    """The tiles of one area: those in the root's `satellite` (or `tile`, `reference`) folder, else all below the root.
+
+    Columns `id, uri` and, where `references.csv` has them, `lat, lon`; sorted by id.
+    """
+    below = view_folder(root, "", REFERENCES) if _subfolders(root, "") & set(REFERENCES) else ""
+    return _with_places(root, "", below, images_below(root, below))
+
+
+def absolute(uri: str) -> str:
+    """A local path from the root on, so that it means the same everywhere; other URIs as they are."""
+    return uri if "://" in uri else os.path.abspath(uri)
 
 
 def opaque_id(path: str) -> str:
@@ -69,19 +85,23 @@ def view_folder(root: str, folder: str, names: tuple[str, ...]) -> str:
 
 
 def _list(root: str, folder: str, names: tuple[str, ...]) -> pa.Table:
-    below = view_folder(root, folder, names)
+    return images_below(root, view_folder(root, folder, names))
+
+
+def images_below(root: str, below: str = "") -> pa.Table:
+    """Every image in a folder below the root, hidden ones left out: columns `id, uri`, sorted by id."""
     filesystem, base = locate(root)
-    found = filesystem.get_file_info(fs.FileSelector(f"{base}/{below}", recursive=True))
+    found = filesystem.get_file_info(fs.FileSelector(f"{base}/{below}".rstrip("/"), recursive=True))
     paths = [info.path[len(base) + 1 :] for info in found if info.type == fs.FileType.File]
     images = [path for path in paths if path.lower().endswith(IMAGES) and "/." not in path]
     if not images:
-        raise ValueError(f"{root}/{below} holds no image ({' '.join(IMAGES)}) among its {len(paths)} files")
-    plain, question, options = root.partition("?") if "://" in root else (root, "", "")
-    rows = sorted((opaque_id(path), f"{plain.rstrip('/')}/{path}{question}{options}") for path in images)
+        where = f"{root}/{below}".rstrip("/")
+        raise ValueError(f"{where} holds no image ({' '.join(IMAGES)}) among its {len(paths)} files")
+    rows = sorted((opaque_id(path), child(root, path)) for path in images)
     return pa.table({"id": [row[0] for row in rows], "uri": [row[1] for row in rows]})
 
 
-def _with_places(root: str, folder: str, references: pa.Table) -> pa.Table:
+def _with_places(root: str, folder: str, below: str, references: pa.Table) -> pa.Table:
     name = f"{folder}/references.csv" if folder else "references.csv"
     filesystem, base = locate(root)
     if filesystem.get_file_info(f"{base}/{name}").type != fs.FileType.File:
@@ -91,7 +111,6 @@ def _with_places(root: str, folder: str, references: pa.Table) -> pa.Table:
     missing = [column for column in ("file", "lat", "lon") if column not in places.column_names]
     if missing:
         raise ValueError(f"{root}/{name} lacks the columns {missing}; its first line should be: file,lat,lon")
-    below = view_folder(root, folder, REFERENCES)
     place_of = {}
     for file, lat, lon in zip(
         *(places[column].to_pylist() for column in ("file", "lat", "lon")), strict=True
@@ -101,9 +120,9 @@ def _with_places(root: str, folder: str, references: pa.Table) -> pa.Table:
                 f"{root}/{name}: {file} lies at lat {lat}, lon {lon}; "
                 "write degrees, lat in [-90, 90] and lon in [-180, 180]"
             )
-        place_of[opaque_id(f"{below}/{file}")] = (float(lat), float(lon), file)
+        place_of[opaque_id(f"{below}/{file}" if below else str(file))] = (float(lat), float(lon), file)
     ids = references["id"].to_pylist()
-    absent = [place[2] for identity, place in place_of.items() if identity not in set(ids)]
+    absent = [place_of[identity][2] for identity in sorted(place_of.keys() - set(ids))]
     if absent:
         raise ValueError(
             f"{root}/{name} names {len(absent)} files that are not in {root}/{below}: {absent[:3]}"

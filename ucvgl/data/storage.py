@@ -14,6 +14,21 @@ def read(uri: str) -> bytes:
         return file.read()
 
 
+def write(uri: str, data: bytes) -> None:
+    """Write one file whole or not at all; a bucket does that by itself."""
+    filesystem, path = locate(uri)
+    if not isinstance(filesystem, fs.LocalFileSystem):
+        with filesystem.open_output_stream(path) as file:
+            file.write(data)
+        return
+    folder, _, name = path.rpartition("/")
+    filesystem.create_dir(folder or ".", recursive=True)
+    aside = f"{folder or '.'}/.{name}.aside"
+    with filesystem.open_output_stream(aside) as file:
+        file.write(data)
+    filesystem.move(aside, path)
+
+
 def locate(uri: str) -> tuple[fs.FileSystem, str]:
     """The filesystem of a URI and the path within it.
 
@@ -27,6 +42,12 @@ def locate(uri: str) -> tuple[fs.FileSystem, str]:
     filesystem = _connect(f"{scheme}://{host}{question}{options}")
     bucket = "" if scheme == "hdfs" else host.rpartition("@")[2]  # `user@bucket` names who asks
     return filesystem, f"{bucket}/{inside}".rstrip("/")
+
+
+def child(uri: str, name: str) -> str:
+    """A file or folder below a URI, whose options behind `?` stay at the end."""
+    plain, question, options = uri.partition("?") if "://" in uri else (uri, "", "")
+    return f"{plain.rstrip('/')}/{name}{question}{options}"
 
 
 @lru_cache(maxsize=64)

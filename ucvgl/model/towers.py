@@ -6,7 +6,7 @@ import dataclasses
 import math
 import os
 from pathlib import Path
-from typing import Literal
+from typing import IO, Literal
 
 import numpy as np
 import torch
@@ -93,7 +93,7 @@ def save_towers(towers: TwoTowers, path: Path) -> None:
     os.replace(aside, path)
 
 
-def load_towers(path: Path | str, device: torch.device | str = "cpu") -> TwoTowers:
+def load_towers(path: Path | str | IO[bytes], device: torch.device | str = "cpu") -> TwoTowers:
     """The encoders that `save_towers` wrote; no other file (backbone weights) is needed."""
     saved = torch.load(path, map_location="cpu", weights_only=True)
     settings, query_size, reference_size = saved["towers"]

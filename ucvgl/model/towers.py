@@ -40,9 +40,13 @@ class Encoder(nn.Module):
         self.dimension = channels if pooled else channels * settings.safa_heads
 
     def forward(self, images: Float[Tensor, "n 3 h w"]) -> Float[Tensor, "n d"]:
-        deviation, mean = torch.std_mean(images, dim=(2, 3), keepdim=True)
-        x = ((images - mean) / (deviation + 1e-2)).contiguous(memory_format=torch.channels_last)
-        return F.normalize(self.aggregate(self.backbone(x)).float(), dim=1)
+        return F.normalize(self.aggregate(self.backbone(standardised(images))).float(), dim=1)
+
+
+def standardised(images: Float[Tensor, "n 3 h w"]) -> Float[Tensor, "n 3 h w"]:
+    """Each channel of each image with mean 0 and deviation 1 over its pixels."""
+    deviation, mean = torch.std_mean(images, dim=(2, 3), keepdim=True)
+    return ((images - mean) / (deviation + 1e-2)).contiguous(memory_format=torch.channels_last)
 
 
 class TwoTowers(nn.Module):

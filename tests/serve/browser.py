@@ -53,7 +53,8 @@ class Browser:
         """Until a JavaScript expression is true."""
         end = time.monotonic() + PATIENCE_S
         while not self.script(f"return Boolean({condition})"):
-            assert time.monotonic() < end, f"waited for {condition}; the page says {self.script('return document.body.innerText')}"
+            text = self.script("return document.body.innerText")
+            assert time.monotonic() < end, f"waited for {condition}; the page says {text}"
             time.sleep(0.1)
 
     def screenshot(self, path: Path) -> None:

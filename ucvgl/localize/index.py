@@ -92,6 +92,10 @@ class Index:
         columns = [self.tiles[name].to_numpy(zero_copy_only=False) for name in ("lat", "lon")]
         return np.stack(columns, axis=1).astype(np.float64)
 
+    def vectors(self) -> Float[np.ndarray, "n d"]:
+        """The descriptors of all tiles, row by row; a compressed index gives back what its codes stand for."""
+        return self._searcher.reconstruct_n(0, len(self))
+
     def search(
         self, vectors: Float[np.ndarray, "n d"], k: int
     ) -> tuple[Float[np.ndarray, "n k"], Int[np.ndarray, "n k"]]:

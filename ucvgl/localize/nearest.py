@@ -50,7 +50,7 @@ def build(kind: Kind, batches: Batches, *, count: int, dimension: int, seed: int
     elif kind == "hnsw":
         index = faiss.IndexHNSWFlat(dimension, LINKS, faiss.METRIC_INNER_PRODUCT)
         index.hnsw.efConstruction = 100
-        index.hnsw.efSearch = 128
+        index.hnsw.efSearch = 256
     else:
         index = faiss.IndexFlatIP(dimension)
     for vectors in batches():
@@ -92,10 +92,10 @@ def from_bytes(content: bytes, origin: str) -> Any:
 def _trained_ivfpq(batches: Batches, count: int, dimension: int, seed: int) -> Any:
     if count < FEWEST_FOR_PQ:
         raise ValueError(f"an ivfpq index is learned from at least {FEWEST_FOR_PQ} tiles, there are {count}; use flat")
-    cells = min(round(4 * math.sqrt(count)), count // CENTROID_SAMPLE)
+    cells = min(round(2 * math.sqrt(count)), count // CENTROID_SAMPLE)
     code = math.gcd(dimension, dimension // NUMBERS_PER_BYTE)
     index = faiss.IndexIVFPQ(faiss.IndexFlatIP(dimension), dimension, cells, code, 8, faiss.METRIC_INNER_PRODUCT)
-    index.nprobe = max(8, cells // 16)
+    index.nprobe = max(8, cells // 8)
     index.train(_sample(batches, min(count, max(cells * CENTROID_SAMPLE, FEWEST_FOR_PQ)), count, seed))
     return index
 

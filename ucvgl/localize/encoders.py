@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pickle
 from collections.abc import Iterator, Sequence
 from io import BytesIO
 
@@ -38,7 +37,7 @@ class Encoders:
         device = device or ("cuda" if torch.cuda.is_available() else "cpu")
         try:
             self.towers = load_towers(BytesIO(model), device)
-        except (RuntimeError, pickle.UnpicklingError, KeyError, EOFError, TypeError, ValueError) as error:
+        except Exception as error:  # the unpickler raises anything on bytes it does not expect
             reason = str(error).splitlines()[0] if str(error) else type(error).__name__
             raise ValueError(f"{origin} does not hold the encoders of a run ({reason})") from error
         self.projection = projection

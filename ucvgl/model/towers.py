@@ -5,8 +5,9 @@ from __future__ import annotations
 import dataclasses
 import math
 import os
+from io import BytesIO
 from pathlib import Path
-from typing import IO, Literal
+from typing import Literal
 
 import numpy as np
 import torch
@@ -97,7 +98,7 @@ def save_towers(towers: TwoTowers, path: Path) -> None:
     os.replace(aside, path)
 
 
-def load_towers(path: Path | str | IO[bytes], device: torch.device | str = "cpu") -> TwoTowers:
+def load_towers(path: Path | str | BytesIO, device: torch.device | str = "cpu") -> TwoTowers:
     """The encoders that `save_towers` wrote; no other file (backbone weights) is needed."""
     saved = torch.load(path, map_location="cpu", weights_only=True)
     settings, query_size, reference_size = saved["towers"]

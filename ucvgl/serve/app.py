@@ -88,7 +88,7 @@ def application(
                 raise HTTPException(415, f"this photo cannot be used: {error.reason}") from error
         return JSONResponse(found)
 
-    @app.get("/tile/{row}.jpg")
+    @app.get("/tile/{row:int}.jpg")
     async def tile(row: int) -> Response:
         if not 0 <= row < len(index):
             raise HTTPException(404, f"there is no tile {row}; the index has {len(index)}")

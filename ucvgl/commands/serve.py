@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Sequence
 
 import tyro
@@ -49,8 +50,16 @@ def serve(
         max_bytes=round(max_megabytes * 1e6),
         max_pixels=round(max_megapixels * 1e6),
     )
-    settings = uvicorn.Config(app, host=host, port=port, log_level="warning", server_header=False)
-    with settings.bind_socket() as listener:
-        address, number = listener.getsockname()[:2]
-        print(f"http://{address}:{number}   {len(localizer.index)} tiles; Ctrl-C ends it", flush=True)
+    settings = uvicorn.Config(app, log_level="warning", server_header=False)
+    with _listener(host, port) as listener:
+        where = f"[{host}]" if ":" in host else host
+        print(f"http://{where}:{listener.getsockname()[1]}   {len(localizer.index)} tiles; Ctrl-C ends it", flush=True)
         uvicorn.Server(settings).run(sockets=[listener])
+
+
+def _listener(host: str, port: int) -> socket.socket:
+    try:
+        return socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
+    except (OSError, OverflowError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise ValueError(f"cannot listen at {host}, port {port} ({reason}); choose another with --port") from error

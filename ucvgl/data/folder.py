@@ -93,7 +93,7 @@ def images_below(root: str, below: str = "") -> pa.Table:
     filesystem, base = locate(root)
     found = filesystem.get_file_info(fs.FileSelector(f"{base}/{below}".rstrip("/"), recursive=True))
     paths = [info.path[len(base) + 1 :] for info in found if info.type == fs.FileType.File]
-    images = [path for path in paths if path.lower().endswith(IMAGES) and "/." not in path]
+    images = [path for path in paths if path.lower().endswith(IMAGES) and "/." not in f"/{path}"]
     if not images:
         where = f"{root}/{below}".rstrip("/")
         raise ValueError(f"{where} holds no image ({' '.join(IMAGES)}) among its {len(paths)} files")

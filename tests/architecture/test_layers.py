@@ -7,7 +7,7 @@ import ast
 import pytest
 from source_tree import ROOT, imported_names, module_files, python_files, reachable, texts
 
-CORE = ("projection", "gan", "model", "contrast", "matching", "retrieval", "data")
+CORE = ("projection", "gan", "model", "contrast", "matching", "retrieval", "data", "localize")
 MAY_IMPORT_RAY = ("ucvgl/distributed/", "jobs/", "tests/ray/", "benchmarks/")
 TRUTH = "ucvgl.retrieval.truth"
 """The door; its readers have names that begin with it."""
@@ -52,9 +52,9 @@ def readers_of_truth() -> set[str]:
 
 
 def trains() -> list[str]:
-    """All but evaluation, the report, and what calls them."""
+    """All but evaluation, report and comparison, and what calls them."""
     packages = ("contrast", "gan", "model", "matching", "distributed", "projection", "data", "stages")
-    judges = {"ucvgl.stages.evaluate", "ucvgl.stages.report"}
+    judges = {"ucvgl.stages.evaluate", "ucvgl.stages.report", "ucvgl.stages.compare"}
     return [module for module in within(packages) if module not in judges]
 
 

@@ -10,6 +10,9 @@ folders or globs below the root; there are no splits then, and the CSV files lie
 
 from __future__ import annotations
 
+import os
+
+import pyarrow as pa
 import pyarrow.csv
 
 from ucvgl.data.listing import (
@@ -43,6 +46,26 @@ def read_catalog(root: str, split: Split, queries: str = "", references: str = "
     return Catalog(pile(root, asked), pile(root, searched, _places(root, folder, below, searched)))
 
 
+def read_references(root: str) -> pa.Table:
+    """The tiles of one area: those in the root's `satellite` (or `tile`, `reference`) folder, else all below the root.
+
+    Columns `id, uri` and, where `references.csv` has them, `lat, lon`; sorted by id.
+    """
+    below = f"{view_folder(root, '', REFERENCES)}/" if subfolders(root, "") & set(REFERENCES) else ""
+    found = _images(root, below.rstrip("/"))
+    return pile(root, found, _places(root, "", below, found))
+
+
+def read_images(root: str) -> pa.Table:
+    """Every image below a folder, hidden ones left out: columns `id, uri`, sorted by id."""
+    return pile(root, _images(root, ""))
+
+
+def absolute(uri: str) -> str:
+    """A local path from the root on, so that it means the same everywhere; other URIs as they are."""
+    return uri if "://" in uri else os.path.abspath(uri)
+
+
 def split_folder(root: str, split: Split) -> str:
     """The split's folder below the root: `train`, `validation`, or nothing when there are no splits."""
     names = subfolders(root, "")
@@ -74,11 +97,14 @@ def view_folder(root: str, folder: str, names: tuple[str, ...]) -> str:
 
 
 def _list(root: str, folder: str, names: tuple[str, ...]) -> list[str]:
-    below = view_folder(root, folder, names)
+    return _images(root, view_folder(root, folder, names))
+
+
+def _images(root: str, below: str) -> list[str]:
     images = images_below(root, below)
     if not images:
-        count = len(files_below(root, below))
-        raise ValueError(f"{root}/{below} holds no image ({' '.join(IMAGES)}) among its {count} files")
+        where, count = f"{root}/{below}".rstrip("/"), len(files_below(root, below))
+        raise ValueError(f"{where} holds no image ({' '.join(IMAGES)}) among its {count} files")
     return images
 
 

@@ -92,7 +92,7 @@ def _sizes(root: str, folder: str, *, recursive: bool) -> dict[str, int]:
 
 
 def _is_image(path: str) -> bool:
-    return path.lower().endswith(IMAGES) and "/." not in path
+    return path.lower().endswith(IMAGES) and "/." not in f"/{path}"
 
 
 def sizes_below(root: str, folder: str) -> dict[str, int]:

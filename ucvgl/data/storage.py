@@ -95,7 +95,7 @@ def list_folders(uri: str) -> set[str]:
 
 
 def write(uri: str, data: bytes) -> None:
-    """Write one file; in an object store it appears whole or not at all.
+    """Write one file, which appears whole or not at all.
 
     Raises:
         StorageError: nothing can be written there.
@@ -200,11 +200,14 @@ def _read(filesystem: fs.FileSystem, path: str) -> bytes:
 
 
 def _write(filesystem: fs.FileSystem, path: str, source: Callable[[], IO[bytes]]) -> None:
-    with source() as data:
-        if isinstance(filesystem, fs.LocalFileSystem):
-            Path(path).parent.mkdir(parents=True, exist_ok=True)
-        with filesystem.open_output_stream(path) as sink:
-            shutil.copyfileobj(data, sink, PIECE)
+    target = path
+    if isinstance(filesystem, fs.LocalFileSystem):
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
+        target = str(Path(path).with_name(f".{Path(path).name}.{os.getpid()}"))
+    with source() as data, filesystem.open_output_stream(target) as sink:
+        shutil.copyfileobj(data, sink, PIECE)
+    if target != path:
+        os.replace(target, path)
 
 
 def _list(filesystem: fs.FileSystem, path: str, uri: str, *, recursive: bool = False) -> list[fs.FileInfo]:

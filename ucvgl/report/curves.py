@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 INK, FAINT, ACCENT, MUTED = "#010203", "#040506", "#070809", "#0a0b0c"
 VARIABLES = {INK: "var(--ink)", FAINT: "var(--line)", ACCENT: "var(--accent)", MUTED: "var(--muted)"}
 MOST_POINTS = 300
+DASHES = ("-", "-", (0, (5, 2)), (0, (5, 2)), (0, (1.5, 1.5)), (0, (1.5, 1.5)))
 
 
 def recall_curve(r1: Sequence[float], levels: Mapping[str, float]) -> str:
@@ -51,6 +52,28 @@ def recall_curve(r1: Sequence[float], levels: Mapping[str, float]) -> str:
             1.015, place, label, transform=axes.get_yaxis_transform(), va="center", color=MUTED, fontsize=9
         )
     axes.set_xticks(range(len(percent)), ["cold start", *map(str, range(1, len(percent)))])
+    axes.set_xlabel("after round")
+    axes.set_ylabel("R@1, %")
+    axes.yaxis.grid(True, color=FAINT, linewidth=0.7)
+    return to_svg(figure)
+
+
+def recall_curves(runs: Mapping[str, Sequence[float]]) -> str:
+    """R@1 (shares) after the cold start and after each round, a line per run with its name at its end."""
+    figure, axes = new_figure(7.2, 3.4)
+    ends = {name: 100 * r1[-1] for name, r1 in runs.items()}
+    top, longest = max(100 * max(r1) for r1 in runs.values()), max(map(len, runs.values()))
+    place = -np.inf
+    for number, name in enumerate(sorted(runs, key=lambda run: ends[run])):
+        style, colour = DASHES[number % len(DASHES)], ACCENT if number % 2 == 0 else INK
+        axes.plot(100 * np.asarray(runs[name], float), color=colour, linestyle=style, linewidth=1.6)
+        place = max(ends[name], place + 0.07 * max(top, 1.0))  # names pushed apart where lines end together
+        axes.text(
+            longest - 0.8, place, f"{name} {ends[name]:.1f}", va="center", color=colour, fontsize=9, clip_on=False
+        )
+    axes.set_xlim(-0.2, longest - 0.9)
+    axes.set_ylim(0, 1.1 * max(top, 1.0))
+    axes.set_xticks(range(longest), ["cold start", *map(str, range(1, longest))])
     axes.set_xlabel("after round")
     axes.set_ylabel("R@1, %")
     axes.yaxis.grid(True, color=FAINT, linewidth=0.7)

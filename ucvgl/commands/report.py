@@ -31,9 +31,10 @@ def report(runs: tyro.conf.Positional[tuple[str, ...]], /, out: str = "compariso
     from ucvgl.run import RunDir
     from ucvgl.stages.report import report as draw
 
-    trained = TrainedRun(runs[0])
+    (run,) = runs
+    trained = TrainedRun(run)
     stages = [trained.path / name for name in ("2_project", "3_translate", "5_curriculum", "6_evaluate")]
     missing = [stage.name for stage in stages if not (stage / DONE).is_file()]
     if missing:
-        raise ValueError(f"{runs[0]} lacks {', '.join(missing)}; the command that began this run goes on with it")
+        raise ValueError(f"{run} lacks {', '.join(missing)}; the command that began this run goes on with it")
     return draw(RunDir(trained.path, trained.experiment), trained.experiment, *stages)

@@ -31,7 +31,7 @@ def report(runs: tyro.conf.Positional[tuple[str, ...]], /, out: str = "compariso
     from ucvgl.run import RunDir
     from ucvgl.stages.report import report as draw
 
-    (run,) = runs
+    run = list(runs)[0]
     trained = TrainedRun(run)
     stages = [trained.path / name for name in ("2_project", "3_translate", "5_curriculum", "6_evaluate")]
     missing = [stage.name for stage in stages if not (stage / DONE).is_file()]

@@ -1,87 +1,14 @@
 import math
-from dataclasses import replace
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 
-from ucvgl.config import Dataset
-from ucvgl.data.folder import read_catalog
-from ucvgl.data.listing import opaque_id
-from ucvgl.data.synthetic import dataset as synthetic
-from ucvgl.retrieval.truth import GroundTruth, label_precision, read_truth, rows_of, true_rows
+from ucvgl.retrieval.truth import GroundTruth, label_precision, rows_of, true_rows
 
 
 def one_each(pairs: dict[str, str]) -> GroundTruth:
     return GroundTruth({query: (reference,) for query, reference in pairs.items()})
-
-
-@pytest.fixture
-def folder(tmp_path) -> Dataset:
-    for name in ("ground/a.jpg", "ground/b.jpg", "tile/1.jpg", "tile/2.jpg", "tile/3.jpg"):
-        (tmp_path / name).parent.mkdir(exist_ok=True)
-        (tmp_path / name).write_bytes(b"")
-    return Dataset(name="folder", root=str(tmp_path))
-
-
-def name_of(table) -> dict[str, str]:
-    return {
-        identity: uri.rsplit("/", 1)[1] for identity, uri in zip(*table.to_pydict().values(), strict=True)
-    }
-
-
-def test_truth_of_a_folder_is_read_by_file_names(folder, tmp_path):
-    (tmp_path / "truth.csv").write_text("query,reference\nb.jpg,1.jpg\na.jpg,3.jpg\n")
-    catalog = read_catalog(folder.root, "validation")
-    queries, references = name_of(catalog.queries), name_of(catalog.references)
-    truth = read_truth(folder, "validation")
-    assert {queries[query]: references[tile] for query, (tile,) in truth.positives.items()} == {
-        "b.jpg": "1.jpg",
-        "a.jpg": "3.jpg",
-    }
-
-
-def test_truth_of_two_globs_is_read_by_paths_below_the_root(folder, tmp_path):
-    (tmp_path / "truth.csv").write_text("query,reference\nground/b.jpg,tile/1.jpg\n")
-    by_glob = replace(folder, queries="gr*", references="tile")
-    truth = read_truth(by_glob, "validation")
-    assert truth == one_each({opaque_id("ground/b.jpg"): opaque_id("tile/1.jpg")})
-
-
-def test_without_a_truth_file_there_is_none(folder, tmp_path):
-    assert read_truth(folder, "train") is None
-    assert read_truth(Dataset(name="synthetic", root=str(tmp_path)), "train") is None
-
-
-@pytest.mark.parametrize(
-    "text,message",
-    [
-        (
-            "ground,reference\na.jpg,1.jpg\n",
-            r"lacks the columns \['query'\]; its first line should be: query,reference",
-        ),
-        ("query,reference\na.jpg,1.jpg\na.jpg,2.jpg\n", "names 1 queries more than once"),
-    ],
-)
-def test_a_wrong_truth_file_is_refused_in_plain_words(folder, tmp_path, text, message):
-    (tmp_path / "truth.csv").write_text(text)
-    with pytest.raises(ValueError, match=message):
-        read_truth(folder, "train")
-
-
-def test_truth_of_the_synthetic_world_is_read_from_all_files_of_the_split(tmp_path):
-    world = Dataset(name="synthetic", root=str(tmp_path))
-    (synthetic.home(world) / "truth").mkdir(parents=True)
-    for name, query, reference in (
-        ("train-0", "q0", "r0"),
-        ("train-1", "q1", "r1"),
-        ("validation-0", "q2", "r2"),
-    ):
-        table = pa.table({"query_id": [query], "reference_id": [reference]})
-        pq.write_table(table, synthetic.home(world) / f"truth/{name}.parquet")
-    assert read_truth(world, "train") == one_each({"q0": "r0", "q1": "r1"})
-    assert read_truth(world, "validation") == one_each({"q2": "r2"})
 
 
 def test_true_rows_follow_the_pool_and_are_minus_one_without_a_tile():

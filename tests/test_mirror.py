@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-import shutil
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -90,6 +90,7 @@ def test_a_machine_lost_while_it_copies_leaves_a_state_the_run_was_in(
     work(tmp_path / "one")
     one = machine(tmp_path / "one", uri)
     one.__enter__()
+    time.sleep(2 * mirror.SETTLED_S)
     left = 0
 
     def copy(file: Path, to: str, real: Callable = mirror.copy_out) -> bool:
@@ -181,9 +182,43 @@ def test_what_is_fetched_by_half_is_fetched_again(uri: str, tmp_path: Path, monk
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
         patch.setattr(mirror, "copy_in", copy)
         machine(tmp_path / "two", uri)
-    shutil.rmtree(tmp_path / "two")  # the owner is written last, so nothing here claims to be whole
     machine(tmp_path / "two", uri)
     assert content(tmp_path / "two") == content(tmp_path / "one")
+
+
+def test_a_file_is_never_copied_before_one_that_was_written_before_it(
+    uri: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While the folder is looked at, images are written where the look has been, and their record where it goes."""
+    with machine(tmp_path / "one", uri) as one:
+
+        def late(*arguments: object, real: Callable = one._present) -> dict:
+            found = real()
+            for name in ("images", "record"):
+                (tmp_path / "one" / name).write_text(name)
+            found["record"] = (tmp_path / "one" / "record", mirror._state(tmp_path / "one" / "record"))
+            return found
+
+        with monkeypatch.context() as patch:
+            patch.setattr(one, "_present", late)
+            one.push()
+        assert list_files(uri) == [".owner"]
+    assert sorted(list_files(uri)) == [".owner", "images", "record"]
+
+
+def test_a_folder_renamed_while_it_is_looked_at_loses_nothing(
+    uri: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with machine(tmp_path / "one", uri) as one:
+        (tmp_path / "one" / "1_a.partial").mkdir()
+        (tmp_path / "one" / "1_a.partial" / "part").write_text("x")
+        time.sleep(2 * mirror.SETTLED_S)
+        one.push()
+        (tmp_path / "one" / "1_a.partial").rename(tmp_path / "one" / "1_a")
+        with monkeypatch.context() as patch:
+            patch.setattr(one, "_present", lambda: {})
+            one.push()
+        assert "1_a/part" in list_files(uri)
 
 
 def test_a_stage_made_again_is_gone_from_the_store_with_its_record_first(
@@ -194,6 +229,7 @@ def test_a_stage_made_again_is_gone_from_the_store_with_its_record_first(
     monkeypatch.setattr(mirror, "delete", lambda there: (deleted.append(there.removeprefix(f"{uri}/")), real(there)))
     with machine(tmp_path / "one", uri) as one:
         work(tmp_path / "one")
+        time.sleep(2 * mirror.SETTLED_S)
         one.push()
         with RunDir(tmp_path / "one", Experiment()) as run:
             run.redo("2_b")

@@ -14,6 +14,7 @@ import re
 import shutil
 import signal
 import threading
+import time
 import uuid
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
@@ -36,6 +37,8 @@ NOT_COPIED = ("ray_train",)
 PARTIAL = ".partial"
 
 UNKNOWN = (-1, -1)
+SETTLED_S = 0.1
+"""Clocks of file systems are this coarse, and better."""
 STAGE = re.compile(r"\d+_")
 
 State = dict[str, tuple[int, int]]
@@ -76,6 +79,7 @@ class Mirror:
         if there is None or (here.exists() and here.read_bytes() == there):
             return
         self._drop_other_state()
+        here.write_bytes(b"being fetched")
         wanted = {place: self.folder / name for place, name in _names(list_files(self.uri)).items()}
         missing = {place: path for place, path in wanted.items() if not path.exists()}
         with ThreadPoolExecutor(AT_ONCE) as pool:
@@ -96,6 +100,7 @@ class Mirror:
     def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self._over.set()
         self._thread.join()
+        time.sleep(2 * SETTLED_S)
         try:
             self.push()
         except StorageError as failure:
@@ -116,15 +121,17 @@ class Mirror:
                 self.lost = True
                 return
             self._copied = self._copied or self._remembered()
+            # What was written after the walk began may have come with other files, where the walk had been before.
+            newest = time.time_ns() - int(SETTLED_S * 1e9)
             present = self._present()
-            self._delete(place for place in set(self._copied) - set(present) if place.endswith(f"/{DONE}"))
+            self._delete(place for place in self._gone() if place.endswith(f"/{DONE}"))
             for place, (path, state) in sorted(present.items(), key=lambda item: item[1][1][1]):
-                if self._copied.get(place) == state:
+                if self._copied.get(place) == state or state[1] > newest:
                     continue
                 self._announce(place.split("/")[0])
                 if copy_out(path, join(self.uri, place)):
                     self._copied[place] = state
-            self._delete(set(self._copied) - set(present))  # last: a checkpoint goes when its result is there
+            self._delete(self._gone())  # last: a checkpoint goes when its result is there
             self._remember()
 
     def _remember(self) -> None:
@@ -142,6 +149,16 @@ class Mirror:
         if not {done, begun} & set(self._copied) and (self.folder / done).exists():
             copy_out(self.folder / done, join(self.uri, begun))  # a record of the same settings and inputs
             self._copied[begun] = UNKNOWN
+
+    def _gone(self) -> list[str]:
+        """Places whose file is neither in the stage's folder nor in its partial one; not by the walk, which a
+        rename may mislead."""
+        gone = []
+        for place in self._copied:
+            stage, slash, rest = place.partition("/")
+            if not (self.folder / place).exists() and not (self.folder / f"{stage}{PARTIAL}{slash}{rest}").exists():
+                gone.append(place)
+        return gone
 
     def _delete(self, places: Iterable[str]) -> None:
         for place in list(places):
@@ -182,7 +199,7 @@ class Mirror:
                 )
             return
         for path in self.folder.iterdir():
-            if path.name == ".lock" or _same_record(path / DONE, join(self.uri, f"{path.name}/{DONE}")):
+            if path.name in (".lock", OWNER) or _same_record(path / DONE, join(self.uri, f"{path.name}/{DONE}")):
                 continue
             shutil.rmtree(path) if path.is_dir() else path.unlink()
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib
+import importlib.util
+import inspect
 import re
 import shlex
 from pathlib import Path
@@ -10,7 +12,7 @@ from pathlib import Path
 import pytest
 from source_tree import ROOT
 
-from ucvgl import plan
+from ucvgl import cli, plan
 from ucvgl.config import Experiment
 from ucvgl.invocation import resolve
 from ucvgl.presets import synthetic
@@ -47,6 +49,20 @@ def resolves(name: str) -> bool:
             at = getattr(at, part, None)
         return True
     return False
+
+
+def unknown_flags(command: str, flags: list[str]) -> list[str]:
+    """Those that a command of `ucvgl` does not take; its flags are the parameters of the function it is."""
+    module = cli.COMMANDS[command][0]
+    if importlib.util.find_spec(module) is None:
+        return []
+    function = getattr(importlib.import_module(module), command, None)
+    known = inspect.signature(function).parameters if function else {}
+    return [flag for flag in flags if function and flag[2:].partition("=")[0].replace("-", "_") not in known]
+
+
+def test_a_flag_that_a_command_does_not_take_is_found() -> None:
+    assert unknown_flags("index", ["--out", "--images-per-shard", "--outt"]) == ["--outt"]
 
 
 def document(name: str) -> str:
@@ -97,6 +113,8 @@ def test_a_command_in_the_documents_can_be_typed(
         assert [goal for goal in words[1:] if not re.search(rf"^{goal}:", makefile, re.MULTILINE)] == []
     scripts = [word for word in words if re.fullmatch(r"(jobs|benchmarks)/\w+\.py", word)]
     assert [script for script in scripts if not (ROOT / script).exists()] == []
+    if words[:1] == ["ucvgl"] and words[1:2] not in (["COMMAND"], ["--help"]):
+        assert unknown_flags(words[1], [word for word in words[2:] if word.startswith("--")]) == []
     if scripts == ["jobs/unsupervised.py"]:
         arguments = words[words.index(scripts[0]) + 1 :]
         monkeypatch.chdir(tmp_path)

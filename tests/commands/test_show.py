@@ -30,7 +30,7 @@ def test_datasets_and_models_are_listed(capsys):
 
 
 @pytest.mark.parametrize(("words", "told"), [
-    (["config", "tinny"], "'tinny' is neither a preset (synthetic, tiny, folder"),
+    (["config", "tinny"], "'tinny' is neither a preset (synthetic, "),
     (["models", "nonsense*"], "no backbone is called 'nonsense*'"),
 ])  # fmt: skip
 def test_what_is_not_there_is_told(words, told, capsys):

@@ -89,9 +89,13 @@ def test_what_was_broken_off_goes_on_but_not_with_other_tiles(cluster, home, mon
     parts[1].unlink()
     kept = [before[0], before[2]]
     seen = []
+
+    def watched(some):
+        seen.extend(Path(part).stat().st_mtime_ns for part in some)
+        return read_bad(some)
+
     with monkeypatch.context() as patch:
-        written = "ucvgl.stages.index.read_bad"
-        patch.setattr(written, lambda some: seen.extend(Path(part).stat().st_mtime_ns for part in some) or [])
+        patch.setattr("ucvgl.stages.index.read_bad", watched)
         made(where, home / "run", home / "tiles")
     assert [seen[0], seen[2]] == kept and seen[1] > max(before)
     assert load(where).index is not None

@@ -26,15 +26,15 @@ def report(runs: tyro.conf.Positional[tuple[str, ...]], /, out: str = "compariso
         from ucvgl.stages.compare import compare
 
         return f"comparison: {compare([Path(run) for run in runs], Path(out))}"
+    (only,) = runs
     from ucvgl.localize.trained import TrainedRun
     from ucvgl.record import DONE
     from ucvgl.run import RunDir
     from ucvgl.stages.report import report as draw
 
-    run = list(runs)[0]
-    trained = TrainedRun(run)
+    trained = TrainedRun(only)
     stages = [trained.path / name for name in ("2_project", "3_translate", "5_curriculum", "6_evaluate")]
     missing = [stage.name for stage in stages if not (stage / DONE).is_file()]
     if missing:
-        raise ValueError(f"{run} lacks {', '.join(missing)}; the command that began this run goes on with it")
+        raise ValueError(f"{only} lacks {', '.join(missing)}; the command that began this run goes on with it")
     return draw(RunDir(trained.path, trained.experiment), trained.experiment, *stages)

@@ -64,7 +64,7 @@ def _results(card: Card) -> str:
     recall = card.recall
     if recall is None:
         return "There is no ground truth for these images, so nothing is known about how often the model is right."
-    rows: list[tuple[str, ...]] = [("chance", percent(recall.chance), "", "", "")]
+    rows: list[Sequence[object]] = [("chance", percent(recall.chance), "", "", "")]
     if card.raw_pixels:
         best = max(card.raw_pixels, key=lambda name: card.raw_pixels[name])
         name = f"raw pixels ({best.replace('_', ', ')}), no learning"

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 import time
 
 import pytest
-from local_cluster import local_cluster
+from local_cluster import local_cluster, plain
+from one_job import ROOT
 
 from ucvgl.distributed.submit import submit
 
@@ -14,6 +17,23 @@ pytestmark = [pytest.mark.cluster, pytest.mark.slow]
 
 TOKEN = "0123456789abcdef" * 4
 ONE_THREAD = ("--resources.train-cpus=1",)
+LOCAL = str(ROOT / "clusters" / "local.sh")
+OTHER_PYTHON = """
+import json, sys
+from ray._raylet import GcsClient
+from ucvgl.config import Resources
+from ucvgl.distributed.cluster import connect
+
+where = (b"CLUSTER_METADATA", b"cluster")
+store = GcsClient(address=sys.argv[1])
+written = json.loads(store.internal_kv_get(*where))
+store.internal_kv_put(where[0], json.dumps(written | {"python_version": "3.9.1"}).encode(), True, where[1])
+try:
+    connect(Resources(address=sys.argv[1]))
+except ValueError as mistake:
+    print(mistake)
+"""
+"""A cluster that says it was started by another Python than this process runs on."""
 
 
 @pytest.fixture(scope="module")
@@ -72,8 +92,20 @@ def test_without_authentication_a_stage_runs_and_a_token_does_no_harm(tmp_path):
         assert stage.returncode == 0, stage.stdout + stage.stderr
         assert stage.stdout.splitlines()[-1] == f"run folder {tmp_path / 'run'}"
         assert (tmp_path / "run" / "2_project" / "DONE.json").exists()
+        taken = subprocess.run([LOCAL], env=cluster.environment, capture_output=True, text=True)
+        assert (taken.returncode, taken.stdout) == (1, "")
+        assert f"port {cluster.environment['PORT']} is in use" in taken.stderr
         again = cluster.submit("unsupervised", *arguments, "--dry-run", RAY_AUTH_TOKEN=TOKEN)
         assert again.returncode == 0, again.stdout + again.stderr
+        other = subprocess.run(
+            [sys.executable, "-c", OTHER_PYTHON, f"127.0.0.1:{cluster.environment['PORT']}"],
+            env=plain() | {"RAY_AUTH_MODE": "disabled"},
+            capture_output=True,
+            text=True,
+        )
+        assert other.stdout.startswith("the cluster at 127.0.0.1:"), other.stdout + other.stderr
+        assert "and this process do not match: here is Ray 2." in other.stdout
+        assert "Python: 3.9.1" in other.stdout and "Submit the job instead (make submit)" in other.stdout
 
 
 def test_a_wrong_address_and_a_job_that_is_not_there_are_told_before_anything_is_sent(tmp_path):

@@ -45,7 +45,8 @@ def test_an_hour_of_two_machines_and_the_head_costs_their_prices() -> None:
 
 
 def test_numbers_show_two_digits() -> None:
-    assert [shown(number) for number in (0, 0.04, 0.444, 4.44, 44.4, 4444)] == ["", "< 0.1", "0.4", "4.4", "44", "4,400"]
+    numbers = (0, 0.04, 0.444, 4.44, 44.4, 4444)
+    assert [shown(number) for number in numbers] == ["", "< 0.1", "0.4", "4.4", "44", "4,400"]
 
 
 def test_the_tables_in_the_document_are_what_the_model_says() -> None:

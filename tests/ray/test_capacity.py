@@ -35,7 +35,7 @@ def test_an_empty_cluster_that_grows_takes_what_it_may_grow_to_and_no_more():
     assert str(grown).endswith("0 logical CPUs, 0 GPUs, up to 40 and 1")
     with pytest.raises(ValueError, match=r"44 CPUs at once.*can grow to 40; lower"):
         preflight(replace(fits, train_workers=5), grown)
-    with pytest.raises(ValueError, match=r"has 0;.*if it starts machines on demand, its head must say so in UCVGL_MACH"):
+    with pytest.raises(ValueError, match=r"has 0;.*if it starts machines on demand, its head must say so"):
         preflight(fits, replace(EMPTY, grows=False))
 
 

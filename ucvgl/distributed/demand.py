@@ -47,7 +47,7 @@ def reason(shape: Shape, status: ClusterStatus, machines: Sequence[Machine]) -> 
     if not any(_fits(wanted, machine) for machine in machines):
         kinds = ", ".join(map(str, machines)) or "no machine at all"
         return f"no machine of this cluster can ever hold it ({kinds}); stop the job and lower its resources"
-    failed = [f"{launch.ray_node_type_name}: {launch.details or 'no reason given'}" for launch in status.failed_launches]
+    failed = [f"{launch.ray_node_type_name}: {launch.details or 'no word'}" for launch in status.failed_launches]
     starting = [f"{launch.count} x {launch.ray_node_type_name}" for launch in status.pending_launches]
     starting += [node.ray_node_type_name for node in status.pending_nodes]
     said = [f"machines are starting ({', '.join(starting)})"] if starting else []
@@ -85,7 +85,8 @@ def _watch(address: str, machines: tuple[Machine, ...]) -> None:
         else:
             for shape, count, seconds in waiting.look(pending(status), time.monotonic()):
                 amounts = ", ".join(f"{name} {amount:g}" for name, amount in shape) or "nothing but a place"
-                log.warning("%d x (%s) waiting for %.0f s: %s", count, amounts, seconds, reason(shape, status, machines))
+                why = reason(shape, status, machines)
+                log.warning("%d x (%s) waiting for %.0f s: %s", count, amounts, seconds, why)
         time.sleep(LOOK_S)
 
 

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import ray
+from ray.exceptions import AuthenticationError
 from ray.job_submission import JobStatus, JobSubmissionClient
 
 from ucvgl.distributed.cluster import authenticate
@@ -68,10 +69,7 @@ def _client(address: str) -> JobSubmissionClient:
         return JobSubmissionClient(address)
     except ConnectionError as error:
         raise ValueError(f"nothing answers at {address}; is the cluster up, and its port 8265 forwarded?") from error
-    except Exception as error:  # requests' own errors and Ray's RuntimeErrors, told apart by the status they name
-        refused = re.search(r"\b(401|403)\b", str(error))
-        if not refused:
-            raise
+    except AuthenticationError as error:
         sent = "no token was sent" if os.environ["RAY_AUTH_MODE"] != "token" else "another token was sent"
         raise ValueError(
             f"the cluster at {address} asks for a token, and {sent}; set RAY_AUTH_TOKEN, or RAY_AUTH_TOKEN_PATH to a "
@@ -88,7 +86,8 @@ def _compare_versions(address: str, client: JobSubmissionClient) -> None:
             "clusters/Containerfile"
         )
     if _release(there) != _release(ray.__version__):
-        log.warning("the cluster runs Ray %s, this machine Ray %s; the job runs with the cluster's", there, ray.__version__)
+        here = ray.__version__
+        log.warning("the cluster runs Ray %s, this machine Ray %s; the job runs with the cluster's", there, here)
 
 
 def _release(version: str) -> tuple[int, ...]:

@@ -65,19 +65,40 @@ def test_all_mistakes_of_a_command_are_told_at_once(tmp_path: Path) -> None:
     config = tmp_path / "mine.yaml"
     config.write_text("curriculum: {min_margn: 0.03}")
     flags = ["tinny", "--config", str(config), "--curriculum.min-margin=-0.1", "--translation.steps", "many"]
-    flags += ["--redo", "translat", "--contrast.batch=5", "--run", "s3://bucket/run", "--seed"]
+    flags += ["--redo", "translat", "--contrast.batch=5", "--run", "s3://bucket", "--seed"]
     with pytest.raises(Mistakes) as caught:
         resolve(flags, stages=STAGES)
     assert caught.value.lines == [
         "seed: the value is missing; write --seed VALUE",
-        "'tinny' is not a preset; there are synthetic, tiny, folder; did you mean tiny?",
+        f"'tinny' is not a preset; there are {', '.join(PRESETS)}; did you mean tiny?",
         f"{config}: curriculum.min_margn: no such setting; did you mean curriculum.min_margin?",
         "translation.steps: 'many' is not a whole number",
         "contrast.batch: 5 is not allowed; it must be a multiple of 2 and at least 2",
         "curriculum.min_margin: -0.1 is not allowed; it must be at least 0 and at most 2",
         "'translat' is not a stage; there are 1_catalog, 3_translate; did you mean translate?",
-        "--run s3://bucket/run: a run lies in a local folder so far",
+        "--run s3://bucket: name a folder below the bucket, as s3://bucket/runs/mine",
     ]
+
+
+def test_a_run_may_lie_in_a_bucket_and_is_worked_on_in_a_local_folder() -> None:
+    invocation = resolve(["--run", "s3://bucket/runs/mine"])
+    assert invocation.store == "s3://bucket/runs/mine"
+    assert invocation.run == Path("runs/bucket/runs/mine")
+    assert resolve(["--run", "runs/mine"]).store is None
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (["--run", "s3://AKIA:s3cr3t@bucket/a"], r"--run s3://\*\*\*@bucket/a: a URI with credentials would be"),
+        (["--run", "ftp://host/a"], "--run ftp://host/a: a run lies in a local or mounted folder, or in s3:// or gs://"),
+        (["--dataset.root", "s3://AKIA:s3cr3t@b/a"], r"dataset.root: s3://\*\*\*@b/a: a URI with credentials would be"),
+    ],
+)
+def test_places_that_cannot_be_are_refused_and_secrets_not_repeated(flags: list[str], message: str) -> None:
+    with pytest.raises(Mistakes, match=message) as caught:
+        resolve(flags)
+    assert "s3cr3t" not in str(caught.value)
 
 
 def test_a_config_that_cannot_be_read_is_named(tmp_path: Path) -> None:

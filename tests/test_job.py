@@ -184,3 +184,37 @@ def test_a_cluster_too_small_is_told_without_a_traceback(
     assert start(working(), (), connect) == 2
     told = capsys.readouterr().err
     assert "resources ask for 9 CPUs but the cluster has 2" in told and "Traceback" not in told
+
+
+def test_a_run_in_a_bucket_goes_on_from_an_empty_folder(
+    bucket: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def build(folder: Path) -> None:
+        (folder / "result").write_text("made")
+
+    def main(work: Work, *flags: str) -> int:
+        return job.main(["--run", f"s3://{bucket}/runs/a", *flags], work, plan=plan, connect=lambda resources: "Ray")
+
+    for machine, work, flags in (
+        ("one", working(build), ["--stop-after", "a"]),
+        ("two", working(build), []),
+        ("three", raising(AssertionError("built again")), []),
+    ):
+        (tmp_path / machine).mkdir()
+        monkeypatch.chdir(tmp_path / machine)
+        assert main(work, "--dry-run") == 0
+        assert list((tmp_path / machine).iterdir()) == []
+        assert main(work, *flags) == 0
+    dry, real = capsys.readouterr().out.split("1_a  reused")[-2:]
+    assert "2_b  reused" in dry and "2_b  reused" in real
+    assert (tmp_path / "three" / "runs" / bucket / "runs" / "a" / "2_b" / "result").read_text() == "made"
+
+
+def test_a_run_is_locked_on_its_machine_before_its_store_is_asked(
+    bucket: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    flags = ["--run", f"s3://{bucket}/runs/a"]
+    with RunDir(tmp_path / "runs" / bucket / "runs" / "a", Experiment()):
+        assert job.main(flags, working(), plan=plan, connect=lambda resources: "Ray") == 2
+    assert "is at work in" in capsys.readouterr().err

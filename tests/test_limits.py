@@ -77,6 +77,27 @@ def test_settings_that_contradict_each_other_are_refused() -> None:
     ]
 
 
+def test_a_scale_in_metres_needs_the_height_of_the_camera_and_a_protocol_its_data_set() -> None:
+    assert mistakes({"projection.metres_per_pixel": 0.3, "dataset.protocol": "test"}) == [
+        "projection.metres_per_pixel: 0.3 and projection.camera_height_m, 0, set the scale together; "
+        "give both, or neither to use projection.fov_deg",
+        "dataset.protocol: 'test' is no protocol of synthetic; it has no choice: leave it at default",
+    ]
+    assert mistakes({"dataset.name": "vigor", "dataset.protocol": "test"}) == [
+        "dataset.protocol: 'test' is no protocol of vigor; there are same_area, cross_area"
+    ]
+    assert mistakes({"dataset.name": "cvact", "dataset.protocol": "test"}) == []
+
+
+def test_globs_come_in_twos_and_for_folders_only() -> None:
+    assert mistakes({"dataset.name": "folder", "dataset.queries": "a"}) == [
+        "dataset.queries: it goes with dataset.references; give both, or neither"
+    ]
+    assert mistakes({"dataset.name": "cvusa", "dataset.queries": "a", "dataset.references": "b"}) == [
+        "dataset.queries: cvusa knows where its images lie; leave it empty"
+    ]
+
+
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
 def test_no_limit_lets_a_value_through_that_is_not_finite(value: float) -> None:
     assert not Limit().holds(value)

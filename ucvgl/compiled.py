@@ -18,8 +18,17 @@ from numba import njit
 
 def kernel(function: Callable[..., Any]) -> Callable[..., Any]:
     """Compile a function for arrays and numbers; it frees the GIL."""
+    return _compiled(function, fastmath=False)
+
+
+def kernel_in_any_order(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The same, where sums may be added up in any order: many times faster, and other last digits elsewhere."""
+    return _compiled(function, fastmath={"reassoc", "contract"})
+
+
+def _compiled(function: Callable[..., Any], *, fastmath: Any) -> Callable[..., Any]:
     plain = inspect.unwrap(function)  # tests wrap annotated functions in shape checks
-    compiled = njit(cache=True, nogil=True, error_model="numpy")(plain)
+    compiled = njit(cache=True, nogil=True, error_model="numpy", fastmath=fastmath)(plain)
     stamp = _stamp(Path(plain.__code__.co_filename).parent)
     compiled._cache._cache_file._source_stamp = stamp  # pyright: ignore[reportAttributeAccessIssue]
     return compiled

@@ -29,13 +29,47 @@ class Synthetic:
     """Open world: share of tiles whose panorama is left out of the pool."""
 
 
+PROTOCOLS = {
+    "synthetic": (),
+    "folder": (),
+    "cvusa": (),
+    "cvact": ("validation", "test"),
+    "vigor": ("same_area", "cross_area"),
+    "university1652": (
+        "drone_to_satellite",
+        "satellite_to_drone",
+        "street_to_satellite",
+        "satellite_to_street",
+        "drone_to_satellite_160k",
+    ),
+}
+"""What a data set can be used for, the default first; nothing where there is no choice."""
+
+
 @dataclass(frozen=True)
 class Dataset:
     """Which images, where they lie, and the size at which the networks see them."""
 
-    name: Literal["synthetic", "folder"] = "synthetic"
+    name: Literal["synthetic", "folder", "cvusa", "cvact", "vigor", "university1652"] = "synthetic"
     root: str = "data"
     """Folder of the images (of the rendered worlds, for `synthetic`)."""
+    protocol: Literal[
+        "default",
+        "validation",
+        "test",
+        "same_area",
+        "cross_area",
+        "drone_to_satellite",
+        "satellite_to_drone",
+        "street_to_satellite",
+        "satellite_to_street",
+        "drone_to_satellite_160k",
+    ] = "default"
+    """Which images train and which are searched, where a data set has several uses (`docs/data.md`)."""
+    queries: str = ""
+    """`folder` only: folder or glob of the query images, below the root; empty: by the folders' names."""
+    references: str = ""
+    """`folder` only: the same for the tiles."""
     synthetic: Synthetic = field(default_factory=Synthetic)
     panorama_height: int = 48
     """Network input, pixels."""
@@ -44,6 +78,11 @@ class Dataset:
     """Network input for tiles, BEVs and fakes, pixels."""
     max_bad_share: float = 0.01
     """The job stops when a larger share of the images than this cannot be read."""
+
+    @property
+    def chosen_protocol(self) -> str:
+        """The protocol with `default` resolved; empty where the data set has no choice."""
+        return "".join(PROTOCOLS[self.name][:1]) if self.protocol == "default" else self.protocol
 
 
 @dataclass(frozen=True)
@@ -54,6 +93,11 @@ class Projection:
     """Off: the squashed panorama stands in for the BEV (Table 2, row a)."""
     fov_deg: float = 170.0
     """Field of view of the nadir camera; the BEV's edge is fov/2 from straight down."""
+    metres_per_pixel: float = 0.0
+    """Ground metres per BEV pixel, as of the tiles at `dataset.tile_size`: with the camera's height it sets the scale
+    in place of the field of view. 0: the field of view does."""
+    camera_height_m: float = 0.0
+    """Of the panorama's camera above the ground; needed with `metres_per_pixel` only."""
     top_elevation_deg: float = 90.0
     """Elevation of the panorama's first row; below 90 the sky was cropped away."""
     bottom_elevation_deg: float = -90.0

@@ -11,7 +11,9 @@ from typing import Annotated, Any
 import tyro
 
 from ucvgl.config import Experiment
+from ucvgl.data.storage import NO_CREDENTIALS, holds_credentials, without_credentials
 from ucvgl.limits import check
+from ucvgl.mirror import STORES, local_folder, runs_folder
 from ucvgl.presets import PRESETS
 from ucvgl.settings import Mistakes, differences, read_yaml, suggestion, with_changes
 
@@ -21,11 +23,11 @@ class Flags:
     """What to do with a run; the settings of the experiment are flags too."""
 
     preset: tyro.conf.Positional[str] = "synthetic"
-    """The experiment to begin from: synthetic, tiny or folder."""
+    """The experiment to begin from: synthetic, tiny, folder, cvusa, cvact, vigor or university1652."""
     config: Path | None = None
     """YAML file of settings, laid over the preset."""
     run: str | None = None
-    """Folder of the run; runs/PRESET when not given."""
+    """Folder of the run, or its place in an object store, as s3://bucket/runs/mine; runs/PRESET when not given."""
     redo: tyro.conf.UseAppendAction[tuple[str, ...]] = ()
     """Make this stage again, and all that was made from it."""
     stop_after: str | None = None
@@ -49,6 +51,8 @@ class Invocation:
 
     Args:
         changed: settings that differ from the preset: (dotted name, preset's value, value).
+        run: local folder of the run.
+        store: where the run is copied to, if anywhere.
     """
 
     preset: str
@@ -58,6 +62,7 @@ class Invocation:
     redo: tuple[str, ...]
     stop_after: str | None
     dry_run: bool
+    store: str | None = None
 
 
 def resolve(argv: Sequence[str], *, stages: Sequence[str] = ()) -> Invocation:
@@ -87,13 +92,13 @@ def resolve(argv: Sequence[str], *, stages: Sequence[str] = ()) -> Invocation:
     mistakes += wrong + check(experiment)
     redo = tuple(_stage(name, stages, mistakes) for name in flags.redo)
     stop_after = flags.stop_after and _stage(flags.stop_after, stages, mistakes)
-    if flags.run and "://" in flags.run:
-        mistakes.append(f"--run {flags.run}: a run lies in a local folder so far")
+    store = flags.run if flags.run and "://" in flags.run else None
+    mistakes += _wrong_store(store) if store else []
     if mistakes:
         raise Mistakes(mistakes)
-    run = Path(flags.run or f"runs/{flags.preset}")
+    run = local_folder(store) if store else Path(flags.run or runs_folder() / flags.preset)
     changed = differences(preset, experiment)
-    return Invocation(flags.preset, experiment, changed, run, redo, stop_after, flags.dry_run)
+    return Invocation(flags.preset, experiment, changed, run, redo, stop_after, flags.dry_run, store)
 
 
 def _split(argv: Sequence[str]) -> tuple[list[str], dict[str, str], list[str]]:
@@ -117,6 +122,17 @@ def _split(argv: Sequence[str]) -> tuple[list[str], dict[str, str], list[str]]:
         else:
             mistakes.append(f"{name}: the value is missing; write {flag} VALUE")
     return rest, changes, mistakes
+
+
+def _wrong_store(uri: str) -> list[str]:
+    if holds_credentials(uri):
+        return [f"--run {without_credentials(uri)}: {NO_CREDENTIALS}"]
+    scheme, _, rest = uri.partition("://")
+    if f"{scheme}://" not in STORES:
+        return [f"--run {uri}: a run lies in a local or mounted folder, or in {' or '.join(STORES)}"]
+    if "/" not in rest.partition("?")[0].strip("/"):
+        return [f"--run {uri}: name a folder below the bucket, as {uri.rstrip('/')}/runs/mine"]
+    return []
 
 
 def _read_config(path: Path) -> tuple[dict[str, Any], list[str]]:

@@ -5,15 +5,18 @@ from __future__ import annotations
 import logging
 import os
 import signal
+import tempfile
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from ucvgl.config import Experiment, Resources
 from ucvgl.invocation import Invocation, resolve
 from ucvgl.log import start_logging
-from ucvgl.plan import Stage
+from ucvgl.mirror import Mirror, fetch_records
+from ucvgl.plan import Prospect, Stage
 from ucvgl.run import RunDir, StageError, StopRequested
 from ucvgl.screen import first_screen
 from ucvgl.settings import Mistakes
@@ -48,7 +51,8 @@ def main(
     run = RunDir(invocation.run, invocation.experiment, stop_after=invocation.stop_after)
     before = signal.signal(signal.SIGTERM, _terminate)
     try:
-        print(_work(invocation, run, work, plan(invocation.experiment), connect), flush=True)
+        with _copied(invocation, run):
+            print(_work(invocation, run, work, plan(invocation.experiment), connect), flush=True)
         return DONE
     except StopRequested as stop:
         print(f"stopped after {stop}, as asked; without --stop-after the same command goes on", flush=True)
@@ -79,7 +83,7 @@ def _work(
     plan: Sequence[Stage],
     connect: Callable[[Resources], Any],
 ) -> str:
-    prospects = run.status(plan, redo=invocation.redo)
+    prospects = _prospects(invocation, run, plan)
     refused = {prospect.stage: prospect.reason for prospect in prospects if prospect.state == "refused"}
     refusals = [
         refused[stage.name] for stage in plan if stage.name in refused and not refused.keys() & stage.inputs
@@ -99,6 +103,30 @@ def _work(
         run.redo(name)
     print(first_screen(invocation, str(cluster), prospects), flush=True)
     return work(run, invocation.experiment)
+
+
+def _prospects(invocation: Invocation, run: RunDir, plan: Sequence[Stage]) -> list[Prospect]:
+    if not (invocation.dry_run and invocation.store):
+        return run.status(plan, redo=invocation.redo)
+    with tempfile.TemporaryDirectory() as records:  # a dry run leaves the local folder as it is
+        fetch_records(invocation.store, Path(records))
+        return RunDir(records, invocation.experiment).status(plan, redo=invocation.redo)
+
+
+@contextmanager
+def _copied(invocation: Invocation, run: RunDir) -> Iterator[None]:
+    """Bring the run from its store if it has one, and copy it there while it is at work."""
+    if not invocation.store or invocation.dry_run:
+        yield
+        return
+    run.lock()
+    mirror = Mirror(run.path, invocation.store)
+    mirror.fetch()
+    with mirror:
+        try:
+            yield
+        finally:
+            run.flush()
 
 
 def _keep_traceback(run: RunDir, error: Exception) -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from ucvgl.config import Experiment
+from ucvgl.config import PROTOCOLS, Experiment
+from ucvgl.data.storage import NO_CREDENTIALS, holds_credentials, without_credentials
 from ucvgl.settings import dotted
 
 
@@ -64,6 +65,8 @@ LIMITS = {
     "dataset.tile_size": PIXELS,
     "dataset.max_bad_share": SHARE,
     "projection.fov_deg": Limit(low=0, high=180, low_open=True, high_open=True),
+    "projection.metres_per_pixel": NOT_NEGATIVE,
+    "projection.camera_height_m": NOT_NEGATIVE,
     "projection.top_elevation_deg": ELEVATION,
     "projection.bottom_elevation_deg": ELEVATION,
     "translation.steps": COUNT_OR_NONE,
@@ -136,6 +139,19 @@ def disagreements(experiment: Experiment) -> list[str]:
             f"projection.top_elevation_deg: {projection.top_elevation_deg:g} is not above "
             f"projection.bottom_elevation_deg, {projection.bottom_elevation_deg:g}"
         )
+    if (projection.metres_per_pixel > 0) != (projection.camera_height_m > 0):
+        mistakes.append(
+            f"projection.metres_per_pixel: {projection.metres_per_pixel:g} and projection.camera_height_m, "
+            f"{projection.camera_height_m:g}, set the scale together; give both, or neither to use projection.fov_deg"
+        )
+    choices = PROTOCOLS[dataset.name]
+    if dataset.protocol != "default" and dataset.protocol not in choices:
+        offer = f"there are {', '.join(choices)}" if choices else "it has no choice: leave it at default"
+        mistakes.append(f"dataset.protocol: {dataset.protocol!r} is no protocol of {dataset.name}; {offer}")
+    if bool(dataset.queries) != bool(dataset.references):
+        mistakes.append("dataset.queries: it goes with dataset.references; give both, or neither")
+    if dataset.queries and dataset.name != "folder":
+        mistakes.append(f"dataset.queries: {dataset.name} knows where its images lie; leave it empty")
     if curriculum.final_margin > curriculum.min_margin:
         mistakes.append(
             f"curriculum.final_margin: {curriculum.final_margin:g} is above curriculum.min_margin, "
@@ -147,6 +163,8 @@ def disagreements(experiment: Experiment) -> list[str]:
             f"model.shared: one SAFA encoder needs one image size, but panoramas are {sizes[0]}x{sizes[1]} and tiles "
             f"{dataset.tile_size}x{dataset.tile_size}; make them equal, or set model.aggregation to mean"
         )
+    if holds_credentials(dataset.root):
+        mistakes.append(f"dataset.root: {without_credentials(dataset.root)}: {NO_CREDENTIALS}")
     workers = experiment.resources.train_workers
     for name in ("translation", "contrast"):
         batch = getattr(experiment, name).batch

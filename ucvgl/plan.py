@@ -40,6 +40,7 @@ def unsupervised(experiment: Experiment) -> list[Stage]:
     """The stages of UCVGL; `resources` is in none of them, as it changes no number."""
     dataset = experiment.dataset
     images = {"name": dataset.name, "root": dataset.root, "synthetic": dataset.synthetic}
+    images |= {"protocol": dataset.chosen_protocol, "queries": dataset.queries, "references": dataset.references}
     sizes = {
         name: getattr(dataset, name)
         for name in ("panorama_height", "panorama_width", "tile_size", "max_bad_share")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from ucvgl.config import (
     ColdStart,
     Contrast,
@@ -9,6 +11,7 @@ from ucvgl.config import (
     Dataset,
     Experiment,
     Model,
+    Projection,
     Resources,
     Synthetic,
     Translation,
@@ -68,4 +71,95 @@ def folder() -> Experiment:
     )
 
 
-PRESETS = {preset.__name__: preset for preset in (synthetic, tiny, folder)}
+def cvusa() -> Experiment:
+    """CVUSA with the paper's base model: `python jobs/unsupervised.py cvusa --dataset.root CVUSA --run runs/cvusa`.
+
+    For machines with GPUs; not run here, so its time is not known. The recall that the paper reports for its own code:
+    R@1 92.56, 8,884 queries x 8,884 references.
+    """
+    return _published(
+        Dataset(name="cvusa", panorama_height=384, panorama_width=384, tile_size=384),
+        # 224 of 1232 / 360 rows per degree; where the horizon lies was measured on 9 images.
+        Projection(fov_deg=175.0, top_elevation_deg=36.5, bottom_elevation_deg=-28.95),
+        min_margin=0.05,
+    )
+
+
+def cvact() -> Experiment:
+    """CVACT with the paper's base model: `python jobs/unsupervised.py cvact --dataset.root CVACT --run runs/cvact`.
+
+    For machines with GPUs; not run here, so its time is not known. The recall that the paper reports for its own code:
+    R@1 84.58 on validation, 8,884 queries x 8,884 references, and 60.53 on the test set (`--dataset.protocol test`).
+    """
+    return _published(
+        Dataset(name="cvact", panorama_height=384, panorama_width=384, tile_size=384),
+        Projection(fov_deg=170.0),
+        min_margin=0.025,
+    )
+
+
+def vigor() -> Experiment:
+    """VIGOR, same-area: `python jobs/unsupervised.py vigor --dataset.root VIGOR --run runs/vigor`.
+
+    For machines with GPUs; not run here, so its time is not known. The paper has no recall without labels, and its
+    projection does not cover VIGOR: cameras stand off the centre of their tile, which nothing here makes up for. The
+    field of view is that of a tile, 640 pixels of 0.114 m seen from 2.5 m. A tile may have two panoramas.
+    `--dataset.protocol cross_area` is the other protocol.
+    """
+    return _published(
+        Dataset(name="vigor", panorama_height=384, panorama_width=768, tile_size=384),
+        Projection(fov_deg=172.2),
+        min_margin=0.035,
+        reciprocal=2,
+    )
+
+
+def university1652() -> Experiment:
+    """University-1652, from drone to satellite.
+
+    `python jobs/unsupervised.py university1652 --dataset.root U1652 --run runs/u1652`
+
+    For machines with GPUs; not run here, so its time is not known, and the paper has no recall on it. A drone image is
+    no panorama: it is not projected but stands in for the BEV, and is not rolled. A building has 54 of them, so
+    many may share a tile. `--dataset.protocol` has the other directions, which need `--curriculum.reciprocal 1`.
+    """
+    experiment = _published(
+        Dataset(name="university1652", panorama_height=384, panorama_width=384, tile_size=384),
+        Projection(bev=False),
+        min_margin=0.05,
+        reciprocal=32,
+    )
+    return replace(experiment, contrast=replace(experiment.contrast, rotate=False, rotate_deg=0.0))
+
+
+def _published(
+    dataset: Dataset, projection: Projection, *, min_margin: float, reciprocal: int = 1
+) -> Experiment:
+    """The base model with the settings of the paper and its released code; where they differ, the paper's.
+
+    50 epochs of CycleGAN over 35,532 images, 40 of cold start, 60 rounds of one epoch, and the paper's matching.
+    """
+    return Experiment(
+        dataset=dataset,
+        projection=projection,
+        translation=Translation(steps=111_000, batch=16, channels=64, blocks=9),
+        model=Model(backbone="convnext_base.fb_in22k_ft_in1k_384", pretrained=True),
+        contrast=Contrast(learning_rate=1e-4),
+        cold_start=ColdStart(intra_epochs=12, cross_epochs=28),
+        curriculum=Curriculum(
+            rounds=60,
+            min_margin=min_margin,
+            final_margin=0.0,
+            reciprocal=reciprocal,
+            dustbin_share=0.4,
+            first_fake_vote=0.0,
+            final_fake_vote=0.0,
+            fake_labels=False,
+            scan_turns=1,
+        ),
+    )
+
+
+PRESETS = {
+    preset.__name__: preset for preset in (synthetic, tiny, folder, cvusa, cvact, vigor, university1652)
+}

@@ -44,15 +44,24 @@ class RunDir:
         path: folder of the run.
         experiment: saved as `config.yaml`.
         stop_after: stage whose completion raises `StopRequested`.
+        heard: gets all numbers that are logged, too.
     """
 
-    def __init__(self, path: Path | str, experiment: Experiment, *, stop_after: str | None = None) -> None:
+    def __init__(
+        self,
+        path: Path | str,
+        experiment: Experiment,
+        *,
+        stop_after: str | None = None,
+        heard: Callable[[Mapping[str, Any]], None] | None = None,
+    ) -> None:
         self.path = Path(path)
         self.experiment = experiment
         self.stage: str | None = None
         """The stage at work, for messages."""
-        self._stop_after = stop_after
+        self._stop_after, self._heard = stop_after, heard
         self._lock: int | None = None
+        self._opened = False
         self._metrics: MetricsLog | None = None
 
     def make(
@@ -106,6 +115,14 @@ class RunDir:
         if self._metrics is None:
             self._metrics = MetricsLog(self.path)
         self._metrics.write(**numbers)
+        if self._heard is not None:
+            self._heard(numbers)
+
+    def summary(self, name: str) -> Mapping[str, Any]:
+        """What a finished stage said of itself."""
+        record = read_record(self.path / name / DONE)
+        assert record is not None, f"{name} is not done"
+        return record.summary
 
     def open(self) -> None:
         """Create the folder, lock it and write down what this run is; does nothing the second time.
@@ -113,10 +130,10 @@ class RunDir:
         Raises:
             ValueError: another process is at work in it.
         """
-        if self._lock is not None:
+        if self._opened:
             return
-        self.path.mkdir(parents=True, exist_ok=True)
-        self._lock = locked(self.path)
+        self.lock()
+        self._opened = True
         for leftover in self.path.glob(".dropped.*"):
             shutil.rmtree(leftover)
         if not (self.path / "config.yaml").exists():
@@ -127,11 +144,26 @@ class RunDir:
         for name, before, now in differences(json.loads(file.read_text(encoding="utf-8")), here):
             log.warning("this run was begun with %s %s and goes on with %s", name, before, now)
 
-    def close(self) -> None:
-        """Flush the numbers and let another process have the run."""
+    def lock(self) -> None:
+        """Keep other processes of this machine out; the folder is created.
+
+        Raises:
+            ValueError: another process is at work in it.
+        """
+        if self._lock is None:
+            self.path.mkdir(parents=True, exist_ok=True)
+            self._lock = locked(self.path)
+
+    def flush(self) -> None:
+        """Have every number in its file."""
         if self._metrics is not None:
             self._metrics.close()
             self._metrics = None
+
+    def close(self) -> None:
+        """Flush the numbers and let another process have the run."""
+        self.flush()
+        self._opened = False
         if self._lock is not None:
             os.close(self._lock)
             self._lock = None

@@ -13,7 +13,8 @@ from ucvgl.plan import Prospect
 def first_screen(invocation: Invocation, cluster: str, plan: Sequence[Prospect]) -> str:
     """Version and run folder; settings that differ from the preset; cluster and versions; the plan."""
     found = environment()
-    lines = [f"ucvgl {found['ucvgl']}   run folder {os.fspath(invocation.run)}"]
+    copied = f", copied to {invocation.store}" if invocation.store else ""
+    lines = [f"ucvgl {found['ucvgl']}   run folder {os.fspath(invocation.run)}{copied}"]
     if invocation.changed:
         lines.append(f"settings: preset {invocation.preset}, with")
         lines += [f"  {name}: {before} -> {now}" for name, before, now in invocation.changed]

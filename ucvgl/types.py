@@ -19,10 +19,12 @@ class Catalog:
     Args:
         queries: columns `id, uri`, one row per ground (or drone) image.
         references: columns `id, uri` and, where known, `lat, lon`.
+        missing: files that the data set lists and that are not there.
     """
 
     queries: pa.Table
     references: pa.Table
+    missing: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         for view, table in (("queries", self.queries), ("references", self.references)):

@@ -7,9 +7,10 @@ import ast
 import pytest
 from source_tree import ROOT, imported_names, module_files, python_files, reachable, texts
 
-CORE = ("projection", "gan", "model", "contrast", "matching", "retrieval", "data")
+CORE = ("projection", "gan", "model", "contrast", "matching", "retrieval", "data", "localize")
 MAY_IMPORT_RAY = ("ucvgl/distributed/", "jobs/", "tests/ray/", "benchmarks/")
 TRUTH = "ucvgl.retrieval.truth"
+"""The door; its readers have names that begin with it."""
 
 
 def within(packages: tuple[str, ...]) -> list[str]:
@@ -46,17 +47,35 @@ def test_distributed_code_knows_no_stage_and_stages_no_pipeline() -> None:
     assert chains_to(set(within(("pipeline", "job", "cli"))), within(("stages",))) == []
 
 
+def readers_of_truth() -> set[str]:
+    return {module for module in module_files() if module.startswith(TRUTH)}
+
+
 def trains() -> list[str]:
-    """All but evaluation, the report, and what calls them."""
+    """All but evaluation, report and comparison, and what calls them."""
     packages = ("contrast", "gan", "model", "matching", "distributed", "projection", "data", "stages")
-    judges = {"ucvgl.stages.evaluate", "ucvgl.stages.report"}
+    judges = {"ucvgl.stages.evaluate", "ucvgl.stages.report", "ucvgl.stages.compare"}
     return [module for module in within(packages) if module not in judges]
 
 
 def test_nothing_that_trains_can_import_the_truth() -> None:
-    assert TRUTH in module_files()
+    assert {TRUTH, f"{TRUTH}_cvact", f"{TRUTH}_vigor"} < readers_of_truth()
     assert len(trains()) > 20
-    assert chains_to({TRUTH}, trains()) == []
+    assert chains_to(readers_of_truth(), trains()) == []
+
+
+def test_a_reader_of_the_truth_is_reached_through_its_door_only() -> None:
+    """`score` knows the type; all else asks `truth`."""
+    inside = readers_of_truth() - {TRUTH}
+    for module, file in module_files().items():
+        if module not in readers_of_truth():
+            assert not inside & {name for name in imported_names(file)}, module
+
+
+def test_labels_that_tell_pairs_are_read_by_the_readers_of_the_truth_only() -> None:
+    """The fields of the published files that say where a query lies, or which tile is its own."""
+    for module in set(module_files()) - readers_of_truth():
+        assert "utm" not in texts(module_files()[module]), module
 
 
 def test_nothing_that_trains_imports_by_a_computed_name() -> None:

@@ -10,13 +10,14 @@ from hypothesis import strategies as st
 from PIL import Image, ImageOps
 
 from ucvgl.data.decode import BadImage, decode, resize
-from ucvgl.data.storage import locate, read
 
 SMOOTH = cv2.resize(
     np.random.default_rng(0).integers(0, 256, (6, 12, 3), dtype=np.uint8),
     (240, 120),
     interpolation=cv2.INTER_CUBIC,
 )
+LARGE = cv2.resize(SMOOTH, (1024, 512), interpolation=cv2.INTER_CUBIC)
+"""512 x 1024."""
 
 
 def encoded(image: np.ndarray, form: str, mode: str = "RGB", **options) -> bytes:
@@ -96,6 +97,59 @@ def test_a_cut_jpeg_is_refused_although_its_thumbnail_has_an_end_marker():
         decode(with_thumbnail[:-600], "a")
 
 
+@pytest.mark.parametrize("damage", ["hole", "zeros", "end marker too soon"])
+def test_a_jpeg_damaged_in_its_middle_is_refused_although_opencv_would_fill_it_with_garbage(damage):
+    whole = encoded(LARGE, "JPEG", quality=95)
+    half = len(whole) // 2
+    broken = {
+        "hole": whole[:half] + whole[half + 5000 :],
+        "zeros": whole[:half] + bytes(5000) + whole[half + 5000 :],
+        "end marker too soon": whole[:half] + b"\xff\xd9",
+    }[damage]
+    assert cv2.imdecode(np.frombuffer(broken, np.uint8), cv2.IMREAD_COLOR_RGB) is not None
+    with pytest.raises(BadImage, match=r"damaged \((premature end|\d+ extraneous bytes)"):
+        decode(broken, "a.jpg")
+
+
+def test_a_few_odd_bytes_before_the_end_marker_do_no_harm():
+    whole = encoded(LARGE, "JPEG", quality=95)
+    np.testing.assert_array_equal(decode(whole[:-2] + b"\x00\x00\x00" + whole[-2:], "a"), decode(whole, "a"))
+
+
+def test_fill_bytes_between_the_segments_of_a_jpeg_do_no_harm():
+    whole = encoded(SMOOTH, "JPEG")
+    np.testing.assert_array_equal(decode(whole[:2] + b"\xff\xff" + whole[2:], "a"), decode(whole, "a"))
+
+
+def test_a_jpeg_is_decoded_as_opencv_does_it():
+    data = encoded(LARGE, "JPEG")
+    np.testing.assert_array_equal(decode(data, "a"), cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR_RGB))
+
+
+@pytest.mark.parametrize(
+    ("enough", "shape"),
+    [((256, 512), (256, 512)), ((100, 100), (256, 512)), ((257, 512), (512, 1024)), ((256, 513), (512, 1024))],
+)
+def test_a_large_jpeg_comes_at_half_its_size_where_that_is_enough(enough, shape):
+    image = decode(encoded(LARGE, "JPEG", quality=95), "a", enough=enough)
+    assert image.shape[:2] == shape
+    assert np.abs(image - resize(LARGE, *shape).astype(int)).mean() < 3
+
+
+def test_a_small_or_odd_jpeg_or_another_form_comes_as_large_as_it_is():
+    for image, form in ((SMOOTH, "JPEG"), (LARGE[:511], "JPEG"), (LARGE[:, :1023], "JPEG"), (LARGE, "PNG")):
+        whole = encoded(np.ascontiguousarray(image), form)
+        np.testing.assert_array_equal(decode(whole, "a", enough=(8, 8)), decode(whole, "a"))
+
+
+def test_what_is_enough_is_meant_of_the_upright_image():
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    lying = encoded(LARGE, "JPEG", exif=exif)
+    assert decode(lying, "a", enough=(512, 256)).shape[:2] == (512, 256)
+    assert decode(lying, "a", enough=(256, 512)).shape[:2] == (1024, 512)
+
+
 def test_bytes_after_the_end_of_a_jpeg_do_no_harm():
     assert decode(encoded(SMOOTH, "JPEG") + b"appended by a camera", "a").shape == SMOOTH.shape
 
@@ -104,6 +158,7 @@ def test_bytes_after_the_end_of_a_jpeg_do_no_harm():
     "data,reason",
     [
         (b"", "empty file"),
+        (b"\xff\xd8\xff\xe0 and no more", "not a whole JPEG"),
         (b"<!DOCTYPE html><title>404</title>", "not an image .it begins with b'<!DOCTYPE ht"),
         (png_that_claims(40_000, 40_000), "larger than 178 Mpx: shrink it first"),
     ],
@@ -140,6 +195,14 @@ def test_shrinking_averages_areas():
     assert np.abs(resize(image, 4, 4) - means).max() <= 0.5 + 1e-6
 
 
+def test_a_large_image_is_averaged_in_two_steps_and_looks_the_same():
+    noise = np.random.default_rng(1).integers(0, 256, (600, 1200, 3), dtype=np.uint8)
+    at_once = cv2.resize(noise, (180, 90), interpolation=cv2.INTER_AREA).astype(int)
+    assert np.abs(resize(noise, 90, 180) - at_once).mean() < 4  # white noise is the worst case
+    means = noise.reshape(150, 4, 300, 4, 3).mean(axis=(1, 3))
+    assert np.abs(resize(noise, 150, 300) - means).max() <= 1
+
+
 def test_an_axis_that_shrinks_is_averaged_while_the_other_grows():
     stripes = np.zeros((4, 64, 3), np.uint8)
     stripes[:, ::2] = 200
@@ -148,18 +211,3 @@ def test_an_axis_that_shrinks_is_averaged_while_the_other_grows():
 
 def test_an_image_of_the_right_size_is_left_alone():
     np.testing.assert_array_equal(resize(SMOOTH, 120, 240), SMOOTH)
-
-
-@pytest.mark.parametrize("name", ["plain.jpg", "with space #1 100%.jpg", "ümlaut?.jpg"])
-def test_local_files_of_any_name_are_read_with_and_without_scheme(tmp_path, name):
-    (tmp_path / name).write_bytes(b"abc")
-    assert read(str(tmp_path / name)) == b"abc"
-    assert read(f"file://{tmp_path / name}") == b"abc"
-
-
-def test_a_bucket_is_connected_to_once_and_its_keys_are_not_parsed():
-    options = "?region=eu-west-1&scheme=https"
-    store, path = locate(f"s3://bucket/tiles/a b#1%.jpg{options}")
-    again, _ = locate(f"s3://bucket/tiles/other.jpg{options}")
-    assert path == "bucket/tiles/a b#1%.jpg"
-    assert store is again

@@ -2,7 +2,8 @@ from pathlib import Path
 
 import pytest
 
-from ucvgl.data.folder import opaque_id, read_catalog
+from ucvgl.data.folder import read_catalog
+from ucvgl.data.listing import opaque_id
 
 
 def make(root: Path, *names: str) -> str:
@@ -114,6 +115,27 @@ def test_a_wrong_list_of_places_is_refused_in_plain_words(tmp_path, text, messag
     (tmp_path / "references.csv").write_text(text)
     with pytest.raises(ValueError, match=message):
         read_catalog(root, "train")
+
+
+@pytest.mark.parametrize(
+    ("queries", "references"),
+    [("2023/walks", "tiles"), ("20??/walks/*.jpg", "tiles/z19_*"), ("*/walks/*", "tiles")],
+)
+def test_two_folders_or_globs_are_two_piles(tmp_path, queries, references):
+    names = ("2023/walks/a.jpg", "2023/walks/deep/b.jpg", "2023/selfies/c.jpg", "2023/walks/list.txt")
+    root = make(tmp_path, *names, "tiles/z19_1.png", "tiles/z19_2.png")
+    (tmp_path / "references.csv").write_text("file,lat,lon\ntiles/z19_2.png,1.5,2.5\n")
+    for split in ("train", "validation"):
+        catalog = read_catalog(root, split, queries, references)
+        assert paths(catalog.queries, root) == {"2023/walks/a.jpg", "2023/walks/deep/b.jpg"}
+        rows = {row["uri"].removeprefix(f"{root}/"): row["lat"] for row in catalog.references.to_pylist()}
+        assert rows == {"tiles/z19_1.png": None, "tiles/z19_2.png": 1.5}
+
+
+def test_a_glob_that_matches_nothing_is_told(tmp_path):
+    root = make(tmp_path, "walks/a.jpg", "tiles/1.png")
+    with pytest.raises(ValueError, match=r"no image \(.*\) lies in, or matches, 'walk/\*.jpg'"):
+        read_catalog(root, "train", "walk/*.jpg", "tiles")
 
 
 @pytest.mark.parametrize(

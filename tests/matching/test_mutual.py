@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ucvgl.matching.mutual import margin_threshold, matches, mutual_queries, pseudo_labels, scaled
+from ucvgl.matching.mutual import agreement, margin_threshold, matches, mutual_queries, pseudo_labels, scaled
 from ucvgl.matching.topk import two_sided_topk
 from ucvgl.types import Matches
 
@@ -162,3 +162,8 @@ def test_thresholds_start_at_the_first_and_end_at_the_final_one():
     assert thresholds[-1] == pytest.approx(0.02)
     assert thresholds == sorted(thresholds, reverse=True)
     assert margin_threshold(0, 1, first=0.08, final=0.02) == 0.08
+
+
+def test_agreement_is_the_share_of_mutual_matches():
+    assert agreement(FOUR) == 0.75
+    assert agreement(matches(two_sided_topk(integers(0, 3, 0), integers(4, 3, 1)))) == 0.0

@@ -4,6 +4,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ucvgl.matching import rounded
 from ucvgl.matching.best import exact_scores
 from ucvgl.matching.precision import precision_for
 from ucvgl.matching.rounded import error_bounds, extent
@@ -64,3 +65,18 @@ def test_the_bound_is_not_far_from_what_the_worst_vectors_reach():
     off = abs(exact - all_scores(worst, worst).item())
     bound = error_bounds(q, extent(r)).item()
     assert bound / 2 < off <= bound
+
+
+@given(st.integers(1, 70), st.integers(0, 2**32), st.sampled_from([1.0, 1e-30, 1e15]))
+def test_a_processor_rounds_as_pytorch_does(dimension, seed, length):
+    rng = np.random.default_rng(seed)
+    drawn = torch.from_numpy((rng.normal(size=(9, dimension)) * length).astype(np.float32))
+    drawn[0, 0], drawn[1, 0] = 1 + 2.0**-8, 1 + 3 * 2.0**-8  # ties, which go to even
+    centre, other = torch.from_numpy(rng.normal(size=(2, dimension)).astype(np.float32) * np.float32(length))
+    operands = [torch.zeros(9, dimension, dtype=torch.bfloat16) for _ in range(2)]
+    ways = (rounded._centred, rounded._centred_on_processor)
+    found = [way(drawn, centre, other, operand) for way, operand in zip(ways, operands, strict=True)]
+    assert torch.equal(operands[0].view(torch.int16), operands[1].view(torch.int16))
+    for one, two in list(zip(*found, strict=True))[:3]:
+        torch.testing.assert_close(one, two, rtol=1e-4, atol=1e-17)  # squares of tiny numbers underflow
+    torch.testing.assert_close(found[0][3], found[1][3], rtol=1e-4, atol=1e-4 * length * length + 1e-17)

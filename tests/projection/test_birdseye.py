@@ -3,7 +3,8 @@ import math
 import numpy as np
 import pytest
 
-from ucvgl.projection.birdseye import BirdsEye
+from ucvgl.config import Projection
+from ucvgl.projection.birdseye import BirdsEye, birds_eye
 from ucvgl.projection.sphere import focal_length
 
 FOV = 160.0
@@ -108,3 +109,22 @@ def test_a_panorama_of_another_size_is_refused():
     project = BirdsEye(8, 8, 16, fov_deg=FOV)
     with pytest.raises(ValueError, match=r"for panoramas of shape \(8, 16, 3\), not \(8, 18, 3\)"):
         project(np.zeros((8, 18, 3), np.uint8))
+
+
+def test_settings_say_the_field_of_view_or_the_scale_and_what_was_cropped():
+    panorama = smooth(60, 240)
+    crop = {"top_elevation_deg": 40.0, "bottom_elevation_deg": -50.0}
+    by_angle = birds_eye(Projection(fov_deg=150, **crop), 48, 60, 240)(panorama)
+    np.testing.assert_array_equal(by_angle, BirdsEye(48, 60, 240, fov_deg=150, **crop)(panorama))
+    half_side_m = 2.5 * math.tan(math.radians(75))
+    metric = Projection(fov_deg=20, metres_per_pixel=half_side_m / 24, camera_height_m=2.5, **crop)
+    np.testing.assert_array_equal(birds_eye(metric, 48, 60, 240)(panorama), by_angle)
+
+
+def test_a_scale_is_that_of_the_ground_whatever_the_size_of_the_raster():
+    panorama = smooth(180, 360)
+    small, large = (
+        birds_eye(Projection(metres_per_pixel=0.5, camera_height_m=2.0), size, 180, 360)(panorama).astype(int)
+        for size in (40, 80)
+    )
+    np.testing.assert_allclose(large[20:60, 20:60], small, atol=1)

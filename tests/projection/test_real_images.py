@@ -2,6 +2,7 @@
 
 import csv
 from collections import defaultdict
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -9,7 +10,8 @@ import numpy as np
 import pytest
 
 from ucvgl.data.decode import decode, resize
-from ucvgl.projection.birdseye import BirdsEye
+from ucvgl.presets import PRESETS
+from ucvgl.projection.birdseye import BirdsEye, birds_eye
 
 REAL = Path(__file__).resolve().parents[3] / "shared" / "real"
 SIZE = 96
@@ -75,3 +77,44 @@ def test_the_birds_eye_view_lines_up_with_its_tile_and_no_turn_or_mirror_of_it_d
     assert len(scores["upright"]) >= 9
     assert upright > 0.2
     assert upright > max(means.values()) + 0.1, (upright, means)
+
+
+TILE_HALF_SIDE_M = {"CVACT": 73.0, "CVUSA": 87.0}
+"""Published scale of the tiles times their size."""
+
+
+def by_preset(pano: dict[str, str], **changes: float) -> np.ndarray:
+    panorama = load(pano)
+    settings = replace(PRESETS[pano["dataset"].lower()]().projection, **changes)
+    return birds_eye(settings, SIZE, *panorama.shape[:2])(panorama)
+
+
+@pytest.mark.parametrize("dataset", ["CVACT", "CVUSA"])
+def test_with_the_presets_crop_and_the_tiles_scale_the_birds_eye_view_lines_up_with_its_tile(dataset):
+    """The scale comes from the published size of the tiles and a camera as high as fits these images."""
+    scores = defaultdict(list)
+    near = np.hypot(*(np.mgrid[:SIZE, :SIZE] - SIZE / 2 + 0.5)) < SIZE / 4
+    for pair in pairs(dataset):
+        tile = resize(load(pair["sat"]), SIZE, SIZE)
+        half_side_m = TILE_HALF_SIDE_M[dataset]
+        height = half_side_m / float(pair["pano"]["tile_half_side_in_camera_heights"])
+        scale = {"metres_per_pixel": 2 * half_side_m / SIZE, "camera_height_m": height}
+        bev = by_preset(pair["pano"], **scale)
+        np.testing.assert_allclose(bev.astype(int), birdseye(pair["pano"]).astype(int), atol=1)
+        for name, turned in {"upright": bev, "half": np.rot90(bev, 2), "mirrored": bev[:, ::-1]}.items():
+            scores[name].append(correlation(turned, tile, near & turned.any(axis=2)))
+    means = {name: np.mean(values) for name, values in scores.items()}
+    assert means["upright"] > max(0.2, means["half"] + 0.1, means["mirrored"] + 0.1), means
+
+
+def test_the_horizon_of_cvusa_is_where_the_preset_puts_it():
+    """Higher or lower crops of the same height fit the tiles worse; 38.6 is the one of the released code."""
+    near = np.hypot(*(np.mgrid[:SIZE, :SIZE] - SIZE / 2 + 0.5)) < SIZE / 4
+    scores = {}
+    for top in (30.0, 36.5, 38.6, 43.0):
+        crop = {"top_elevation_deg": top, "bottom_elevation_deg": top - 65.45}
+        bevs = [by_preset(pair["pano"], fov_deg=174.8, **crop) for pair in pairs("CVUSA")]
+        tiles = [resize(load(pair["sat"]), SIZE, SIZE) for pair in pairs("CVUSA")]
+        found = [correlation(bev, tile, near & bev.any(axis=2)) for bev, tile in zip(bevs, tiles, strict=True)]
+        scores[top] = float(np.mean(found))
+    assert max(scores, key=lambda top: scores[top]) == 36.5, scores

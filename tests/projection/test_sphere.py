@@ -5,7 +5,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from ucvgl.projection.sphere import focal_length, panorama_of_bev
+from ucvgl.projection.sphere import focal_length, metric_fov_deg, panorama_of_bev
 
 CVACT = {
     "bev_width": 1200,
@@ -77,3 +77,31 @@ def test_looking_down_and_laying_out_are_inverse(data):
     assert geometry["panorama_height"] / 2 < row[0] <= geometry["panorama_height"]
     back = bev_of_panorama(column, row, **geometry)
     np.testing.assert_allclose((back[0][0], back[1][0]), (x[0], y[0]), atol=1e-6 * (width + height))
+
+
+@pytest.mark.parametrize(
+    ("width", "metres_per_pixel", "fov_deg"),
+    [(1200, 0.122, 176.1), (750, 0.232, 176.7), (640, 0.114, 172.2)],  # tiles of CVACT, CVUSA and VIGOR
+)
+def test_the_scale_of_a_tile_seen_from_two_and_a_half_metres_is_a_field_of_view(width, metres_per_pixel, fov_deg):
+    found = metric_fov_deg(width, metres_per_pixel=metres_per_pixel, camera_height_m=2.5)
+    assert found == pytest.approx(fov_deg, abs=0.05)
+
+
+@given(st.integers(2, 2000), st.floats(0.01, 5), st.floats(0.5, 100))
+def test_the_focal_length_of_a_scale_is_camera_height_over_metres_per_pixel(width, metres_per_pixel, height):
+    fov = metric_fov_deg(width, metres_per_pixel=metres_per_pixel, camera_height_m=height)
+    assert 0 < fov < 180
+    assert focal_length(width, fov) == pytest.approx(height / metres_per_pixel, rel=1e-6)
+
+
+@given(st.floats(0.05, 1), st.floats(1, 5), st.floats(1, 60), st.floats(0, 2 * math.pi), st.integers(50, 900))
+def test_in_metres_a_point_of_the_ground_is_seen_at_its_own_elevation(scale, height, metres, azimuth, width):
+    assume(metres / scale < width / 2)
+    fov = metric_fov_deg(width, metres_per_pixel=scale, camera_height_m=height)
+    x = np.array([width / 2 + metres / scale * math.sin(azimuth)])
+    y = np.array([width / 2 - metres / scale * math.cos(azimuth)])
+    _, row = panorama_of_bev(
+        x, y, bev_width=width, bev_height=width, panorama_width=360, panorama_height=180, fov_deg=fov
+    )
+    assert row[0] - 90 == pytest.approx(math.degrees(math.atan2(height, metres)), abs=1e-6)

@@ -17,7 +17,7 @@ def pytest_collection_modifyitems(items):
 
 
 @pytest.fixture(scope="session")
-def cluster():
+def cluster(moto):
     import ray
 
     from ucvgl.config import Resources
@@ -27,5 +27,7 @@ def cluster():
         patch.delenv("RAY_ADDRESS", raising=False)
         patch.setenv("RAY_AUTH_MODE", "disabled")
         patch.setenv("PYTHONPATH", os.pathsep.join([str(HERE), os.environ.get("PYTHONPATH", "")]))
+        for name, value in moto.environment.items():  # how its workers find the S3 server
+            patch.setenv(name, value)
         yield connect(Resources(train_workers=2, train_cpus=1, search_workers=3))
         ray.shutdown()

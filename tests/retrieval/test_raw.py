@@ -1,7 +1,8 @@
 import cv2
 import numpy as np
+import pytest
 
-from ucvgl.retrieval.raw import raw_recall, recall_at_1
+from ucvgl.retrieval.raw import raw_recall, recall_at_1, shrink
 
 
 def pictures(seed: int, n: int) -> np.ndarray:
@@ -46,6 +47,18 @@ def test_a_search_finds_what_was_turned_and_shifted():
 def test_a_tie_counts_against_the_method():
     score = np.array([[1.0, 1.0], [0.0, 1.0]])
     assert recall_at_1(score, np.array([0, 1])) == 0.5
+
+
+def test_of_several_true_tiles_any_is_a_hit_and_none_is_a_rival():
+    score = np.array([[0.5, 0.9, 0.8], [0.5, 0.4, 0.6], [0.5, 0.5, 0.1]])
+    assert recall_at_1(score, np.array([[0, 1], [0, 1], [0, 1]])) == pytest.approx(2 / 3)
+    assert recall_at_1(score, np.array([[2, -1], [2, -1], [-1, -1]])) == 0.5
+
+
+def test_shrunk_images_give_the_recall_of_the_whole_ones():
+    tiles = np.repeat(np.repeat(pictures(0, 6), 2, axis=1), 2, axis=2)
+    truth = np.arange(6)
+    assert raw_recall(shrink(tiles), shrink(tiles), truth) == raw_recall(tiles, tiles, truth)
 
 
 def test_a_query_without_a_tile_is_not_counted():

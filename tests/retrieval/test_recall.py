@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ucvgl.retrieval.recall import ranks, recall
+from ucvgl.retrieval.recall import Recall, ranks, recall
 
 
 def ranks_by_loop(query, reference, truth):
@@ -43,6 +43,36 @@ def test_blockwise_equals_whole_for_unit_vectors(seed, query_block, reference_bl
     truth = rng.integers(0, 30, 20)
     blocks = ranks(query, reference, truth, query_block=query_block, reference_block=reference_block)
     np.testing.assert_array_equal(blocks, ranks(query, reference, truth))
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(0, 10**6), st.integers(1, 9), st.integers(1, 9), st.integers(1, 5), st.integers(1, 5))
+def test_of_several_true_references_the_best_counts_and_spared_ones_stand_aside(
+    seed, queries, references, query_block, reference_block
+):
+    query, reference, _ = small_integers(seed, queries, references)
+    rng = np.random.default_rng(seed)
+    truth, spared = rng.integers(-1, references, (queries, 3)), rng.integers(-1, references, (queries, 2))
+    blocks = {"query_block": query_block, "reference_block": reference_block}
+    for aside in (None, spared):
+        found = ranks(query, reference, truth, spared=aside, **blocks)
+        for row, (vector, rank) in enumerate(zip(query, found, strict=True)):
+            similarity = (reference @ vector).tolist()
+            true = {other for other in truth[row] if other >= 0}
+            neither = true if aside is None else true | set(spared[row])
+            if not true:
+                assert rank == -1
+                continue
+            best = max(similarity[other] for other in true)
+            assert rank == sum(s >= best for other, s in enumerate(similarity) if other not in neither)
+
+
+def test_a_true_reference_that_is_not_finite_leaves_the_others_to_count():
+    reference = np.eye(4, dtype=np.float32)
+    reference[0] = np.nan
+    query = np.eye(4, dtype=np.float32)[[1]]
+    assert ranks(query, reference, np.array([[0, 1]])).tolist() == [0]
+    assert ranks(query, reference, np.array([[0, -1]])).tolist() == [3]
 
 
 def test_the_right_embedding_scores_everything():
@@ -99,3 +129,14 @@ def test_the_last_line_says_the_protocol_the_pools_and_chance():
         "R@1 33.3  R@5 66.7  R@10 100.0  R@1% 66.7   (chance R@1 0.2; 3 queries x 500 references; "
         "1 queries without a tile left out; protocol: one true tile, ties count against, 1% = best 5)"
     )
+
+
+def test_what_a_protocol_adds_is_printed_and_saved_and_chance_knows_several_true_references():
+    result = recall(np.array([0, 3]), 500, protocol="any image of the building", positives=54, more={"AP": 0.25})
+    assert str(result).startswith("R@1 50.0  R@5 100.0  R@10 100.0  R@1% 100.0  AP 25.0   (chance R@1 11; 2 queries")
+    assert "protocol: any image of the building, ties count against, 1% = best 5" in str(result)
+    assert Recall(**result.saved()) == result
+
+
+def test_what_only_some_protocols_have_is_not_saved_for_others():
+    assert not {"positives", "more"} & set(recall(np.array([0]), 5).saved())

@@ -1,4 +1,5 @@
 import math
+from dataclasses import replace
 
 import numpy as np
 import pyarrow as pa
@@ -7,8 +8,13 @@ import pytest
 
 from ucvgl.config import Dataset
 from ucvgl.data.folder import read_catalog
+from ucvgl.data.listing import opaque_id
 from ucvgl.data.synthetic import dataset as synthetic
-from ucvgl.retrieval.truth import label_precision, read_truth, true_rows
+from ucvgl.retrieval.truth import GroundTruth, label_precision, read_truth, rows_of, true_rows
+
+
+def one_each(pairs: dict[str, str]) -> GroundTruth:
+    return GroundTruth({query: (reference,) for query, reference in pairs.items()})
 
 
 @pytest.fixture
@@ -30,10 +36,17 @@ def test_truth_of_a_folder_is_read_by_file_names(folder, tmp_path):
     catalog = read_catalog(folder.root, "validation")
     queries, references = name_of(catalog.queries), name_of(catalog.references)
     truth = read_truth(folder, "validation")
-    assert {queries[query]: references[tile] for query, tile in truth.items()} == {
+    assert {queries[query]: references[tile] for query, (tile,) in truth.positives.items()} == {
         "b.jpg": "1.jpg",
         "a.jpg": "3.jpg",
     }
+
+
+def test_truth_of_two_globs_is_read_by_paths_below_the_root(folder, tmp_path):
+    (tmp_path / "truth.csv").write_text("query,reference\nground/b.jpg,tile/1.jpg\n")
+    by_glob = replace(folder, queries="gr*", references="tile")
+    truth = read_truth(by_glob, "validation")
+    assert truth == one_each({opaque_id("ground/b.jpg"): opaque_id("tile/1.jpg")})
 
 
 def test_without_a_truth_file_there_is_none(folder, tmp_path):
@@ -67,15 +80,19 @@ def test_truth_of_the_synthetic_world_is_read_from_all_files_of_the_split(tmp_pa
     ):
         table = pa.table({"query_id": [query], "reference_id": [reference]})
         pq.write_table(table, synthetic.home(world) / f"truth/{name}.parquet")
-    assert read_truth(world, "train") == {"q0": "r0", "q1": "r1"}
-    assert read_truth(world, "validation") == {"q2": "r2"}
+    assert read_truth(world, "train") == one_each({"q0": "r0", "q1": "r1"})
+    assert read_truth(world, "validation") == one_each({"q2": "r2"})
 
 
 def test_true_rows_follow_the_pool_and_are_minus_one_without_a_tile():
-    rows = true_rows(
-        {"a": "z", "b": "y", "c": "gone"}, np.array(["c", "b", "a", "unknown"]), np.array(["y", "x", "z"])
-    )
+    truth = one_each({"a": "z", "b": "y", "c": "gone"})
+    rows = true_rows(truth, np.array(["c", "b", "a", "unknown"]), np.array(["y", "x", "z"]))
     assert rows.tolist() == [-1, 0, 2, -1]
+
+
+def test_rows_of_several_references_are_padded_and_skip_what_is_not_in_the_pool():
+    rows = rows_of({"a": ("z", "gone", "x"), "b": ("y",)}, np.array(["b", "a", "c"]), np.array(["y", "x", "z"]))
+    assert rows.tolist() == [[0, -1], [2, 1], [-1, -1]]
 
 
 def test_label_precision_counts_labels_only():
@@ -86,9 +103,9 @@ def test_label_precision_counts_labels_only():
             "label": [True, False, True, True],
         }
     )
-    assert label_precision(pairs, {"a": "1", "b": "0", "c": "3"}) == pytest.approx(1 / 3)
+    assert label_precision(pairs, GroundTruth({"a": ("7", "1"), "b": ("0",), "c": ("3",)})) == pytest.approx(1 / 3)
 
 
 def test_label_precision_without_labels_is_nan():
     pairs = pa.table({"query_id": ["a"], "reference_id": ["1"], "label": [False]})
-    assert math.isnan(label_precision(pairs, {"a": "1"}))
+    assert math.isnan(label_precision(pairs, one_each({"a": "1"})))

@@ -4,43 +4,71 @@
     <root>/[train|validation/]satellite/**.png     (or tile, reference)
     <root>/[train|validation/]references.csv       optional: file,lat,lon  (file: below the tiles' folder)
 
-Without `train` and `validation` every image trains, and the same pool is searched.
+Without `train` and `validation` every image trains, and the same pool is searched. The two piles may also be any two
+folders or globs below the root; there are no splits then, and the CSV files lie in the root and name files below it.
 """
 
 from __future__ import annotations
 
-from hashlib import blake2b
-from typing import Literal
+import os
 
 import pyarrow as pa
 import pyarrow.csv
-from pyarrow import fs
 
-from ucvgl.data.storage import locate
+from ucvgl.data.listing import (
+    IMAGES,
+    Split,
+    files_below,
+    images_below,
+    images_matching,
+    is_file,
+    open_bytes,
+    pile,
+    subfolders,
+)
 from ucvgl.types import Catalog
 
-Split = Literal["train", "validation"]
 QUERIES = ("panorama", "ground", "query")
 REFERENCES = ("satellite", "tile", "reference")
-IMAGES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff")
 
 
-def read_catalog(root: str, split: Split) -> Catalog:
-    """The two piles of a split, each sorted by an id that says nothing about the other."""
-    folder = split_folder(root, split)
-    queries = _list(root, folder, QUERIES)
-    references = _list(root, folder, REFERENCES)
-    return Catalog(queries=queries, references=_with_places(root, folder, references))
+def read_catalog(root: str, split: Split, queries: str = "", references: str = "") -> Catalog:
+    """The two piles of a split, each sorted by an id that says nothing about the other.
+
+    Args:
+        queries: folder or glob below the root; empty: the folder that has one of the usual names.
+        references: the same; both or neither.
+    """
+    folder = "" if queries else split_folder(root, split)
+    asked = _matching(root, queries) if queries else _list(root, folder, QUERIES)
+    searched = _matching(root, references) if references else _list(root, folder, REFERENCES)
+    below = "" if references else f"{view_folder(root, folder, REFERENCES)}/"
+    return Catalog(pile(root, asked), pile(root, searched, _places(root, folder, below, searched)))
 
 
-def opaque_id(path: str) -> str:
-    """The id of an image, from its path below the root: equal names in both views give unrelated ids."""
-    return blake2b(path.encode(), digest_size=8).hexdigest()
+def read_references(root: str) -> pa.Table:
+    """The tiles of one area: those in the root's `satellite` (or `tile`, `reference`) folder, else all below the root.
+
+    Columns `id, uri` and, where `references.csv` has them, `lat, lon`; sorted by id.
+    """
+    below = f"{view_folder(root, '', REFERENCES)}/" if subfolders(root, "") & set(REFERENCES) else ""
+    found = _images(root, below.rstrip("/"))
+    return pile(root, found, _places(root, "", below, found))
+
+
+def read_images(root: str) -> pa.Table:
+    """Every image below a folder, hidden ones left out: columns `id, uri`, sorted by id."""
+    return pile(root, _images(root, ""))
+
+
+def absolute(uri: str) -> str:
+    """A local path from the root on, so that it means the same everywhere; other URIs as they are."""
+    return uri if "://" in uri else os.path.abspath(uri)
 
 
 def split_folder(root: str, split: Split) -> str:
     """The split's folder below the root: `train`, `validation`, or nothing when there are no splits."""
-    names = _subfolders(root, "")
+    names = subfolders(root, "")
     if split in names:
         return split
     if split == "validation" and "train" in names:
@@ -54,7 +82,7 @@ def split_folder(root: str, split: Split) -> str:
 
 def view_folder(root: str, folder: str, names: tuple[str, ...]) -> str:
     """The one subfolder that carries one of these names, as a path below the root."""
-    present = sorted(_subfolders(root, folder) & set(names))
+    present = sorted(subfolders(root, folder) & set(names))
     where = f"{root}/{folder}" if folder else root
     if not present:
         raise ValueError(
@@ -68,63 +96,51 @@ def view_folder(root: str, folder: str, names: tuple[str, ...]) -> str:
     return f"{folder}/{present[0]}" if folder else present[0]
 
 
-def _list(root: str, folder: str, names: tuple[str, ...]) -> pa.Table:
-    below = view_folder(root, folder, names)
-    filesystem, base = locate(root)
-    found = filesystem.get_file_info(fs.FileSelector(f"{base}/{below}", recursive=True))
-    paths = [info.path[len(base) + 1 :] for info in found if info.type == fs.FileType.File]
-    images = [path for path in paths if path.lower().endswith(IMAGES) and "/." not in path]
+def _list(root: str, folder: str, names: tuple[str, ...]) -> list[str]:
+    return _images(root, view_folder(root, folder, names))
+
+
+def _images(root: str, below: str) -> list[str]:
+    images = images_below(root, below)
     if not images:
-        raise ValueError(f"{root}/{below} holds no image ({' '.join(IMAGES)}) among its {len(paths)} files")
-    plain, question, options = root.partition("?") if "://" in root else (root, "", "")
-    rows = sorted((opaque_id(path), f"{plain.rstrip('/')}/{path}{question}{options}") for path in images)
-    return pa.table({"id": [row[0] for row in rows], "uri": [row[1] for row in rows]})
+        where, count = f"{root}/{below}".rstrip("/"), len(files_below(root, below))
+        raise ValueError(f"{where} holds no image ({' '.join(IMAGES)}) among its {count} files")
+    return images
 
 
-def _with_places(root: str, folder: str, references: pa.Table) -> pa.Table:
+def _matching(root: str, pattern: str) -> list[str]:
+    images = images_matching(root, pattern)
+    if not images:
+        raise ValueError(f"{root}: no image ({' '.join(IMAGES)}) lies in, or matches, {pattern!r}")
+    return images
+
+
+def _places(root: str, folder: str, below: str, references: list[str]) -> dict[str, tuple[float, float]]:
+    """Latitude and longitude by path, as far as `references.csv` tells."""
     name = f"{folder}/references.csv" if folder else "references.csv"
-    filesystem, base = locate(root)
-    if filesystem.get_file_info(f"{base}/{name}").type != fs.FileType.File:
-        return references
-    with filesystem.open_input_stream(f"{base}/{name}") as file:
-        places = pyarrow.csv.read_csv(file)
-    missing = [column for column in ("file", "lat", "lon") if column not in places.column_names]
+    if not is_file(root, name):
+        return {}
+    table = pyarrow.csv.read_csv(open_bytes(root, name))
+    missing = [column for column in ("file", "lat", "lon") if column not in table.column_names]
     if missing:
         raise ValueError(f"{root}/{name} lacks the columns {missing}; its first line should be: file,lat,lon")
-    below = view_folder(root, folder, REFERENCES)
-    place_of = {}
-    for file, lat, lon in zip(
-        *(places[column].to_pylist() for column in ("file", "lat", "lon")), strict=True
-    ):
+    places = {}
+    for file, lat, lon in zip(*(table[column].to_pylist() for column in ("file", "lat", "lon")), strict=True):
         if not (_is_within(lat, 90.0) and _is_within(lon, 180.0)):
             raise ValueError(
                 f"{root}/{name}: {file} lies at lat {lat}, lon {lon}; "
                 "write degrees, lat in [-90, 90] and lon in [-180, 180]"
             )
-        place_of[opaque_id(f"{below}/{file}")] = (float(lat), float(lon), file)
-    ids = references["id"].to_pylist()
-    absent = [place[2] for identity, place in place_of.items() if identity not in set(ids)]
+        places[f"{below}{file}"] = (float(lat), float(lon))
+    absent = sorted(path[len(below) :] for path in places.keys() - set(references))
     if absent:
-        raise ValueError(
-            f"{root}/{name} names {len(absent)} files that are not in {root}/{below}: {absent[:3]}"
-        )
-    for column, value in (("lat", 0), ("lon", 1)):
-        known = [place_of[identity][value] if identity in place_of else None for identity in ids]
-        references = references.append_column(column, pa.array(known, pa.float64()))
-    return references
+        where = f"{root}/{below}".rstrip("/")
+        raise ValueError(f"{root}/{name} names {len(absent)} files that are not in {where}: {absent[:3]}")
+    return places
 
 
 def _is_within(value: object, limit: float) -> bool:
     return isinstance(value, int | float) and -limit <= value <= limit
-
-
-def _subfolders(root: str, folder: str) -> set[str]:
-    filesystem, base = locate(root)
-    selector = fs.FileSelector(f"{base}/{folder}" if folder else base, allow_not_found=True)
-    found = filesystem.get_file_info(selector)
-    if not found:
-        raise ValueError(f"{root}/{folder}".rstrip("/") + " does not exist or is empty")
-    return {info.base_name for info in found if info.type == fs.FileType.Directory}
 
 
 def _either(names: tuple[str, ...]) -> str:

@@ -2,26 +2,162 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
+import io
+import os
+import shutil
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
+from functools import lru_cache, partial
+from pathlib import Path
+from typing import IO
 
+import pyarrow as pa
 from pyarrow import fs
+
+from ucvgl.data.retries import StorageError, patiently
+
+AT_ONCE = 16
+"""Requests of one process that are under way at the same time."""
+
+
+PIECE = 2**23
+"""Bytes that are copied at a time."""
 
 
 def read(uri: str) -> bytes:
-    """All bytes of one file."""
+    """All bytes of one file.
+
+    Raises:
+        OSError: it cannot be read.
+        StorageError: nothing can be read from there.
+    """
     filesystem, path = locate(uri)
-    with filesystem.open_input_file(path) as file:
-        return file.read()
+    return patiently(partial(_read, filesystem, path), uri)
+
+
+def read_ahead(uris: Iterable[str]) -> Iterator[Callable[[], bytes]]:
+    """For each file in turn a call that returns its bytes or raises what `read` raises; the next few are on their way.
+
+    Local files are read when they are asked for.
+    """
+    waiting: deque[Future[bytes]] = deque()
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        for uri in uris:
+            if is_local(uri):
+                yield from (future.result for future in _drained(waiting))
+                yield partial(read, uri)
+                continue
+            waiting.append(pool.submit(read, uri))
+            if len(waiting) > AT_ONCE:
+                yield waiting.popleft().result
+        yield from (future.result for future in _drained(waiting))
+
+
+def list_files(uri: str, *, recursive: bool = True) -> dict[str, int]:
+    """Every file below a folder, or directly in it: bytes by path relative to it, in no particular order.
+
+    Subfolders are listed at the same time, each page by page.
+
+    Raises:
+        FileNotFoundError: there is no such folder.
+        StorageError: nothing can be listed there.
+    """
+    filesystem, base = locate(uri)
+    infos = _list(filesystem, base, uri)
+    folders = [info.path for info in infos if recursive and info.type == fs.FileType.Directory]
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        for found in pool.map(partial(_list, filesystem, uri=uri, recursive=True), folders):
+            infos += found
+    return {info.path[len(base) + 1 :]: info.size for info in infos if info.type == fs.FileType.File}
+
+
+def exists(uri: str) -> bool:
+    """Whether there is such a file.
+
+    Raises:
+        StorageError: nothing can be asked there.
+    """
+    filesystem, path = locate(uri)
+    return patiently(partial(filesystem.get_file_info, path), uri).type == fs.FileType.File
+
+
+def list_folders(uri: str) -> set[str]:
+    """The names of a folder's subfolders.
+
+    Raises:
+        FileNotFoundError: there is no such folder.
+        StorageError: nothing can be listed there.
+    """
+    filesystem, base = locate(uri)
+    return {info.base_name for info in _list(filesystem, base, uri) if info.type == fs.FileType.Directory}
+
+
+def write(uri: str, data: bytes) -> None:
+    """Write one file, which appears whole or not at all.
+
+    Raises:
+        StorageError: nothing can be written there.
+    """
+    filesystem, path = locate(uri)
+    patiently(partial(_write, filesystem, path, lambda: io.BytesIO(data)), uri)
+
+
+def copy_out(file: Path, uri: str) -> bool:
+    """Copy a local file; whether it was still there."""
+    filesystem, path = locate(uri)
+    try:
+        patiently(partial(_write, filesystem, path, partial(file.open, "rb")), uri)
+    except FileNotFoundError:
+        return False
+    return True
+
+
+def copy_in(uri: str, file: Path) -> None:
+    """Copy to a local file, which appears whole or not at all."""
+    filesystem, path = locate(uri)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    aside = file.with_name(f".{file.name}.{os.getpid()}")
+
+    def fetch() -> None:
+        with filesystem.open_input_stream(path) as source, aside.open("wb") as sink:
+            shutil.copyfileobj(source, sink, PIECE)
+
+    patiently(fetch, uri)
+    os.replace(aside, file)
+
+
+def delete(uri: str) -> None:
+    """Delete one file; nothing happens where there is none."""
+    filesystem, path = locate(uri)
+    with suppress(FileNotFoundError):
+        patiently(partial(filesystem.delete_file, path), uri)
+
+
+def join(root: str, path: str) -> str:
+    """The URI of a path below a root, whose options behind `?` stay at the end."""
+    plain, question, options = root.partition("?") if "://" in root else (root, "", "")
+    return f"{plain.rstrip('/')}/{path}{question}{options}"
+
+
+def is_local(uri: str) -> bool:
+    return "://" not in uri or uri.startswith("file://")
 
 
 def locate(uri: str) -> tuple[fs.FileSystem, str]:
     """The filesystem of a URI and the path within it.
 
     Only the bucket and the options behind `?` are parsed, so names may hold spaces, `#` and `%`.
+
+    Raises:
+        StorageError: the URI holds credentials, or pyarrow cannot read it.
     """
     scheme, separator, rest = uri.partition("://")
-    if not separator or scheme == "file":
+    if is_local(uri):
         return _connect(""), (rest if separator else uri).rstrip("/")
+    if holds_credentials(uri):
+        raise StorageError(f"{without_credentials(uri)}: {NO_CREDENTIALS}")
     path, question, options = rest.partition("?")
     host, _, inside = path.partition("/")
     filesystem = _connect(f"{scheme}://{host}{question}{options}")
@@ -29,7 +165,73 @@ def locate(uri: str) -> tuple[fs.FileSystem, str]:
     return filesystem, f"{bucket}/{inside}".rstrip("/")
 
 
+NO_CREDENTIALS = (
+    "a URI with credentials would be written into the run's files; set AWS_PROFILE, or AWS_ACCESS_KEY_ID and "
+    "AWS_SECRET_ACCESS_KEY, instead (docs/data.md)"
+)
+
+
+def holds_credentials(uri: str) -> bool:
+    """Whether a URI carries a password or a key, as `s3://key:secret@bucket` or `?secret_key=`."""
+    return without_credentials(uri) != uri
+
+
+def without_credentials(uri: str) -> str:
+    """The same URI with `***` for what should stay secret."""
+    scheme, separator, rest = uri.partition("://")
+    if not separator:
+        return uri
+    path, question, options = rest.partition("?")
+    host, slash, inside = path.partition("/")
+    user, at, bucket = host.rpartition("@")
+    host = f"***@{bucket}" if ":" in user else host
+    shown = [f"{name}=***" if _is_secret(name) and value else option
+             for option in options.split("&") for name, _, value in [option.partition("=")]]
+    return f"{scheme}://{host}{slash}{inside}{question}{'&'.join(shown)}"
+
+
+def _is_secret(option: str) -> bool:
+    return any(word in option.lower() for word in ("key", "secret", "token", "password", "credential"))
+
+
+def _read(filesystem: fs.FileSystem, path: str) -> bytes:
+    with filesystem.open_input_file(path) as file:
+        return file.read()
+
+
+def _write(filesystem: fs.FileSystem, path: str, source: Callable[[], IO[bytes]]) -> None:
+    target = path
+    if isinstance(filesystem, fs.LocalFileSystem):
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
+        target = str(Path(path).with_name(f".{Path(path).name}.{os.getpid()}"))
+    with source() as data, filesystem.open_output_stream(target) as sink:
+        shutil.copyfileobj(data, sink, PIECE)
+    if target != path:
+        os.replace(target, path)
+
+
+def _list(filesystem: fs.FileSystem, path: str, uri: str, *, recursive: bool = False) -> list[fs.FileInfo]:
+    selector = fs.FileSelector(path, recursive=recursive)
+    return patiently(partial(filesystem.get_file_info, selector), uri)
+
+
+def _drained(waiting: deque[Future[bytes]]) -> Iterator[Future[bytes]]:
+    while waiting:
+        yield waiting.popleft()
+
+
+def forget_connections() -> None:
+    """Connect anew next time, by the environment of that time."""
+    _connect.cache_clear()
+
+
 @lru_cache(maxsize=64)
 def _connect(root: str) -> fs.FileSystem:
     """One connection per bucket and process."""
-    return fs.FileSystem.from_uri(root)[0] if root else fs.LocalFileSystem()
+    if not root:
+        return fs.LocalFileSystem()
+    pa.set_io_thread_count(max(AT_ONCE, pa.io_thread_count()))
+    try:
+        return fs.FileSystem.from_uri(root)[0]
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
+        raise StorageError(f"{root} is not a place that can be read: {error}") from error

@@ -86,7 +86,7 @@ class EmbedPool:
     """
 
     def __init__(self, resources: Resources) -> None:
-        needs = {"num_cpus": 1, "num_gpus": gpu_share(resources.model_gpus)}
+        needs = {"num_cpus": 1, "num_gpus": gpu_share(resources.model_gpus), "scheduling_strategy": "SPREAD"}
         actor = ray.remote(**needs, max_restarts=-1, max_task_retries=-1)(Embedder)
         count = resources.model_workers
         self.actors: list[Any] = [actor.remote(threads_each(count)) for _ in range(count)]

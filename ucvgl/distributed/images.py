@@ -15,10 +15,10 @@ import pyarrow as pa
 from ucvgl.config import Experiment
 from ucvgl.data.decode import BadImage, decode, resize
 from ucvgl.data.image_store import shard_path, write_shard
-from ucvgl.data.storage import read
+from ucvgl.data.storage import read_ahead
 from ucvgl.distributed.progress import Progress
 from ucvgl.distributed.stream import Row, Step, stream
-from ucvgl.projection.birdseye import BirdsEye
+from ucvgl.projection.birdseye import COLUMNS_PER_PIXEL, BirdsEye, birds_eye
 from ucvgl.types import Catalog
 
 REJECTED = pa.schema([(name, pa.string()) for name in ("split", "view", "id", "uri", "reason")])
@@ -70,23 +70,22 @@ class Project:
         cv2.setNumThreads(1)
         self.dataset, self.projection = experiment.dataset, experiment.projection
         self._birdseye = lru_cache(maxsize=8)(self._make_birdseye)
+        self._enough = {"queries": self._panorama_enough(), "references": (self.dataset.tile_size,) * 2}
+
+    def _panorama_enough(self) -> tuple[int, int]:
+        """Rows and columns of a panorama below which the network's input or the BEV would be worse."""
+        dataset, tile = self.dataset, self.dataset.tile_size
+        rows, columns = (0, COLUMNS_PER_PIXEL * tile) if self.projection.bev else (tile, tile)
+        return max(dataset.panorama_height, rows), max(dataset.panorama_width, columns)
 
     def _make_birdseye(self, height: int, width: int) -> BirdsEye:
-        angles = self.projection
-        return BirdsEye(
-            self.dataset.tile_size,
-            height,
-            width,
-            fov_deg=angles.fov_deg,
-            top_elevation_deg=angles.top_elevation_deg,
-            bottom_elevation_deg=angles.bottom_elevation_deg,
-        )
+        return birds_eye(self.projection, self.dataset.tile_size, height, width)
 
     def __call__(self, row: Row) -> Row:
         good, images, bevs, bad = [], [], [], []
-        for identity, uri in zip(row["id"], row["uri"], strict=True):
+        for identity, uri, read in zip(row["id"], row["uri"], read_ahead(row["uri"]), strict=True):
             try:
-                image = decode(read(uri), uri)
+                image = decode(read(), uri, enough=self._enough[row["view"]])
             except (BadImage, OSError) as error:
                 reason = error.reason if isinstance(error, BadImage) else str(error)
                 bad.append(

@@ -133,7 +133,7 @@ class SearchPool:
     def __init__(self, resources: Resources) -> None:
         count, self._shard_rows = resources.search_workers, resources.search_rows
         gpus = gpu_share(resources.search_gpus)
-        needs = {"num_cpus": 1, "num_gpus": gpus}
+        needs = {"num_cpus": 1, "num_gpus": gpus, "scheduling_strategy": "SPREAD"}
         actor = ray.remote(**needs, max_restarts=-1, max_task_retries=-1)(Searcher)
         self._threads = threads_each(count)
         self._step = DEVICE_BLOCK if gpus else BLOCK * max(2, self._threads)

@@ -60,6 +60,15 @@ def mutual_queries(
     return mutual
 
 
+def agreement(found: Matches) -> float:
+    """Share of the queries whose best reference chooses them, too: a score that needs no truth; 0 without any query.
+
+    Encoders that confuse places rarely agree from both sides. On the embedded world it ranks checkpoints and settings
+    as their recall does (`docs/reproduce.md`).
+    """
+    return float(found.mutual.mean()) if len(found.mutual) else 0.0
+
+
 def margin_threshold(round_index: int, rounds: int, *, first: float, final: float = 0.0) -> float:
     """Threshold of one round: half a cosine from `first` down to `final` in the last round.
 

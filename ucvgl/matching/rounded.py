@@ -34,6 +34,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from ucvgl.compiled import kernel_in_any_order
+
 BIAS_PARTS = 3
 BIAS_COLUMNS = 2 * BIAS_PARTS
 ALIGNED = 32
@@ -90,32 +92,68 @@ def rounded(
 ) -> Rounded:
     """Centred bfloat16 vectors with their bias columns, which for the `first` side of a product come first."""
     n, d = vectors.shape
-    operand = torch.zeros(n, -(-(d + BIAS_COLUMNS) // ALIGNED) * ALIGNED, dtype=torch.bfloat16, device=vectors.device)
-    x = vectors - centre  # each number within 2^-24 of itself
-    operand[:, :d] = x
-    bias = x @ other_centre
+    columns = -(-(d + BIAS_COLUMNS) // ALIGNED) * ALIGNED
+    operand = torch.empty(n, columns, dtype=torch.bfloat16, device=vectors.device)
+    operand[:, d:] = 0
+    centred = _centred_on_processor if vectors.device.type == "cpu" else _centred
+    length, size, lost, bias = centred(vectors, centre, other_centre, operand)
     rest = bias.clone()
     own, ones = (d, d + BIAS_PARTS) if first else (d + BIAS_PARTS, d)
     for part in range(BIAS_PARTS):
         operand[:, own + part] = rest
         rest -= operand[:, own + part]
     operand[:, ones : ones + BIAS_PARTS] = 1
-    length, bias_size = _lengths(x), _numpy(bias.abs())
-    x -= operand[:, :d]  # exact: the digits that bfloat16 has no room for
-    towards = float(_lengths(other_centre[None])[0])
+    towards = torch.linalg.vector_norm(other_centre, dtype=torch.float64).item()
+    slack, least = 1 + (d + 2) * 2.0**-23, d**0.5 * 2.0**-62  # of sums of squares, which may underflow
+    length, size, lost = (_numpy(side) * slack + least for side in (length, size, lost))
     return Rounded(
         operand,
-        size=_lengths(operand[:, :d].float()),
-        lost=_lengths(x) + 2.0**-23 * length,
-        bias=bias_size,
+        size=size + 0 * length,  # not a number where the vector is not, whatever bfloat16 makes of it
+        lost=lost + 2.0**-23 * length,
+        bias=_numpy(bias.abs()),
         bias_lost=_numpy(rest.abs()) + (d + 2) * 2.0**-23 * length * towards,
     )
 
 
-def _lengths(vectors: Float[Tensor, "n d"]) -> Float[np.ndarray, " n"]:
-    """Not below the true lengths, whatever float32 rounds on the way."""
+def _centred(vectors: Tensor, centre: Tensor, other_centre: Tensor, operand: Tensor) -> tuple[Tensor, ...]:
+    """Write the centred vectors into the operand; their lengths before and after, of what was lost, and biases."""
     d = vectors.shape[1]
-    return _numpy(torch.linalg.vector_norm(vectors, dim=1)) * (1 + (d + 2) * 2.0**-24) + d**0.5 * 2.0**-62
+    x = vectors - centre  # each number within 2^-24 of itself
+    operand[:, :d] = x
+    length, bias = torch.linalg.vector_norm(x, dim=1), x @ other_centre
+    x -= operand[:, :d]  # exact: the digits that bfloat16 has no room for
+    size = torch.linalg.vector_norm(operand[:, :d].float(), dim=1)
+    return length, size, torch.linalg.vector_norm(x, dim=1), bias
+
+
+def _centred_on_processor(vectors: Tensor, centre: Tensor, other_centre: Tensor, operand: Tensor) -> tuple[Tensor, ...]:
+    """The same in one go: the memory is read once."""
+    sums = torch.empty(4, len(vectors))
+    arrays = (side.contiguous().numpy() for side in (vectors, centre, other_centre))
+    _centre_rows(*arrays, operand.view(torch.int16).numpy(), sums.numpy())
+    sums[:3].sqrt_()
+    return tuple(sums)
+
+
+@kernel_in_any_order
+def _centre_rows(vectors, centre, other_centre, bits, sums):
+    d = vectors.shape[1]
+    x, near = np.empty(d, np.float32), np.empty(d, np.float32)
+    x_bits, near_bits = x.view(np.int32), near.view(np.int32)
+    for row in range(len(vectors)):
+        for i in range(d):
+            x[i] = vectors[row, i] - centre[i]
+        for i in range(d):
+            upper = (x_bits[i] + 0x7FFF + ((x_bits[i] >> 16) & 1)) >> 16  # to nearest, ties to even
+            bits[row, i] = upper
+            near_bits[i] = upper << 16
+        length = size = lost = bias = np.float32(0)
+        for i in range(d):
+            length += x[i] * x[i]
+            size += near[i] * near[i]
+            lost += (x[i] - near[i]) * (x[i] - near[i])
+            bias += x[i] * other_centre[i]
+        sums[0, row], sums[1, row], sums[2, row], sums[3, row] = length, size, lost, bias
 
 
 def _numpy(values: Tensor) -> np.ndarray:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 import os
+from io import BytesIO
 from pathlib import Path
 from typing import Literal
 
@@ -40,9 +41,13 @@ class Encoder(nn.Module):
         self.dimension = channels if pooled else channels * settings.safa_heads
 
     def forward(self, images: Float[Tensor, "n 3 h w"]) -> Float[Tensor, "n d"]:
-        deviation, mean = torch.std_mean(images, dim=(2, 3), keepdim=True)
-        x = ((images - mean) / (deviation + 1e-2)).contiguous(memory_format=torch.channels_last)
-        return F.normalize(self.aggregate(self.backbone(x)).float(), dim=1)
+        return F.normalize(self.aggregate(self.backbone(standardised(images))).float(), dim=1)
+
+
+def standardised(images: Float[Tensor, "n 3 h w"]) -> Float[Tensor, "n 3 h w"]:
+    """Each channel of each image with mean 0 and deviation 1 over its pixels."""
+    deviation, mean = torch.std_mean(images, dim=(2, 3), keepdim=True)
+    return ((images - mean) / (deviation + 1e-2)).contiguous(memory_format=torch.channels_last)
 
 
 class TwoTowers(nn.Module):
@@ -93,7 +98,7 @@ def save_towers(towers: TwoTowers, path: Path) -> None:
     os.replace(aside, path)
 
 
-def load_towers(path: Path | str, device: torch.device | str = "cpu") -> TwoTowers:
+def load_towers(path: Path | str | BytesIO, device: torch.device | str = "cpu") -> TwoTowers:
     """The encoders that `save_towers` wrote; no other file (backbone weights) is needed."""
     saved = torch.load(path, map_location="cpu", weights_only=True)
     settings, query_size, reference_size = saved["towers"]

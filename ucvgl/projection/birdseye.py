@@ -6,7 +6,13 @@ import cv2
 import numpy as np
 from jaxtyping import UInt8
 
-from ucvgl.projection.sphere import panorama_of_bev
+from ucvgl.config import Projection
+from ucvgl.projection.sphere import metric_fov_deg, panorama_of_bev
+
+COLUMNS_PER_PIXEL = 8
+"""Panorama columns per pixel of the BEV's side that are worth decoding. Below the camera a BEV pixel spans dozens of
+rows, at the rim a row spans several BEV pixels: halving a panorama to this many gains below what it loses at the rim
+(`docs/performance.md`)."""
 
 
 class BirdsEye:
@@ -46,16 +52,35 @@ class BirdsEye:
         )
         span = top_elevation_deg - bottom_elevation_deg
         row = (row - 90 + top_elevation_deg) * panorama_height / span
-        self._unseen = (row > panorama_height) | (row < 0)
-        # Half-pixel centres; one wrapped column on each side so that the south seam interpolates.
+        unseen = (row > panorama_height) | (row < 0)
+        self._unseen = unseen if unseen.any() else None
+        # Half-pixel centres. Left of the first column lies the last, so that the south seam interpolates.
         column = (column % panorama_width) + 0.5
         row = np.clip(row - 0.5, 0, panorama_height - 1)
-        self._maps = cv2.convertMaps(column.astype(np.float32), row.astype(np.float32), cv2.CV_16SC2)
+        whole, fraction = cv2.convertMaps(column.astype(np.float32), row.astype(np.float32), cv2.CV_16SC2)
+        self._maps = whole - np.array((1, 0), np.int16), fraction
 
     def __call__(self, panorama: UInt8[np.ndarray, "h w 3"]) -> UInt8[np.ndarray, "s s 3"]:
         if panorama.shape != self.shape:
             raise ValueError(f"this projection is for panoramas of shape {self.shape}, not {panorama.shape}")
-        wrapped = np.concatenate((panorama[:, -1:], panorama, panorama[:, :1]), axis=1)
-        bev = cv2.remap(wrapped, *self._maps, interpolation=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-        bev[self._unseen] = 0
+        bev = cv2.remap(panorama, *self._maps, interpolation=cv2.INTER_LINEAR, borderMode=cv2.BORDER_WRAP)
+        if self._unseen is not None:
+            bev[self._unseen] = 0
         return bev
+
+
+def birds_eye(settings: Projection, size: int, panorama_height: int, panorama_width: int) -> BirdsEye:
+    """The projection that the settings ask for, from panoramas of one size to BEVs of `size` pixels."""
+    fov_deg = settings.fov_deg
+    if settings.metres_per_pixel:
+        fov_deg = metric_fov_deg(
+            size, metres_per_pixel=settings.metres_per_pixel, camera_height_m=settings.camera_height_m
+        )
+    return BirdsEye(
+        size,
+        panorama_height,
+        panorama_width,
+        fov_deg=fov_deg,
+        top_elevation_deg=settings.top_elevation_deg,
+        bottom_elevation_deg=settings.bottom_elevation_deg,
+    )

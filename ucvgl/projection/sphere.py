@@ -19,6 +19,11 @@ def focal_length(bev_width: float, fov_deg: float) -> float:
     return 0.5 * bev_width / math.tan(math.radians(fov_deg) / 2)
 
 
+def metric_fov_deg(bev_width: int, *, metres_per_pixel: float, camera_height_m: float) -> float:
+    """Field of view at which a BEV pixel covers so many metres of flat ground: f = camera height / metres per pixel."""
+    return 2 * math.degrees(math.atan(0.5 * bev_width * metres_per_pixel / camera_height_m))
+
+
 def panorama_of_bev(
     x: Float[np.ndarray, "..."],
     y: Float[np.ndarray, "..."],

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 INK, FAINT, ACCENT, MUTED = "#010203", "#040506", "#070809", "#0a0b0c"
 VARIABLES = {INK: "var(--ink)", FAINT: "var(--line)", ACCENT: "var(--accent)", MUTED: "var(--muted)"}
 MOST_POINTS = 300
+DASHES = ("-", "-", (0, (5, 2)), (0, (5, 2)), (0, (1.5, 1.5)), (0, (1.5, 1.5)))
 
 
 def recall_curve(r1: Sequence[float], levels: Mapping[str, float]) -> str:
@@ -26,7 +27,7 @@ def recall_curve(r1: Sequence[float], levels: Mapping[str, float]) -> str:
         r1: shares; the first is the cold start's.
         levels: share by name, drawn as dashed lines.
     """
-    figure, axes = _figure(6.4, 2.9)
+    figure, axes = new_figure(6.4, 2.9)
     percent = 100 * np.asarray(r1, float)
     axes.plot(range(len(percent)), percent, color=ACCENT, marker="o", markersize=4, linewidth=1.8)
     top = max([*percent[np.isfinite(percent)], *(100 * level for level in levels.values()), 1.0])
@@ -54,7 +55,29 @@ def recall_curve(r1: Sequence[float], levels: Mapping[str, float]) -> str:
     axes.set_xlabel("after round")
     axes.set_ylabel("R@1, %")
     axes.yaxis.grid(True, color=FAINT, linewidth=0.7)
-    return _svg(figure)
+    return to_svg(figure)
+
+
+def recall_curves(runs: Mapping[str, Sequence[float]]) -> str:
+    """R@1 (shares) after the cold start and after each round, a line per run with its name at its end."""
+    figure, axes = new_figure(7.2, 3.4)
+    ends = {name: 100 * r1[-1] for name, r1 in runs.items()}
+    top, longest = max(100 * max(r1) for r1 in runs.values()), max(map(len, runs.values()))
+    place = -np.inf
+    for number, name in enumerate(sorted(runs, key=lambda run: ends[run])):
+        style, colour = DASHES[number % len(DASHES)], ACCENT if number % 2 == 0 else INK
+        axes.plot(100 * np.asarray(runs[name], float), color=colour, linestyle=style, linewidth=1.6)
+        place = max(ends[name], place + 0.07 * max(top, 1.0))  # names pushed apart where lines end together
+        axes.text(
+            longest - 0.8, place, f"{name} {ends[name]:.1f}", va="center", color=colour, fontsize=9, clip_on=False
+        )
+    axes.set_xlim(-0.2, longest - 0.9)
+    axes.set_ylim(0, 1.1 * max(top, 1.0))
+    axes.set_xticks(range(longest), ["cold start", *map(str, range(1, longest))])
+    axes.set_xlabel("after round")
+    axes.set_ylabel("R@1, %")
+    axes.yaxis.grid(True, color=FAINT, linewidth=0.7)
+    return to_svg(figure)
 
 
 def margin_histogram(margins: np.ndarray, threshold: float, limit: float) -> str:
@@ -63,7 +86,7 @@ def margin_histogram(margins: np.ndarray, threshold: float, limit: float) -> str
     Args:
         limit: right end of the axis, the same for all rounds.
     """
-    figure, axes = _figure(2.4, 0.55)
+    figure, axes = new_figure(2.4, 0.55)
     edges = np.linspace(0, limit, 41)
     counts, _ = np.histogram(np.clip(margins[np.isfinite(margins)], 0, limit), edges)
     centres = (edges[1:] + edges[:-1]) / 2
@@ -74,7 +97,7 @@ def margin_histogram(margins: np.ndarray, threshold: float, limit: float) -> str
     axes.set_yticks([])
     axes.set_xticks([])
     axes.spines["left"].set_visible(False)
-    return _svg(figure)
+    return to_svg(figure)
 
 
 def loss_curve(steps: Sequence[float], losses: Sequence[float]) -> str:
@@ -84,15 +107,15 @@ def loss_curve(steps: Sequence[float], losses: Sequence[float]) -> str:
     x, y = x[finite], y[finite]
     if len(x) > MOST_POINTS:
         x, y = ([part.mean() for part in np.array_split(axis, MOST_POINTS)] for axis in (x, y))
-    figure, axes = _figure(3.1, 1.7)
+    figure, axes = new_figure(3.1, 1.7)
     axes.plot(x, y, color=ACCENT, linewidth=1.3, marker="o" if len(x) == 1 else None)
     axes.yaxis.grid(True, color=FAINT, linewidth=0.7)
     axes.set_xlabel("step")
     axes.locator_params(nbins=4)
-    return _svg(figure)
+    return to_svg(figure)
 
 
-def _figure(width: float, height: float) -> tuple[Figure, Axes]:
+def new_figure(width: float, height: float) -> tuple[Figure, Axes]:
     import matplotlib
     from matplotlib.figure import Figure
 
@@ -111,7 +134,7 @@ def _figure(width: float, height: float) -> tuple[Figure, Axes]:
     return figure, axes
 
 
-def _svg(figure: Figure) -> str:
+def to_svg(figure: Figure) -> str:
     file = io.StringIO()
     nothing = dict.fromkeys(("Date", "Creator", "Format", "Type"))
     figure.savefig(file, format="svg", transparent=True, metadata=nothing)

@@ -67,6 +67,15 @@ def contact_sheet(
     return sheet
 
 
+def lit(image: Image, heat: np.ndarray) -> Image:
+    """The image in grey, tinted from black to yellow by a map from 0 to 1 of any size."""
+    height, width = image.shape[:2]
+    strength = cv2.resize((255 * heat).astype(np.uint8), (width, height), interpolation=cv2.INTER_CUBIC)
+    colour = cv2.applyColorMap(strength, cv2.COLORMAP_INFERNO)[..., ::-1]
+    grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)[..., None]
+    return (0.35 * grey + 0.65 * colour).round().astype(np.uint8)
+
+
 def at_most(image: Image, height: int) -> Image:
     """The image shrunk to at most this height; a smaller one is left as it is."""
     return _of_height(image, height) if image.shape[0] > height else image

@@ -59,7 +59,7 @@ class Retrieval:
 
     Args:
         rank: wrong tiles before or level with the true one; 0 is a hit at 1.
-        right: index of the true tile among `tiles`, or None.
+        right: for each of `tiles`, whether it is a true one.
     """
 
     query_id: str
@@ -68,7 +68,17 @@ class Retrieval:
     tiles: Sequence[Image]
     similarities: Sequence[float]
     rank: int
-    right: int | None
+    right: Sequence[bool]
+
+
+@dataclass(frozen=True)
+class Attention:
+    """A panorama and a tile, each with the positions that make up its descriptor (SAFA) lit up."""
+
+    panorama: Image
+    panorama_lit: Image
+    tile: Image
+    tile_lit: Image
 
 
 @dataclass(frozen=True)
@@ -99,6 +109,7 @@ class Report:
     translated: Sequence[Translated] = ()
     first_batch: Sequence[tuple[Image, Image]] = ()
     retrievals: Sequence[Retrieval] = ()
+    attention: Sequence[Attention] = ()
     losses: Mapping[str, tuple[Sequence[float], Sequence[float]]] = field(default_factory=dict)
     settings: Mapping[str, tuple[object, object]] = field(default_factory=dict)
     versions: Mapping[str, str] = field(default_factory=dict)
@@ -111,7 +122,18 @@ class Report:
 
 def write_page(path: Path | str, report: Report) -> Path:
     """Render the report; the file appears whole or not at all."""
-    path = Path(path)
+    return publish(
+        Path(path),
+        "template.html.j2",
+        report=report,
+        levels=levels(report),
+        curve=_curve(report),
+        limit=_margin_limit(report.rounds),
+    )
+
+
+def publish(path: Path, template: str, **content: object) -> Path:
+    """Render a template of this package; the file appears whole or not at all."""
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("ucvgl", "report"),
         autoescape=True,
@@ -122,12 +144,7 @@ def write_page(path: Path | str, report: Report) -> Path:
     environment.filters.update(
         picture=picture, percent=percent, duration=duration, histogram=_histogram, loss=_loss
     )
-    page = environment.get_template("template.html.j2").render(
-        report=report,
-        levels=levels(report),
-        curve=_curve(report),
-        limit=_margin_limit(report.rounds),
-    )
+    page = environment.get_template(template).render(**content)
     path.parent.mkdir(parents=True, exist_ok=True)
     aside = path.with_name(f".{path.name}.{os.getpid()}")
     aside.write_text(page, encoding="utf-8")

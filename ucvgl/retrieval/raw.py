@@ -17,13 +17,13 @@ ROTATIONS_DEG = (-6.0, -3.0, 0.0, 3.0, 6.0)
 def raw_recall(
     bevs: UInt8[np.ndarray, "n h w 3"],
     tiles: UInt8[np.ndarray, "m h w 3"],
-    truth_index: Int[np.ndarray, " n"],
+    truth_index: Int[np.ndarray, "n *p"],
 ) -> dict[str, float]:
     """R@1 (0 to 1) of correlation at 64 by 64 pixels: what any trained result has to be compared with.
 
     `colour` and `edges` compare as is; `colour_search, edges_search` keep the best of 125 small shifts and
     rotations of the bird's-eye view, at 32 by 32 pixels. A query whose truth is -1 has no tile and is not
-    counted. Ties count against the method.
+    counted; of several true tiles any is a hit. Ties count against the method.
     """
     recall = {}
     for name, features in (("colour", colour_features), ("edges", edge_features)):
@@ -39,12 +39,20 @@ def raw_recall(
     return recall
 
 
-def recall_at_1(score: Float[np.ndarray, "n m"], truth_index: Int[np.ndarray, " n"]) -> float:
-    """Share of queries whose truth scores higher than every other reference."""
-    counted = np.flatnonzero(truth_index >= 0)
-    true = score[counted, truth_index[counted]]
-    rivals = (score[counted] >= true[:, None]).sum(1)
-    return float((rivals == 1).mean())
+def recall_at_1(score: Float[np.ndarray, "n m"], truth_index: Int[np.ndarray, "n *p"]) -> float:
+    """Share of queries whose best true reference scores higher than every wrong one."""
+    truth = truth_index.reshape(len(truth_index), -1)
+    counted = np.flatnonzero((truth >= 0).any(axis=1))
+    wrong, truth = score[counted], truth[counted]
+    true = np.where(truth >= 0, np.take_along_axis(wrong, truth, axis=1), -np.inf).max(axis=1)
+    row, column = np.nonzero(truth >= 0)
+    wrong[row, truth[row, column]] = -np.inf
+    return float((wrong.max(axis=1) < true).mean())
+
+
+def shrink(images: UInt8[np.ndarray, "n h w 3"]) -> UInt8[np.ndarray, "n s s 3"]:
+    """Images at the size that `raw_recall` looks at them with, to be held in numbers."""
+    return np.stack([_shrunk(image, SIDE) for image in images])
 
 
 def colour_features(image: UInt8[np.ndarray, "h w 3"]) -> Float[np.ndarray, "h w 3"]:

@@ -1,8 +1,10 @@
-"""Recall at k with one true reference per query, by counting, with ties against the method."""
+"""Recall at k by counting, with ties against the method; a query may have several true references."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -14,38 +16,68 @@ ROUNDING = 1e-6
 def ranks(
     query: Float[np.ndarray, "q d"],
     reference: Float[np.ndarray, "r d"],
-    truth: Int[np.ndarray, " q"],
+    truth: Int[np.ndarray, "q *p"],
     *,
+    spared: Int[np.ndarray, "q s"] | None = None,
     query_block: int = 1024,
     reference_block: int = 8192,
 ) -> Int[np.ndarray, " q"]:
-    """How many wrong references stand before or level with the true one, for each query; 0 is a hit at 1.
+    """How many wrong references stand before or level with the best true one, for each query; 0 is a hit at 1.
 
     Ties and non-finite similarities count against the method: when every embedding is the same, or NaN, every
     query ranks last. (Counting only strictly greater similarities gives such a model 100 %.)
 
     Args:
-        truth: row of the true reference; -1 where the pool holds none, and the rank is -1 too.
+        truth: rows of the true references, padded with -1; without any in the pool the rank is -1 too.
+        spared: rows of references that are neither right nor wrong, padded with -1.
     """
+    truth = truth.reshape(len(truth), -1)
+    excluded = truth if spared is None else np.hstack((truth, spared))
     found = np.full(len(query), -1)
-    known = np.flatnonzero(truth >= 0)
+    known = np.flatnonzero((truth >= 0).any(axis=1))
     for start in range(0, len(known), query_block):
         rows = known[start : start + query_block]
-        found[rows] = _ranks_of_block(query[rows], reference, truth[rows], reference_block)
+        bars = true_similarity(query[rows], reference, truth[rows]).max(axis=1, keepdims=True)
+        found[rows] = wrong_ahead(query[rows], reference, bars, excluded[rows], block=reference_block)[:, 0]
     return found
 
 
-def _ranks_of_block(query: np.ndarray, reference: np.ndarray, truth: np.ndarray, block: int) -> np.ndarray:
-    target = reference[truth]
+def true_similarity(
+    query: Float[np.ndarray, "q d"], reference: Float[np.ndarray, "r d"], truth: Int[np.ndarray, "q p"]
+) -> Float[np.ndarray, "q p"]:
+    """Similarity of each query with its true references, less what float32 cannot tell; -inf where there is none."""
+    bars = np.full(truth.shape, -np.inf, np.result_type(query, reference))
     with np.errstate(invalid="ignore", over="ignore"):
-        own = np.einsum("qd,qd->q", query, target)
-        lengths = np.linalg.norm(query, axis=1) * np.linalg.norm(target, axis=1)
-        bar = own - ROUNDING * lengths  # NaN where anything is not finite, and nothing is below NaN
-        behind = np.zeros(len(query), int)
+        for column, rows in enumerate(truth.T):
+            target = reference[rows]
+            own = np.einsum("qd,qd->q", query, target)
+            lengths = np.linalg.norm(query, axis=1) * np.linalg.norm(target, axis=1)
+            bar = own - ROUNDING * lengths
+            bars[:, column] = np.where((rows >= 0) & np.isfinite(bar), bar, -np.inf)
+    return bars
+
+
+def wrong_ahead(
+    query: Float[np.ndarray, "q d"],
+    reference: Float[np.ndarray, "r d"],
+    bars: Float[np.ndarray, "q b"],
+    excluded: Int[np.ndarray, "q e"],
+    *,
+    block: int = 8192,
+) -> Int[np.ndarray, "q b"]:
+    """How many references, but for the excluded ones of each query, are not below each of its bars."""
+    behind = np.zeros(bars.shape, int)
+    with np.errstate(invalid="ignore", over="ignore"):
         for start in range(0, len(reference), block):
             similarity = query @ reference[start : start + block].T
-            behind += ((similarity < bar[:, None]) & np.isfinite(similarity)).sum(axis=1)
-    return len(reference) - 1 - behind
+            usable = np.isfinite(similarity)  # what is not finite stands before everything
+            row, column = np.nonzero((excluded >= start) & (excluded < start + similarity.shape[1]))
+            here = excluded[row, column] - start
+            for k, bar in enumerate(bars.T):
+                below = (similarity < bar[:, None]) & usable
+                below[row, here] = True
+                behind[:, k] += below.sum(axis=1)
+    return len(reference) - behind
 
 
 @dataclass(frozen=True)
@@ -57,6 +89,8 @@ class Recall:
         queries: how many have a true reference and were counted.
         references: size of the pool that was searched.
         without_reference: queries left out because the pool holds no true reference.
+        positives: true references that a query has in the pool, on average.
+        more: shares by name that the protocol asks for beside recall, as the hit rate of VIGOR.
     """
 
     r1: float
@@ -67,16 +101,23 @@ class Recall:
     references: int
     without_reference: int = 0
     protocol: str = "one true tile, ties count against"
+    positives: float = 1.0
+    more: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def chance(self) -> float:
         """R@1 of a blind guess."""
-        return 1 / self.references
+        return self.positives / self.references
 
     @property
     def one_percent(self) -> int:
         """The k of R@1%."""
         return max(1, self.references // 100)
+
+    def saved(self) -> dict[str, Any]:
+        """All of it for JSON, without what only some protocols have."""
+        rare = {"positives": 1.0, "more": {}}
+        return {name: value for name, value in asdict(self).items() if name not in rare or value != rare[name]}
 
     def __str__(self) -> str:
         parts = [
@@ -86,12 +127,19 @@ class Recall:
         ]
         if self.without_reference:
             parts.insert(2, f"{self.without_reference} queries without a tile left out")
-        scores = {"R@1": self.r1, "R@5": self.r5, "R@10": self.r10, "R@1%": self.r1pct}
+        scores = {"R@1": self.r1, "R@5": self.r5, "R@10": self.r10, "R@1%": self.r1pct, **self.more}
         shares = "  ".join(f"{name} {100 * share:.1f}" for name, share in scores.items())
         return f"{shares}   ({'; '.join(parts)})"
 
 
-def recall(ranks: Int[np.ndarray, " q"], references: int) -> Recall:
+def recall(
+    ranks: Int[np.ndarray, " q"],
+    references: int,
+    *,
+    protocol: str = "one true tile",
+    positives: float = 1.0,
+    more: Mapping[str, float] | None = None,
+) -> Recall:
     """Recall from ranks; queries with rank -1 are left out and counted."""
     known = ranks[ranks >= 0]
     if len(known) == 0:
@@ -111,4 +159,7 @@ def recall(ranks: Int[np.ndarray, " q"], references: int) -> Recall:
         queries=len(known),
         references=references,
         without_reference=len(ranks) - len(known),
+        protocol=f"{protocol}, ties count against",
+        positives=positives,
+        more=more or {},
     )

@@ -1,40 +1,60 @@
-"""Ground truth, and its only reader: evaluation imports this module, nothing that trains may.
+"""Ground truth, and the only door to it: evaluation imports this module, nothing that trains may.
 
-`truth.csv` of a folder data set has the columns `query,reference`: file paths below the views' folders. The
-synthetic world writes `truth/<split>-*.parquet` with `query_id, reference_id`.
+Each data set has a reader of its own, `truth_<data set>.py`; pairs that somebody wrote down are read by
+`truth_written.py`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from typing import Any, cast
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.csv
-import pyarrow.parquet as pq
 from jaxtyping import Int
-from pyarrow import fs
 
 from ucvgl.config import Dataset
-from ucvgl.data.folder import QUERIES, REFERENCES, Split, opaque_id, split_folder, view_folder
-from ucvgl.data.storage import locate
+from ucvgl.data.listing import Split
 from ucvgl.data.synthetic import dataset as synthetic
+from ucvgl.retrieval import truth_cvact, truth_cvusa, truth_university1652, truth_vigor, truth_written
+from ucvgl.retrieval.truth_type import GroundTruth, Rows
 
-GroundTruth = Mapping[str, str]
-"""Id of the true reference, by query id. A query that is absent has none, or none is known."""
+__all__ = ["GroundTruth", "label_precision", "read_truth", "rows_of", "true_rows"]
 
 
 def read_truth(dataset: Dataset, split: Split) -> GroundTruth | None:
-    """The true pairs of a split, or None where nobody wrote them down."""
-    if dataset.name == "synthetic":
-        return _read_parquet(str(synthetic.home(dataset)), split)
-    return _read_csv(dataset.root, split)
+    """What is known to be true about a split, or None where nobody wrote it down."""
+    protocol = cast(Any, dataset.chosen_protocol)  # checked with the settings
+    match dataset.name:
+        case "synthetic":
+            return truth_written.read_parquet(str(synthetic.home(dataset)), split)
+        case "folder":
+            return truth_written.read_csv(dataset.root, split, by_glob=bool(dataset.queries))
+        case "cvusa":
+            return truth_cvusa.read(dataset.root, split)
+        case "cvact":
+            return truth_cvact.read(dataset.root, split, protocol)
+        case "vigor":
+            return truth_vigor.read(dataset.root, split, protocol)
+        case "university1652":
+            return truth_university1652.read(dataset.root, split, protocol)
+
+
+def rows_of(references: Rows, query_ids: np.ndarray, reference_ids: np.ndarray) -> Int[np.ndarray, "q p"]:
+    """The rows in the pool of each query's references, padded with -1."""
+    row_of = {identity: row for row, identity in enumerate(reference_ids.tolist())}
+    found = [
+        [row_of[identity] for identity in references.get(query, ()) if identity in row_of]
+        for query in query_ids.tolist()
+    ]
+    rows = np.full((len(found), max([1, *map(len, found)])), -1)
+    for query, some in enumerate(found):
+        rows[query, : len(some)] = some
+    return rows
 
 
 def true_rows(truth: GroundTruth, query_ids: np.ndarray, reference_ids: np.ndarray) -> Int[np.ndarray, " q"]:
-    """The row of each query's true reference in the pool; -1 where it has none there."""
-    row_of = {identity: row for row, identity in enumerate(reference_ids.tolist())}
-    return np.array([row_of.get(truth.get(identity, ""), -1) for identity in query_ids.tolist()], int)
+    """The row of each query's first true reference in the pool; -1 where it has none there."""
+    return rows_of(truth.positives, query_ids, reference_ids)[:, 0]
 
 
 def label_precision(pairs: pa.Table, truth: GroundTruth) -> float:
@@ -44,42 +64,9 @@ def label_precision(pairs: pa.Table, truth: GroundTruth) -> float:
         pairs: columns `query_id`, `reference_id`, `label` (bool: kept as a pseudo-label).
     """
     columns = (pairs[name].to_pylist() for name in ("query_id", "reference_id", "label"))
-    right = [truth.get(query) == reference for query, reference, label in zip(*columns, strict=True) if label]
+    right = [
+        reference in truth.positives.get(query, ())
+        for query, reference, label in zip(*columns, strict=True)
+        if label
+    ]
     return float(np.mean(right)) if right else float("nan")
-
-
-def _read_parquet(root: str, split: Split) -> GroundTruth | None:
-    filesystem, base = locate(root)
-    found = filesystem.get_file_info(fs.FileSelector(f"{base}/truth", allow_not_found=True))
-    paths = sorted(
-        i.path for i in found if i.base_name.startswith(f"{split}-") and i.base_name.endswith(".parquet")
-    )
-    if not paths:
-        return None
-    table = pa.concat_tables(pq.read_table(path, filesystem=filesystem) for path in paths)
-    return dict(zip(table["query_id"].to_pylist(), table["reference_id"].to_pylist(), strict=True))
-
-
-def _read_csv(root: str, split: Split) -> GroundTruth | None:
-    folder = split_folder(root, split)
-    name = f"{folder}/truth.csv" if folder else "truth.csv"
-    filesystem, base = locate(root)
-    if filesystem.get_file_info(f"{base}/{name}").type != fs.FileType.File:
-        return None
-    with filesystem.open_input_stream(f"{base}/{name}") as file:
-        table = pyarrow.csv.read_csv(file)
-    missing = [column for column in ("query", "reference") if column not in table.column_names]
-    if missing:
-        raise ValueError(
-            f"{root}/{name} lacks the columns {missing}; its first line should be: query,reference"
-        )
-    queries, references = (view_folder(root, folder, names) for names in (QUERIES, REFERENCES))
-    truth = {
-        opaque_id(f"{queries}/{query}"): opaque_id(f"{references}/{reference}")
-        for query, reference in zip(table["query"].to_pylist(), table["reference"].to_pylist(), strict=True)
-    }
-    if len(truth) < len(table):
-        raise ValueError(
-            f"{root}/{name} names {len(table) - len(truth)} queries more than once; give each one tile"
-        )
-    return truth

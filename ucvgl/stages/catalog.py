@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 from typing import Any, get_args
 
@@ -9,23 +10,36 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ucvgl.config import Experiment
-from ucvgl.data import folder as own_images
-from ucvgl.data.folder import Split
+from ucvgl.data import corpora
+from ucvgl.data.listing import Split
 from ucvgl.data.synthetic import dataset as synthetic
 from ucvgl.distributed.worlds import render_worlds
 from ucvgl.types import Catalog
+
+logger = logging.getLogger(__name__)
 
 SPLITS: tuple[Split, ...] = get_args(Split)
 
 
 def catalog(folder: Path, *, experiment: Experiment) -> dict[str, Any]:
-    """List the images of every split into `folder`; the synthetic worlds are rendered first, where they are not yet."""
-    counts = {}
+    """List the images of every split into `folder`; the synthetic worlds are rendered first, where they are not yet.
+
+    Files that the data set lists and that are not there are left out, and told in `missing.parquet`.
+    """
+    counts: dict[str, Any] = {}
+    missing = []
     for split in SPLITS:
         listed = _list(experiment, split)
         for view, table in (("queries", listed.queries), ("references", listed.references)):
             pq.write_table(table, folder / f"{split}_{view}.parquet")
             counts[f"{split}_{view}"] = table.num_rows
+        missing += [{"split": split, "path": path} for path in listed.missing]
+        if listed.missing:
+            first = ", ".join(listed.missing[:3])
+            logger.warning("%s: missing and left out, %d in all: %s", split, len(listed.missing), first)
+    if missing:
+        pq.write_table(pa.Table.from_pylist(missing), folder / "missing.parquet")
+        counts["missing"] = len(missing)
     return counts
 
 
@@ -40,8 +54,8 @@ def read_catalogs(folder: Path) -> dict[str, Catalog]:
 
 def _list(experiment: Experiment, split: Split) -> Catalog:
     dataset = experiment.dataset
-    if dataset.name == "folder":
-        return own_images.read_catalog(dataset.root, split)
+    if dataset.name != "synthetic":
+        return corpora.read_catalog(dataset, split)
     home = synthetic.home(dataset)
     render_worlds(dataset.synthetic, home, experiment.resources)
     return synthetic.catalog(home, split)

@@ -56,7 +56,8 @@ def curriculum(
                 write_labels(found, labelled, index, train, experiment)
             table = pq.read_table(labelled)
             labels = sum(table["label"].to_pylist())
-            log(stage="curriculum", step=index, labels=labels, mutual=sum(table["mutual"].to_pylist()))
+            mutual = sum(table["mutual"].to_pylist())
+            log(stage="curriculum", step=index, labels=labels, mutual=mutual, agreement=mutual / len(table))
             sources = labelled_pairs(table, index, train, fakes, experiment)
             machines.trainer.run(
                 fit_towers,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,21 +15,26 @@ from ucvgl.config import Experiment
 from ucvgl.data.image_store import ImageStore
 from ucvgl.distributed.embed import EmbedJob, Look, read_embeddings
 from ucvgl.distributed.machines import Machines
+from ucvgl.matching.mutual import agreement, matches
 from ucvgl.matching.topk import two_sided_topk
 from ucvgl.model.towers import View
-from ucvgl.retrieval.raw import raw_recall
-from ucvgl.retrieval.recall import Recall, ranks, recall
-from ucvgl.retrieval.truth import GroundTruth, label_precision, read_truth, true_rows
+from ucvgl.retrieval.raw import raw_recall, shrink
+from ucvgl.retrieval.recall import Recall, ranks
+from ucvgl.retrieval.score import Protocol, more_scores, protocol_of, score
+from ucvgl.retrieval.truth import GroundTruth, label_precision, read_truth
 
 SHOWN = 5
 """References kept per query, for the report."""
+RAW_PAIRS, RAW_REFERENCES = 10_000_000, 20_000
+"""Raw pixels are compared for as many queries as make at most so many pairs, and not at all in a larger pool."""
 
 
 def evaluate(
     folder: Path, *, projected: Path, cold: Path, trained: Path, experiment: Experiment, machines: Machines
 ) -> dict[str, Any]:
     """Embed the validation images with every round's encoders; write `rounds.parquet`, `retrievals.parquet`
-    and `recall.json` into `folder`. Without ground truth there are retrievals, but no recall.
+    and `recall.json` into `folder`. Without ground truth there are retrievals, but no recall. What a protocol asks for
+    beside recall, as a hit rate, is computed for the last round.
     """
     queries, references = (projected / "validation" / view for view in ("queries", "references"))
     views: list[tuple[Path, View]] = [(queries, "query"), (references, "reference")]
@@ -41,32 +46,52 @@ def evaluate(
         for store, view in views
     ]
     machines.embedder.embed(jobs)
-    truth = read_truth(experiment.dataset, "validation")
     ids = ImageStore(queries).ids, ImageStore(references).ids
-    rows = np.full(len(ids[0]), -1) if truth is None else true_rows(truth, *ids)
-    scores, order = [], np.empty(0, int)
+    protocol = protocol_of(read_truth(experiment.dataset, "validation"), *ids)
+    scores: list[Recall | None] = []
+    agreements: list[float] = []
+    order = np.empty(0, int)
     for query_job, reference_job in zip(jobs[::2], jobs[1::2], strict=True):
         both = (query_job, reference_job)
         query, reference = (read_embeddings(job.looks[0].store, job.folder).vector for job in both)
-        order = ranks(query, reference, rows)
-        scores.append(recall(order, len(reference)) if (rows >= 0).any() else None)
-    _write_rounds(folder / "rounds.parquet", trained, names, scores, read_truth(experiment.dataset, "train"))
-    best = two_sided_topk(query, reference, k=min(SHOWN, len(reference)))
+        order = ranks(query, reference, protocol.positives)
+        scores.append(score(order, len(reference), protocol) if protocol.answerable else None)
+        best = two_sided_topk(query, reference, k=max(2, min(SHOWN, len(reference))))
+        agreements.append(agreement(matches(best)))
+    last, result = scores[-1], {"recall": None, "raw_pixels": {}}
+    if last:
+        last = scores[-1] = replace(last, more=more_scores(query, reference, protocol))
+        bevs = ImageStore(projected / "validation" / "bev")
+        result = {"recall": last.saved(), "raw_pixels": _raw_pixels(bevs, ImageStore(references), protocol)}
+    train_truth = read_truth(experiment.dataset, "train")
+    _write_rounds(folder / "rounds.parquet", trained, names, scores, agreements, train_truth)
+    shown = best.row_index[:, : min(SHOWN, len(reference))]
     retrievals = {
         "query_row": np.arange(len(query)),
         "rank": order,
-        "true_row": rows,
-        "reference_rows": list(best.row_index),
-        "scores": list(best.row_score),
+        "reference_rows": list(shown),
+        "right": [np.isin(rows, true) for rows, true in zip(shown, protocol.positives, strict=True)],
+        "scores": list(best.row_score[:, : shown.shape[1]]),
     }
     pq.write_table(pa.table(retrievals), folder / "retrievals.parquet")
-    raw = {}
-    if (rows >= 0).any():
-        bevs, tiles = ImageStore(projected / "validation" / "bev"), ImageStore(references)
-        raw = raw_recall(bevs.read(range(len(bevs))), tiles.read(range(len(tiles))), rows)
-    result = {"recall": asdict(scores[-1]) if scores[-1] else None, "raw_pixels": raw}
     (folder / "recall.json").write_text(json.dumps(result, indent=1) + "\n")
-    return {"r1": scores[-1].r1 if scores[-1] else None}
+    return {"r1": last.r1 if last else None, "agreement": agreements[-1]}
+
+
+def _raw_pixels(bevs: ImageStore, tiles: ImageStore, protocol: Protocol) -> dict[str, float]:
+    """What correlation reaches without learning; where there are very many, for the first queries, and so named."""
+    count = min(len(bevs), RAW_PAIRS // len(tiles))
+    positives = protocol.positives[:count]
+    if len(tiles) > RAW_REFERENCES or not (positives >= 0).any():
+        return {}
+    found = raw_recall(_shrunk(bevs, count), _shrunk(tiles, len(tiles)), positives)
+    return found if count == len(bevs) else {f"{name} of {count} queries": r1 for name, r1 in found.items()}
+
+
+def _shrunk(store: ImageStore, count: int) -> np.ndarray:
+    """The first images of a store, a few at a time, as they may be too large together."""
+    starts = range(0, count, 256)
+    return np.concatenate([shrink(store.read(range(start, min(start + 256, count)))) for start in starts])
 
 
 def read_recall(folder: Path) -> tuple[Recall | None, dict[str, float]]:
@@ -76,19 +101,28 @@ def read_recall(folder: Path) -> tuple[Recall | None, dict[str, float]]:
 
 
 def _write_rounds(
-    path: Path, trained: Path, names: list[str], scores: list[Recall | None], truth: GroundTruth | None
+    path: Path,
+    trained: Path,
+    names: list[str],
+    scores: list[Recall | None],
+    agreements: list[float],
+    truth: GroundTruth | None,
 ) -> None:
-    """One row per set of encoders: recall on validation, and the precision of the labels it was trained on."""
+    """One row per set of encoders: agreement and recall on validation, and the precision of its training labels.
+
+    Of these only the agreement knows nothing of the truth.
+    """
     rows = []
-    for name, score in zip(names, scores, strict=True):
+    for name, reached, agreed in zip(names, scores, agreements, strict=True):
         labels = trained / name / "pairs.parquet"
-        known = truth is not None and labels.exists()
+        known = truth is not None and truth.positives and labels.exists()
         rows.append(
             {
                 "name": name,
-                "r1": score.r1 if score else None,
-                "r5": score.r5 if score else None,
-                "r10": score.r10 if score else None,
+                "agreement": agreed,
+                "r1": reached.r1 if reached else None,
+                "r5": reached.r5 if reached else None,
+                "r10": reached.r10 if reached else None,
                 "precision": label_precision(pq.read_table(labels), truth) if known and truth else None,
             }
         )

@@ -15,14 +15,17 @@ from ucvgl.contrast.augment import Draws
 from ucvgl.contrast.fit import augment
 from ucvgl.data.image_store import ImageStore
 from ucvgl.metrics import read_metrics
-from ucvgl.model.towers import View
+from ucvgl.model.attention import attention
+from ucvgl.model.towers import View, load_towers
 from ucvgl.plan import unsupervised
 from ucvgl.presets import synthetic
 from ucvgl.record import DONE, read_record
-from ucvgl.report.page import Report, Retrieval, Round, Translated, write_page
+from ucvgl.report.gallery import lit
+from ucvgl.report.page import Attention, Report, Retrieval, Round, Translated, write_page
 from ucvgl.retrieval.recall import Recall
 from ucvgl.run import RunDir
 from ucvgl.settings import differences
+from ucvgl.stages.card import write_card
 from ucvgl.stages.evaluate import read_recall
 from ucvgl.stages.pairs import fake_store
 
@@ -35,43 +38,48 @@ HITS, MISSES = 4, 4
 def report(
     run: RunDir, experiment: Experiment, projected: Path, translated: Path, trained: Path, scored: Path
 ) -> str:
-    """Write `report.html` into the run folder; the recall, as one line."""
+    """Write `report.html` and `MODEL_CARD.md` into the run folder; the recall, as one line."""
     reached, raw = read_recall(scored)
     scores = pq.read_table(scored / "rounds.parquet").to_pylist()
     rejected = pq.read_table(projected / "rejected.parquet").to_pylist()
-    page = write_page(
-        run.path / "report.html",
-        Report(
-            title=run.path.name,
-            about=f"Unsupervised cross-view geo-localization (UCVGL) on {_what(experiment)}: no labels.",
-            recall=reached,
-            raw_pixels=raw,
-            cold_start_r1=scores[0]["r1"],
-            rounds=_rounds(trained, scores[1:]),
-            translated=_translated(projected, fake_store(projected, translated, experiment)),
-            first_batch=_first_batch(projected, fake_store(projected, translated, experiment), experiment),
-            retrievals=_retrievals(projected / "validation", scored),
-            losses=_losses(run.path),
-            settings={name: (before, now) for name, before, now in differences(synthetic(), experiment)},
-            versions=json.loads((run.path / "environment.json").read_text()),
-            seconds=_seconds(run.path, experiment),
-            rejected=[(bad["uri"], bad["reason"]) for bad in rejected[:20]],
-            rejected_count=len(rejected),
-            images=sum(len(ImageStore(store)) for store in projected.glob("*/[qr]*") if store.is_dir()),
-            command="python jobs/unsupervised.py",
-        ),
+    content = Report(
+        title=run.path.name,
+        about=f"Unsupervised cross-view geo-localization (UCVGL) on {_what(experiment)}: no labels.",
+        recall=reached,
+        raw_pixels=raw,
+        cold_start_r1=scores[0]["r1"],
+        rounds=_rounds(trained, scores[1:]),
+        translated=_translated(projected, fake_store(projected, translated, experiment)),
+        first_batch=_first_batch(projected, fake_store(projected, translated, experiment), experiment),
+        retrievals=_retrievals(projected / "validation", scored),
+        attention=_attention(projected / "validation", trained, scored),
+        losses=_losses(run.path),
+        settings={name: (before, now) for name, before, now in differences(synthetic(), experiment)},
+        versions=json.loads((run.path / "environment.json").read_text()),
+        seconds=_seconds(run.path, experiment),
+        rejected=[(bad["uri"], bad["reason"]) for bad in rejected[:20]],
+        rejected_count=len(rejected),
+        images=sum(len(ImageStore(store)) for store in projected.glob("*/[qr]*") if store.is_dir()),
+        command="python jobs/unsupervised.py",
     )
-    return "\n".join([f"report: {page}", *_verdict(reached, raw, scores[0]["r1"])])
+    page = write_page(run.path / "report.html", content)
+    write_card(run.path, experiment, content)
+    return "\n".join([f"report: {page}", *_verdict(reached, raw, scores)])
 
 
-def _verdict(reached: Recall | None, raw: Mapping[str, float], cold: float | None) -> list[str]:
+def _verdict(reached: Recall | None, raw: Mapping[str, float], scores: list[dict]) -> list[str]:
     """What the result is to be measured by, and the result."""
-    if reached is None or cold is None:
-        return ["no ground truth, so no recall; the retrievals are in the report"]
-    best = max(raw, key=lambda name: raw[name])
+    agreed = f"without truth: {100 * scores[-1]['agreement']:.1f} % of the panoramas and their best tiles agree"
+    agreed += f" (cold start: {100 * scores[0]['agreement']:.1f} %)"
+    if reached is None:
+        return [f"no ground truth, so no recall; the retrievals are in the report; {agreed}"]
+    best = max(raw, key=lambda name: raw[name]) if raw else ""
     return [
-        f"raw pixels, without learning: R@1 {100 * raw[best]:.1f} ({best.replace('_', ', ')})",
-        f"cold start: R@1 {100 * cold:.1f}",
+        f"raw pixels, without learning: R@1 {100 * raw[best]:.1f} ({best.replace('_', ', ')})"
+        if raw
+        else "raw pixels, without learning: not compared in so large a pool",
+        agreed,
+        f"cold start: R@1 {100 * scores[0]['r1']:.1f}",
         str(reached),
     ]
 
@@ -121,11 +129,8 @@ def _first_batch(projected: Path, fakes: Path, experiment: Experiment) -> list[t
 def _retrievals(validation: Path, scored: Path) -> list[Retrieval]:
     """The first hits and misses of the validation queries, in the order of their opaque ids."""
     panoramas, bevs, tiles = (ImageStore(validation / name) for name in ("queries", "bev", "references"))
-    table = pq.read_table(scored / "retrievals.parquet").to_pylist()
-    hits = [row for row in table if row["rank"] == 0][:HITS]
-    misses = [row for row in table if row["rank"] != 0][:MISSES]
     shown = []
-    for row in hits + misses:
+    for row in _hits_and_misses(scored):
         query, best = row["query_row"], row["reference_rows"]
         shown.append(
             Retrieval(
@@ -135,10 +140,31 @@ def _retrievals(validation: Path, scored: Path) -> list[Retrieval]:
                 tiles=list(tiles.read(best)),
                 similarities=row["scores"],
                 rank=row["rank"],
-                right=best.index(row["true_row"]) if row["true_row"] in best else None,
+                right=row["right"],
             )
         )
     return shown
+
+
+def _hits_and_misses(scored: Path) -> list[dict]:
+    table = pq.read_table(scored / "retrievals.parquet").to_pylist()
+    hits = [row for row in table if row["rank"] == 0][:HITS]
+    return hits + [row for row in table if row["rank"] != 0][:MISSES]
+
+
+def _attention(validation: Path, trained: Path, scored: Path) -> list[Attention]:
+    """The first hits and misses again, each with its best tile, as the last encoders look at them."""
+    panoramas, tiles = (ImageStore(validation / name) for name in ("queries", "references"))
+    shown = _hits_and_misses(scored)
+    towers = load_towers(trained / "model.pt")
+    pairs = panoramas.read([row["query_row"] for row in shown]), tiles.read([row["reference_rows"][0] for row in shown])
+    heats = attention(towers, pairs[0], "query"), attention(towers, pairs[1], "reference")
+    if heats[0] is None or heats[1] is None:
+        return []
+    return [
+        Attention(panorama, lit(panorama, heat), tile, lit(tile, tile_heat))
+        for panorama, heat, tile, tile_heat in zip(pairs[0], heats[0], pairs[1], heats[1], strict=True)
+    ]
 
 
 def _losses(run: Path) -> Mapping[str, tuple[list[float], list[float]]]:

@@ -1,0 +1,216 @@
+"""Listing and projecting a pile of panoramas through Ray Data: what it costs beside one process, and what it loses.
+
+python benchmarks/ingest.py --count 2000                    from a folder
+python benchmarks/ingest.py --count 2000 --store s3         from an S3 server on this machine
+python benchmarks/ingest.py --count 20000 --only pipeline   peak memory at ten times the images
+
+One image in a thousand is broken, in eight ways; the run fails unless every good image arrives exactly once and every
+broken one is listed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+
+import cv2
+import psutil
+import pyarrow as pa
+from ingest_images import broken_images, good_images
+from object_store import moto_server
+
+from ucvgl.config import Dataset, Experiment, Projection, Resources
+from ucvgl.data.folder import read_catalog
+from ucvgl.data.image_store import ImageStore
+from ucvgl.types import Catalog
+
+BROKEN_EVERY = 1000
+PUT_AT_ONCE = 16
+
+
+def names(count: int) -> Iterator[tuple[str, bytes, bool]]:
+    """Path, content and whether it is good; a thousand images per subfolder."""
+    good, broken = good_images(), broken_images()
+    for number in range(count):
+        is_good = number % BROKEN_EVERY != BROKEN_EVERY // 2
+        content = good[number % len(good)] if is_good else broken[number // BROKEN_EVERY % len(broken)]
+        yield f"panorama/{number // 1000:04d}/{number:08d}.jpg", content, is_good
+
+
+@contextmanager
+def filled_folder(count: int) -> Iterator[str]:
+    """A folder of so many images; equal ones share their bytes on disk."""
+    with tempfile.TemporaryDirectory(prefix="ingest") as root:
+        kept: dict[int, Path] = {}
+        for name, content, _ in names(count):
+            path = Path(root) / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            if id(content) not in kept:
+                kept[id(content)] = path
+                path.write_bytes(content)
+            else:
+                os.link(kept[id(content)], path)
+        (Path(root) / "satellite").mkdir()
+        (Path(root) / "satellite" / "tile.jpg").write_bytes(good_images()[0])
+        yield root
+
+
+@contextmanager
+def filled_bucket(count: int) -> Iterator[str]:
+    """A bucket of so many images on a server of its own."""
+    with moto_server() as store:
+        os.environ.update(store.environment)
+        client = store.client()
+        client.create_bucket(Bucket="ingest")
+        put = [(name, content) for name, content, _ in names(count)] + [("satellite/tile.jpg", good_images()[0])]
+        with ThreadPoolExecutor(PUT_AT_ONCE) as pool:
+            list(pool.map(lambda item: client.put_object(Bucket="ingest", Key=item[0], Body=item[1]), put))
+        yield "s3://ingest"
+
+
+class Peak:
+    """Highest sum of the memory of this process and all that it started; shared pages are counted in each."""
+
+    def __init__(self, every_s: float = 0.5) -> None:
+        self.bytes = 0
+        self._every_s, self._over = every_s, threading.Event()
+        self._thread = threading.Thread(target=self._watch, daemon=True)
+
+    def __enter__(self) -> Peak:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+        self._thread.join()
+
+    def _watch(self) -> None:
+        while not self._over.wait(self._every_s):
+            self.bytes = max(self.bytes, sum(map(unshared, family())))
+
+
+def family() -> list[psutil.Process]:
+    """This process and what it started, the S3 server apart."""
+    processes = [psutil.Process(), *psutil.Process().children(recursive=True)]
+    return [process for process in processes if process.is_running() and "moto.server" not in command(process)]
+
+
+def command(process: psutil.Process) -> list[str]:
+    try:
+        return process.cmdline()
+    except psutil.Error:
+        return []
+
+
+def unshared(process: psutil.Process) -> int:
+    try:
+        return process.memory_info().rss - process.memory_info().shared
+    except psutil.Error:
+        return 0
+
+
+def in_process(catalog: Catalog, experiment: Experiment, folder: Path) -> float:
+    """Images per second of one process that does the same work without Ray, one shard after another."""
+    from ucvgl.distributed.images import Project, write_projected
+
+    project, size, done, start = Project(experiment), experiment.resources.images_per_shard, 0, 0.0
+    for shard, row in enumerate(range(0, catalog.queries.num_rows, size)):
+        part = catalog.queries.slice(row, size).to_pydict()
+        made = project({"split": "train", "view": "queries", "shard": shard, "id": part["id"], "uri": part["uri"]})
+        write_projected(made, folder=str(folder), experiment=experiment)
+        if shard:  # the first warms up
+            done += len(part["id"])
+        else:
+            start = time.perf_counter()
+    return done / (time.perf_counter() - start)
+
+
+def pipeline(catalog: Catalog, experiment: Experiment, folder: Path) -> tuple[float, float, pa.Table]:
+    """Images per second once it flows, images per second from the start, the rejected images.
+
+    It flows when two fifths are done: before that, shards pile up while the processes that write them start.
+    """
+    from ucvgl.distributed import images
+
+    arrivals: list[tuple[float, int]] = []
+
+    class Arrivals(images.Progress):
+        def advance(self, amount: int) -> None:
+            arrivals.append((time.perf_counter(), amount))
+            super().advance(amount)
+
+    images.Progress = Arrivals  # type: ignore[misc]
+    start = time.perf_counter()
+    rejected = images.project_images({"train": catalog}, folder, experiment=experiment)
+    first, total = 2 * len(arrivals) // 5, sum(amount for _, amount in arrivals)
+    flowing = sum(amount for _, amount in arrivals[first + 1 :]) / (arrivals[-1][0] - arrivals[first][0])
+    return flowing, total / (arrivals[-1][0] - start), rejected
+
+
+def check(catalog: Catalog, rejected: pa.Table, folder: Path, count: int) -> dict[str, int]:
+    """Refuse a result in which an image is missing, repeated, or wrongly rejected."""
+    bad_names = {name for name, _, is_good in names(count) if not is_good}
+    listed = catalog.queries.to_pydict()
+    named = zip(listed["id"], listed["uri"], strict=True)
+    bad = {key for key, uri in named if uri[uri.rindex("panorama/") :] in bad_names}
+    stored = ImageStore(folder / "train" / "queries").ids.tolist()
+    assert len(stored) == len(set(stored)), "an image was stored twice"
+    assert set(stored) == set(catalog.queries["id"].to_pylist()) - bad, "an image is missing, or should not be there"
+    assert sorted(rejected["id"].to_pylist()) == sorted(bad), "the rejected images are not the broken ones"
+    return {"stored": len(stored), "rejected": len(bad)}
+
+
+def timed(call: Callable[[], Catalog]) -> tuple[Catalog, float]:
+    start = time.perf_counter()
+    return call(), time.perf_counter() - start
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--count", type=int, default=2000)
+    parser.add_argument("--store", choices=("folder", "s3"), default="folder")
+    parser.add_argument("--only", choices=("in_process", "pipeline"))
+    parser.add_argument("--workers", type=int, default=len(os.sched_getaffinity(0)), help="actors, one core each")
+    parser.add_argument("--images-per-shard", type=int, default=128)
+    parser.add_argument("--out", type=Path, default=Path("benchmarks/results/ingest.jsonl"))
+    options = parser.parse_args()
+    cv2.setNumThreads(1)
+    resources = Resources(image_workers=options.workers, images_per_shard=options.images_per_shard, train_cpus=1)
+    experiment = Experiment(
+        dataset=Dataset(name="folder", panorama_height=224, panorama_width=448, tile_size=224),
+        projection=Projection(fov_deg=170.0),
+        resources=resources,
+    )
+    line: dict = {"store": options.store, "images": options.count, "workers": options.workers}
+    fill = filled_bucket if options.store == "s3" else filled_folder
+    with fill(options.count) as root, tempfile.TemporaryDirectory(prefix="ingest") as out:
+        catalog, line["listing_s"] = timed(lambda: read_catalog(root, "train"))
+        if options.only != "pipeline":
+            line["in_process_images_per_s"] = in_process(catalog, experiment, Path(out) / "alone")
+        if options.only != "in_process":
+            from ucvgl.distributed.cluster import connect
+
+            connect(resources)
+            with Peak() as peak:
+                steady, overall, rejected = pipeline(catalog, experiment, Path(out) / "ray")
+            line |= {"pipeline_images_per_s": steady, "with_start_images_per_s": overall, "peak_mb": peak.bytes / 1e6}
+            line |= check(catalog, rejected, Path(out) / "ray", options.count)
+        if not options.only:
+            line["efficiency"] = steady / (options.workers * line["in_process_images_per_s"])
+    line = {name: round(value, 3) if isinstance(value, float) else value for name, value in line.items()}
+    print(json.dumps(line))
+    options.out.parent.mkdir(parents=True, exist_ok=True)
+    with options.out.open("a") as file:
+        file.write(json.dumps(line) + "\n")
+
+
+if __name__ == "__main__":
+    main()

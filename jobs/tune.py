@@ -1,0 +1,15 @@
+"""Find settings without labels: trials over a space, judged by how far both views agree.
+
+python jobs/tune.py tune_spaces/threshold.yaml [PRESET] --run runs/sweep
+python jobs/tune.py --help
+"""
+
+import sys
+
+from ucvgl.distributed.cluster import connect
+from ucvgl.distributed.sweep import run_trials
+from ucvgl.pipeline import unsupervised
+from ucvgl.sweep import job
+
+if __name__ == "__main__":
+    sys.exit(job.main(sys.argv[1:], unsupervised, run_trials=run_trials, connect=connect))

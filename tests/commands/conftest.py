@@ -1,0 +1,6 @@
+"""Where tests find `areas`."""
+
+import sys
+from pathlib import Path
+
+sys.path.append(str(Path(__file__).parents[1] / "localize"))

@@ -1,0 +1,55 @@
+import json
+
+import pytest
+from areas import make_index, pictures
+
+from ucvgl import cli
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("localize")
+    make_index(folder / "area")
+    pictures(folder / "photos", 3, (32, 128), seed=3)
+    return folder
+
+
+def lines(home, capsys, *words):
+    code = cli.main(["localize", *words, "--index", str(home / "area")])
+    return code, capsys.readouterr()
+
+
+def test_photos_and_folders_are_answered_in_every_format(home, capsys):
+    photo, folder = str(home / "photos" / "000.png"), str(home / "photos")
+    code, printed = lines(home, capsys, photo)
+    assert code == 0 and printed.out.startswith(f"{photo}   confidence ") and len(printed.out.splitlines()) == 6
+    code, printed = lines(home, capsys, folder, "--format", "jsonl", "--k", "2")
+    answers = [json.loads(line) for line in printed.out.splitlines()]
+    assert code == 0 and [answer["query"] for answer in answers] == [f"{folder}/{row:03d}.png" for row in range(3)]
+    assert all(len(answer["tiles"]) == 2 for answer in answers)
+    code, printed = lines(home, capsys, folder, "--format", "geojson", "--k", "1")
+    assert len(json.loads(printed.out)["features"]) == 3
+
+
+def test_a_bad_photo_costs_only_itself(home, capsys, tmp_path):
+    (tmp_path / "a.jpg").write_bytes(b"hello")
+    good = str(home / "photos" / "001.png")
+    code, printed = lines(home, capsys, str(tmp_path / "a.jpg"), good, str(tmp_path / "absent.jpg"), "--k", "1")
+    assert code == 1 and printed.out.startswith(good) and len(printed.out.splitlines()) == 2
+    first, second = printed.err.splitlines()
+    assert first.startswith(f"ucvgl localize: {tmp_path}/a.jpg: not an image") and "absent.jpg" in second
+
+
+def test_a_picture_of_each_answer_is_drawn_on_request(home, capsys, tmp_path):
+    code, printed = lines(home, capsys, str(home / "photos" / "002.png"), "--picture", str(tmp_path / "drawn"))
+    assert code == 0
+    assert [path.name for path in (tmp_path / "drawn").iterdir()] == ["0001-002.png"]
+    assert "picture: " in printed.err
+
+
+def test_mistakes_are_told(home, capsys):
+    assert lines(home, capsys)[0] == 2
+    code, printed = lines(home, capsys, "x.jpg", "--k", "0")
+    assert code == 2 and printed.err == "ucvgl localize: --k 0: ask for at least one tile\n"
+    assert cli.main(["localize", "x.jpg", "--index", str(home)]) == 2
+    assert "is neither a run" in capsys.readouterr().err

@@ -1,0 +1,40 @@
+import json
+
+from ucvgl.localize.answers import ROWS, Answer, Candidate, geojson, json_lines, rows, table
+
+FIRST = Candidate(3, "a", "/tiles/a.png", 0.61234567, 41.5, -2.25)
+SECOND = Candidate(0, "b", "s3://tiles/\N{SNOWMAN}.png", 0.5, None, None)
+ANSWERS = [Answer("p.jpg", 0.87654321, (FIRST, SECOND)), Answer("q.jpg", None, (SECOND,))]
+
+
+def test_the_table_has_a_line_per_photo_and_per_tile():
+    assert table(ANSWERS).splitlines() == [
+        "p.jpg   confidence 0.88",
+        "   1   0.612    41.500000   -2.250000  /tiles/a.png",
+        "   2   0.500  s3://tiles/\N{SNOWMAN}.png",
+        "q.jpg",
+        "   1   0.500  s3://tiles/\N{SNOWMAN}.png",
+    ]
+
+
+def test_a_json_line_per_photo():
+    first, second = map(json.loads, json_lines(ANSWERS).splitlines())
+    assert (first["query"], first["confidence"], second["confidence"]) == ("p.jpg", 0.8765, None)
+    assert first["tiles"][0] == {"id": "a", "uri": "/tiles/a.png", "similarity": 0.6123, "lat": 41.5, "lon": -2.25}
+    assert [tile["id"] for tile in first["tiles"]] == ["a", "b"]
+
+
+def test_geojson_puts_the_longitude_first_and_null_where_there_is_no_place():
+    found = json.loads(geojson(ANSWERS))
+    assert found["type"] == "FeatureCollection" and len(found["features"]) == 3
+    first, second, _ = found["features"]
+    assert first["geometry"] == {"type": "Point", "coordinates": [-2.25, 41.5]}
+    assert second["geometry"] is None
+    assert first["properties"] == {
+        "query": "p.jpg", "confidence": 0.8765, "rank": 1, "id": "a", "uri": "/tiles/a.png", "similarity": 0.6123,
+    }
+
+
+def test_rows_have_the_columns_of_the_parquet_files():
+    assert [list(row) for row in rows(ANSWERS)] == [ROWS.names] * 3
+    assert [(row["query"], row["rank"]) for row in rows(ANSWERS)] == [("p.jpg", 1), ("p.jpg", 2), ("q.jpg", 1)]

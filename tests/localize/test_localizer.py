@@ -1,0 +1,99 @@
+"""One object answers photos, given as paths, bytes or pixels."""
+
+import numpy as np
+import pytest
+from areas import CALIBRATION, QUERY, TILE, make_index, make_run, pictures, pixels_of
+
+import ucvgl
+from ucvgl.data.decode import BadImage, resize
+from ucvgl.localize.localizer import Localizer, load
+from ucvgl.model.towers import embed
+
+
+@pytest.fixture(scope="module")
+def localizer(tmp_path_factory) -> Localizer:
+    return make_index(tmp_path_factory.mktemp("areas") / "area")
+
+
+@pytest.fixture(scope="module")
+def photos(tmp_path_factory):
+    return pictures(tmp_path_factory.mktemp("photos"), 3, (32, 128), seed=5)
+
+
+def test_paths_bytes_and_pixels_are_one_photo(localizer, photos):
+    path = photos[0]
+    forms = [path, str(path), path.read_bytes(), pixels_of(path)]
+    vectors = localizer.embed_queries(forms)
+    assert vectors.shape == (4, localizer.encoders.dimension)
+    np.testing.assert_allclose(vectors, np.tile(vectors[0], (4, 1)), atol=1e-2)
+    answers = localizer.localize(forms)
+    assert len({answer.candidates[0].id for answer in answers}) == 1
+    assert [answer.query for answer in answers] == [str(path), str(path), "photo 3", "photo 4"]
+
+
+def test_images_reach_the_encoders_as_in_the_pipeline(localizer, photos):
+    """The pipeline decodes, shrinks by `resize`, and calls `embed` (ucvgl/distributed)."""
+    towers, tiles = localizer.encoders.towers, [tile for tile in localizer.index.tiles["uri"].to_pylist()]
+    shrunk = np.stack([resize(pixels_of(path), *QUERY) for path in photos])
+    np.testing.assert_array_equal(localizer.embed_queries(photos), embed(towers, shrunk, "query"))
+    shrunk = np.stack([resize(pixels_of(path), *TILE) for path in tiles])
+    np.testing.assert_array_equal(localizer.embed_references(tiles), embed(towers, shrunk, "reference"))
+
+
+def test_the_answer_is_the_sort_of_all_similarities(localizer, photos):
+    answers = localizer.localize(photos, k=4)
+    tiles = localizer.index.tiles
+    products = localizer.embed_queries(photos) @ localizer.embed_references(tiles["uri"].to_pylist()).T
+    for answer, product in zip(answers, products, strict=True):
+        order = np.argsort(-product)[:4]
+        assert [tile.row for tile in answer.candidates] == order.tolist()
+        assert [tile.id for tile in answer.candidates] == [f"id{row}" for row in order]
+        np.testing.assert_allclose([tile.similarity for tile in answer.candidates], product[order], atol=1e-5)
+        assert [(tile.lat, tile.lon) for tile in answer.candidates] == [
+            (pytest.approx(41 + 1e-3 * row), pytest.approx(2 - 2e-3 * row)) for row in order
+        ]
+        margin = product[order[0]] - product[order[1]]
+        assert answer.confidence == pytest.approx(CALIBRATION.confidence(np.array([margin]))[0], abs=1e-4)
+
+
+def test_one_tile_is_asked_for_and_the_margin_is_still_known(localizer, photos):
+    (one,), (five,) = localizer.localize(photos[0], k=1), localizer.localize(photos[0], k=5)
+    assert len(one.candidates) == 1 and one.confidence == five.confidence
+    with pytest.raises(ValueError, match="k is 0; ask for at least one tile"):
+        localizer.localize(photos[0], k=0)
+
+
+def test_without_coordinates_or_calibration_there_are_none_to_tell(tmp_path, photos):
+    (answer,) = make_index(tmp_path / "bare", located=False, calibrated=False).localize(photos[0])
+    assert answer.confidence is None
+    assert {(tile.lat, tile.lon) for tile in answer.candidates} == {(None, None)}
+
+
+def test_no_photo_is_no_answer(localizer):
+    assert localizer.localize([]) == []
+    assert localizer.embed_queries([]).shape == (0, localizer.encoders.dimension)
+
+
+def test_a_run_embeds_but_has_nothing_to_search(tmp_path, photos):
+    run = ucvgl.load(make_run(tmp_path / "run"))
+    assert run.embed_queries(photos[:1]).shape == (1, run.encoders.dimension)
+    with pytest.raises(ValueError, match="a run has no tiles to search; make an index with `ucvgl index RUN TILES"):
+        run.localize(photos[0])
+
+
+def test_what_is_no_image_is_refused_by_its_name(localizer, tmp_path):
+    (tmp_path / "a.jpg").write_bytes(b"hello")
+    with pytest.raises(BadImage, match="a.jpg: not an image"):
+        localizer.localize(tmp_path / "a.jpg")
+    with pytest.raises(OSError, match="absent.jpg"):
+        localizer.localize(tmp_path / "absent.jpg")
+    with pytest.raises(ValueError, match=r"pixels must be RGB, uint8 \[height, width, 3\], not float64 \[4, 4\]"):
+        localizer.localize(np.zeros((4, 4)))
+
+
+def test_what_is_neither_run_nor_index_is_refused(tmp_path):
+    with pytest.raises(ValueError, match="neither a run .* nor an index"):
+        load(tmp_path)
+    (tmp_path / "config.yaml").write_text("seed: 3")
+    with pytest.raises(ValueError, match="has no trained encoders yet; the command that began this run goes on"):
+        load(tmp_path)

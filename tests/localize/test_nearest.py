@@ -1,0 +1,70 @@
+import numpy as np
+import pytest
+
+from ucvgl.localize import nearest
+
+
+def unit(count, dimension=32, seed=0):
+    vectors = np.random.default_rng(seed).standard_normal((count, dimension)).astype(np.float32)
+    return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+
+
+def built(kind, vectors, batch=1000):
+    def batches():
+        return (vectors[start : start + batch] for start in range(0, len(vectors), batch))
+
+    return nearest.build(kind, batches, count=len(vectors), dimension=vectors.shape[1])
+
+
+def test_exact_search_is_a_sort_of_all_products():
+    tiles, queries = unit(500), unit(7, seed=1)
+    score, row = nearest.search(built("flat", tiles, batch=123), queries, 5)
+    products = queries @ tiles.T
+    expected = np.argsort(-products, axis=1)[:, :5]
+    assert row.tolist() == expected.tolist()
+    np.testing.assert_allclose(score, np.take_along_axis(products, expected, 1), atol=1e-6)
+
+
+def test_approximate_kinds_find_most_of_the_best():
+    tiles = unit(10_000)
+    queries = 0.8 * tiles[:200] + 0.6 * unit(200, seed=1)
+    for kind, least in (("hnsw", 0.95), ("ivfpq", 0.7)):
+        _, row = nearest.search(built(kind, tiles), queries, 1)
+        assert (row[:, 0] == np.arange(200)).mean() > least, kind
+
+
+def test_an_index_survives_bytes():
+    tiles = unit(50)
+    again = nearest.from_bytes(nearest.to_bytes(built("flat", tiles)), "x")
+    assert nearest.search(again, tiles, 1)[1][:, 0].tolist() == list(range(50))
+
+
+def test_fewer_tiles_than_asked_for_are_filled_with_nothing():
+    score, row = nearest.search(built("flat", unit(2)), unit(1, seed=1), 4)
+    assert row[0, 2:].tolist() == [-1, -1] and np.isneginf(score[0, 2:]).all()
+
+
+@pytest.mark.parametrize(
+    ("count", "memory", "kind"),
+    [
+        (1_000, 4e9, "flat"),
+        (1_000_000, 4e9, "flat"),
+        (1_000_000, 1e9, "ivfpq"),
+        (3_000_000, 2e10, "hnsw"),
+        (10_000_000, 2e10, "ivfpq"),
+        (5_000, 1e3, "flat"),  # too few to learn a compression from
+    ],
+)
+def test_the_kind_follows_from_size_and_memory(count, memory, kind):
+    assert nearest.choose(count, 512, memory_bytes=memory) == kind
+
+
+def test_too_few_tiles_for_compression_are_refused():
+    with pytest.raises(ValueError, match="is learned from at least 10000 tiles, there are 100; use flat"):
+        built("ivfpq", unit(100))
+
+
+@pytest.mark.parametrize("content", [b"", b"IxF", b"\0" * 100, b"not an index at all" * 10])
+def test_bytes_that_are_no_index_are_refused(content):
+    with pytest.raises(ValueError, match="area/vectors.faiss is no faiss index that can be read"):
+        nearest.from_bytes(content, "area/vectors.faiss")

@@ -1,0 +1,47 @@
+import json
+
+import numpy as np
+import pytest
+import torch
+
+from ucvgl.config import Model
+from ucvgl.model import export
+from ucvgl.model.export import export_towers
+from ucvgl.model.towers import TwoTowers
+
+IMAGES = torch.rand(5, 3, 16, 64, generator=torch.Generator().manual_seed(1))
+
+
+@pytest.fixture(scope="module")
+def towers():
+    torch.manual_seed(0)
+    return TwoTowers(Model(channels=16, safa_heads=2), (16, 64), (16, 16))
+
+
+def test_torch_files_give_the_same_descriptors_for_any_batch(towers, tmp_path):
+    differences = export_towers(towers, tmp_path, "torch")
+    assert set(differences) == {"query", "reference"} and max(differences.values()) < 1e-5
+    again = torch.export.load(tmp_path / "query.pt2").module()
+    with torch.inference_mode():
+        torch.testing.assert_close(again(IMAGES), towers.query_encoder(IMAGES), atol=1e-5, rtol=0)
+    about = json.loads((tmp_path / "preprocessing.json").read_text())
+    assert about["size"] == {"query": [16, 64], "reference": [16, 16]} and about["colour"] == "RGB"
+
+
+def test_onnx_files_give_the_same_descriptors_for_any_batch(towers, tmp_path):
+    for package in ("onnx", "onnxscript", "onnxruntime"):
+        pytest.importorskip(package, reason="the extra `onnx` is not installed")
+    import onnxruntime
+
+    assert max(export_towers(towers, tmp_path, "onnx").values()) < 1e-5
+    session = onnxruntime.InferenceSession(tmp_path / "query.onnx")
+    (found,) = session.run(None, {"images": IMAGES.numpy()})
+    with torch.inference_mode():
+        np.testing.assert_allclose(found, towers.query_encoder(IMAGES).numpy(), atol=1e-5)
+
+
+def test_an_export_that_differs_is_not_kept(towers, tmp_path, monkeypatch):
+    monkeypatch.setattr(export, "_run_torch", lambda path: lambda images: towers.query_encoder(images) + 1e-3)
+    with pytest.raises(ValueError, match="the exported query encoder differs from the original by 0.001, more than"):
+        export_towers(towers, tmp_path, "torch")
+    assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,135 @@
+"""Tiles to an index and photos to Parquet, on Ray."""
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+sys.path.append(str(Path(__file__).parents[1] / "localize"))
+
+from areas import EXPERIMENT, QUERY, make_run, pictures
+
+from ucvgl.config import Resources
+from ucvgl.data.tiles import list_tiles
+from ucvgl.distributed.listed import localize_listed, read_bad
+from ucvgl.localize.answers import rows
+from ucvgl.localize.localizer import load
+from ucvgl.localize.trained import TrainedRun
+from ucvgl.stages.index import index
+
+RESOURCES = Resources(model_workers=1, images_per_shard=16)
+
+
+def made(where, run, tiles, **options):
+    return index(str(where), list_tiles(str(tiles)), run=TrainedRun(run), resources=RESOURCES, **options)
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("index")
+    make_run(folder / "run", queries=60, tiles=40)
+    pictures(folder / "tiles", 40, (32, 32), seed=1)
+    (folder / "tiles" / "references.csv").write_text("file,lat,lon\n000.png,41.5,-2\n")
+    pictures(folder / "photos", 20, (32, 128), seed=2)
+    return folder
+
+
+def test_an_index_answers_as_the_encoders_alone_would(cluster, home):
+    manifest, bad = made(home / "area", home / "run", home / "tiles")
+    assert (manifest.tiles, manifest.kind, bad) == (40, "flat", [])
+    assert manifest.calibration is not None and manifest.calibration.queries == 60
+    assert manifest.calibration.pool == 40 + 40  # the index is another area: its own tiles are the decoys
+    assert sorted(path.name for path in (home / "area").iterdir()) == [
+        "manifest.json", "model.pt", "tiles.parquet", "vectors.faiss",
+    ]  # fmt: skip
+    localizer = load(home / "area")
+    assert localizer.index is not None
+    uris = localizer.index.tiles["uri"].to_pylist()
+    np.testing.assert_allclose(localizer.index.vectors(), localizer.embed_references(uris), atol=1e-2)
+    assert np.isfinite(localizer.index.places).all(axis=1).sum() == 1
+
+    photos = sorted(map(str, (home / "photos").glob("*.png")))
+    (home / "photos" / "bad.jpg").write_bytes(b"no image")
+    listed = pa.table({"id": [*photos, "bad"], "uri": [*photos, str(home / "photos" / "bad.jpg")]})
+    where = str(home / "answers")
+    parts = localize_listed(listed, where, index=str(home / "area"), k=3, size=QUERY, resources=RESOURCES)
+    found = pq.read_table(parts[0]).to_pylist() + pq.read_table(parts[1]).to_pylist()
+    expected = rows(localizer.localize(photos, k=3))
+    assert [(row["query"], row["rank"]) for row in found] == [(row["query"], row["rank"]) for row in expected]
+    np.testing.assert_allclose(
+        [row["similarity"] for row in found], [row["similarity"] for row in expected], atol=2e-2
+    )
+    assert [uri for uri, _ in read_bad(parts)] == [str(home / "photos" / "bad.jpg")]
+
+    with pytest.raises(ValueError, match="is an index already; choose another folder with --out, or delete it"):
+        made(home / "area", home / "run", home / "tiles")
+
+
+def test_what_was_broken_off_goes_on_but_not_with_other_tiles(cluster, home, monkeypatch):
+    def stop(*_, **__):
+        raise KeyboardInterrupt
+
+    where = home / "broken"
+    with monkeypatch.context() as patch:
+        patch.setattr("ucvgl.stages.index.write_index", stop)
+        with pytest.raises(KeyboardInterrupt):
+            made(where, home / "run", home / "tiles")
+    assert not (where / "manifest.json").exists()
+    with pytest.raises(ValueError, match="is no index|neither a run"):
+        load(where)
+    parts = sorted((where / "parts").iterdir())
+    before = [part.stat().st_mtime_ns for part in parts]
+    assert len(parts) == 3
+    pictures(home / "others", 3, (32, 32), seed=9)
+    with pytest.raises(ValueError, match="was begun with other tiles; choose another folder with --out, or delete it"):
+        made(where, home / "run", home / "others")
+    parts[1].unlink()
+    kept = [before[0], before[2]]
+    seen = []
+    with monkeypatch.context() as patch:
+        written = "ucvgl.stages.index.read_bad"
+        patch.setattr(written, lambda some: seen.extend(Path(part).stat().st_mtime_ns for part in some) or [])
+        made(where, home / "run", home / "tiles")
+    assert [seen[0], seen[2]] == kept and seen[1] > max(before)
+    assert load(where).index is not None
+
+
+def test_too_many_bad_tiles_stop_it_and_few_are_left_out(cluster, home, tmp_path, monkeypatch):
+    pictures(tmp_path / "tiles", 12, (32, 32), seed=1)
+    (tmp_path / "tiles" / "000.png").write_bytes(b"no image")
+    with pytest.raises(ValueError, match=r"1 of 12 tiles cannot be used, more than dataset.max_bad_share 0.01 allows"):
+        made(tmp_path / "area", home / "run", tmp_path / "tiles")
+    config = home / "run" / "config.yaml"
+    text = config.read_text()
+    config.write_text(text.replace("max_bad_share: 0.01", "max_bad_share: 0.1"))
+    try:
+        manifest, bad = made(tmp_path / "area", home / "run", tmp_path / "tiles")
+    finally:
+        config.write_text(text)
+    assert manifest.tiles == 11 and [uri for uri, _ in bad] == [str(tmp_path / "tiles" / "000.png")]
+    assert EXPERIMENT.dataset.max_bad_share == 0.01
+
+
+def test_tiles_of_the_runs_own_area_are_told_from_training_tiles(cluster, home, tmp_path):
+    """Where the index holds the validation tiles themselves, these cannot be decoys."""
+    import cv2
+
+    from ucvgl.data.image_store import ImageStore
+
+    store = ImageStore(home / "run" / "2_project" / "validation" / "references")
+    (tmp_path / "own").mkdir()
+    for row, image in enumerate(store.read(range(40))):
+        cv2.imwrite(str(tmp_path / "own" / f"{row:03d}.png"), image[..., ::-1])
+    manifest, _ = made(tmp_path / "area", home / "run", tmp_path / "own")
+    assert manifest.calibration is not None
+    own = manifest.calibration
+    assert own.own_per_decoy == 1.0 and own.pool == 80
+
+
+def test_without_held_out_queries_there_is_no_confidence_and_it_is_said(cluster, home, tmp_path):
+    manifest, _ = made(tmp_path / "area", make_run(tmp_path / "run"), home / "tiles")
+    assert manifest.calibration is None
+    assert manifest.uncalibrated == "the run has no evaluated validation images that it was not trained on"

@@ -1,0 +1,45 @@
+from dataclasses import replace
+
+from ucvgl.report.card import Card, markdown
+from ucvgl.retrieval.recall import Recall
+
+RECALL = Recall(r1=0.412, r5=0.6, r10=0.7, r1pct=0.55, queries=480, references=500, without_reference=20)
+CARD = Card(
+    name="mine",
+    data="Seven villages",
+    counts={"train_queries": 4000},
+    model={"backbone": "strided"},
+    recall=RECALL,
+    raw_pixels={"edges_search": 0.068, "colour": 0.04},
+    cold_start_r1=0.046,
+    labels=(2294, 4000, 0.952),
+    settings={"curriculum.rounds": (10, 3)},
+    versions={"torch": "2.15.0"},
+)
+
+
+def test_the_card_holds_data_settings_protocol_numbers_and_limits():
+    text = markdown(CARD)
+    for line in (
+        "| train queries | 4000 |",
+        "| raw pixels (edges, search), no learning | 6.8 |  |  |  |",
+        "| **this model** | 41.2 | 60.0 | 70.0 | 55.0 |",
+        "Protocol: one true tile, ties count against; 480 queries among 500 references",
+        "20 queries have no true tile in the pool and are left out.",
+        "2294 pseudo-labels among 4000 queries, of which 95.2 % are true",
+        "| `curriculum.rounds` | 10 | 3 |",
+        "## Limits",
+        "| torch | 2.15.0 |",
+    ):
+        assert line in text, line
+    assert "rendered" not in text
+    assert "no forecast for real images" in markdown(replace(CARD, synthetic=True))
+
+
+def test_without_truth_the_card_says_that_nothing_is_known():
+    text = markdown(replace(CARD, recall=None))
+    assert "nothing is known about how often the model is right" in text and "R@1" not in text
+
+
+def test_a_name_cannot_break_a_table():
+    assert "| a\\|b | 1 |" in markdown(replace(CARD, counts={"a|b": 1}))

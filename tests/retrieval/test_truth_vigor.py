@@ -1,0 +1,62 @@
+from pathlib import Path
+
+import pytest
+
+from tests.data.published import CITIES, vigor_names, write_vigor
+from ucvgl.config import Dataset
+from ucvgl.data.listing import opaque_id
+from ucvgl.retrieval.truth import read_truth
+
+
+def query(city: str, k: int) -> str:
+    return opaque_id(f"{city}/panorama/{vigor_names(city)[0][k]}")
+
+
+def tile(city: str, k: int) -> str:
+    return opaque_id(f"{city}/satellite/{vigor_names(city)[1][k]}")
+
+
+def test_the_first_tile_of_a_line_is_the_positive_and_three_more_are_spared(tmp_path: Path):
+    dataset = Dataset(name="vigor", root=str(write_vigor(tmp_path)))
+    train, validation = read_truth(dataset, "train"), read_truth(dataset, "validation")
+    assert train.positives == {query(city, k): (tile(city, 0),) for city in CITIES for k in range(2)}
+    assert validation.positives == {query(city, 2): (tile(city, 1),) for city in CITIES}
+    assert train.spared == {
+        query(city, k): tuple(tile(city, near) for near in (2, 3, 4)) for city in CITIES for k in range(2)
+    }
+    assert validation.protocol == (
+        "VIGOR same-area validation, Chicago, NewYork, SanFrancisco, Seattle, one positive tile; "
+        "hit rate spares semi-positives"
+    )
+
+
+def test_across_areas_the_labels_of_the_cities_searched_count(tmp_path: Path):
+    dataset = Dataset(name="vigor", root=str(write_vigor(tmp_path)), protocol="cross_area")
+    truth = read_truth(dataset, "validation")
+    assert set(truth.positives) == {query(city, k) for city in ("Chicago", "SanFrancisco") for k in range(3)}
+    assert truth.protocol.startswith("VIGOR cross-area validation, SanFrancisco, Chicago, one positive tile")
+
+
+def test_a_protocol_names_only_the_cities_that_have_labels_and_none_means_no_truth(tmp_path: Path):
+    root = write_vigor(tmp_path)
+    dataset = Dataset(name="vigor", root=str(root))
+    (root / "splits/Chicago/same_area_balanced_test.txt").unlink()
+    assert "validation, NewYork, SanFrancisco, Seattle, one" in read_truth(dataset, "validation").protocol
+    for path in root.glob("splits/*/same_area_balanced_test.txt"):
+        path.unlink()
+    assert read_truth(dataset, "validation") is None
+
+
+def test_corrected_labels_are_named_in_the_protocol(tmp_path: Path):
+    root = write_vigor(tmp_path)
+    (root / "splits").rename(root / "splits__corrected")
+    protocol = read_truth(Dataset(name="vigor", root=str(root)), "validation").protocol
+    assert "Chicago, NewYork, SanFrancisco, Seattle, corrected labels, one positive tile" in protocol
+
+
+def test_a_label_file_that_is_cut_off_is_refused(tmp_path: Path):
+    root = write_vigor(tmp_path)
+    path = root / "splits/Seattle/same_area_balanced_train.txt"
+    path.write_text(path.read_text()[:-30])
+    with pytest.raises(ValueError, match=r"Seattle/same_area_balanced_train.txt, line 2: 11 fields instead of 13"):
+        read_truth(Dataset(name="vigor", root=str(root)), "train")

@@ -1,0 +1,93 @@
+import json
+import math
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+import yaml
+
+from ucvgl.report.sweep import Row
+from ucvgl.settings import from_yaml
+from ucvgl.sweep import job
+
+SPACE = "settings:\n  curriculum.min_margin: {grid: [0.02, 0.05, 0.12]}\n"
+
+
+def row(number: int, agreement: float, r1: float | None = None, *, finished: bool = True) -> Row:
+    return Row(number, {}, agreement, 3, finished, "", r1)
+
+
+def test_the_best_trial_agrees_most_among_those_that_finished() -> None:
+    rows = [row(0, 0.5, 0.9), row(1, 0.8, 0.2), row(2, 0.8, 0.3), row(3, 0.9, finished=False), row(4, math.nan, 0.1)]
+    assert job.best_of(rows, "agreement") == 1
+    assert job.best_of(rows, "recall") == 0
+    assert job.best_of([row(0, math.nan)], "agreement") is None
+    assert job.best_of([row(0, 0.5, None)], "recall") is None
+
+
+def sweep(tmp_path: Path, *flags: str, agreements=(0.3, 0.6, 0.4), space: str = SPACE) -> tuple[int, list]:
+    """A sweep whose trials only say how well they agree; its exit code, and the trials."""
+    path, seen = tmp_path / "space.yaml", []
+    path.write_text(space)
+
+    def run_trials(trials, folder, work, prepare, space):
+        seen.extend(trials)
+        return [
+            SimpleNamespace(agreement=agreement, rounds=3, finished=True, error="")
+            for trial, agreement in zip(trials, agreements, strict=True)
+        ]
+
+    code = job.main(
+        [str(path), "tiny", "--run", str(tmp_path / "sweep"), *flags],
+        lambda run, experiment: "",
+        run_trials=run_trials,
+        connect=lambda resources: None,
+    )
+    return code, seen
+
+
+def test_a_sweep_leaves_a_page_a_table_and_a_setting_to_go_on_with(tmp_path: Path, capsys) -> None:
+    code, trials = sweep(tmp_path)
+    assert code == 0
+    assert [trial.changes["curriculum.min_margin"] for trial in trials] == [0.02, 0.05, 0.12]
+    best = from_yaml((tmp_path / "sweep" / "best.yaml").read_text())
+    assert best == trials[1].experiment
+    results = json.loads((tmp_path / "sweep" / "results.json").read_text())
+    assert [row["agreement"] for row in results] == [0.3, 0.6, 0.4]
+    printed = capsys.readouterr().out
+    assert "best by agreement: trial 001; python jobs/unsupervised.py --config" in printed
+    page = (tmp_path / "sweep" / "sweep.html").read_text()
+    assert "Trial 001 is the best of 3 by agreement" in page
+    assert "reads the truth" not in page
+
+
+def test_the_same_sweep_goes_on_and_another_one_is_refused_in_its_folder(tmp_path: Path, capsys) -> None:
+    assert sweep(tmp_path)[0] == 0
+    assert sweep(tmp_path)[0] == 0
+    code, trials = sweep(tmp_path, space=SPACE.replace("0.12", "0.2"))
+    assert (code, trials) == (2, [])
+    told = capsys.readouterr().err
+    assert "holds another sweep" in told and "name another folder with --run" in told
+    assert sweep(tmp_path, "--seed", "4")[0] == 2
+    assert sweep(tmp_path, "--resources.train-workers", "2")[0] == 0, "resources change no result"
+    assert yaml.safe_load((tmp_path / "sweep" / "sweep.yaml").read_text())["base"]["resources"] is None
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (["--select-by", "luck"], "--select-by luck: write agreement, or recall to choose by the truth"),
+        (["--curriculum.rounds", "many"], "curriculum.rounds: 'many' is not a whole number"),
+    ],
+)
+def test_mistakes_are_told_before_anything_starts(tmp_path: Path, capsys, flags, message) -> None:
+    code, trials = sweep(tmp_path, *flags)
+    assert (code, trials) == (2, [])
+    assert message in capsys.readouterr().err
+    assert not (tmp_path / "sweep").exists()
+
+
+def test_a_sweep_without_any_finished_trial_says_so(tmp_path: Path, capsys) -> None:
+    assert sweep(tmp_path, agreements=(math.nan,) * 3)[0] == 1
+    assert "no trial came to its end" in capsys.readouterr().out
+    assert not (tmp_path / "sweep" / "best.yaml").exists()

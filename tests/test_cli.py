@@ -1,0 +1,75 @@
+"""The command says what it can do at once, and every mistake has its sentence and its exit code."""
+
+from __future__ import annotations
+
+import os
+import resource
+import subprocess
+import sys
+
+import pytest
+
+from ucvgl import cli
+
+
+def run(*words: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([sys.executable, "-m", "ucvgl.cli", *words], capture_output=True, text=True, env=os.environ)
+
+
+def test_the_help_takes_less_than_half_a_second_of_cpu_time() -> None:
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    shown = run("--help")
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    assert shown.returncode == 0
+    assert all(f"\n  {name}" in shown.stdout for name in cli.COMMANDS)
+    assert after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime < 0.5
+
+
+@pytest.mark.parametrize("words", [["--help"], ["index", "--help"], ["localize", "--help"], ["serve", "--help"]])
+def test_help_loads_neither_torch_nor_ray(words: list[str]) -> None:
+    code = f"""if True:
+        import sys
+        from ucvgl import cli
+        try:
+            cli.main({words!r})
+        except SystemExit:
+            pass
+        heavy = {{"torch", "ray", "faiss", "pyarrow", "fastapi", "cv2", "matplotlib"}} & set(sys.modules)
+        sys.exit(f"loaded {{heavy}}" if heavy else 0)"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+def test_without_a_command_the_commands_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main([]) == 0
+    assert "localize  photos in; tiles, coordinates and a confidence out" in capsys.readouterr().out
+    assert cli.main(["--version"]) == 0
+    assert capsys.readouterr().out.startswith("ucvgl 0.")
+
+
+def test_an_unknown_command_is_guessed(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["localise"]) == 2
+    assert "'localise' is not a command; there are index, localize," in (told := capsys.readouterr().err)
+    assert "did you mean localize?" in told
+
+
+def test_what_is_wrong_is_said_in_one_line_with_the_commands_name(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["export", "nowhere", "--out", "x"]) == 2
+    told = capsys.readouterr().err
+    assert told.startswith("ucvgl export: nowhere is neither a run") and told.count("\n") == 1
+
+
+def test_a_reader_that_closes_the_pipe_is_no_error() -> None:
+    words = [sys.executable, "-m", "ucvgl.cli", "show", "config"]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout is not None and process.stderr is not None
+        process.stdout.close()
+        told = process.stderr.read()
+    assert process.returncode == 0 and b"Traceback" not in told
+
+
+def test_every_command_has_a_module_or_will_have_one() -> None:
+    import importlib.util
+
+    missing = [name for name, (module, _) in cli.COMMANDS.items() if importlib.util.find_spec(module) is None]
+    assert missing in ([], ["doctor"])

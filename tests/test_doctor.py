@@ -1,0 +1,120 @@
+"""The doctor on copies of the published data sets, whole and broken."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.data.published import (
+    COLUMNS,
+    ROWS,
+    cvact_ids,
+    rendered,
+    vigor_names,
+    write_cvact,
+    write_cvusa,
+    write_image,
+    write_university1652,
+    write_vigor,
+)
+from ucvgl.doctor import doctor, main
+
+WRITERS = {
+    "cvusa": write_cvusa,
+    "cvact": write_cvact,
+    "vigor": write_vigor,
+    "university1652": write_university1652,
+}
+
+
+@pytest.mark.parametrize("name", WRITERS)
+def test_a_whole_copy_can_be_used_and_the_command_is_told(
+    name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    root = WRITERS[name](tmp_path)
+    assert main([name, str(root)]) == 0
+    said = capsys.readouterr().out
+    todo = said.partition("what to do\n")[2]
+    assert todo == f"  - it can be used: python jobs/unsupervised.py {name} --dataset.root {root} --run runs/{name}\n"
+    assert "missing" not in said and "cannot" not in said
+
+
+def test_counts_coordinates_pairs_and_sizes_are_told(tmp_path: Path) -> None:
+    said = doctor("cvusa", str(write_cvusa(tmp_path)), samples=3)
+    for line in (
+        "  8 queries, 8 references; the original has 35,532 and 35,532",
+        "  coordinates of 4 references",
+        "  4 queries have a true reference in the pool (CVUSA validation, one true tile)",
+        "  opened 3 queries: 3 of 128 x 23",
+        "  opened 3 references: 3 of 48 x 48",
+    ):
+        assert line in said.splitlines()
+
+
+def test_a_missing_list_is_fetched_before_recalls_are_compared(tmp_path: Path) -> None:
+    root = write_cvact(tmp_path)
+    (root / "ACT_data.mat").unlink()
+    said = doctor("cvact", str(root), protocol="test")
+    assert "  missing, 1 in all: ACT_data.mat" in said
+    assert "  - fetch ACT_data.mat: without it the splits are not the official ones" in said
+    assert "--dataset.protocol test --run runs/cvact" in said
+
+
+def test_missing_and_broken_images_are_named_with_the_reason(tmp_path: Path) -> None:
+    root = write_vigor(tmp_path)
+    lost, broken = vigor_names("Seattle")[0][:2]
+    (root / "Seattle/panorama" / lost).unlink()
+    (root / "Seattle/panorama" / broken).write_bytes(b"")
+    said = doctor("vigor", str(root))
+    assert f"  missing, 1 in all: Seattle/panorama/{lost}" in said
+    assert f"  cannot be opened: {root}/Seattle/panorama/{broken}: empty file (0 bytes)" in said
+    assert said.count("fetch the images again that cannot be opened") == 1
+    assert "images that are missing are left out and the rest is used" in said
+    assert "it can be used" in said
+
+
+def test_panoramas_of_another_crop_than_the_preset_says_are_noticed(tmp_path: Path) -> None:
+    root = write_cvusa(tmp_path / "whole")
+    for path in (root / "streetview/panos").iterdir():
+        write_image(path, rendered()[0].panorama)
+    said = doctor("cvusa", str(root))
+    assert (
+        f"panoramas of {COLUMNS} x {ROWS} span about 180 degrees if they show all around, but the preset cvusa says "
+        "65: give --projection.top-elevation-deg 90 --projection.bottom-elevation-deg -90"
+    ) in said
+    root = write_cvact(tmp_path)
+    for identity in cvact_ids()[:8]:
+        path = root / f"ANU_data_small/streetview/{identity}_grdView.jpg"
+        write_image(path, rendered()[0].panorama[:32])
+    assert "span about 90 degrees if they show all around, but the preset cvact says 180" in doctor("cvact", str(root))
+
+
+def test_drone_images_are_no_panoramas_and_may_have_any_shape(tmp_path: Path) -> None:
+    assert "degrees" not in doctor("university1652", str(write_university1652(tmp_path)))
+
+
+def test_what_cannot_be_used_is_told_with_the_tree_that_is_expected(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["cvact", str(write_vigor(tmp_path))]) == 1
+    said = capsys.readouterr().out
+    assert "  cannot be used: " in said and "holds none of the queries of cvact" in said
+    assert "<root>/ANU_data_small/streetview/<panoId>_grdView.jpg" in said
+    assert "it can be used" not in said
+    assert main(["folder", str(tmp_path / "nowhere")]) == 1
+    assert "nowhere does not exist or is empty" in capsys.readouterr().out
+
+
+def test_your_own_folder_is_looked_at_too(tmp_path: Path) -> None:
+    for k, place in enumerate(rendered()[:3]):
+        write_image(tmp_path / f"ground/{k}.jpg", place.panorama)
+        write_image(tmp_path / f"tile/{k}.png", place.tile)
+    said = doctor("folder", str(tmp_path))
+    assert "  3 queries, 3 references" in said.splitlines()
+    assert "  no true pairs are known: retrievals, but no recall" in said
+
+
+def test_a_protocol_that_the_data_set_lacks_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["vigor", str(tmp_path), "--protocol", "test"]) == 2
+    assert "'test' is no protocol of vigor; there are same_area, cross_area" in capsys.readouterr().err

@@ -1,0 +1,235 @@
+"""A run copied to an S3 server: another machine goes on from there, from whatever moment the first was lost at."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from ucvgl import mirror
+from ucvgl.config import Experiment
+from ucvgl.data.storage import list_files, read
+from ucvgl.mirror import Mirror, fetch_records, local_folder
+from ucvgl.plan import Stage, prospects
+from ucvgl.run import RunDir, StageError
+
+PLAN = [Stage("1_a", {"x": 1}), Stage("2_b", {"y": 1}, ["1_a"])]
+
+
+@pytest.fixture
+def uri(bucket: str) -> str:
+    return f"s3://{bucket}/runs/mine"
+
+
+def machine(folder: Path, uri: str) -> Mirror:
+    """A machine that begins or goes on; its folder is looked at only when told to."""
+    folder.mkdir(parents=True, exist_ok=True)
+    found = Mirror(folder, uri, every_s=1e9)
+    found.fetch()
+    return found
+
+
+def work(folder: Path, *, fail: bool = False) -> list[str]:
+    """Two stages, of which the second goes on from its checkpoint; what was done anew."""
+    done = []
+
+    def first(at: Path) -> None:
+        done.append("1_a")
+        (at / "shards").mkdir(exist_ok=True)
+        for k in range(3):
+            (at / "shards" / f"part-{k}").write_bytes(bytes([k]) * 10)
+
+    def second(at: Path) -> None:
+        if not (at / "checkpoint").exists():
+            done.append("2_b begun")
+            (at / "checkpoint").write_text("half")
+        if fail:
+            raise RuntimeError("the machine is lost")
+        done.append("2_b ended")
+        (at / "checkpoint").unlink()
+        (at / "model").write_text("whole")
+
+    with RunDir(folder, Experiment()) as run:
+        for stage, build in zip(PLAN, (first, second), strict=True):
+            run.make(stage.name, build, settings=stage.settings, inputs=stage.inputs)
+    return done
+
+
+def states(folder: Path) -> dict[str, str]:
+    return {prospect.stage: prospect.state for prospect in prospects(folder, PLAN)}
+
+
+def content(folder: Path) -> dict[str, bytes]:
+    files = [path for path in folder.rglob("*") if path.is_file() and not path.name.startswith(".")]
+    return {str(path.relative_to(folder)): path.read_bytes() for path in files}
+
+
+def test_a_finished_run_is_reused_on_another_machine(uri: str, tmp_path: Path) -> None:
+    with machine(tmp_path / "one", uri):
+        work(tmp_path / "one")
+    with machine(tmp_path / "two", uri):
+        assert content(tmp_path / "two") == content(tmp_path / "one")
+        assert work(tmp_path / "two") == []
+
+
+def test_a_broken_stage_goes_on_from_its_checkpoint_on_another_machine(uri: str, tmp_path: Path) -> None:
+    with pytest.raises(StageError), machine(tmp_path / "one", uri):
+        work(tmp_path / "one", fail=True)
+    with machine(tmp_path / "two", uri):
+        assert states(tmp_path / "two") == {"1_a": "reused", "2_b": "resumed"}
+        assert work(tmp_path / "two") == ["2_b ended"]
+    assert not any("checkpoint" in place for place in list_files(uri)), "what is gone here is not gone there"
+
+
+def test_a_machine_lost_while_it_copies_leaves_a_state_the_run_was_in(
+    uri: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    work(tmp_path / "one")
+    one = machine(tmp_path / "one", uri)
+    one.__enter__()
+    left = 0
+
+    def copy(file: Path, to: str, real: Callable = mirror.copy_out) -> bool:
+        nonlocal left
+        if not left:
+            raise KeyboardInterrupt
+        left -= 1
+        return real(file, to)
+
+    monkeypatch.setattr(mirror, "copy_out", copy)
+    seen = []
+    for lost in range(100):
+        left = 1
+        try:
+            one.push()
+        except KeyboardInterrupt:
+            folder = tmp_path / f"other-{lost}"
+            folder.mkdir()
+            Mirror(folder, uri).fetch()
+            seen.append(tuple(states(folder).values()))
+            if seen[-1][0] == "reused":
+                assert len(list((folder / "1_a" / "shards").iterdir())) == 3
+            if seen[-1][1] == "reused":
+                assert (folder / "2_b" / "model").read_text() == "whole"
+            continue
+        break
+    order = [("run", "run"), ("resumed", "run"), ("reused", "run"), ("reused", "resumed"), ("reused", "reused")]
+    assert list(dict.fromkeys(seen)) == [state for state in order if state in seen]
+    assert {("resumed", "run"), ("reused", "resumed")} < set(seen)
+
+
+def test_an_older_process_stops_when_a_newer_one_takes_the_run_over(uri: str, tmp_path: Path) -> None:
+    stopped = []
+    (tmp_path / "one").mkdir()
+    one = Mirror(tmp_path / "one", uri, every_s=0.05, superseded=lambda: stopped.append("one"))
+    with one:
+        (tmp_path / "one" / "config.yaml").write_text("one")
+        one.push()
+        with machine(tmp_path / "two", uri):
+            one._thread.join(timeout=30)
+            assert stopped == ["one"]
+            (tmp_path / "two" / "config.yaml").write_text("two")
+        (tmp_path / "one" / "config.yaml").write_text("late")
+    assert read(f"{uri}/config.yaml") == b"two"
+
+
+def test_a_folder_that_was_left_behind_is_brought_up_to_date(uri: str, tmp_path: Path) -> None:
+    with pytest.raises(StageError), machine(tmp_path / "one", uri):
+        work(tmp_path / "one", fail=True)
+    with machine(tmp_path / "two", uri):
+        work(tmp_path / "two")
+    kept = (tmp_path / "one" / "1_a" / "shards" / "part-0").stat().st_ino
+    with machine(tmp_path / "one", uri):
+        assert states(tmp_path / "one") == {"1_a": "reused", "2_b": "reused"}
+        assert content(tmp_path / "one") == content(tmp_path / "two")
+    assert (tmp_path / "one" / "1_a" / "shards" / "part-0").stat().st_ino == kept, "a finished stage is fetched again"
+
+
+def test_the_last_writer_keeps_what_it_had_not_copied_yet(uri: str, tmp_path: Path) -> None:
+    with machine(tmp_path / "one", uri):
+        work(tmp_path / "one")
+    (tmp_path / "one" / "newer").write_text("not copied")
+    with machine(tmp_path / "one", uri):
+        pass
+    assert read(f"{uri}/newer") == b"not copied"
+
+
+def test_only_what_is_new_is_copied(uri: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    copied: list[str] = []
+    real = mirror.copy_out
+    monkeypatch.setattr(mirror, "copy_out", lambda file, to: (copied.append(to), real(file, to))[1])
+    for folder in ("one", "two", "two"):
+        with machine(tmp_path / folder, uri):
+            work(tmp_path / folder)
+    assert sorted(set(copied)) == sorted(copied), "a file was copied again"
+
+
+def test_what_is_fetched_by_half_is_fetched_again(uri: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with machine(tmp_path / "one", uri):
+        work(tmp_path / "one")
+    copied = []
+
+    def copy(there: str, file: Path, real: Callable = mirror.copy_in) -> None:
+        copied.append(there)
+        if len(copied) == 3:
+            raise KeyboardInterrupt
+        real(there, file)
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(mirror, "copy_in", copy)
+        machine(tmp_path / "two", uri)
+    shutil.rmtree(tmp_path / "two")  # the owner is written last, so nothing here claims to be whole
+    machine(tmp_path / "two", uri)
+    assert content(tmp_path / "two") == content(tmp_path / "one")
+
+
+def test_a_stage_made_again_is_gone_from_the_store_with_its_record_first(
+    uri: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    deleted: list[str] = []
+    real = mirror.delete
+    monkeypatch.setattr(mirror, "delete", lambda there: (deleted.append(there.removeprefix(f"{uri}/")), real(there)))
+    with machine(tmp_path / "one", uri) as one:
+        work(tmp_path / "one")
+        one.push()
+        with RunDir(tmp_path / "one", Experiment()) as run:
+            run.redo("2_b")
+    assert deleted[-2:] == ["2_b/DONE.json", "2_b/model"]
+    with machine(tmp_path / "two", uri):
+        assert states(tmp_path / "two") == {"1_a": "reused", "2_b": "run"}
+
+
+def test_a_run_that_is_no_copy_is_left_alone(uri: str, tmp_path: Path) -> None:
+    with machine(tmp_path / "one", uri):
+        work(tmp_path / "one")
+    work(tmp_path / "own")
+    with pytest.raises(ValueError, match=f"own holds a run that is no copy of {uri}; move it away"):
+        machine(tmp_path / "own", uri)
+    assert (tmp_path / "own" / "2_b" / "model").exists()
+
+
+def test_records_alone_tell_what_would_become_of_the_stages(uri: str, tmp_path: Path) -> None:
+    fetch_records(uri, tmp_path / "empty")
+    with pytest.raises(StageError), machine(tmp_path / "one", uri):
+        work(tmp_path / "one", fail=True)
+    fetch_records(uri, tmp_path / "records")
+    assert states(tmp_path / "records") == {"1_a": "reused", "2_b": "resumed"}
+    assert sorted(os.listdir(tmp_path / "records" / "1_a")) == ["DONE.json"]
+
+
+def test_hidden_files_and_ray_trains_own_are_not_copied(uri: str, tmp_path: Path) -> None:
+    with machine(tmp_path / "one", uri):
+        for name in ("ray_train/state", "1_a.partial/.part-0.123", "1_a.partial/part-0", ".lock"):
+            (tmp_path / "one" / name).parent.mkdir(parents=True, exist_ok=True)
+            (tmp_path / "one" / name).write_text("x")
+    assert sorted(list_files(uri)) == [".owner", "1_a/part-0"]
+
+
+def test_the_local_folder_is_named_after_bucket_and_path(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("UCVGL_RUNS", raising=False)
+    assert local_folder("s3://bucket/runs/mine/?region=eu") == Path("runs/bucket/runs/mine")
+    monkeypatch.setenv("UCVGL_RUNS", "/shared/runs")
+    assert local_folder("s3://bucket/runs/mine") == Path("/shared/runs/bucket/runs/mine")

@@ -1,0 +1,77 @@
+"""The command `ucvgl`: use what was trained. Nothing heavy is imported before a command needs it."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+
+import ucvgl
+
+COMMANDS = {
+    "index": ("ucvgl.commands.index", "embed the tiles of an area and write an index that answers photos"),
+    "localize": ("ucvgl.commands.localize", "photos in; tiles, coordinates and a confidence out"),
+    "evaluate": ("ucvgl.commands.evaluate", "recall of a run or an index on images whose truth is known"),
+    "report": ("ucvgl.commands.report", "draw a run's page and model card again, or compare runs on one page"),
+    "show": ("ucvgl.commands.show", "presets, datasets, models, or every setting of a preset or a run"),
+    "serve": ("ucvgl.commands.serve", "a web page: drop a photo, see the tiles and a map"),
+    "doctor": ("ucvgl.doctor", "look for what is wrong with this machine, a cluster or a data set"),
+    "export": ("ucvgl.commands.export", "both encoders as torch.export or ONNX files, checked equal"),
+}
+DONE, FAILED, MISTAKEN, INTERRUPTED = 0, 1, 2, 130
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; its exit code."""
+    argv = sys.argv[1:] if argv is None else argv
+    name, rest = (argv[0], list(argv[1:])) if argv else ("--help", [])
+    if name in ("-h", "--help", "help"):
+        print(usage())
+        return DONE
+    if name == "--version":
+        print(f"ucvgl {ucvgl.__version__}")
+        return DONE
+    if name not in COMMANDS:
+        print(_unknown(name), file=sys.stderr)
+        return MISTAKEN
+    try:
+        return importlib.import_module(COMMANDS[name][0]).main(rest) or DONE
+    except BrokenPipeError:  # `ucvgl localize ... | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return DONE
+    except (ValueError, ConnectionError) as error:  # our sentences for users
+        print(f"ucvgl {name}: {error}", file=sys.stderr)
+        return MISTAKEN
+    except KeyboardInterrupt:
+        print(f"ucvgl {name}: interrupted", file=sys.stderr)
+        return INTERRUPTED
+
+
+def usage() -> str:
+    """All commands, one line each."""
+    width = max(map(len, COMMANDS))
+    lines = [f"  {name:<{width}}  {what}" for name, (_, what) in COMMANDS.items()]
+    return "\n".join(
+        [
+            "usage: ucvgl COMMAND ...      ucvgl COMMAND --help      ucvgl --version",
+            "",
+            "Use what was trained: localize photos, serve an index, read the report.",
+            "",
+            *lines,
+            "",
+            "Training is a job of its own: python jobs/unsupervised.py --help",
+        ]
+    )
+
+
+def _unknown(name: str) -> str:
+    from difflib import get_close_matches
+
+    near = get_close_matches(name, COMMANDS, n=1)
+    guess = f"; did you mean {near[0]}?" if near else ""
+    return f"ucvgl: {name!r} is not a command; there are {', '.join(COMMANDS)}{guess}"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

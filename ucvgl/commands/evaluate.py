@@ -1,0 +1,163 @@
+"""`ucvgl evaluate`: recall of a run or an index where the truth is known, and whether its confidence holds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import tyro
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from ucvgl.config import Dataset, Experiment
+    from ucvgl.localize.localizer import Localizer
+
+
+def main(argv: Sequence[str]) -> None:
+    print(tyro.cli(evaluate, args=list(argv), prog="ucvgl evaluate"))
+
+
+def evaluate(
+    source: tyro.conf.Positional[str],
+    dataset: tyro.conf.Positional[str] = "",
+    /,
+    root: str = "",
+    split: Literal["train", "validation"] = "validation",
+    protocol: str = "one_tile",
+    config: str = "",
+    address: Annotated[str, tyro.conf.arg(metavar="RAY")] = "",
+    workers: int = 1,
+) -> str:
+    """Embed the images of a data set on Ray, search, and compare with the truth; prints pool sizes and protocol.
+
+    Args:
+        source: a finished run, or an index, whose tiles are then searched instead of the data set's.
+        dataset: as dataset.name; empty: the one of the run, or of --config.
+        root: folder or URI of the data set; empty: that of the run, or of --config.
+        split: which images.
+        protocol: one_tile: one true tile per query, ties count against.
+        config: run or config.yaml with the data set's settings, for an index.
+        address: Ray cluster; empty: the one this job runs on, else a local Ray.
+        workers: actors that embed, and tasks that decode.
+    """
+    from ucvgl.localize.localizer import load
+    from ucvgl.retrieval.truth import read_truth, true_rows
+
+    if protocol not in PROTOCOLS:
+        raise ValueError(f"--protocol {protocol}: there is {', '.join(PROTOCOLS)}")
+    localizer = load(source)
+    experiment = _experiment(localizer, config or source)
+    chosen = _dataset(experiment.dataset, dataset, root)
+    truth = read_truth(chosen, split)
+    if truth is None:
+        raise ValueError(f"there is no ground truth for {chosen.name}, {chosen.root}, {split}: see docs/data.md")
+    ids, vectors = _embedded(replace(experiment, dataset=chosen), localizer, source, split, address, workers)
+    rows = true_rows(truth, ids["query"], ids["reference"])
+    lines = [f"{source} on {chosen.name}, {split}", PROTOCOLS[protocol](localizer, vectors, rows)]
+    return "\n".join(lines + _confidence(localizer, vectors["query"], rows))
+
+
+def one_tile(localizer: Localizer, vectors: Mapping[str, np.ndarray], rows: np.ndarray) -> str:
+    """R@1, R@5, R@10, R@1%, as a sentence with pool sizes.
+
+    Of an approximate index only the best 1 % are asked for, at least ten: what is not among them ranks last.
+    """
+    import numpy as np
+
+    from ucvgl.retrieval.recall import ranks, recall
+
+    index = localizer.index
+    if index is None or index.manifest.kind == "flat":
+        reference = vectors["reference"] if index is None else index.vectors()
+        return str(recall(ranks(vectors["query"], reference, rows), len(reference)))
+    _, found = index.search(vectors["query"], max(10, len(index) // 100))
+    hit = found == rows[:, None]
+    order = np.where(hit.any(axis=1), hit.argmax(axis=1), len(index) - 1)
+    return f"{recall(np.where(rows < 0, -1, order), len(index))}   ({index.manifest.kind}: approximate)"
+
+
+PROTOCOLS: Mapping[str, Callable[..., str]] = {"one_tile": one_tile}
+
+
+def _confidence(localizer: Localizer, queries: np.ndarray, rows: np.ndarray) -> list[str]:
+    """How often answers of each confidence are right, where the index gives one."""
+    from ucvgl.localize.confidence import margins, reliability
+
+    index = localizer.index
+    if index is None or index.manifest.calibration is None or not (rows >= 0).any():
+        return []
+    score, found = index.search(queries[rows >= 0], 2)
+    confidence = index.manifest.calibration.confidence(margins(score))
+    bins, error = reliability(confidence, found[:, 0] == rows[rows >= 0])
+    lines = [f"confidence: expected calibration error {error:.3f} over {len(bins)} bins of equal count; stated, right:"]
+    return lines + [f"  {mean:.2f}  {share:.2f}  ({count} queries)" for mean, share, count in bins]
+
+
+def _experiment(localizer: Localizer, where: str) -> Experiment:
+    from pathlib import Path
+
+    from ucvgl.settings import from_yaml
+
+    config = Path(where) if where.endswith((".yaml", ".yml")) else Path(where) / "config.yaml"
+    if not config.is_file():
+        raise ValueError(f"{where} does not say how the data set was made; add --config RUN, or --config config.yaml")
+    return from_yaml(config.read_text(encoding="utf-8"), origin=str(config))
+
+
+def _dataset(of_run: Dataset, name: str, root: str) -> Dataset:
+    from ucvgl.settings import setting_types, suggestion
+
+    known = setting_types()["dataset.name"].__args__
+    if name and name not in known:
+        raise ValueError(f"{name!r} is not a data set; there are {', '.join(known)}{suggestion(name, list(known))}")
+    return replace(of_run, name=name or of_run.name, root=root or of_run.root)
+
+
+def _embedded(
+    experiment: Experiment, localizer: Localizer, source: str, split: str, address: str, workers: int
+) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+    """Ids and descriptors by view; of an index only the queries are embedded, its tiles are."""
+    from pathlib import Path
+    from tempfile import TemporaryDirectory
+
+    import numpy as np
+
+    from ucvgl.config import Resources
+    from ucvgl.distributed.cluster import connect
+    from ucvgl.distributed.listed import embed_listed, read_vectors
+    from ucvgl.localize.trained import TrainedRun
+    from ucvgl.log import start_logging
+    from ucvgl.stages.catalog import catalog, read_catalogs
+
+    start_logging()
+    resources = Resources(address=address, train_cpus=1, image_workers=workers, model_workers=workers)
+    connect(resources)
+    start_logging()
+    ids: dict[str, np.ndarray] = {}
+    vectors: dict[str, np.ndarray] = {}
+    with TemporaryDirectory() as folder:
+        work = Path(folder)
+        catalog(work, experiment=replace(experiment, resources=resources))
+        listed = read_catalogs(work)[split]
+        model = work / "model.pt"
+        index = localizer.index
+        model.write_bytes(TrainedRun(source).model.read_bytes() if index is None else _model_of(source))
+        wanted: list[Any] = [("query", listed.queries)] + ([("reference", listed.references)] if index is None else [])
+        for view, table in wanted:
+            size = localizer.encoders.size(view)
+            parts = embed_listed(table, str(work / view), model=model, view=view, size=size, resources=resources)
+            found = list(read_vectors(parts))
+            ids[view] = np.array([identity for some, _ in found for identity in some])
+            vectors[view] = np.concatenate([some for _, some in found])
+    if localizer.index is not None:
+        ids["reference"] = localizer.index.tiles["id"].to_numpy()
+    return ids, vectors
+
+
+def _model_of(index: str) -> bytes:
+    from ucvgl.data.storage import join, read
+    from ucvgl.localize.index import MODEL
+
+    return read(join(index, MODEL))

@@ -1,0 +1,30 @@
+"""`ucvgl export`: the encoders as files that run without this package."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal
+
+import tyro
+
+
+def main(argv: Sequence[str]) -> None:
+    tyro.cli(export, args=list(argv), prog="ucvgl export")
+
+
+def export(source: tyro.conf.Positional[str], /, out: str, format: Literal["torch", "onnx"] = "torch") -> None:
+    """Write both encoders for use elsewhere, after checking that they give the same descriptors.
+
+    Args:
+        source: a finished run, or an index.
+        out: folder for query and reference encoder and preprocessing.json, which says what they take.
+        format: torch (torch.export, .pt2) or onnx.
+    """
+    from pathlib import Path
+
+    from ucvgl.localize.localizer import load
+    from ucvgl.model.export import export_towers
+
+    differences = export_towers(load(source, device="cpu").encoders.towers, Path(out), format)
+    for view, difference in differences.items():
+        print(f"{out}: {view} encoder, differs from the original by at most {difference:.1e}")

@@ -1,0 +1,70 @@
+"""`ucvgl index`: embed the tiles of an area on Ray, and write a folder that answers photos."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated, Literal
+
+import tyro
+
+
+def main(argv: Sequence[str]) -> None:
+    tyro.cli(index, args=list(argv), prog="ucvgl index")
+
+
+def index(
+    run: tyro.conf.Positional[str],
+    tiles: tyro.conf.Positional[str],
+    /,
+    out: str,
+    kind: Literal["auto", "flat", "hnsw", "ivfpq"] = "auto",
+    memory: float = 4.0,
+    address: Annotated[str, tyro.conf.arg(metavar="RAY")] = "",
+    workers: int = 1,
+    images_per_shard: int = 512,
+) -> None:
+    """Embed tiles on Ray and write an index: a self-contained folder that `ucvgl localize` and `serve` search.
+
+    Args:
+        run: folder of a finished run.
+        tiles: folder or URI of images, with an optional references.csv (file,lat,lon), or a Parquet list (id, uri
+            and, where known, lat, lon).
+        out: folder or URI of the index.
+        kind: flat is exact; hnsw and ivfpq are approximate; auto is flat as long as it fits.
+        memory: that the vectors may take when the index is searched, GB; decides what auto is.
+        address: Ray cluster; empty: the one this job runs on, else a local Ray.
+        workers: actors that embed, and tasks that decode.
+        images_per_shard: tiles that are read, embedded and kept together.
+    """
+    from ucvgl.config import Resources
+    from ucvgl.data.folder import absolute
+    from ucvgl.data.tiles import list_tiles
+    from ucvgl.distributed.cluster import connect
+    from ucvgl.localize.trained import TrainedRun
+    from ucvgl.log import start_logging
+    from ucvgl.stages.index import index as write_index
+
+    start_logging()
+    trained, listed, where = TrainedRun(run), list_tiles(tiles), absolute(out).rstrip("/")
+    resources = Resources(
+        address=address,
+        train_cpus=1,
+        image_workers=workers,
+        model_workers=workers,
+        images_per_shard=images_per_shard,
+    )
+    connect(resources)
+    start_logging()
+    manifest, bad = write_index(
+        where,
+        listed,
+        run=trained,
+        resources=resources,
+        kind=None if kind == "auto" else kind,
+        memory_bytes=memory * 1e9,
+    )
+    for uri, reason in bad:
+        print(f"left out: {uri}: {reason}")
+    found = manifest.calibration
+    sure = f"confidence calibrated on {found.queries} queries" if found else f"no confidence: {manifest.uncalibrated}"
+    print(f"{out}: {manifest.tiles} tiles, {manifest.kind}, {manifest.dimension} numbers each; {sure}")

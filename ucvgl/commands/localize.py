@@ -1,0 +1,124 @@
+"""`ucvgl localize`: photos in; tiles, coordinates and a confidence out."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import tyro
+
+if TYPE_CHECKING:
+    from ucvgl.localize.localizer import Localizer
+
+
+def main(argv: Sequence[str]) -> int:
+    return tyro.cli(localize, args=list(argv), prog="ucvgl localize")
+
+
+def localize(
+    photos: tyro.conf.Positional[tuple[str, ...]],
+    /,
+    index: str,
+    k: int = 5,
+    format: Literal["table", "jsonl", "geojson"] = "table",
+    picture: str = "",
+    parquet: str = "",
+    address: Annotated[str, tyro.conf.arg(metavar="RAY")] = "",
+    workers: int = 1,
+) -> int:
+    """Say where photos were taken: the most similar tiles of an index, with coordinates and a confidence.
+
+    Args:
+        photos: panoramas: files, folders or URIs.
+        index: folder or URI that `ucvgl index` wrote.
+        k: tiles for each photo.
+        format: how the answers are printed.
+        picture: folder for a picture of each answer: photo, bird's-eye view, tiles, map.
+        parquet: for many photos: folder or URI for the answers as Parquet, worked out on Ray; nothing is printed.
+        address: Ray cluster for --parquet; empty: the one this job runs on, else a local Ray.
+        workers: actors that localize, with --parquet.
+    """
+    if not photos:
+        raise ValueError("which photo? ucvgl localize PHOTO ... --index INDEX")
+    if k < 1:
+        raise ValueError(f"--k {k}: ask for at least one tile")
+    if parquet:
+        return _in_bulk(photos, index, k, parquet, address, workers)
+    return _one_by_one(photos, index, k, format, picture)
+
+
+def _one_by_one(photos: Sequence[str], index: str, k: int, form: str, picture: str) -> int:
+    from ucvgl.data.decode import BadImage
+    from ucvgl.localize.answers import FORMATS
+    from ucvgl.localize.localizer import load
+
+    localizer, answers, bad = load(index), [], 0
+    for photo in _files(photos):
+        try:
+            (answer,) = localizer.localize(photo, k=k)
+        except (BadImage, OSError) as error:
+            bad += 1
+            told = error if isinstance(error, BadImage) else f"{photo}: {error.strerror or error}"
+            print(f"ucvgl localize: {told}", file=sys.stderr)
+            continue
+        answers.append(answer)
+        if picture:
+            _draw(localizer, photo, len(answers), picture)
+        if form != "geojson":  # one document; the others are written as they come
+            print(FORMATS[form]([answer]), flush=True)
+    if form == "geojson" and answers:
+        print(FORMATS[form](answers))
+    return 1 if bad else 0
+
+
+def _draw(localizer: Localizer, photo: str, number: int, folder: str) -> None:
+    from ucvgl.localize.picture import draw
+
+    os.makedirs(folder, exist_ok=True)
+    (answer,) = localizer.localize(photo, k=10)
+    path = Path(folder) / f"{number:04d}-{Path(photo).stem}.png"
+    draw(localizer, photo, answer, path)
+    print(f"picture: {path}", file=sys.stderr)
+
+
+def _files(photos: Sequence[str]) -> list[str]:
+    """The photos, with every folder replaced by the images in it."""
+    from ucvgl.data.folder import read_images
+
+    found: list[str] = []
+    for photo in photos:
+        found += sorted(read_images(photo)["uri"].to_pylist()) if os.path.isdir(photo) else [photo]
+    return found
+
+
+def _in_bulk(photos: Sequence[str], index: str, k: int, out: str, address: str, workers: int) -> int:
+    import pyarrow as pa
+
+    from ucvgl.config import Resources
+    from ucvgl.data.folder import absolute, read_images
+    from ucvgl.data.listing import opaque_id
+    from ucvgl.distributed.cluster import connect
+    from ucvgl.distributed.listed import localize_listed, read_bad
+    from ucvgl.localize.index import read_manifest
+    from ucvgl.log import start_logging
+
+    start_logging()
+    index, out = absolute(index).rstrip("/"), absolute(out).rstrip("/")
+    height, width = read_manifest(index).query_size
+    where = [absolute(photo) for photo in photos]
+    folders = [path for path in where if "://" in path or os.path.isdir(path)]
+    uris = [path for path in where if path not in folders]
+    uris += [uri for folder in folders for uri in read_images(folder)["uri"].to_pylist()]
+    listed = pa.table({"id": [opaque_id(uri) for uri in uris], "uri": uris})
+    resources = Resources(address=address, train_cpus=1, image_workers=workers, model_workers=workers)
+    connect(resources)
+    start_logging()
+    parts = localize_listed(listed, out, index=index, k=k, size=(height, width), resources=resources)
+    bad = read_bad(parts)
+    for uri, reason in bad:
+        print(f"ucvgl localize: {uri}: {reason}", file=sys.stderr)
+    print(f"{out}: {len(uris) - len(bad)} photos answered in {len(parts)} Parquet files")
+    return 1 if bad else 0

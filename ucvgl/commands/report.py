@@ -1,0 +1,39 @@
+"""`ucvgl report`: the page of a run drawn again, or several runs on one page."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import tyro
+
+
+def main(argv: Sequence[str]) -> None:
+    print(tyro.cli(report, args=list(argv), prog="ucvgl report"))
+
+
+def report(runs: tyro.conf.Positional[tuple[str, ...]], /, out: str = "comparison.html") -> str:
+    """Draw report.html and MODEL_CARD.md of one run again, or compare several on one page.
+
+    Args:
+        runs: run folders; with more than one, settings that differ, curves and recalls stand side by side.
+        out: file for the comparison.
+    """
+    from pathlib import Path
+
+    if not runs:
+        raise ValueError("which run? ucvgl report RUN [RUN ...]")
+    if len(runs) > 1:
+        from ucvgl.stages.compare import compare
+
+        return f"comparison: {compare([Path(run) for run in runs], Path(out))}"
+    from ucvgl.localize.trained import TrainedRun
+    from ucvgl.record import DONE
+    from ucvgl.run import RunDir
+    from ucvgl.stages.report import report as draw
+
+    trained = TrainedRun(runs[0])
+    stages = [trained.path / name for name in ("2_project", "3_translate", "5_curriculum", "6_evaluate")]
+    missing = [stage.name for stage in stages if not (stage / DONE).is_file()]
+    if missing:
+        raise ValueError(f"{runs[0]} lacks {', '.join(missing)}; the command that began this run goes on with it")
+    return draw(RunDir(trained.path, trained.experiment), trained.experiment, *stages)

@@ -1,0 +1,65 @@
+"""`ucvgl serve`: a web page that answers photos."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Sequence
+
+import tyro
+
+
+def main(argv: Sequence[str]) -> None:
+    tyro.cli(serve, args=list(argv), prog="ucvgl serve")
+
+
+def serve(
+    index: tyro.conf.Positional[str],
+    /,
+    host: str = "127.0.0.1",
+    port: int = 8080,
+    tiles: int = 5,
+    max_megabytes: float = 20.0,
+    max_megapixels: float = 50.0,
+) -> None:
+    """Serve a web page: drop a photo, see the most similar tiles and a map. No other server is asked.
+
+    Args:
+        index: folder or URI that `ucvgl index` wrote.
+        host: address to listen at. Anyone who reaches it may ask: there is no login.
+        port: 0 takes a free one.
+        tiles: shown for each photo.
+        max_megabytes: of an upload.
+        max_megapixels: of a photo.
+    """
+    try:
+        import uvicorn
+
+        from ucvgl.serve.app import application
+    except ModuleNotFoundError as error:
+        if (error.name or "").split(".")[0] not in ("fastapi", "uvicorn", "starlette"):
+            raise
+        raise ValueError(f"{error.name} is not installed; pip install 'ucvgl[serve]'") from error
+    from ucvgl.localize.localizer import load
+
+    localizer = load(index)
+    if localizer.index is None:
+        raise ValueError(f"{index} is a run; make an index with `ucvgl index {index} TILES --out INDEX` and serve that")
+    app = application(
+        localizer,
+        tiles=tiles,
+        max_bytes=round(max_megabytes * 1e6),
+        max_pixels=round(max_megapixels * 1e6),
+    )
+    settings = uvicorn.Config(app, log_level="warning", server_header=False)
+    with _listener(host, port) as listener:
+        where = f"[{host}]" if ":" in host else host
+        print(f"http://{where}:{listener.getsockname()[1]}   {len(localizer.index)} tiles; Ctrl-C ends it", flush=True)
+        uvicorn.Server(settings).run(sockets=[listener])
+
+
+def _listener(host: str, port: int) -> socket.socket:
+    try:
+        return socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
+    except (OSError, OverflowError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise ValueError(f"cannot listen at {host}, port {port} ({reason}); choose another with --port") from error

@@ -1,0 +1,31 @@
+"""Every data set that is a pile of image files, by its name among the settings."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+from ucvgl.config import Dataset
+from ucvgl.data import cvact, cvusa, folder, university1652, vigor
+from ucvgl.data.listing import Split
+from ucvgl.types import Catalog
+
+
+def read_catalog(dataset: Dataset, split: Split) -> Catalog:
+    """The two piles of a split, and what the data set lists but does not hold.
+
+    Raises:
+        ValueError: a view is empty, or the tree is not one of this data set; says what to do.
+    """
+    protocol = cast(Any, dataset.chosen_protocol)  # checked with the settings
+    match dataset.name:
+        case "folder":
+            return folder.read_catalog(dataset.root, split, dataset.queries, dataset.references)
+        case "cvusa":
+            return cvusa.read_catalog(dataset.root, split)
+        case "cvact":
+            return cvact.read_catalog(dataset.root, split, protocol)
+        case "vigor":
+            return vigor.read_catalog(dataset.root, split, protocol)
+        case "university1652":
+            return university1652.read_catalog(dataset.root, split, protocol)
+    raise ValueError(f"{dataset.name} is rendered, and no pile of files")

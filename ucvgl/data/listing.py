@@ -1,0 +1,193 @@
+"""What lies below a data set's root: files by name, and piles of images under opaque ids."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from hashlib import blake2b
+from io import BytesIO
+from itertools import takewhile
+from typing import Literal
+
+import pyarrow as pa
+
+from ucvgl.data.storage import exists, join, list_files, list_folders, read
+from ucvgl.types import Catalog
+
+Split = Literal["train", "validation"]
+IMAGES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff")
+
+
+def opaque_id(path: str) -> str:
+    """The id of an image, from its path below the root: equal names in both views give unrelated ids."""
+    return blake2b(path.encode(), digest_size=8).hexdigest()
+
+
+def address(root: str, path: str) -> str:
+    """The URI of a path below a root, or of the root itself."""
+    return join(root, path) if path else root
+
+
+def find_home(root: str, marks: Iterable[str]) -> str:
+    """The root, or the one folder in it that holds any of the marks: archives unpack one level deeper.
+
+    Raises:
+        ValueError: the root does not exist or is empty, or several of its folders hold a mark.
+    """
+    marks = set(marks)
+    within = subfolders(root, "")
+    if within & marks:
+        return root
+    found = sorted(name for name in within if marks & subfolders(root, name, may_be_empty=True))
+    if len(found) > 1:
+        raise ValueError(f"{root} holds several copies of the data set: {', '.join(found)}; name one of them")
+    return address(root, found[0]) if found else root
+
+
+def subfolders(root: str, folder: str, *, may_be_empty: bool = False) -> set[str]:
+    """Names of the folders directly in a folder below the root."""
+    try:
+        return list_folders(address(root, folder))
+    except FileNotFoundError:
+        if may_be_empty:
+            return set()
+        raise ValueError(f"{root}/{folder}".rstrip("/") + " does not exist or is empty") from None
+
+
+def files_below(root: str, folder: str) -> list[str]:
+    """Every file in a folder and its folders, as paths below the root; none where there is no such folder."""
+    return _files(root, folder, recursive=True)
+
+
+def images_below(root: str, *folders: str) -> list[str]:
+    """Every image in some folders and in theirs; hidden files are passed over."""
+    return [path for folder in folders for path in files_below(root, folder) if _is_image(path)]
+
+
+def images_in(root: str, *folders: str) -> list[str]:
+    """Every image that lies directly in one of some folders."""
+    return [path for folder in folders for path in _files(root, folder, recursive=False) if _is_image(path)]
+
+
+def images_matching(root: str, pattern: str) -> list[str]:
+    """Every image in a folder, or whose path below the root matches a glob; `*` also stands for several folders."""
+    fixed = list(takewhile(lambda part: not set(part) & set("*?["), pattern.strip("/").split("/")))
+    paths = images_below(root, "/".join(fixed))
+    whole = "/".join(fixed) == pattern.strip("/")
+    return paths if whole else [path for path in paths if fnmatchcase(path, pattern)]
+
+
+def _files(root: str, folder: str, *, recursive: bool) -> list[str]:
+    return sorted(_sizes(root, folder, recursive=recursive))
+
+
+def _sizes(root: str, folder: str, *, recursive: bool) -> dict[str, int]:
+    """Bytes of every file, by path below the root; none where there is no such folder."""
+    try:
+        found = list_files(address(root, folder), recursive=recursive)
+    except FileNotFoundError:
+        return {}
+    return {f"{folder}/{path}" if folder else path: size for path, size in found.items()}
+
+
+def _is_image(path: str) -> bool:
+    return path.lower().endswith(IMAGES) and "/." not in f"/{path}"
+
+
+def sizes_below(root: str, folder: str) -> dict[str, int]:
+    """Bytes of every image in a folder and its folders, by path."""
+    sizes = _sizes(root, folder, recursive=True)
+    return {path: size for path, size in sizes.items() if _is_image(path)}
+
+
+def by_name(paths: Iterable[str]) -> dict[str, str]:
+    """Paths by their names; of equal names the first counts."""
+    named: dict[str, str] = {}
+    for path in paths:
+        named.setdefault(name_of(path), path)
+    return named
+
+
+def name_of(path: str) -> str:
+    """A file's name without folders and without the ending of an image, which differs between copies."""
+    base = path.replace("\\", "/").rpartition("/")[2].strip()
+    stem, dot, ending = base.rpartition(".")
+    return stem if f"{dot}{ending}".lower() in IMAGES else base
+
+
+def is_file(root: str, path: str) -> bool:
+    return exists(address(root, path))
+
+
+def lines_of(root: str, path: str) -> list[str]:
+    """The lines of a text file that are not empty."""
+    text = read(address(root, path)).decode("utf-8-sig")
+    return [line for line in text.splitlines() if line.strip()]
+
+
+def open_bytes(root: str, path: str) -> BytesIO:
+    """A file for readers that want to seek."""
+    return BytesIO(read(address(root, path)))
+
+
+@dataclass(frozen=True)
+class Views:
+    """The images of one split under the names that a data set gives them.
+
+    Args:
+        queries: path below the root, by name.
+        references: the same; equal names may mean a pair, which only the reader of the truth asks.
+        missing: what the data set lists and what is not there, as paths below the root.
+    """
+
+    root: str
+    queries: Mapping[str, str]
+    references: Mapping[str, str]
+    missing: tuple[str, ...] = ()
+
+    def catalog(self, name: str, places: Mapping[str, tuple[float, float]] | None = None) -> Catalog:
+        """Both piles under opaque ids.
+
+        Raises:
+            ValueError: nothing of a view is there.
+        """
+        for view, paths in (("queries", self.queries), ("references", self.references)):
+            if not paths:
+                lacks = f" (missing, {len(self.missing)} in all: {self.missing[0]})" if self.missing else ""
+                raise ValueError(
+                    f"{self.root} holds none of the {view} of {name}{lacks}; "
+                    f"`ucvgl doctor {name} {self.root}` prints the tree that it should have"
+                )
+        piles = pile(self.root, self.queries.values()), pile(self.root, self.references.values(), places)
+        return Catalog(*piles, missing=self.missing)
+
+
+def present(names: Iterable[str], path_of: Mapping[str, str], expected: str) -> tuple[dict[str, str], list[str]]:
+    """The listed names that are there, with their paths, and where the others should be.
+
+    Args:
+        expected: the usual path, with `{}` for the name.
+    """
+    names = list(dict.fromkeys(names))
+    found = {name: path_of[name] for name in names if name in path_of}
+    return found, [expected.format(name) for name in names if name not in path_of]
+
+
+def pile(root: str, paths: Iterable[str], places: Mapping[str, tuple[float, float]] | None = None) -> pa.Table:
+    """Images as a table of `id, uri` sorted by id; with places also `lat, lon`, null where unknown.
+
+    Args:
+        places: latitude and longitude in degrees, by path below the root.
+    """
+    rows = sorted((opaque_id(path), path) for path in paths)
+    table = pa.table(
+        {
+            "id": pa.array([row[0] for row in rows], pa.string()),
+            "uri": pa.array([address(root, row[1]) for row in rows], pa.string()),
+        }
+    )
+    for column, name in enumerate(("lat", "lon") if places else ()):
+        known = [places[path][column] if places and path in places else None for _, path in rows]
+        table = table.append_column(name, pa.array(known, pa.float64()))
+    return table

@@ -1,0 +1,64 @@
+"""The tiles of an area to be searched: a folder or bucket of images, or a table that lists them.
+
+    <root>/**.png                  or the layout of a data set: <root>/satellite/**.png (or tile, reference)
+    <root>/references.csv          optional: file,lat,lon  (file: below the tiles' folder)
+    <list>.parquet                 instead: id, uri and, where known, lat, lon
+"""
+
+from __future__ import annotations
+
+from io import BytesIO
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from ucvgl.data.folder import absolute, read_references
+from ucvgl.data.storage import read
+
+
+def list_tiles(where: str) -> pa.Table:
+    """Columns `id, uri` and, where known, `lat, lon`, sorted by id; local paths are absolute.
+
+    Raises:
+        ValueError: nothing is listed there, or the list cannot be used.
+    """
+    where = absolute(where)
+    if not where.partition("?")[0].endswith(".parquet"):
+        return read_references(where)
+    try:
+        tiles = pq.read_table(BytesIO(read(where)))
+    except (pa.ArrowException, OSError) as error:
+        raise ValueError(f"{where} cannot be read as a list of tiles ({error})") from error
+    check_tiles(tiles, where)
+    if not tiles.num_rows:
+        raise ValueError(f"{where} lists no tile")
+    kept = [name for name in ("id", "uri", "lat", "lon") if name in tiles.column_names]
+    uris = pa.array([absolute(uri) for uri in tiles["uri"].to_pylist()], pa.string())
+    return tiles.set_column(tiles.column_names.index("uri"), "uri", uris).select(kept).sort_by("id")
+
+
+def check_tiles(tiles: pa.Table, origin: str) -> None:
+    """Refuse a list of tiles that cannot be searched or shown.
+
+    Raises:
+        ValueError: columns are missing or of another type, ids repeat, or coordinates lie outside the globe.
+    """
+    columns = set(tiles.column_names)
+    missing = sorted(({"id", "uri"} | ({"lat", "lon"} if columns & {"lat", "lon"} else set())) - columns)
+    if missing:
+        raise ValueError(f"{origin} lacks the columns {', '.join(missing)}; it needs id, uri and may have lat, lon")
+    for name in ("id", "uri"):
+        if not (pa.types.is_string(tiles[name].type) or pa.types.is_large_string(tiles[name].type)):
+            raise ValueError(f"{origin}: the column {name} holds {tiles[name].type}, not texts")
+        if tiles[name].null_count:
+            raise ValueError(f"{origin}: the column {name} has {tiles[name].null_count} empty rows")
+    if len(tiles["id"].unique()) != tiles.num_rows:
+        raise ValueError(f"{origin} repeats ids; every tile needs one of its own")
+    for name, limit in (("lat", 90.0), ("lon", 180.0)) if "lat" in columns else ():
+        if not pa.types.is_floating(tiles[name].type):
+            raise ValueError(f"{origin}: the column {name} holds {tiles[name].type}, not degrees")
+        degrees = tiles[name].drop_null().to_numpy()
+        outside = len(degrees) - int((np.abs(degrees) <= limit).sum())  # NaN is not inside either
+        if outside:
+            raise ValueError(f"{origin}: {outside} tiles have a {name} outside [-{limit:g}, {limit:g}] degrees")

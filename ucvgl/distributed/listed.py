@@ -1,0 +1,165 @@
+"""Images listed by URI, embedded or localized: Ray Data streams the shards; nothing but the answers is written."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from io import BytesIO
+from itertools import cycle
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import ray
+from pyarrow import fs
+
+from ucvgl.config import Resources
+from ucvgl.data.decode import BadImage
+from ucvgl.data.storage import join, locate, read, write
+from ucvgl.distributed.cluster import gpu_share, threads_each
+from ucvgl.distributed.embed import EmbedPool
+from ucvgl.distributed.progress import Progress
+from ucvgl.distributed.shards import pixels
+from ucvgl.distributed.stream import Row, Step, stream
+from ucvgl.localize.seen import seen
+
+if TYPE_CHECKING:
+    from ucvgl.model.towers import View
+
+Bad = tuple[str, str]
+"""An image that could not be used, and why."""
+
+
+def embed_listed(
+    listed: pa.Table, folder: str, *, model: Path, view: View, size: tuple[int, int], resources: Resources
+) -> list[str]:
+    """Write the descriptors of all images of a list (`id, uri`); the URIs of the parts, in the list's order.
+
+    A part `part-*.parquet` has columns `id, vector` of the images that could be used; the others are in its
+    metadata, see `read_bad`. Parts that exist are kept.
+
+    Args:
+        folder: a folder or URI that all machines see.
+        size: height and width at which the encoder sees images.
+    """
+    rows = _missing(listed, folder, resources.images_per_shard)
+    progress = Progress("embed", listed.num_rows, done=listed.num_rows - sum(len(row["id"]) for row in rows))
+    with EmbedPool(resources) as pool:
+        for row, actor in zip(rows, cycle(range(len(pool.actors))), strict=False):
+            row["actor"] = actor
+        settings = {"actors": pool.actors, "model": str(model), "view": view, "folder": folder}
+        # in:          shard, id [n], uri [n], actor (which one of the pool)
+        # read_listed: shard, id [good], image (raw pixels of the good ones), height, width, bad (JSON), actor
+        # embed_read:  images (how many were read)
+        steps = (
+            Step(read_listed, {"size": size}, at_once=resources.image_workers + 1, cpus=0.5),
+            Step(embed_read, settings, at_once=2 * len(pool.actors), cpus=0.25),
+        )
+        for row in stream(rows, *steps):
+            progress.advance(row["images"])
+    return _parts(folder, listed.num_rows, resources.images_per_shard)
+
+
+def localize_listed(
+    listed: pa.Table, folder: str, *, index: str, k: int, size: tuple[int, int], resources: Resources
+) -> list[str]:
+    """Write the answers for all photos of a list (`id, uri`), as rows of `ucvgl.localize.answers.ROWS`."""
+    rows = _missing(listed, folder, resources.images_per_shard)
+    progress = Progress("localize", listed.num_rows, done=listed.num_rows - sum(len(row["id"]) for row in rows))
+    actors = resources.model_workers
+    settings = {"index": index, "k": k, "folder": folder, "threads": threads_each(actors)}
+    # in:          shard, id [n], uri [n]
+    # read_listed: shard, id, uri [good], image (raw pixels of the good ones), height, width, bad (JSON)
+    # Localize:    images (how many were read)
+    steps = (
+        Step(read_listed, {"size": size}, at_once=resources.image_workers + 1, cpus=0.5),
+        Step(Localize, settings, at_once=actors, gpus=gpu_share(resources.model_gpus)),
+    )
+    for row in stream(rows, *steps):
+        progress.advance(row["images"])
+    return _parts(folder, listed.num_rows, resources.images_per_shard)
+
+
+def read_listed(row: Row, *, size: tuple[int, int]) -> Row:
+    """Read, decode and shrink the images of a shard as the encoder sees them; a bad one costs only itself."""
+    good, uris, images, bad = [], [], [], []
+    for identity, uri in zip(row["id"], row["uri"], strict=True):
+        try:
+            images.append(seen(uri, size).tobytes())
+        except (BadImage, OSError) as error:
+            bad.append((uri, error.reason if isinstance(error, BadImage) else str(error)))
+            continue
+        good.append(identity)
+        uris.append(uri)
+    found = {"id": good, "uri": uris, "image": b"".join(images), "height": size[0], "width": size[1]}
+    return {**row, **found, "bad": json.dumps(bad)}
+
+
+def embed_read(row: Row, *, actors: list[Any], model: str, view: View, folder: str) -> Row:
+    """Have the images of a shard embedded, and publish its part."""
+    vectors = np.asarray(ray.get(actors[row["actor"]].embed.remote(model, pixels(row), view, 1)))
+    column = pa.FixedSizeListArray.from_arrays(pa.array(vectors.ravel(), pa.float32()), vectors.shape[1])
+    _publish(folder, row, pa.table({"id": pa.array(list(row["id"]), pa.string()), "vector": column}))
+    return {"images": len(row["id"]) + len(json.loads(row["bad"]))}
+
+
+class Localize:
+    """Actor that holds an index with its encoders."""
+
+    def __init__(self, index: str, k: int, folder: str, threads: int) -> None:
+        import torch
+
+        from ucvgl.localize.localizer import load
+
+        torch.set_num_threads(threads)
+        self.localizer, self.k, self.folder = load(index), k, folder
+
+    def __call__(self, row: Row) -> Row:
+        from ucvgl.localize.answers import ROWS, rows
+
+        names = list(row["uri"])
+        answers = self.localizer.answers(names, self.localizer.embed_queries(list(pixels(row))), k=self.k)
+        _publish(self.folder, row, pa.Table.from_pylist(rows(answers), schema=ROWS))
+        return {"images": len(names) + len(json.loads(row["bad"]))}
+
+
+def read_vectors(parts: Sequence[str]) -> Iterator[tuple[list[str], np.ndarray]]:
+    """Ids and descriptors of each part that `embed_listed` wrote."""
+    for part in parts:
+        table = pq.read_table(BytesIO(read(part)))
+        width = table.schema.field("vector").type.list_size
+        vectors = table["vector"].combine_chunks().flatten().to_numpy(zero_copy_only=False)
+        yield table["id"].to_pylist(), vectors.reshape(-1, width)
+
+
+def read_bad(parts: Sequence[str]) -> list[Bad]:
+    """The images that could not be used, and why, of all parts."""
+    metadata = [pq.read_schema(BytesIO(read(part))).metadata for part in parts]
+    return [(uri, reason) for found in metadata for uri, reason in json.loads(found[b"bad"])]
+
+
+def _publish(folder: str, row: Row, table: pa.Table) -> None:
+    content = BytesIO()
+    pq.write_table(table.replace_schema_metadata({"bad": row["bad"]}), content)
+    write(join(folder, part_name(row["shard"])), content.getvalue())
+
+
+def _missing(listed: pa.Table, folder: str, size: int) -> list[Row]:
+    filesystem, path = locate(folder)
+    there = {info.base_name for info in filesystem.get_file_info(fs.FileSelector(path, allow_not_found=True))}
+    rows = []
+    for shard, start in enumerate(range(0, listed.num_rows, size)):
+        if part_name(shard) not in there:
+            part = listed.slice(start, size)
+            rows.append({"shard": shard, "id": part["id"].to_pylist(), "uri": part["uri"].to_pylist()})
+    return rows
+
+
+def _parts(folder: str, count: int, size: int) -> list[str]:
+    return [join(folder, part_name(shard)) for shard in range(-(-count // size))]
+
+
+def part_name(shard: int) -> str:
+    return f"part-{shard:05d}.parquet"

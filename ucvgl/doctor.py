@@ -1,0 +1,213 @@
+"""What is there of a data set, what is missing or unreadable, and what to do: `ucvgl doctor cvusa /data/CVUSA`."""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Literal, get_args
+
+import numpy as np
+import pyarrow as pa
+import tyro
+
+from ucvgl.config import PROTOCOLS, Dataset
+from ucvgl.data import cvact, cvusa, folder, university1652, vigor
+from ucvgl.data.corpora import read_catalog
+from ucvgl.data.decode import BadImage, decode
+from ucvgl.data.listing import IMAGES, Split
+from ucvgl.data.storage import read
+from ucvgl.presets import PRESETS
+from ucvgl.retrieval.truth import GroundTruth, read_truth, rows_of
+from ucvgl.types import Catalog
+
+Name = Literal["folder", "cvusa", "cvact", "vigor", "university1652"]
+TREES = {
+    "folder": folder, "cvusa": cvusa, "cvact": cvact, "vigor": vigor, "university1652": university1652
+}  # fmt: skip
+"""The modules whose first words are the tree of their data set."""
+PUBLISHED = {
+    ("cvusa", "train", ""): (35_532, 35_532),
+    ("cvusa", "validation", ""): (8_884, 8_884),
+    ("cvact", "train", "validation"): (35_532, 35_532),
+    ("cvact", "train", "test"): (35_532, 35_532),
+    ("cvact", "validation", "validation"): (8_884, 8_884),
+    ("cvact", "validation", "test"): (92_802, 92_802),
+    ("university1652", "train", "drone_to_satellite"): (37_854, 701),
+    ("university1652", "validation", "drone_to_satellite"): (37_855, 951),
+    ("university1652", "train", "satellite_to_drone"): (701, 37_854),
+    ("university1652", "validation", "satellite_to_drone"): (701, 51_355),
+    ("university1652", "validation", "street_to_satellite"): (2_579, 951),
+    ("university1652", "validation", "satellite_to_street"): (701, 2_921),
+}
+"""Queries and references of the original, by data set, split and protocol, where they are published."""
+SHOWN = 3
+
+
+@dataclass
+class Findings:
+    """What was found, line by line, and what to do about it."""
+
+    lines: list[str] = field(default_factory=list)
+    advice: list[str] = field(default_factory=list)
+    usable: bool = True
+
+    def __str__(self) -> str:
+        todo = ["", "what to do", *(f"  - {line}" for line in dict.fromkeys(self.advice))]
+        return "\n".join([*self.lines, *todo])
+
+
+def doctor(dataset: Name, where: str, *, protocol: str = "default", samples: int = 20) -> str:
+    """The report of `examine` as text."""
+    return str(examine(dataset, where, protocol=protocol, samples=samples))
+
+
+def examine(dataset: Name, where: str, *, protocol: str = "default", samples: int = 20) -> Findings:
+    """Look at both splits of a data set: lists, missing files, true pairs, and some images of each view.
+
+    Args:
+        samples: images to open per view and split, drawn at random.
+
+    Raises:
+        ValueError: the data set has no such protocol.
+    """
+    choices = PROTOCOLS[dataset]
+    if protocol not in ("default", *choices):
+        offer = f"there are {', '.join(choices)}" if choices else "it has no choice"
+        raise ValueError(f"{protocol!r} is no protocol of {dataset}; {offer}")
+    settings = Dataset(name=dataset, root=where, protocol=protocol)  # pyright: ignore[reportArgumentType]
+    chosen = f", protocol {settings.chosen_protocol}" if choices else ""
+    found = Findings([f"{dataset} in {where}{chosen}"])
+    for split in get_args(Split):
+        found.lines += ["", split]
+        try:
+            catalog = read_catalog(settings, split)
+            truth = read_truth(settings, split)
+        except (ValueError, OSError) as error:
+            found.lines.append(f"  cannot be used: {str(error).partition('; `ucvgl doctor')[0]}")
+            found.usable = False
+            continue
+        _count(found, settings, split, catalog)
+        _compare(found, split, catalog, truth)
+        _open_some(found, settings, catalog, samples)
+    if found.usable:
+        flag = f" --dataset.protocol {protocol}" if protocol != "default" else ""
+        command = f"python jobs/unsupervised.py {dataset} --dataset.root {where}{flag} --run runs/{dataset}"
+        found.advice.append(f"it can be used: {command}")
+    else:
+        tree = TREES[dataset].__doc__
+        found.advice.append(f"give the folder that holds this tree, or as much of it as you have:\n\n{tree}")
+    return found
+
+
+def _count(found: Findings, settings: Dataset, split: Split, catalog: Catalog) -> None:
+    counts = catalog.queries.num_rows, catalog.references.num_rows
+    published = PUBLISHED.get((settings.name, split, settings.chosen_protocol))
+    original = f"; the original has {published[0]:,} and {published[1]:,}" if published else ""
+    found.lines.append(f"  {counts[0]:,} queries, {counts[1]:,} references{original}")
+    if not catalog.missing:
+        return
+    first = ", ".join(catalog.missing[:SHOWN])
+    found.lines.append(f"  missing, {len(catalog.missing):,} in all: {first}")
+    lists = [path for path in catalog.missing if not path.lower().endswith((*IMAGES, "/"))]
+    if lists:
+        found.advice.append(
+            f"fetch {', '.join(lists)}: without it the splits are not the official ones, and no recall compares with a "
+            "published one"
+        )
+    if len(lists) < len(catalog.missing):
+        found.advice.append(
+            "images that are missing are left out and the rest is used; fetch them to compare with published recalls"
+        )
+
+
+def _compare(found: Findings, split: Split, catalog: Catalog, truth: GroundTruth | None) -> None:
+    """Whether evaluation will have something to say; training reads none of it."""
+    if "lat" in catalog.references.column_names:
+        known = catalog.references.num_rows - catalog.references["lat"].null_count
+        found.lines.append(f"  coordinates of {known:,} references")
+    if truth is None:
+        found.lines.append("  no true pairs are known: retrievals, but no recall")
+        return
+    ids = [np.array(table["id"].to_pylist()) for table in (catalog.queries, catalog.references)]
+    answerable = int((rows_of(truth.positives, *ids) >= 0).any(axis=1).sum())
+    found.lines.append(f"  {answerable:,} queries have a true reference in the pool ({truth.protocol})")
+
+
+def _open_some(found: Findings, settings: Dataset, catalog: Catalog, samples: int) -> None:
+    for view, table in (("queries", catalog.queries), ("references", catalog.references)):
+        sizes: Counter[tuple[int, int]] = Counter()
+        for uri, size in _sizes(table, samples):
+            if isinstance(size, str):
+                found.lines.append(f"  cannot be opened: {uri}: {size}")
+                found.advice.append(
+                    "fetch the images again that cannot be opened: a run leaves them out, and stops when they are more "
+                    "than dataset.max_bad_share of all"
+                )
+            else:
+                sizes[size] += 1
+        told = ", ".join(f"{count} of {width} x {height}" for (height, width), count in sizes.most_common())
+        found.lines.append(f"  opened {min(samples, table.num_rows)} {view}: {told or 'none could be read'}")
+        if view == "queries":
+            found.advice += _advise_on_crop(settings.name, list(sizes))
+
+
+def _sizes(table: pa.Table, samples: int) -> Iterator[tuple[str, tuple[int, int] | str]]:
+    """Height and width of some images, or why they cannot be opened."""
+    rows = np.random.default_rng(0).permutation(table.num_rows)[:samples]
+    for uri in table["uri"].take(rows).to_pylist():
+        try:
+            height, width = decode(read(uri), uri).shape[:2]
+            yield uri, (height, width)
+        except (BadImage, OSError) as error:
+            yield uri, error.reason if isinstance(error, BadImage) else str(error)
+
+
+def _advise_on_crop(name: str, sizes: Sequence[tuple[int, int]]) -> list[str]:
+    """A panorama's shape tells how many degrees it spans from top to bottom; the preset has to say the same."""
+    projection = PRESETS[name]().projection
+    if not projection.bev:
+        return []
+    expected = projection.top_elevation_deg - projection.bottom_elevation_deg
+    advice = []
+    for height, width in sizes:
+        span = 360 * height / width
+        if abs(span - expected) > 0.1 * expected:
+            way_out = (
+                "--projection.top-elevation-deg 90 --projection.bottom-elevation-deg -90"
+                if abs(span - 180) < 18
+                else "--projection.top-elevation-deg and --projection.bottom-elevation-deg, for the first and last row"
+            )
+            advice.append(
+                f"panoramas of {width} x {height} span about {span:.0f} degrees if they show all around, but the "
+                f"preset {name} says {expected:.0f}: give {way_out}"
+            )
+    return advice
+
+
+@dataclass(frozen=True)
+class Arguments:
+    """Say what is there of a data set, what is missing or unreadable, and what to do."""
+
+    dataset: tyro.conf.Positional[Name]
+    where: tyro.conf.Positional[str]
+    """Folder or URI of the data set."""
+    protocol: str = "default"
+    """As the setting dataset.protocol."""
+    samples: int = 20
+    """Images to open per view and split."""
+
+
+def main(argv: Sequence[str]) -> int:
+    """Print the report; 0 when the data set can be used."""
+    arguments = tyro.cli(Arguments, args=list(argv), prog="ucvgl doctor")
+    try:
+        found = examine(
+            arguments.dataset, arguments.where, protocol=arguments.protocol, samples=arguments.samples
+        )
+    except ValueError as error:
+        print(error, file=sys.stderr)
+        return 2
+    print(found)
+    return 0 if found.usable else 1

@@ -1,0 +1,103 @@
+"""How sure an answer is, calibrated without labels: queries choose between their own area and tiles known to be wrong.
+
+The held-out queries of a run are searched in their own tiles and, mixed among these, in tiles of another area: decoys.
+Which own tile is right nobody says, but a decoy is wrong for certain. A wrong choice falls on a decoy as often as on
+an own tile, tile for tile; so from the choices that fell on decoys follows how many of those that fell on own tiles
+are wrong, at every margin. (The target-decoy competition of proteomics, Elias and Gygi 2007, applied to retrieval.)
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float
+
+FEWEST_QUERIES = 50
+"""With fewer the curve would be noise."""
+NEWTON_STEPS = 50
+RIDGE = 1e-3
+"""Keeps the curve finite where margins separate own tiles from decoys without exception."""
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """Confidence as a function of the margin.
+
+    Args:
+        intercept: of the logistic curve that tells own tiles from decoys, log odds.
+        slope: of that curve, log odds per unit of margin (cosine).
+        own_per_decoy: tiles of the queries' own area for each decoy.
+        queries: how many made the choice.
+        pool: own tiles and decoys together; the confidence is that of a search among about so many.
+    """
+
+    intercept: float
+    slope: float
+    own_per_decoy: float
+    queries: int
+    pool: int
+
+    def confidence(self, margin: Float[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:
+        """Probability that the best tile is the true one, given that the true one is in the index."""
+        own = 1 / (1 + np.exp(-np.clip(self.intercept + self.slope * margin, -60, 60)))
+        return np.clip(1 - (1 - own) * (1 + self.own_per_decoy), 0, 1)
+
+
+def calibrate(
+    own: Float[np.ndarray, "q two"], decoy: Float[np.ndarray, "q two"], *, own_tiles: int, decoys: int
+) -> Calibration:
+    """Fit the confidence to the choices of queries between their own tiles and decoys.
+
+    Args:
+        own: best and second-best similarity of each query among the tiles of its own area.
+        decoy: the same among the decoys.
+
+    Raises:
+        ValueError: too few queries.
+    """
+    if len(own) < FEWEST_QUERIES:
+        raise ValueError(f"{len(own)} queries are too few to calibrate a confidence, it takes {FEWEST_QUERIES}")
+    scores = -np.sort(-np.concatenate((own[:, :2], decoy[:, :2]), axis=1), axis=1)
+    margin, chose_own = scores[:, 0] - scores[:, 1], own[:, 0] > decoy[:, 0]
+    intercept, slope = _logistic(margin, chose_own)
+    return Calibration(intercept, slope, own_tiles / decoys, len(own), own_tiles + decoys)
+
+
+def margins(scores: Float[np.ndarray, "n k"]) -> Float[np.ndarray, " n"]:
+    """Best minus second-best similarity, best first; infinite where there is a single tile."""
+    if scores.shape[1] < 2:
+        return np.full(len(scores), np.inf)
+    return scores[:, 0] - scores[:, 1]
+
+
+def reliability(
+    confidence: Float[np.ndarray, " n"], right: np.ndarray, *, bins: int = 10
+) -> tuple[list[tuple[float, float, int]], float]:
+    """Mean confidence, share that is right and count of each bin, and the expected calibration error (ECE).
+
+    Bins hold equally many answers, as equally wide ones would be nearly empty in places. ECE is the mean distance
+    between confidence and share, weighted by count.
+    """
+    parts = [part for part in np.array_split(np.argsort(confidence, kind="stable"), bins) if len(part)]
+    rows = [(float(confidence[part].mean()), float(right[part].mean()), len(part)) for part in parts]
+    return rows, sum(count * abs(mean - share) for mean, share, count in rows) / len(confidence)
+
+
+def _logistic(x: Float[np.ndarray, " n"], positive: np.ndarray) -> tuple[float, float]:
+    """Intercept and slope (not negative) of a logistic regression on one number, by Newton's method."""
+    scale = float(np.std(x)) or 1.0
+    design = np.stack((np.ones(len(x)), x / scale), axis=1)
+    weights = np.zeros(2)
+    for _ in range(NEWTON_STEPS):
+        share = 1 / (1 + np.exp(-design @ weights))
+        gradient = design.T @ (positive - share) - RIDGE * weights
+        curvature = (design * (share * (1 - share))[:, None]).T @ design + RIDGE * np.eye(2)
+        step = np.linalg.solve(curvature, gradient)
+        weights = weights + step
+        if np.abs(step).max() < 1e-9:
+            break
+    if weights[1] < 0:  # a margin that tells nothing: the same confidence for all
+        share = (positive.sum() + RIDGE) / (len(x) + 2 * RIDGE)
+        return float(np.log(share / (1 - share))), 0.0
+    return float(weights[0]), float(weights[1] / scale)

@@ -1,0 +1,221 @@
+"""An index: a self-contained folder, local or in a bucket, that answers photos of one area.
+
+<index>/
+  model.pt        both encoders
+  tiles.parquet   id, uri and, where known, lat, lon: one row per tile
+  vectors.faiss   their descriptors, row by row
+  manifest.json   version, how images reach the encoders, calibration, size and digest of each file; written last
+
+A folder without `manifest.json` is not an index yet, so half an index is never taken for a whole one.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from io import BytesIO
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from jaxtyping import Float, Int
+from pyarrow import fs
+from pydantic import ConfigDict, TypeAdapter, ValidationError
+from pydantic.dataclasses import dataclass as checked_dataclass
+
+import ucvgl
+from ucvgl.config import Projection
+from ucvgl.data.storage import join, locate, read, write
+from ucvgl.data.tiles import check_tiles
+from ucvgl.localize import nearest
+from ucvgl.localize.confidence import Calibration
+
+FORMAT, VERSION = "ucvgl-index", 1
+MANIFEST, MODEL, TILES, VECTORS = "manifest.json", "model.pt", "tiles.parquet", "vectors.faiss"
+
+
+@dataclass(frozen=True)
+class FileRecord:
+    bytes: int
+    sha256: str
+
+
+@checked_dataclass(frozen=True, config=ConfigDict(extra="forbid", strict=True))
+class Manifest:
+    """What an index says about itself.
+
+    Args:
+        kind: of the faiss index; all but `flat` are approximate.
+        query_size: height and width at which the query encoder sees images, pixels.
+        calibration: None where no confidence could be calibrated; `uncalibrated` says why.
+        files: size and digest of each file.
+    """
+
+    ucvgl: str
+    tiles: int
+    dimension: int
+    kind: nearest.Kind
+    query_size: list[int]
+    reference_size: list[int]
+    projection: Projection
+    calibration: Calibration | None
+    uncalibrated: str
+    files: dict[str, FileRecord]
+    format: str = FORMAT
+    version: int = VERSION
+
+
+class Index:
+    """The tiles of an area, ready to be searched."""
+
+    def __init__(self, manifest: Manifest, tiles: pa.Table, searcher: Any, *, origin: str) -> None:
+        self.manifest, self.tiles, self.origin = manifest, tiles, origin
+        self._searcher = nearest.on_gpus(searcher)
+
+    def __len__(self) -> int:
+        return self.tiles.num_rows
+
+    @property
+    def located(self) -> bool:
+        """Whether tiles have coordinates."""
+        return "lat" in self.tiles.column_names
+
+    @cached_property
+    def places(self) -> Float[np.ndarray, "n 2"]:
+        """Latitude and longitude of each tile, degrees; NaN where they are not known."""
+        if not self.located:
+            return np.full((len(self), 2), np.nan)
+        columns = [self.tiles[name].to_numpy(zero_copy_only=False) for name in ("lat", "lon")]
+        return np.stack(columns, axis=1).astype(np.float64)
+
+    def vectors(self) -> Float[np.ndarray, "n d"]:
+        """The descriptors of all tiles, row by row; a compressed index gives back what its codes stand for."""
+        return self._searcher.reconstruct_n(0, len(self))
+
+    def search(
+        self, vectors: Float[np.ndarray, "n d"], k: int
+    ) -> tuple[Float[np.ndarray, "n k"], Int[np.ndarray, "n k"]]:
+        """Similarities and rows of the best k tiles (of all, where there are fewer), best first."""
+        return nearest.search(self._searcher, vectors, min(k, len(self)))
+
+
+def open_index(where: str) -> tuple[Index, bytes]:
+    """An index and the content of its `model.pt`, after checking that they are whole and belong together.
+
+    Raises:
+        ValueError: it is no index, or broken, swapped or of a version not known here; with the way out.
+    """
+    where = where.rstrip("/")
+    manifest = read_manifest(where)
+    files = {name: _checked(where, name, manifest) for name in (MODEL, TILES, VECTORS)}
+    tiles = _read_tiles(files[TILES], manifest, f"{where}/{TILES}")
+    searcher = nearest.from_bytes(files[VECTORS], f"{where}/{VECTORS}")
+    if (searcher.ntotal, searcher.d) != (manifest.tiles, manifest.dimension):
+        raise ValueError(
+            f"{where}/{VECTORS} holds {searcher.ntotal} vectors of {searcher.d} numbers, the manifest says "
+            f"{manifest.tiles} of {manifest.dimension}: files of two indexes are mixed; make the index anew"
+        )
+    if searcher.metric_type != nearest.INNER_PRODUCT:
+        raise ValueError(f"{where}/{VECTORS} does not compare by inner product; make the index anew")
+    return Index(manifest, tiles, searcher, origin=where), files[MODEL]
+
+
+def is_index(where: str) -> bool:
+    """Whether there is a manifest, whatever it says."""
+    filesystem, path = locate(join(where, MANIFEST))
+    return filesystem.get_file_info(path).type == fs.FileType.File
+
+
+def read_manifest(where: str) -> Manifest:
+    """The manifest of an index.
+
+    Raises:
+        ValueError: there is none, it cannot be read, or it is of another version.
+    """
+    path = join(where, MANIFEST)
+    if not is_index(where):
+        raise ValueError(
+            f"{where} is no index: it has no {MANIFEST}, which is written last; make one, or finish it, with "
+            f"`ucvgl index RUN TILES --out {where}`"
+        )
+    try:
+        data = read(path)
+        content = json.loads(data)
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"{path} is not JSON ({error}); it is damaged: make the index anew") from error
+    if not isinstance(content, dict) or content.get("format") != FORMAT:
+        raise ValueError(f"{path} is not the manifest of an index: its `format` is not {FORMAT!r}")
+    if content.get("version") != VERSION:
+        raise ValueError(
+            f"{where} is an index of version {content.get('version')!r}, written by ucvgl "
+            f"{content.get('ucvgl', '?')}; ucvgl {ucvgl.__version__} reads version {VERSION}: use that ucvgl, "
+            "or make the index anew"
+        )
+    try:
+        manifest = TypeAdapter(Manifest).validate_json(data)
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = ".".join(map(str, first["loc"]))
+        raise ValueError(f"{path}: {name}: {first['msg']}; it is damaged: make the index anew") from error
+    if set(manifest.files) != {MODEL, TILES, VECTORS} or manifest.tiles < 1 or manifest.dimension < 1:
+        raise ValueError(f"{path} does not list {MODEL}, {TILES} and {VECTORS} of at least one tile; make it anew")
+    return manifest
+
+
+def write_index(
+    where: str, *, model: bytes, tiles: pa.Table, searcher: Any, about: Mapping[str, Any]
+) -> Manifest:
+    """Write an index into a folder, the manifest last.
+
+    Args:
+        searcher: the faiss index of the tiles' vectors, in the order of `tiles`.
+        about: the remaining fields of `Manifest`.
+    """
+    listed = BytesIO()
+    pq.write_table(tiles, listed)
+    files = {MODEL: model, TILES: listed.getvalue(), VECTORS: nearest.to_bytes(searcher)}
+    records = {name: FileRecord(len(data), hashlib.sha256(data).hexdigest()) for name, data in files.items()}
+    manifest = Manifest(
+        ucvgl=ucvgl.__version__, tiles=tiles.num_rows, dimension=searcher.d, files=records, **about
+    )
+    text = json.dumps(asdict(manifest), indent=1) + "\n"
+    for name, data in {**files, MANIFEST: text.encode()}.items():
+        write(join(where, name), data)
+    return manifest
+
+
+def _checked(where: str, name: str, manifest: Manifest) -> bytes:
+    try:
+        data = read(join(where, name))
+    except OSError as error:
+        raise ValueError(f"{where}/{name} cannot be read ({error}); copy the whole index, or make it anew") from error
+    expected = manifest.files[name]
+    if len(data) != expected.bytes:
+        raise ValueError(
+            f"{where}/{name} has {len(data)} bytes, the manifest says {expected.bytes}: "
+            "it was cut off or swapped; copy the whole index again, or make it anew"
+        )
+    if hashlib.sha256(data).hexdigest() != expected.sha256:
+        raise ValueError(
+            f"{where}/{name} is not the file that the manifest describes (its digest differs): "
+            "it was damaged or swapped; copy the whole index again, or make it anew"
+        )
+    return data
+
+
+def _read_tiles(data: bytes, manifest: Manifest, origin: str) -> pa.Table:
+    try:
+        tiles = pq.read_table(pa.BufferReader(data))
+    except (pa.ArrowException, OSError) as error:
+        raise ValueError(f"{origin} is no Parquet file that can be read; make the index anew") from error
+    if tiles.num_rows != manifest.tiles:
+        raise ValueError(
+            f"{origin} lists {tiles.num_rows} tiles, the manifest says {manifest.tiles}: files of two indexes are "
+            "mixed; make the index anew"
+        )
+    check_tiles(tiles, origin)
+    return tiles

@@ -1,0 +1,113 @@
+"""One object that answers photos: the encoders with their preprocessing and, of an index, its tiles."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+
+import numpy as np
+from jaxtyping import Float
+
+from ucvgl.localize.answers import Answer, Candidate
+from ucvgl.localize.confidence import margins
+from ucvgl.localize.encoders import Encoders
+from ucvgl.localize.index import Index, is_index, open_index
+from ucvgl.localize.seen import Image
+from ucvgl.localize.trained import TrainedRun
+
+
+class Localizer:
+    """What `ucvgl.load` returns.
+
+    Args:
+        encoders: the model and how images reach it.
+        index: the tiles to search; None for a run, which can embed but has nothing to search.
+    """
+
+    def __init__(self, encoders: Encoders, index: Index | None = None) -> None:
+        self.encoders, self.index = encoders, index
+
+    def embed_queries(self, images: Sequence[Image]) -> Float[np.ndarray, "n d"]:
+        """Unit-norm descriptors of panoramas: paths, URIs, bytes of image files, or RGB pixels."""
+        return self.encoders.embed_queries(images)
+
+    def embed_references(self, images: Sequence[Image]) -> Float[np.ndarray, "n d"]:
+        """Unit-norm descriptors of tiles; their inner products with those of queries are the similarities."""
+        return self.encoders.embed_references(images)
+
+    def localize(self, images: Image | Sequence[Image], *, k: int = 5) -> list[Answer]:
+        """The k most similar tiles of each photo, best first, with coordinates and a confidence.
+
+        Raises:
+            ValueError: there is no index to search, or k is not positive.
+            BadImage: a photo is not a whole image.
+        """
+        photos = [images] if isinstance(images, (str, os.PathLike, bytes, np.ndarray)) else list(images)
+        names = [name_of(photo, number) for number, photo in enumerate(photos, 1)]
+        return self.answers(names, self.embed_queries(photos), k=k)
+
+    def answers(self, names: Sequence[str], vectors: Float[np.ndarray, "n d"], *, k: int) -> list[Answer]:
+        """The answers for queries that are embedded already."""
+        if self.index is None:
+            raise ValueError("a run has no tiles to search; make an index with `ucvgl index RUN TILES --out INDEX`")
+        if k < 1:
+            raise ValueError(f"k is {k}; ask for at least one tile")
+        score, row = self.index.search(vectors, max(k, 2))
+        calibration = self.index.manifest.calibration
+        sure = None if calibration is None else calibration.confidence(margins(score))
+        return [
+            Answer(
+                query=name,
+                confidence=None if sure is None else float(sure[number]),
+                candidates=self._candidates(self.index, score[number, :k], row[number, :k]),
+            )
+            for number, name in enumerate(names)
+        ]
+
+    def _candidates(self, index: Index, score: np.ndarray, row: np.ndarray) -> tuple[Candidate, ...]:
+        found = []
+        for similarity, at in zip(score.tolist(), row.tolist(), strict=True):
+            if at < 0:  # an approximate index may find fewer
+                continue
+            lat, lon = index.places[at].tolist()
+            known = lat == lat
+            found.append(
+                Candidate(
+                    row=at,
+                    id=index.tiles["id"][at].as_py(),
+                    uri=index.tiles["uri"][at].as_py(),
+                    similarity=similarity,
+                    lat=lat if known else None,
+                    lon=lon if known else None,
+                )
+            )
+        return tuple(found)
+
+
+def load(run_or_index: str | os.PathLike, *, device: str = "") -> Localizer:
+    """The encoders of a run, or of an index with its tiles, ready for images.
+
+    Args:
+        run_or_index: a run's folder, or an index: a folder or a URI.
+        device: `cpu` or `cuda`; empty: the GPU when there is one.
+
+    Raises:
+        ValueError: it is neither, or it is broken.
+    """
+    where = os.fspath(run_or_index)
+    if "://" not in where and not is_index(where):
+        return Localizer(TrainedRun(where).encoders(device=device))
+    index, model = open_index(where)
+    encoders = Encoders(model, index.manifest.projection, origin=f"{where}/model.pt", device=device)
+    manifest, sizes = index.manifest, [list(encoders.size("query")), list(encoders.size("reference"))]
+    if (encoders.dimension, sizes) != (manifest.dimension, [manifest.query_size, manifest.reference_size]):
+        raise ValueError(
+            f"{where}: the encoders see images of {sizes} and make {encoders.dimension} numbers, the manifest says "
+            f"{[manifest.query_size, manifest.reference_size]} and {manifest.dimension}; make the index anew"
+        )
+    return Localizer(encoders, index)
+
+
+def name_of(photo: Image, number: int) -> str:
+    """What an answer calls its photo: its path, or its place in the list."""
+    return os.fspath(photo) if isinstance(photo, (str, os.PathLike)) else f"photo {number}"

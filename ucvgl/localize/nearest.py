@@ -1,0 +1,111 @@
+"""The most similar tiles of a descriptor, by faiss: exact, or approximate where memory or time does not allow it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from typing import Any, Literal
+
+import faiss
+import numpy as np
+from jaxtyping import Float, Int
+
+Kind = Literal["flat", "hnsw", "ivfpq"]
+KINDS: tuple[Kind, ...] = ("flat", "hnsw", "ivfpq")
+
+EXACT_TILES = 2_000_000
+"""Up to here looking at every tile is still fast enough for one photo at a time."""
+LINKS = 32
+"""Neighbours of a tile in the HNSW graph, twice that on its ground level."""
+NUMBERS_PER_BYTE = 4
+"""Of a descriptor that one byte of a product-quantised code stands for."""
+CENTROID_SAMPLE = 64
+"""Tiles per cell on which an IVF-PQ index is trained."""
+FEWEST_FOR_PQ = 10_000
+"""Product quantisation learns 256 centroids per byte, from 39 tiles each."""
+
+INNER_PRODUCT = faiss.METRIC_INNER_PRODUCT
+Batches = Callable[[], Iterator[Float[np.ndarray, "n d"]]]
+
+
+def choose(count: int, dimension: int, *, memory_bytes: float) -> Kind:
+    """Exact while it fits the memory and stays fast; a graph while that fits; compressed beyond."""
+    whole = 4.0 * count * dimension
+    if whole <= memory_bytes and count <= EXACT_TILES or count < FEWEST_FOR_PQ:
+        return "flat"
+    return "hnsw" if whole + count * (2 * LINKS + 8) * 4 <= memory_bytes else "ivfpq"
+
+
+def build(kind: Kind, batches: Batches, *, count: int, dimension: int, seed: int = 0) -> Any:
+    """A faiss index of unit vectors by inner product, filled batch by batch in row order.
+
+    Args:
+        batches: starts again at the first row each time it is called: training reads the vectors once more.
+
+    Raises:
+        ValueError: too few vectors for the kind.
+    """
+    if kind == "ivfpq":
+        index = _trained_ivfpq(batches, count, dimension, seed)
+    elif kind == "hnsw":
+        index = faiss.IndexHNSWFlat(dimension, LINKS, faiss.METRIC_INNER_PRODUCT)
+        index.hnsw.efConstruction = 100
+        index.hnsw.efSearch = 256
+    else:
+        index = faiss.IndexFlatIP(dimension)
+    for vectors in batches():
+        index.add(np.ascontiguousarray(vectors, np.float32))
+    assert index.ntotal == count, f"{index.ntotal} vectors in the index, not {count}"
+    return index
+
+
+def search(
+    index: Any, vectors: Float[np.ndarray, "n d"], k: int
+) -> tuple[Float[np.ndarray, "n k"], Int[np.ndarray, "n k"]]:
+    """Similarities and rows of the best k, best first; fewer tiles than k: the rest is -inf and -1."""
+    score, row = index.search(np.ascontiguousarray(vectors, np.float32), k)
+    return np.where(row < 0, -np.inf, score).astype(np.float32), row
+
+
+def on_gpus(index: Any) -> Any:
+    """The index on all GPUs that faiss sees; itself where there is none, or the kind has no GPU form."""
+    gpus = faiss.get_num_gpus() if hasattr(faiss, "get_num_gpus") else 0
+    return faiss.index_cpu_to_all_gpus(index) if gpus and not isinstance(index, faiss.IndexHNSW) else index
+
+
+def to_bytes(index: Any) -> bytes:
+    return faiss.serialize_index(index).tobytes()
+
+
+def from_bytes(content: bytes, origin: str) -> Any:
+    """The index that `to_bytes` wrote.
+
+    Raises:
+        ValueError: these bytes are none.
+    """
+    try:
+        return faiss.deserialize_index(np.frombuffer(content, np.uint8))
+    except (RuntimeError, AssertionError, MemoryError) as error:
+        raise ValueError(f"{origin} is no faiss index that can be read; make the index anew") from error
+
+
+def _trained_ivfpq(batches: Batches, count: int, dimension: int, seed: int) -> Any:
+    if count < FEWEST_FOR_PQ:
+        raise ValueError(f"an ivfpq index is learned from at least {FEWEST_FOR_PQ} tiles, there are {count}; use flat")
+    cells = min(round(2 * math.sqrt(count)), count // CENTROID_SAMPLE)
+    code = math.gcd(dimension, dimension // NUMBERS_PER_BYTE)
+    index = faiss.IndexIVFPQ(faiss.IndexFlatIP(dimension), dimension, cells, code, 8, faiss.METRIC_INNER_PRODUCT)
+    index.nprobe = max(8, cells // 8)
+    index.train(_sample(batches, min(count, max(cells * CENTROID_SAMPLE, FEWEST_FOR_PQ)), count, seed))
+    return index
+
+
+def _sample(batches: Batches, wanted: int, count: int, seed: int) -> np.ndarray:
+    """Rows drawn evenly from all batches, read in order."""
+    drawn = np.sort(np.random.default_rng(seed).choice(count, size=wanted, replace=False))
+    found, start = [], 0
+    for vectors in batches():
+        inside = drawn[(drawn >= start) & (drawn < start + len(vectors))] - start
+        found.append(np.asarray(vectors[inside], np.float32))
+        start += len(vectors)
+    return np.concatenate(found)

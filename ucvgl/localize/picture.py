@@ -1,0 +1,98 @@
+"""An answer as one picture: the photo, its bird's-eye view, the best tiles, and where they lie."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import UInt8
+
+from ucvgl.data.decode import BadImage
+from ucvgl.localize.answers import Answer
+from ucvgl.localize.localizer import Localizer
+from ucvgl.localize.seen import Image, pixels
+from ucvgl.localize.tilemap import bar_metres, distance, metres, thinned
+from ucvgl.report.gallery import at_most
+
+COLUMNS = 5
+"""Tiles in a row."""
+TALL = 512
+"""Pixels of height that are drawn of the photo: more cannot be seen."""
+BEV_SIDE = 256
+
+
+def draw(localizer: Localizer, photo: Image, answer: Answer, path: Path | str) -> None:
+    """Write the picture of an answer as PNG or whatever the path's ending says; it appears whole or not at all.
+
+    Raises:
+        ValueError: the ending is no kind of image.
+    """
+    from matplotlib.figure import Figure
+
+    path = Path(path)
+    image, tiles = pixels(photo), answer.candidates[: 2 * COLUMNS]
+    below = -(-len(tiles) // COLUMNS)
+    known = [tile for tile in tiles if tile.lat is not None]
+    heights = [1.0] + [1.1] * below + ([1.9] if known else [])
+    figure = Figure(figsize=(10, 2.0 * sum(heights)), layout="constrained")
+    grid = figure.add_gridspec(len(heights), COLUMNS, height_ratios=heights)
+    sure = "" if answer.confidence is None else f"   confidence {answer.confidence:.2f}"
+    figure.suptitle(f"{os.path.basename(answer.query)}{sure}", fontsize=11)
+    _show(figure.add_subplot(grid[0, : COLUMNS - 1]), at_most(image, TALL), "photo")
+    _show(figure.add_subplot(grid[0, COLUMNS - 1]), localizer.encoders.birdseye(image, BEV_SIDE), "bird's-eye view")
+    for place, tile in enumerate(tiles):
+        axes = figure.add_subplot(grid[1 + place // COLUMNS, place % COLUMNS])
+        _show(axes, tile_pixels(tile.uri), f"{place + 1}   {tile.similarity:.3f}")
+    if known:
+        _map(figure.add_subplot(grid[-1, :]), localizer, answer)
+    aside = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
+    try:
+        figure.savefig(aside, dpi=110)
+        os.replace(aside, path)
+    finally:
+        aside.unlink(missing_ok=True)
+
+
+def tile_pixels(uri: str) -> UInt8[np.ndarray, "h w 3"] | None:
+    """The tile's image; None where it can no longer be read: an index may be used far from its images."""
+    try:
+        return pixels(uri)
+    except (BadImage, OSError):
+        return None
+
+
+def _show(axes: Any, image: np.ndarray | None, title: str) -> None:
+    axes.set_axis_off()
+    axes.set_title(title, fontsize=9)
+    if image is None:
+        axes.text(0.5, 0.5, "image not found", ha="center", va="center", fontsize=8, color="#6c727a")
+    else:
+        axes.imshow(image)
+
+
+def _map(axes: Any, localizer: Localizer, answer: Answer) -> None:
+    """All tiles as dots, the candidates with their numbers; metres east and north of the first."""
+    assert localizer.index is not None
+    tiles = [(rank, tile.lat, tile.lon) for rank, tile in enumerate(answer.candidates, 1) if tile.lat is not None]
+    origin = np.array(tiles[0][1:], float)
+    places = localizer.index.places
+    dots = metres(thinned(places[np.isfinite(places).all(axis=1)]), origin)
+    marks = metres(np.array([place[1:] for place in tiles], float), origin)
+    axes.scatter(*dots.T, s=4, color="#b9bdc3", linewidths=0)
+    axes.scatter(*marks.T, s=110, color=["#2f6690"] + ["#ffffff"] * (len(marks) - 1), edgecolors="#2f6690", zorder=2)
+    for (rank, _, _), (x, y) in reversed(list(zip(tiles, marks, strict=True))):
+        ink = "white" if rank == 1 else "black"
+        axes.text(x, y, str(rank), ha="center", va="center", fontsize=7, color=ink, zorder=3)
+    axes.set_aspect("equal", adjustable="datalim")
+    axes.set_xticks([])
+    axes.set_yticks([])
+    left, right = axes.get_xlim()
+    bottom, top = axes.get_ylim()
+    bar = bar_metres((right - left) / 4)
+    x, y = left + 0.03 * (right - left), bottom + 0.06 * (top - bottom)
+    axes.plot([x, x + bar], [y, y], color="#22262b", linewidth=2)
+    axes.text(x, y + 0.02 * (top - bottom), distance(bar), fontsize=8)
+    lat, lon = origin
+    axes.set_title(f"north up; 1 is at {lat:.6f}, {lon:.6f}", fontsize=9)

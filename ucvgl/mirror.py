@@ -1,0 +1,243 @@
+"""A run in an object store: a copy of the local folder that follows it, and from which another machine goes on.
+
+Files are copied one after another in the order in which they were written, so at any moment the copy is a state the
+folder was in: what a stage writes last, its `DONE.json` above all, comes last. An object appears whole or not at all.
+`<stage>.partial` and `<stage>` have the same place in the store, so that a finished stage costs one more file.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import re
+import shutil
+import signal
+import threading
+import uuid
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from types import TracebackType
+
+from ucvgl.data.retries import StorageError
+from ucvgl.data.storage import AT_ONCE, copy_in, copy_out, delete, join, list_files, read, write
+from ucvgl.record import BEGUN, DONE, write_whole
+
+log = logging.getLogger(__name__)
+
+EVERY_S = 20.0
+"""Between two looks at the folder; a lost machine costs about as much, and the time to copy."""
+OWNER, COPIED = ".owner", ".copied"
+STORES = ("s3://", "gs://")
+"""Where an object appears whole or not at all."""
+NOT_COPIED = ("ray_train",)
+"""Ray Train's own state serves one session only."""
+PARTIAL = ".partial"
+
+UNKNOWN = (-1, -1)
+STAGE = re.compile(r"\d+_")
+
+State = dict[str, tuple[int, int]]
+"""Place in the store -> size and time of the file that was copied there."""
+
+
+class Mirror:
+    """Copies a run folder to `uri` while the context lasts, and a last time at its end.
+
+    One process writes to the store. A newer one takes it over: the older one sees that within seconds and stops.
+
+    Args:
+        folder: the local run folder, which must be the same for all machines of a cluster.
+        uri: of the run in the store.
+        superseded: called when another process has taken the run over.
+    """
+
+    def __init__(
+        self, folder: Path, uri: str, *, every_s: float = EVERY_S, superseded: Callable[[], None] | None = None
+    ) -> None:
+        self.folder, self.uri, self.every_s = folder, uri, every_s
+        self.lost = False
+        self._superseded = superseded or _terminate_this_process
+        self._owner = uuid.uuid4().hex
+        self._copied: State = {}
+        self._over = threading.Event()
+        self._one_at_a_time = threading.Lock()
+        self._thread = threading.Thread(target=self._follow, daemon=True, name="mirror")
+
+    def fetch(self) -> None:
+        """Bring the folder to the state of the store, unless it was this folder that was copied there last.
+
+        Raises:
+            ValueError: the folder holds a run that was never copied to this place.
+            StorageError: the store cannot be used.
+        """
+        there, here = _read_or_none(join(self.uri, OWNER)), self.folder / OWNER
+        if there is None or (here.exists() and here.read_bytes() == there):
+            return
+        self._drop_other_state()
+        wanted = {place: self.folder / name for place, name in _names(list_files(self.uri)).items()}
+        missing = {place: path for place, path in wanted.items() if not path.exists()}
+        with ThreadPoolExecutor(AT_ONCE) as pool:
+            list(pool.map(lambda place: copy_in(join(self.uri, place), missing[place]), missing))
+        if missing:
+            log.info("%d files fetched from %s", len(missing), self.uri)
+        self._copied = {place: _state(path) for place, path in wanted.items()}
+        self._remember()
+        here.write_bytes(there)  # last: what is fetched by half is fetched again
+
+    def __enter__(self) -> Mirror:
+        """Take the run over and begin to follow the folder."""
+        (self.folder / OWNER).write_text(self._owner)
+        write(join(self.uri, OWNER), self._owner.encode())
+        self._thread.start()
+        return self
+
+    def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self._over.set()
+        self._thread.join()
+        try:
+            self.push()
+        except StorageError as failure:
+            if error is None:
+                raise
+            log.warning("%s was not brought up to date: %s", self.uri, failure)
+        if not self.lost:
+            log.info("copied to %s", self.uri)
+
+    def push(self) -> None:
+        """Copy what is new and delete what is gone, now.
+
+        Raises:
+            StorageError: the store cannot be used.
+        """
+        with self._one_at_a_time:
+            if _read_or_none(join(self.uri, OWNER)) != self._owner.encode():
+                self.lost = True
+                return
+            self._copied = self._copied or self._remembered()
+            present = self._present()
+            self._delete(place for place in set(self._copied) - set(present) if place.endswith(f"/{DONE}"))
+            for place, (path, state) in sorted(present.items(), key=lambda item: item[1][1][1]):
+                if self._copied.get(place) == state:
+                    continue
+                self._announce(place.split("/")[0])
+                if copy_out(path, join(self.uri, place)):
+                    self._copied[place] = state
+            self._delete(set(self._copied) - set(present))  # last: a checkpoint goes when its result is there
+            self._remember()
+
+    def _remember(self) -> None:
+        write_whole(self.folder / COPIED, json.dumps(self._copied))
+
+    def _remembered(self) -> State:
+        """What lies in the store, with the states that an earlier process of this machine copied."""
+        file = self.folder / COPIED
+        known = json.loads(file.read_text()) if file.exists() else {}
+        return {place: tuple(known.get(place, UNKNOWN)) for place in list_files(self.uri) if place != OWNER}
+
+    def _announce(self, stage: str) -> None:
+        """A stage that was begun and finished between two looks is begun in the store as well, until it is whole."""
+        done, begun = f"{stage}/{DONE}", f"{stage}/{BEGUN}"
+        if not {done, begun} & set(self._copied) and (self.folder / done).exists():
+            copy_out(self.folder / done, join(self.uri, begun))  # a record of the same settings and inputs
+            self._copied[begun] = UNKNOWN
+
+    def _delete(self, places: Iterable[str]) -> None:
+        for place in list(places):
+            delete(join(self.uri, place))
+            del self._copied[place]
+
+    def _follow(self) -> None:
+        while not self._over.wait(self.every_s):
+            try:
+                self.push()
+            except (StorageError, OSError) as error:
+                log.warning("%s was not brought up to date (%s); trying again", self.uri, error)
+            if self.lost:
+                log.error("another process has taken over %s; this one stops", self.uri)
+                self._superseded()
+                return
+
+    def _present(self) -> dict[str, tuple[Path, tuple[int, int]]]:
+        """Place in the store -> file and its state, for every file that is whole."""
+        found = {}
+        for path in self.folder.rglob("*"):
+            parts = path.relative_to(self.folder).parts
+            if parts[0] in NOT_COPIED or any(part.startswith(".") for part in parts):
+                continue
+            try:
+                if path.is_file():
+                    found["/".join((parts[0].removesuffix(PARTIAL), *parts[1:]))] = (path, _state(path))
+            except FileNotFoundError:  # renamed meanwhile: the next look finds it
+                continue
+        return found
+
+    def _drop_other_state(self) -> None:
+        """Remove what the store's run has outgrown; finished stages with the same record stay."""
+        if not (self.folder / OWNER).exists():
+            if any(path.name != ".lock" for path in self.folder.glob("*")):
+                raise ValueError(
+                    f"{self.folder} holds a run that is no copy of {self.uri}; move it away, or choose another --run"
+                )
+            return
+        for path in self.folder.iterdir():
+            if path.name == ".lock" or _same_record(path / DONE, join(self.uri, f"{path.name}/{DONE}")):
+                continue
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+
+
+def fetch_records(uri: str, folder: Path) -> None:
+    """Only what the stages wrote down about themselves: enough to say what would become of each."""
+    try:
+        names = _names(list_files(uri))
+    except FileNotFoundError:
+        return
+    for place, name in names.items():
+        if place.endswith((f"/{DONE}", f"/{BEGUN}")):
+            copy_in(join(uri, place), folder / name)
+
+
+def runs_folder() -> Path:
+    """Where runs lie unless a path is given: `UCVGL_RUNS`, which machines of a cluster share, or `runs`."""
+    return Path(os.environ.get("UCVGL_RUNS") or "runs")
+
+
+def local_folder(uri: str) -> Path:
+    """Where a run of the store lies on this machine: `runs/<bucket>/<path>`."""
+    return runs_folder().joinpath(*uri.partition("://")[2].partition("?")[0].strip("/").split("/"))
+
+
+def _names(places: Iterable[str]) -> dict[str, str]:
+    """Place in the store -> name in the folder; what is left of a stage without a record is left out."""
+    places = [place for place in places if place != OWNER]
+    finished = {place.split("/")[0] for place in places if place.endswith(f"/{DONE}")}
+    begun = {place.split("/")[0] for place in places if place.endswith(f"/{BEGUN}")} - finished
+    names = {}
+    for place in places:
+        stage, slash, rest = place.partition("/")
+        if slash and stage in begun:
+            names[place] = f"{stage}{PARTIAL}/{rest}"
+        elif not (slash and STAGE.match(stage)) or (stage in finished and rest != BEGUN):
+            names[place] = place
+    return names
+
+
+def _state(path: Path) -> tuple[int, int]:
+    seen = path.stat()
+    return seen.st_size, seen.st_mtime_ns
+
+
+def _same_record(here: Path, there: str) -> bool:
+    return here.exists() and here.read_bytes() == _read_or_none(there)
+
+
+def _read_or_none(uri: str) -> bytes | None:
+    try:
+        return read(uri)
+    except FileNotFoundError:
+        return None
+
+
+def _terminate_this_process() -> None:
+    os.kill(os.getpid(), signal.SIGTERM)

@@ -1,0 +1,108 @@
+"""Both encoders as files that run without this package, checked equal before they are kept."""
+
+from __future__ import annotations
+
+import json
+import os
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from torch import nn
+
+from ucvgl.model.towers import TwoTowers, View
+
+Format = Literal["torch", "onnx"]
+VIEWS: tuple[View, View] = ("query", "reference")
+CLOSE = 1e-4
+"""Largest difference between a number of a descriptor before and after: float32 in another order of sums."""
+ONNX_WAY_OUT = "pip install 'ucvgl[onnx]', or export with --format torch"
+PROBES = (1, 3)
+"""Batch sizes that are compared; the exported file takes any."""
+
+
+def export_towers(towers: TwoTowers, folder: Path, form: Format) -> dict[str, float]:
+    """Write `query` and `reference` encoders into a folder; the largest difference of each from the original.
+
+    Their input is `images`, float32 [n, 3, h, w], RGB from 0 to 1, at the size in `preprocessing.json`; their output
+    the unit-norm descriptors [n, d]. Nothing is kept that differs by more than `CLOSE`.
+
+    Raises:
+        ValueError: what writes or runs the format is not installed, or an exported encoder differs.
+    """
+    write, run, ending = (_write_torch, _run_torch, "pt2") if form == "torch" else (_write_onnx, _run_onnx, "onnx")
+    folder.mkdir(parents=True, exist_ok=True)
+    differences = {}
+    for view in VIEWS:
+        encoder = towers.encoder(view).eval().float()
+        size = towers.query_size if view == "query" else towers.reference_size
+        aside, path = folder / f".{view}.{os.getpid()}.{ending}", folder / f"{view}.{ending}"
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # of torch about itself
+                write(encoder, size, aside)
+            differences[view] = _difference(encoder, run(aside), size)
+            if not differences[view] <= CLOSE:
+                raise ValueError(
+                    f"the exported {view} encoder differs from the original by {differences[view]:.2g}, more than "
+                    f"{CLOSE:g}; it was not kept: try the other format, or another version of torch"
+                )
+            os.replace(aside, path)
+        finally:
+            aside.unlink(missing_ok=True)
+    sizes = {"query": list(towers.query_size), "reference": list(towers.reference_size)}
+    about = {"layout": "n 3 h w", "colour": "RGB", "range": [0, 1], "size": sizes, "shrink": "average over areas"}
+    (folder / "preprocessing.json").write_text(json.dumps(about, indent=1) + "\n")
+    return differences
+
+
+@torch.inference_mode()
+def _difference(encoder: nn.Module, exported: Callable[[torch.Tensor], torch.Tensor], size: tuple[int, int]) -> float:
+    """The largest over images of noise, of several batch sizes."""
+    noise = torch.Generator().manual_seed(0)
+    found = []
+    for count in PROBES:
+        images = torch.rand(count, 3, *size, generator=noise)
+        found.append((encoder(images) - exported(images)).abs().max().item())
+    return float(np.max(found))
+
+
+def _write_torch(encoder: nn.Module, size: tuple[int, int], path: Path) -> None:
+    batch = torch.export.Dim("n", min=1)
+    exported = torch.export.export(encoder, (torch.rand(2, 3, *size),), dynamic_shapes=({0: batch},))
+    torch.export.save(exported, path)
+
+
+def _run_torch(path: Path) -> Callable[[torch.Tensor], torch.Tensor]:
+    return torch.export.load(path).module()
+
+
+def _write_onnx(encoder: nn.Module, size: tuple[int, int], path: Path) -> None:
+    try:
+        import onnx  # noqa: F401
+        import onnxscript  # noqa: F401
+    except ModuleNotFoundError as error:
+        raise ValueError(f"{error.name} is not installed; {ONNX_WAY_OUT}") from error
+    torch.onnx.export(
+        encoder,
+        (torch.rand(2, 3, *size),),
+        path,
+        input_names=["images"],
+        output_names=["descriptors"],
+        dynamic_shapes=({0: torch.export.Dim("n", min=1)},),
+        dynamo=True,
+        external_data=False,
+        verbose=False,
+    )
+
+
+def _run_onnx(path: Path) -> Callable[[torch.Tensor], torch.Tensor]:
+    try:
+        import onnxruntime
+    except ModuleNotFoundError as error:
+        raise ValueError(f"{error.name}, which checks the export, is not installed; {ONNX_WAY_OUT}") from error
+    session: Any = onnxruntime.InferenceSession(path.read_bytes(), providers=["CPUExecutionProvider"])
+    return lambda images: torch.from_numpy(session.run(None, {"images": images.numpy()})[0])

@@ -1,0 +1,66 @@
+"""The numbers that a protocol asks for, from embeddings and the truth."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float, Int
+
+from ucvgl.retrieval.average_precision import average_precision, positive_ranks
+from ucvgl.retrieval.recall import Recall, ranks, recall
+from ucvgl.retrieval.truth import GroundTruth, rows_of
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """The truth about one pair of pools, as rows of these pools padded with -1."""
+
+    words: str
+    positives: Int[np.ndarray, "q p"]
+    spared: Int[np.ndarray, "q s"] | None = None
+    own: Int[np.ndarray, "q o"] | None = None
+    average_precision: bool = False
+
+    @property
+    def answerable(self) -> bool:
+        """Whether any query has a true reference in the pool."""
+        return bool((self.positives >= 0).any())
+
+
+def protocol_of(truth: GroundTruth | None, query_ids: np.ndarray, reference_ids: np.ndarray) -> Protocol:
+    """The truth about these pools; without truth no query has a positive."""
+    if truth is None:
+        return Protocol("no truth", np.full((len(query_ids), 1), -1))
+
+    def rows(references):
+        return rows_of(references, query_ids, reference_ids) if references else None
+
+    positives = rows_of(truth.positives, query_ids, reference_ids)
+    return Protocol(truth.protocol, positives, rows(truth.spared), rows(truth.own), truth.average_precision)
+
+
+def score(order: Int[np.ndarray, " q"], references: int, protocol: Protocol) -> Recall:
+    """Recall from the ranks that `ranks(query, reference, protocol.positives)` gives."""
+    count = (protocol.positives >= 0).sum(axis=1)
+    return recall(order, references, protocol=protocol.words, positives=float(count[count > 0].mean()))
+
+
+def more_scores(
+    query: Float[np.ndarray, "q d"], reference: Float[np.ndarray, "r d"], protocol: Protocol
+) -> dict[str, float]:
+    """What the protocol asks for beside recall: hit rate, average precision, recall by the query's own tile.
+
+    The hit rate is counted as in VIGOR's released code: a query is a hit when its positive comes first once its
+    semi-positives are taken out of the ranking.
+    """
+    scores: dict[str, float] = {}
+    if protocol.spared is not None:
+        order = ranks(query, reference, protocol.positives, spared=protocol.spared)
+        scores["hit rate"] = float((order[order >= 0] == 0).mean())
+    if protocol.own is not None:
+        by_own = recall(ranks(query, reference, protocol.own), len(reference))
+        scores |= {"R@1 (own tile)": by_own.r1, "R@5 (own tile)": by_own.r5, "R@1% (own tile)": by_own.r1pct}
+    if protocol.average_precision:
+        scores |= average_precision(positive_ranks(query, reference, protocol.positives))
+    return scores

@@ -1,0 +1,45 @@
+"""CVACT: training and validation by panorama id, the test set by position (the rule of its released evaluation)."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.spatial import KDTree
+
+from ucvgl.data.cvact import LISTS, Protocol, find_list, panorama_ids, read_mat, rows_of, views
+from ucvgl.data.listing import Split, Views, opaque_id
+from ucvgl.retrieval.truth_cvusa import same_names
+from ucvgl.retrieval.truth_type import GroundTruth, Rows
+
+NEAR_M = 5.0
+"""A retrieved tile at most this far from the query is right, in the test set."""
+
+
+def read(root: str, split: Split, protocol: Protocol) -> GroundTruth:
+    found = views(root, split, protocol)
+    own = same_names(found.queries, found.references)
+    part = protocol if split == "validation" else split
+    mat = find_list(found.root)
+    if mat is None:
+        return GroundTruth(own, f"CVACT {part} without {LISTS[0]}: not the official split, one true tile")
+    if part != "test":
+        return GroundTruth(own, f"CVACT {part}, one true tile")
+    return GroundTruth(_near(found, mat), f"CVACT test, any tile within {NEAR_M:g} m", own=own)
+
+
+def _near(found: Views, mat: str) -> Rows:
+    """Every tile whose UTM position is near the query's."""
+    rows = rows_of(found.root, mat, "test")
+    ids = panorama_ids(found.root, mat)[rows].tolist()
+    utm = np.asarray(read_mat(found.root, mat, "utm")["utm"], np.float64)[rows]
+    position = dict(zip(ids, utm, strict=True))
+    names, tiles = list(found.queries), list(found.references)
+    if not names or not tiles:
+        return {}
+    tree = KDTree([position[name] for name in tiles])
+    near = tree.query_ball_point([position[name] for name in names], NEAR_M, return_sorted=True)
+    tile_ids = [opaque_id(found.references[name]) for name in tiles]
+    return {
+        opaque_id(found.queries[name]): tuple(tile_ids[row] for row in rows_near)
+        for name, rows_near in zip(names, near, strict=True)
+        if rows_near
+    }

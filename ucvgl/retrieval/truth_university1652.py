@@ -1,0 +1,23 @@
+"""University-1652: images in the folder of one building belong together."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+
+from ucvgl.data.listing import Split, opaque_id
+from ucvgl.data.university1652 import Protocol, views
+from ucvgl.retrieval.truth_type import GroundTruth
+
+
+def read(root: str, split: Split, protocol: Protocol) -> GroundTruth:
+    found = views(root, split, protocol)
+    of_building = defaultdict(list)
+    for name, path in found.references.items():  # distractors: under no building, which nobody asks for
+        of_building[name.partition("/")[0]].append(opaque_id(path))
+    positives = {
+        opaque_id(path): tuple(of_building[building])
+        for name, path in found.queries.items()
+        if (building := name.partition("/")[0]) in of_building
+    }
+    which = f"University-1652 {protocol.replace('_', ' ')} {split}"
+    return GroundTruth(positives, f"{which}, any image of the building", average_precision=True)

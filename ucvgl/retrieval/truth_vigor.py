@@ -1,0 +1,46 @@
+"""VIGOR: one positive tile and three semi-positives per panorama, as its label files say.
+
+A line has the panorama, then four times a tile and its offset: `pano  sat dlat dlng  sat1 dlat1 dlng1 ...`.
+"""
+
+from __future__ import annotations
+
+from ucvgl.data.listing import Split, lines_of, name_of, opaque_id
+from ucvgl.data.vigor import Protocol, cities, find_list, labels_of, views
+from ucvgl.retrieval.truth_type import GroundTruth
+
+FIELDS = 13
+TILES = slice(1, FIELDS, 3)
+"""Columns of the positive and the semi-positives."""
+
+
+def read(root: str, split: Split, protocol: Protocol) -> GroundTruth | None:
+    """The labels of all cities that are there; None without any label file."""
+    found = views(root, split, protocol)
+    name = labels_of(split, protocol)
+    positives, spared, labelled, corrected = {}, {}, [], ""
+    for city in cities(split, protocol):
+        path = find_list(found.root, city, name)
+        if path is None:
+            continue
+        labelled.append(city)
+        corrected = ", corrected labels" if "corrected" in path else corrected
+        for number, line in enumerate(lines_of(found.root, path), 1):
+            words = line.split()
+            if len(words) < FIELDS:
+                raise ValueError(
+                    f"{found.root}/{path}, line {number}: {len(words)} fields instead of {FIELDS}; "
+                    "the file is no label file of VIGOR, or cut off: fetch it again"
+                )
+            pano = f"{city}/{name_of(words[0])}"
+            if pano not in found.queries:
+                continue
+            tiles = [f"{city}/{name_of(word)}" for word in words[TILES]]
+            ids = [opaque_id(found.references[tile]) if tile in found.references else "" for tile in tiles]
+            query = opaque_id(found.queries[pano])
+            positives[query] = tuple(ids[:1])
+            spared[query] = tuple(ids[1:])
+    if not labelled:
+        return None
+    which = f"VIGOR {protocol.replace('_', '-')} {split}, {', '.join(labelled)}{corrected}"
+    return GroundTruth(positives, f"{which}, one positive tile; hit rate spares semi-positives", spared=spared)

@@ -1,0 +1,45 @@
+"""The model card of a run, beside its report and with the same numbers."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+from ucvgl.config import Experiment
+from ucvgl.record import DONE, read_record, write_whole
+from ucvgl.report.card import Card, markdown
+from ucvgl.report.page import Report
+
+CARD = "MODEL_CARD.md"
+
+
+def write_card(run: Path, experiment: Experiment, page: Report) -> Path:
+    """Write `MODEL_CARD.md` into the run folder."""
+    listed = read_record(run / "1_catalog" / DONE)
+    dataset, model = experiment.dataset, experiment.model
+    rendered = dataset.name == "synthetic"
+    world = f"The embedded world, level {dataset.synthetic.level}, seed {dataset.synthetic.seed}: rendered images"
+    last = page.rounds[-1] if page.rounds else None
+    known = last is not None and last.precision is not None and math.isfinite(last.precision)
+    card = Card(
+        name=run.name,
+        data=world if rendered else f"Data set `{dataset.name}`, folder `{dataset.root}`",
+        counts=listed.summary if listed else {},
+        model={
+            "backbone": model.backbone,
+            "aggregation": f"SAFA, {model.safa_heads} heads" if model.aggregation == "safa" else "mean",
+            "shared by both views": "yes" if model.shared else "no",
+            "panorama, pixels": f"{dataset.panorama_height} x {dataset.panorama_width}",
+            "tile, pixels": f"{dataset.tile_size} x {dataset.tile_size}",
+        },
+        recall=page.recall,
+        raw_pixels=page.raw_pixels,
+        cold_start_r1=page.cold_start_r1,
+        labels=(last.labels, last.queries, last.precision if known else None) if last else None,
+        settings=page.settings,
+        versions=page.versions,
+        synthetic=rendered,
+    )
+    path = run / CARD
+    write_whole(path, markdown(card))
+    return path

@@ -1,0 +1,147 @@
+"""An index of an area: its tiles embedded on Ray, made searchable, with a confidence that needs no label."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+from collections.abc import Iterator, Sequence
+from io import BytesIO
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from pyarrow import fs
+
+from ucvgl.config import Resources
+from ucvgl.data.storage import join, locate, read, write
+from ucvgl.distributed.listed import Bad, embed_listed, read_bad, read_vectors
+from ucvgl.localize import nearest
+from ucvgl.localize.confidence import Calibration, calibrate
+from ucvgl.localize.encoders import Encoders
+from ucvgl.localize.index import Manifest, is_index, write_index
+from ucvgl.localize.trained import TrainedRun
+from ucvgl.model.towers import embed
+
+log = logging.getLogger(__name__)
+
+QUERIES, DECOYS = 2000, 2000
+"""Most queries, and most training tiles, that calibrate the confidence."""
+SAME = 0.999
+"""Tiles more similar than this are the same image."""
+
+
+def index(
+    where: str,
+    tiles: pa.Table,
+    *,
+    run: TrainedRun,
+    resources: Resources,
+    kind: nearest.Kind | None = None,
+    memory_bytes: float = 4e9,
+) -> tuple[Manifest, list[Bad]]:
+    """Write an index of some tiles; what it says of itself, and the tiles that could not be read.
+
+    Broken off, the same call goes on: parts that are embedded are kept in `<where>/parts`, which goes at the end.
+
+    Args:
+        where: a folder or URI that does not hold an index yet.
+        tiles: columns `id, uri` and, where known, `lat, lon`.
+        kind: of the faiss index; None: chosen by the number of tiles and `memory_bytes`.
+
+    Raises:
+        ValueError: there is an index already, another was begun there, or too many tiles are bad.
+    """
+    encoders = run.encoders(device="cpu")
+    _begin(where, run, tiles, resources)
+    parts = embed_listed(
+        tiles,
+        join(where, "parts"),
+        model=run.model,
+        view="reference",
+        size=encoders.size("reference"),
+        resources=resources,
+    )
+    bad = read_bad(parts)
+    _refuse_too_many(bad, tiles.num_rows, run.experiment.dataset.max_bad_share)
+    ids = [identity for some, _ in read_vectors(parts) for identity in some]
+    kept = tiles.filter(np.isin(tiles["id"].to_numpy(), ids)) if bad else tiles
+
+    def batches() -> Iterator[np.ndarray]:
+        return (vectors for _, vectors in read_vectors(parts))
+
+    kind = kind or nearest.choose(len(ids), encoders.dimension, memory_bytes=memory_bytes)
+    searcher = nearest.build(kind, batches, count=len(ids), dimension=encoders.dimension)
+    calibration, reason = _calibration(run, encoders, searcher, len(ids))
+    about = {
+        "kind": kind,
+        "query_size": list(encoders.size("query")),
+        "reference_size": list(encoders.size("reference")),
+        "projection": run.experiment.projection,
+        "calibration": calibration,
+        "uncalibrated": reason,
+    }
+    manifest = write_index(where, model=run.model.read_bytes(), tiles=kept, searcher=searcher, about=about)
+    filesystem, path = locate(where)
+    filesystem.delete_dir(f"{path}/parts")
+    filesystem.delete_file(f"{path}/begun.json")
+    return manifest, bad
+
+
+def _calibration(run: TrainedRun, encoders: Encoders, searcher: Any, count: int) -> tuple[Calibration | None, str]:
+    """The confidence of answers, or why there is none.
+
+    The decoys are the index's own tiles where these are another area than that of the run's validation queries, as
+    the number of tiles is then the right one; else tiles that were trained on.
+    """
+    held_out = run.held_out()
+    if held_out is None:
+        return None, "the run has no evaluated validation images that it was not trained on"
+    queries, own = held_out
+    queries = np.ascontiguousarray(queries[:QUERIES])
+    own_best, _ = nearest.search(_exact(own), queries, 2)
+    twins, _ = nearest.search(searcher, own[:QUERIES], 1)
+    if (twins > SAME).any():  # the index holds tiles of the queries' own area
+        decoys = embed(encoders.towers, run.training_tiles(min(DECOYS, max(len(own), count - len(own)))), "reference")
+        searcher, count = _exact(decoys), len(decoys)
+    if count < 2 or len(own) < 2:
+        return None, "there are too few tiles to choose between"
+    decoy_best, _ = nearest.search(searcher, queries, 2)
+    try:
+        return calibrate(own_best, decoy_best, own_tiles=len(own), decoys=count), ""
+    except ValueError as error:
+        return None, str(error)
+
+
+def _exact(vectors: np.ndarray) -> Any:
+    return nearest.build("flat", lambda: iter([vectors]), count=len(vectors), dimension=vectors.shape[1])
+
+
+def _begin(where: str, run: TrainedRun, tiles: pa.Table, resources: Resources) -> None:
+    """Say what is being made here, or refuse to go on with something else."""
+    if is_index(where):
+        raise ValueError(f"{where} is an index already; choose another folder with --out, or delete it first")
+    listed = BytesIO()
+    pq.write_table(tiles, listed)
+    digests = (hashlib.sha256(content).hexdigest() for content in (run.model.read_bytes(), listed.getvalue()))
+    wanted = dict(zip(("model", "tiles"), digests, strict=True)) | {"images_per_shard": resources.images_per_shard}
+    filesystem, path = locate(join(where, "begun.json"))
+    if filesystem.get_file_info(path).type != fs.FileType.File:
+        write(join(where, "begun.json"), json.dumps(wanted).encode())
+        return
+    begun = json.loads(read(join(where, "begun.json")))
+    other = [name for name in wanted if begun.get(name) != wanted[name]]
+    if other:
+        raise ValueError(
+            f"{where} was begun with other {' and '.join(other)}; choose another folder with --out, or delete it"
+        )
+
+
+def _refuse_too_many(bad: Sequence[Bad], total: int, share: float) -> None:
+    if len(bad) > share * total:
+        first = "; ".join(f"{uri}: {reason}" for uri, reason in bad[:3])
+        raise ValueError(
+            f"{len(bad)} of {total} tiles cannot be used, more than dataset.max_bad_share {share:g} allows ({first}); "
+            "repair or remove them"
+        )

@@ -16,12 +16,14 @@ dashboard=${DASHBOARD:-8265}
 export RAY_AUTH_MODE=${RAY_AUTH_MODE:-disabled} RAY_USAGE_STATS_ENABLED=0
 
 started=()
+logs=$(mktemp -d)
 stop() {
   trap - EXIT INT TERM
   # The head goes last: workers without a head would wait for it.
   for ((i = ${#started[@]} - 1; i >= 0; i--)); do
     kill -TERM "${started[i]}" 2>/dev/null && wait "${started[i]}" 2>/dev/null || true
   done
+  rm -rf "$logs"
 }
 trap stop EXIT
 trap 'exit 130' INT
@@ -47,8 +49,17 @@ done
 
 for ((n = 0; n < workers; n++)); do
   ray start --block --address="127.0.0.1:$port" --node-ip-address=127.0.0.1 --num-cpus="$cpus" --num-gpus="$gpus" \
-    --object-store-memory=400000000 >/dev/null &
+    --object-store-memory=400000000 >"$logs/$n" 2>&1 &
   started+=($!)
+done
+for ((n = 0; n < workers; n++)); do
+  until grep -q "Ray runtime started" "$logs/$n"; do
+    if ! kill -0 "${started[n + 1]}" 2>/dev/null; then
+      tail -n 1 "$logs/$n" >&2
+      exit 1
+    fi
+    sleep 0.2
+  done
 done
 
 echo "http://127.0.0.1:$dashboard  $workers workers with $cpus CPUs, $gpus GPUs each; Ctrl-C ends it"

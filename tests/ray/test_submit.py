@@ -36,6 +36,40 @@ except ValueError as mistake:
 """A cluster that says it was started by another Python than this process runs on."""
 
 
+def test_without_authentication_a_stage_runs_and_a_token_does_no_harm(tmp_path):
+    with local_cluster(workers=1, cpus=6, RAY_AUTH_MODE="disabled") as cluster:
+        arguments = ["tiny", f"--run={tmp_path / 'run'}", f"--dataset.root={tmp_path / 'images'}", *ONE_THREAD]
+        stage = cluster.submit("unsupervised", *arguments, "--stop-after=project", RAY_AUTH_MODE="disabled")
+        assert stage.returncode == 0, stage.stdout + stage.stderr
+        assert stage.stdout.splitlines()[-1] == f"run folder {tmp_path / 'run'}"
+        assert (tmp_path / "run" / "2_project" / "DONE.json").exists()
+        taken = subprocess.run([LOCAL], env=cluster.environment, capture_output=True, text=True)
+        assert (taken.returncode, taken.stdout) == (1, "")
+        assert f"port {cluster.environment['PORT']} is in use" in taken.stderr
+        again = cluster.submit("unsupervised", *arguments, "--dry-run", RAY_AUTH_TOKEN=TOKEN)
+        assert again.returncode == 0, again.stdout + again.stderr
+        other = subprocess.run(
+            [sys.executable, "-c", OTHER_PYTHON, f"127.0.0.1:{cluster.environment['PORT']}"],
+            env=plain() | {"RAY_AUTH_MODE": "disabled"},
+            capture_output=True,
+            text=True,
+        )
+        assert other.stdout.startswith("the cluster at 127.0.0.1:"), other.stdout + other.stderr
+        assert "and this process do not match: here is Ray 2." in other.stdout
+        assert "Python: 3.9.1" in other.stdout and "Submit the job instead (make submit)" in other.stdout
+
+
+def test_a_wrong_address_and_a_job_that_is_not_there_are_told_before_anything_is_sent(tmp_path):
+    (tmp_path / "jobs").mkdir()
+    (tmp_path / "jobs" / "unsupervised.py").touch()
+    with pytest.raises(ValueError, match=r"JOB=nosuch: there is no jobs/nosuch.py; there are unsupervised"):
+        submit("http://127.0.0.1:1", "nosuch", [], root=tmp_path)
+    with pytest.raises(ValueError, match=r"ADDRESS=127.0.0.1:6379: give the address of the dashboard"):
+        submit("127.0.0.1:6379", "unsupervised", [], root=tmp_path)
+    with pytest.raises(ValueError, match=r"nothing answers at http://127.0.0.1:1; is the cluster up"):
+        submit("http://127.0.0.1:1", "unsupervised", [], root=tmp_path)
+
+
 @pytest.fixture(scope="module")
 def locked():
     with local_cluster(workers=2, cpus=6, RAY_AUTH_MODE="token", RAY_AUTH_TOKEN=TOKEN) as found:
@@ -83,37 +117,3 @@ def test_a_job_that_could_never_be_placed_is_refused_at_once(locked, tmp_path):
     assert refused.returncode == 2
     assert re.search(r"resources ask for \d+ CPUs at once .* has \d+; lower them", refused.stdout)
     assert time.monotonic() - begun < 120
-
-
-def test_without_authentication_a_stage_runs_and_a_token_does_no_harm(tmp_path):
-    with local_cluster(workers=1, cpus=6, RAY_AUTH_MODE="disabled") as cluster:
-        arguments = ["tiny", f"--run={tmp_path / 'run'}", f"--dataset.root={tmp_path / 'images'}", *ONE_THREAD]
-        stage = cluster.submit("unsupervised", *arguments, "--stop-after=project", RAY_AUTH_MODE="disabled")
-        assert stage.returncode == 0, stage.stdout + stage.stderr
-        assert stage.stdout.splitlines()[-1] == f"run folder {tmp_path / 'run'}"
-        assert (tmp_path / "run" / "2_project" / "DONE.json").exists()
-        taken = subprocess.run([LOCAL], env=cluster.environment, capture_output=True, text=True)
-        assert (taken.returncode, taken.stdout) == (1, "")
-        assert f"port {cluster.environment['PORT']} is in use" in taken.stderr
-        again = cluster.submit("unsupervised", *arguments, "--dry-run", RAY_AUTH_TOKEN=TOKEN)
-        assert again.returncode == 0, again.stdout + again.stderr
-        other = subprocess.run(
-            [sys.executable, "-c", OTHER_PYTHON, f"127.0.0.1:{cluster.environment['PORT']}"],
-            env=plain() | {"RAY_AUTH_MODE": "disabled"},
-            capture_output=True,
-            text=True,
-        )
-        assert other.stdout.startswith("the cluster at 127.0.0.1:"), other.stdout + other.stderr
-        assert "and this process do not match: here is Ray 2." in other.stdout
-        assert "Python: 3.9.1" in other.stdout and "Submit the job instead (make submit)" in other.stdout
-
-
-def test_a_wrong_address_and_a_job_that_is_not_there_are_told_before_anything_is_sent(tmp_path):
-    (tmp_path / "jobs").mkdir()
-    (tmp_path / "jobs" / "unsupervised.py").touch()
-    with pytest.raises(ValueError, match=r"JOB=nosuch: there is no jobs/nosuch.py; there are unsupervised"):
-        submit("http://127.0.0.1:1", "nosuch", [], root=tmp_path)
-    with pytest.raises(ValueError, match=r"ADDRESS=127.0.0.1:6379: give the address of the dashboard"):
-        submit("127.0.0.1:6379", "unsupervised", [], root=tmp_path)
-    with pytest.raises(ValueError, match=r"nothing answers at http://127.0.0.1:1; is the cluster up"):
-        submit("http://127.0.0.1:1", "unsupervised", [], root=tmp_path)

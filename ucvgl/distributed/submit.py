@@ -8,6 +8,7 @@ import logging
 import os
 import re
 import shlex
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -20,6 +21,8 @@ from ucvgl.distributed.cluster import authenticate
 log = logging.getLogger(__name__)
 
 OLDEST_RAY = (2, 60)
+START_S = 60.0
+"""How long a head may need, once it answers, until it takes jobs."""
 EXCLUDES = ("runs/", "data/", ".venv/", ".git/", "tests/", "docs/", "benchmarks/", "*.arrow", "*.parquet", "*.npy")
 """Beside what .gitignore names, which stays here as well."""
 
@@ -41,10 +44,7 @@ def submit(address: str, job: str, arguments: Sequence[str], *, root: Path) -> i
         raise ValueError(f"JOB={job}: there is no jobs/{job}.py; there are {', '.join(known)}")
     client = _client(address)
     _compare_versions(address, client)
-    number = client.submit_job(
-        entrypoint=shlex.join(["python", f"jobs/{job}.py", *arguments]),
-        runtime_env={"working_dir": str(root), "excludes": list(EXCLUDES)},
-    )
+    number = _send(client, shlex.join(["python", f"jobs/{job}.py", *arguments]), root)
     log.info("job %s; to stop it: ray job stop --address %s %s", number, address, number)
     try:
         run = asyncio.run(_follow(client, number))
@@ -92,6 +92,20 @@ def _compare_versions(address: str, client: JobSubmissionClient) -> None:
 
 def _release(version: str) -> tuple[int, ...]:
     return tuple(int(part) for part in re.findall(r"\d+", version)[:2])
+
+
+def _send(client: JobSubmissionClient, command: str, root: Path) -> str:
+    """Submit; a head that has just started answers before it can take jobs."""
+    patient_until = time.monotonic() + START_S
+    while True:
+        try:
+            return client.submit_job(
+                entrypoint=command, runtime_env={"working_dir": str(root), "excludes": list(EXCLUDES)}
+            )
+        except RuntimeError as error:
+            if "No available agent" not in str(error) or time.monotonic() > patient_until:
+                raise
+        time.sleep(1)
 
 
 async def _follow(client: JobSubmissionClient, number: str) -> str:

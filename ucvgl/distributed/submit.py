@@ -96,6 +96,7 @@ def _release(version: str) -> tuple[int, ...]:
 
 def _send(client: JobSubmissionClient, command: str, root: Path) -> str:
     """Submit; a head that has just started answers before it can take jobs."""
+    os.environ.setdefault("RAY_OVERRIDE_RUNTIME_ENV_DEFAULT_EXCLUDES", "")  # ours name them too, without a warning
     patient_until = time.monotonic() + START_S
     while True:
         try:

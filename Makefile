@@ -1,6 +1,7 @@
 # make demo       set up, then unsupervised cross-view geo-localization on the embedded world
 # make test       set up, then all tests;  make test-fast: without Ray, about a minute
 # make lint       set up, then ruff and pyright
+# make submit     run a job on a cluster: make submit ADDRESS=http://127.0.0.1:8265 JOB=unsupervised ARGS='tiny'
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -9,7 +10,10 @@ BIN := .venv/bin
 export RAY_AUTH_MODE ?= disabled
 export RAY_USAGE_STATS_ENABLED ?= 0
 
-.PHONY: setup demo test test-fast lint clean
+JOB ?= unsupervised
+ADDRESS ?= http://127.0.0.1:8265
+
+.PHONY: setup demo submit test test-fast lint clean
 
 setup: .venv/.done
 
@@ -20,6 +24,10 @@ setup: .venv/.done
 
 demo: setup
 	$(BIN)/python jobs/unsupervised.py
+
+# Whether a token is sent is found out from RAY_AUTH_TOKEN, RAY_AUTH_TOKEN_PATH and ~/.ray, unless the caller says.
+submit: setup
+	$(if $(filter file,$(origin RAY_AUTH_MODE)),env -u RAY_AUTH_MODE) $(BIN)/python jobs/submit.py $(ADDRESS) $(JOB) $(ARGS)
 
 test: setup
 	$(BIN)/python -m pytest

@@ -264,5 +264,8 @@ def test_hidden_files_and_ray_trains_own_are_not_copied(uri: str, tmp_path: Path
     assert sorted(list_files(uri)) == [".owner", "1_a/part-0"]
 
 
-def test_the_local_folder_is_named_after_bucket_and_path() -> None:
+def test_the_local_folder_is_named_after_bucket_and_path(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("UCVGL_RUNS", raising=False)
     assert local_folder("s3://bucket/runs/mine/?region=eu") == Path("runs/bucket/runs/mine")
+    monkeypatch.setenv("UCVGL_RUNS", "/shared/runs")
+    assert local_folder("s3://bucket/runs/mine") == Path("/shared/runs/bucket/runs/mine")

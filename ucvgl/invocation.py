@@ -13,7 +13,7 @@ import tyro
 from ucvgl.config import Experiment
 from ucvgl.data.storage import NO_CREDENTIALS, holds_credentials, without_credentials
 from ucvgl.limits import check
-from ucvgl.mirror import STORES, local_folder
+from ucvgl.mirror import STORES, local_folder, runs_folder
 from ucvgl.presets import PRESETS
 from ucvgl.settings import Mistakes, differences, read_yaml, suggestion, with_changes
 
@@ -96,7 +96,7 @@ def resolve(argv: Sequence[str], *, stages: Sequence[str] = ()) -> Invocation:
     mistakes += _wrong_store(store) if store else []
     if mistakes:
         raise Mistakes(mistakes)
-    run = local_folder(store) if store else Path(flags.run or f"runs/{flags.preset}")
+    run = local_folder(store) if store else Path(flags.run or runs_folder() / flags.preset)
     changed = differences(preset, experiment)
     return Invocation(flags.preset, experiment, changed, run, redo, stop_after, flags.dry_run, store)
 

@@ -215,9 +215,14 @@ def fetch_records(uri: str, folder: Path) -> None:
             copy_in(join(uri, place), folder / name)
 
 
+def runs_folder() -> Path:
+    """Where runs lie unless a path is given: `UCVGL_RUNS`, which machines of a cluster share, or `runs`."""
+    return Path(os.environ.get("UCVGL_RUNS") or "runs")
+
+
 def local_folder(uri: str) -> Path:
     """Where a run of the store lies on this machine: `runs/<bucket>/<path>`."""
-    return Path("runs", *uri.partition("://")[2].partition("?")[0].strip("/").split("/"))
+    return runs_folder().joinpath(*uri.partition("://")[2].partition("?")[0].strip("/").split("/"))
 
 
 def _names(places: Iterable[str]) -> dict[str, str]:

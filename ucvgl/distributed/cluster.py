@@ -5,16 +5,20 @@ from __future__ import annotations
 import atexit
 import logging
 import os
+import platform
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import ray
 import ray.data
 
 import ucvgl
 from ucvgl.config import Resources
+from ucvgl.distributed.capacity import VARIABLE, Machine, growth, machines_of, refuse_what_fits_no_machine
+from ucvgl.distributed.demand import watch
 
 log = logging.getLogger(__name__)
 
@@ -30,6 +34,11 @@ QUIET = {
     "RAY_CHDIR_TO_TRIAL_DIR": "0",  # relative paths keep their meaning in workers
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
 }
+REMOTE = {"RAY_TRAIN_HEALTH_CHECK_INTERVAL_S": "1"}
+PATIENT = {"RAY_TRAIN_WORKER_GROUP_START_TIMEOUT_S": "1800"}
+"""A machine has to be found, to boot and to fetch its image first."""
+NO_PROGRESS_S, NO_PROGRESS_GROWING_S = 120, 1800
+"""Ray Data gives up after so long without a row; starvation would otherwise be 30 silent minutes."""
 LOCAL = {
     "RAY_AUTH_MODE": "disabled",  # unset, a token file of an earlier Ray locks `ray job submit` out
     "RAY_TRAIN_HEALTH_CHECK_INTERVAL_S": "0.5",
@@ -51,25 +60,38 @@ class ClusterInfo:
     ray_version: str
     logs: str
     """Folder of Ray's own logs on this machine."""
+    machines: tuple[Machine, ...] = ()
+    """Those that it has, or, if it starts machines on demand, those that it may have."""
+    grows: bool = False
+
+    @property
+    def most_cpus(self) -> float:
+        return max(self.cpus, sum(machine.most * machine.cpus for machine in self.machines))
+
+    @property
+    def most_gpus(self) -> float:
+        return max(self.gpus, sum(machine.most * machine.gpus for machine in self.machines))
 
     def __str__(self) -> str:
         where = "a local Ray" if self.address == "local" else f"Ray at {self.address}"
-        return f"{where}, {self.nodes} node{'s' * (self.nodes != 1)}, {self.cpus:g} logical CPUs, {self.gpus:g} GPUs"
+        now = f"{self.nodes} node{'s' * (self.nodes != 1)}, {self.cpus:g} logical CPUs, {self.gpus:g} GPUs"
+        return f"{where}, {now}" + (f", up to {self.most_cpus:g} and {self.most_gpus:g}" if self.grows else "")
 
 
 def connect(resources: Resources) -> ClusterInfo:
     """Connect to `resources.address`, else to the cluster this job was submitted to, else start a local Ray.
 
     Raises:
-        ValueError: a given cluster is too small for `resources`.
+        ValueError: a given cluster is too small for `resources`, or runs another version of Ray or Python.
     """
     address = resources.address or os.environ.get("RAY_ADDRESS", "")
-    _defaults({"RAY_TRAIN_HEALTH_CHECK_INTERVAL_S": "1"} if address else LOCAL)
+    grown = growth() if address else ()
+    _defaults(REMOTE | (PATIENT if grown else {}) if address else LOCAL)
     _defaults(QUIET)
     quiet = {"logging_level": logging.WARNING, "log_to_driver": False, "configure_logging": True}
     if address:
-        _authenticate()
-        ray.init(address=address, runtime_env=_code(), **quiet)
+        authenticate()
+        _join(address, runtime_env=_code(), **quiet)
     else:
         _make_importable()
         with _silent_stderr():  # the C++ part announces that it will be quiet
@@ -82,7 +104,7 @@ def connect(resources: Resources) -> ClusterInfo:
                 **quiet,
             )
     atexit.register(ray.shutdown)
-    _quiet_data()
+    _quiet_data(NO_PROGRESS_GROWING_S if grown else NO_PROGRESS_S)
     total, context = ray.cluster_resources(), ray.get_runtime_context()
     info = ClusterInfo(
         address=address or "local",
@@ -91,9 +113,12 @@ def connect(resources: Resources) -> ClusterInfo:
         gpus=total.get("GPU", 0),
         ray_version=ray.__version__,
         logs=str(Path(context.get_temp_dir()) / context.get_session_name() / "logs"),
+        machines=grown or machines_of(ray.nodes()),
+        grows=bool(grown),
     )
     if address:
         preflight(resources, info)
+        watch(info.machines)
     return info
 
 
@@ -109,40 +134,50 @@ def preflight(resources: Resources, cluster: ClusterInfo) -> None:
     Raises:
         ValueError: with the numbers and the way out.
     """
+    hint = "" if cluster.grows else f"; if it starts machines on demand, its head must say so in {VARIABLE}"
+    holds = f"the cluster at {cluster.address} {'can grow to' if cluster.grows else 'has'}"
     needed = cpus_at_once(resources) + 1  # one more for the tasks that read and write
-    if needed > cluster.cpus:
+    if needed > cluster.most_cpus:
         raise ValueError(
             f"resources ask for {needed:g} CPUs at once (the larger of image_workers "
             f"{resources.image_workers} and train_workers {resources.train_workers} x train_cpus "
             f"{resources.train_cpus} + model_workers {resources.model_workers} + search_workers "
-            f"{resources.search_workers}, and 1 to read and write) but the cluster at {cluster.address} has "
-            f"{cluster.cpus:g}; lower them, add nodes, or count a small machine higher (ray start --num-cpus)"
+            f"{resources.search_workers}, and 1 to read and write) but {holds} {cluster.most_cpus:g}; "
+            f"lower them, add nodes, or count a small machine higher (ray start --num-cpus){hint}"
         )
     shares = {"train": resources.train_gpus, "model": resources.model_gpus, "search": resources.search_gpus}
     workers = {name: getattr(resources, f"{name}_workers") for name in shares}
     gpus = sum(workers[name] * share for name, share in shares.items())
-    if cluster.gpus and gpus > cluster.gpus:
+    if cluster.most_gpus and gpus > cluster.most_gpus:
         sums = " + ".join(f"{name}_workers {workers[name]} x {name}_gpus {share:g}" for name, share in shares.items())
         raise ValueError(
-            f"resources ask for {gpus:g} GPUs at once ({sums}) but the cluster at {cluster.address} has "
-            f"{cluster.gpus:g}; lower them, or add nodes"
+            f"resources ask for {gpus:g} GPUs at once ({sums}) but {holds} {cluster.most_gpus:g}; "
+            f"lower them, or add nodes{hint}"
         )
+    if cluster.machines:
+        refuse_what_fits_no_machine(resources, cluster.machines, f"the cluster at {cluster.address}")
 
 
 def gpu_share(wanted: float) -> float:
-    """The GPU share an actor asks for: none where the cluster has no GPU."""
-    return wanted if ray.cluster_resources().get("GPU", 0) else 0
+    """The GPU share an actor asks for: none where the cluster has no GPU and cannot get one."""
+    there = ray.cluster_resources().get("GPU", 0) or any(machine.gpus for machine in growth())
+    return wanted if there else 0
+
+
+def one_machine() -> bool:
+    """Whether this machine is the whole cluster and stays so."""
+    return len(ray.nodes()) == 1 and not growth()
 
 
 def cores() -> int:
     """Processes worth running at once: a local Ray counts more CPUs than the machine has."""
     logical = int(ray.cluster_resources().get("CPU", 1))
-    return min(logical, os.cpu_count() or 1) if len(ray.nodes()) == 1 else logical
+    return min(logical, os.cpu_count() or 1) if one_machine() else logical
 
 
 def threads_each(actors: int) -> int:
     """Threads for each of so many actors that work alone: on a single machine they share all its cores."""
-    return max(1, cores() // actors) if len(ray.nodes()) == 1 else 1
+    return max(1, cores() // actors) if one_machine() else 1
 
 
 def _defaults(environment: dict[str, str]) -> None:
@@ -150,7 +185,21 @@ def _defaults(environment: dict[str, str]) -> None:
         os.environ.setdefault(name, value)
 
 
-def _authenticate() -> None:
+def _join(address: str, **how: Any) -> None:
+    try:
+        ray.init(address=address, **how)
+    except RuntimeError as error:
+        if "version" not in str(error).lower():
+            raise
+        here = f"Ray {ray.__version__} on Python {platform.python_version()}"
+        raise ValueError(
+            f"the cluster at {address} and this process do not match: here is {here}; {' '.join(str(error).split())}. "
+            "Submit the job instead (make submit), so that it runs on the cluster's own Python, or install the same "
+            "versions here"
+        ) from error
+
+
+def authenticate() -> None:
     """Say explicitly whether to send a token; Ray looks for one by itself only with address `auto`."""
     token = any(name in os.environ for name in ("RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH"))
     token = token or (Path.home() / ".ray" / "auth_token").exists()
@@ -184,10 +233,10 @@ def _silent_stderr() -> Iterator[None]:
         os.close(nowhere)
 
 
-def _quiet_data() -> None:
+def _quiet_data(no_progress_s: int) -> None:
     context = ray.data.DataContext.get_current()
     context.enable_progress_bars = False
     context.print_on_execution_start = False
-    context.execution_no_progress_timeout_s = 120  # starvation would otherwise be 30 silent minutes
+    context.execution_no_progress_timeout_s = no_progress_s
     logging.getLogger("ray.data").setLevel(logging.ERROR)
     logging.getLogger("ray.train").setLevel(logging.ERROR)

@@ -26,13 +26,14 @@ from ray.train.torch import TorchConfig, TorchTrainer, get_device
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from ucvgl.config import Resources
+from ucvgl.distributed.capacity import growth
 from ucvgl.distributed.cluster import gpu_share
 from ucvgl.distributed.mailbox import Command, Mailbox, Outcome
 
 logger = logging.getLogger(__name__)
 
-START_S = 600
-"""How long to wait for the first worker before giving up: a cluster may have to start machines."""
+START_S, START_GROWING_S = 600, 3600
+"""How long to wait for the first worker before giving up; longer where machines have to be found first."""
 
 
 class TrainSession:
@@ -92,8 +93,9 @@ class TrainSession:
             if attempts > begun > 0:
                 logger.warning("a training worker died: a new group goes on with %s", command.program)
             begun = attempts
-            if not attempts and time.monotonic() - start > START_S:
-                raise RuntimeError(f"no training worker started within {START_S} s: {self._wanted()}")
+            patience = START_GROWING_S if growth() else START_S
+            if not attempts and time.monotonic() - start > patience:
+                raise RuntimeError(f"no training worker started within {patience} s: {self._wanted()}")
 
     def _start(self) -> None:
         here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)

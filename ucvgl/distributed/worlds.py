@@ -8,14 +8,14 @@ import ray
 
 from ucvgl.config import Resources, Synthetic
 from ucvgl.data.synthetic.dataset import WorldPlan, plan, render_world
-from ucvgl.distributed.cluster import cores
+from ucvgl.distributed.cluster import cores, one_machine
 from ucvgl.distributed.progress import Progress
 
 
 def render_worlds(settings: Synthetic, folder: Path, resources: Resources) -> None:
     """Render every world of the plan into `folder`; a finished world is kept, a broken one is done again."""
     worlds = plan(settings)
-    at_once = max(resources.image_workers, cores() if len(ray.nodes()) == 1 else 1)
+    at_once = max(resources.image_workers, cores() if one_machine() else 1)
     progress = Progress("render worlds", sum(world.places for world in worlds), unit="places")
     waiting = list(worlds)
     running: dict[ray.ObjectRef, WorldPlan] = {}

@@ -202,7 +202,7 @@ def test_a_file_is_never_copied_before_one_that_was_written_before_it(
         with monkeypatch.context() as patch:
             patch.setattr(one, "_present", late)
             one.push()
-        assert list_files(uri) == [".owner"]
+        assert list(list_files(uri)) == [".owner"]
     assert sorted(list_files(uri)) == [".owner", "images", "record"]
 
 

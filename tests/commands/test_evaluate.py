@@ -2,7 +2,8 @@ import numpy as np
 from areas import make_index, make_run
 
 from ucvgl import cli
-from ucvgl.commands.evaluate import _confidence, one_tile
+from ucvgl.commands.evaluate import _confidence, scored
+from ucvgl.retrieval.score import Protocol
 
 
 def told(capsys, *words):
@@ -13,7 +14,8 @@ def told(capsys, *words):
 def test_mistakes_are_told_before_ray_starts(tmp_path, capsys):
     run = str(make_run(tmp_path / "run"))
     make_index(tmp_path / "area")
-    assert "--protocol best: there is one_tile" in told(capsys, run, "--protocol", "best")
+    assert "--protocol best: synthetic has only one" in told(capsys, run, "--protocol", "best")
+    assert "--protocol best: cvact has validation, test" in told(capsys, run, "cvact", "--protocol", "best")
     assert "did you mean folder?" in told(capsys, run, "foldr")
     assert "add --config RUN, or --config config.yaml" in told(capsys, str(tmp_path / "area"))
     assert "there is no ground truth for synthetic" in told(capsys, run, "--root", str(tmp_path))
@@ -24,7 +26,7 @@ def test_recall_and_confidence_of_an_index_are_counted(tmp_path):
     assert localizer.index is not None
     vectors = localizer.index.vectors()
     rows = np.array([0, 1, 2, 3, 4, 0])  # the last query's first tile is another
-    line = one_tile(localizer, {"query": vectors}, rows)
+    line = scored(localizer, {"query": vectors}, Protocol("one true tile", rows[:, None]))
     assert line.startswith("R@1 83.3") and "6 queries x 6 references" in line
     lines = _confidence(localizer, vectors, rows)
     assert lines[0].startswith("confidence: expected calibration error") and len(lines) == 7

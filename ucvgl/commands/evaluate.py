@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from ucvgl.config import Dataset, Experiment
     from ucvgl.localize.localizer import Localizer
+    from ucvgl.retrieval.score import Protocol
 
 
 def main(argv: Sequence[str]) -> None:
@@ -25,7 +26,7 @@ def evaluate(
     /,
     root: str = "",
     split: Literal["train", "validation"] = "validation",
-    protocol: str = "one_tile",
+    protocol: str = "",
     config: str = "",
     address: Annotated[str, tyro.conf.arg(metavar="RAY")] = "",
     workers: int = 1,
@@ -37,48 +38,49 @@ def evaluate(
         dataset: as dataset.name; empty: the one of the run, or of --config.
         root: folder or URI of the data set; empty: that of the run, or of --config.
         split: which images.
-        protocol: one_tile: one true tile per query, ties count against.
+        protocol: as dataset.protocol, where the data set has several; empty: that of the run, or of --config.
         config: run or config.yaml with the data set's settings, for an index.
         address: Ray cluster; empty: the one this job runs on, else a local Ray.
         workers: actors that embed, and tasks that decode.
     """
     from ucvgl.localize.localizer import load
-    from ucvgl.retrieval.truth import read_truth, true_rows
+    from ucvgl.retrieval.score import protocol_of
+    from ucvgl.retrieval.truth import read_truth
 
-    if protocol not in PROTOCOLS:
-        raise ValueError(f"--protocol {protocol}: there is {', '.join(PROTOCOLS)}")
     localizer = load(source)
     experiment = _experiment(localizer, config or source)
-    chosen = _dataset(experiment.dataset, dataset, root)
+    chosen = _dataset(experiment.dataset, dataset, root, protocol)
     truth = read_truth(chosen, split)
     if truth is None:
         raise ValueError(f"there is no ground truth for {chosen.name}, {chosen.root}, {split}: see docs/data.md")
     ids, vectors = _embedded(replace(experiment, dataset=chosen), localizer, source, split, address, workers)
-    rows = true_rows(truth, ids["query"], ids["reference"])
-    lines = [f"{source} on {chosen.name}, {split}", PROTOCOLS[protocol](localizer, vectors, rows)]
-    return "\n".join(lines + _confidence(localizer, vectors["query"], rows))
+    judged = protocol_of(truth, ids["query"], ids["reference"])
+    if not judged.answerable:
+        raise ValueError(f"no query of {chosen.name}, {chosen.root}, {split} has a true reference in {source}")
+    lines = [f"{source} on {chosen.name}, {split}", scored(localizer, vectors, judged)]
+    return "\n".join(lines + _confidence(localizer, vectors["query"], judged.positives[:, 0]))
 
 
-def one_tile(localizer: Localizer, vectors: Mapping[str, np.ndarray], rows: np.ndarray) -> str:
-    """R@1, R@5, R@10, R@1%, as a sentence with pool sizes.
+def scored(localizer: Localizer, vectors: Mapping[str, np.ndarray], judged: Protocol) -> str:
+    """What the protocol asks for, as a sentence with pool sizes.
 
     Of an approximate index only the best 1 % are asked for, at least ten: what is not among them ranks last.
     """
     import numpy as np
 
-    from ucvgl.retrieval.recall import ranks, recall
+    from ucvgl.retrieval.recall import ranks
+    from ucvgl.retrieval.score import more_scores, score
 
     index = localizer.index
     if index is None or index.manifest.kind == "flat":
         reference = vectors["reference"] if index is None else index.vectors()
-        return str(recall(ranks(vectors["query"], reference, rows), len(reference)))
+        reached = score(ranks(vectors["query"], reference, judged.positives), len(reference), judged)
+        return str(replace(reached, more=more_scores(vectors["query"], reference, judged)))
     _, found = index.search(vectors["query"], max(10, len(index) // 100))
-    hit = found == rows[:, None]
+    hit = (found[:, :, None] == judged.positives[:, None, :]).any(axis=2)
     order = np.where(hit.any(axis=1), hit.argmax(axis=1), len(index) - 1)
-    return f"{recall(np.where(rows < 0, -1, order), len(index))}   ({index.manifest.kind}: approximate)"
-
-
-PROTOCOLS: Mapping[str, Callable[..., str]] = {"one_tile": one_tile}
+    known = (judged.positives >= 0).any(axis=1)
+    return f"{score(np.where(known, order, -1), len(index), judged)}   ({index.manifest.kind}: approximate)"
 
 
 def _confidence(localizer: Localizer, queries: np.ndarray, rows: np.ndarray) -> list[str]:
@@ -106,13 +108,19 @@ def _experiment(localizer: Localizer, where: str) -> Experiment:
     return from_yaml(config.read_text(encoding="utf-8"), origin=str(config))
 
 
-def _dataset(of_run: Dataset, name: str, root: str) -> Dataset:
+def _dataset(of_run: Dataset, name: str, root: str, protocol: str) -> Dataset:
     from ucvgl.settings import setting_types, suggestion
 
     known = setting_types()["dataset.name"].__args__
     if name and name not in known:
         raise ValueError(f"{name!r} is not a data set; there are {', '.join(known)}{suggestion(name, list(known))}")
-    return replace(of_run, name=name or of_run.name, root=root or of_run.root)
+    from ucvgl.config import PROTOCOLS
+
+    chosen = replace(of_run, name=name or of_run.name, root=root or of_run.root)
+    allowed = PROTOCOLS.get(chosen.name, ())
+    if protocol and protocol not in allowed:
+        raise ValueError(f"--protocol {protocol}: {chosen.name} has {', '.join(filter(None, allowed)) or 'only one'}")
+    return replace(chosen, protocol=protocol) if protocol else chosen
 
 
 def _embedded(

@@ -23,16 +23,22 @@ def seen(image: Image, size: tuple[int, int], name: str = "the photo") -> UInt8[
         BadImage: it is not a whole image.
         OSError: it cannot be read.
     """
-    return resize(pixels(image, name), *size)
+    return resize(pixels(image, name, enough=size), *size)
 
 
-def pixels(image: Image, name: str = "the photo") -> UInt8[np.ndarray, "h w 3"]:
-    """The whole image, decoded where it is not yet."""
+def pixels(
+    image: Image, name: str = "the photo", *, enough: tuple[int, int] | None = None
+) -> UInt8[np.ndarray, "h w 3"]:
+    """The whole image, decoded where it is not yet.
+
+    Args:
+        enough: height and width that the caller needs, see `ucvgl.data.decode.decode`.
+    """
     if isinstance(image, np.ndarray):
         if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or 0 in image.shape:
             raise ValueError(f"pixels must be RGB, uint8 [height, width, 3], not {image.dtype} {list(image.shape)}")
         return image
     if isinstance(image, bytes):
-        return decode(image, name)
+        return decode(image, name, enough=enough)
     uri = os.fspath(image)
-    return decode(read(uri), uri)
+    return decode(read(uri), uri, enough=enough)

@@ -2,8 +2,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.data.published import write_cvact, write_cvusa, write_image, write_university1652, write_vigor
 
+from tests.data.published import write_cvact, write_cvusa, write_image, write_university1652, write_vigor
 from ucvgl.config import PROTOCOLS, Dataset
 from ucvgl.data.corpora import read_catalog
 

@@ -100,7 +100,7 @@ def test_a_command_in_the_documents_can_be_typed(
         given = dict(word.split("=", 1) for word in said if "=" in word)
         if goals == ["submit"]:  # make submit JOB=… ARGS=… is python jobs/….py …
             words = ["python", f"jobs/{given.get('JOB', 'unsupervised')}.py", *shlex.split(given["ARGS"])]
-    if words[0].startswith("clusters/"):
+    if words and words[0].startswith("clusters/"):
         assert (ROOT / words[0]).exists()
     scripts = [word for word in words if re.fullmatch(r"(jobs|benchmarks)/\w+\.py", word)]
     assert [script for script in scripts if not (ROOT / script).exists()] == []

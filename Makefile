@@ -1,5 +1,5 @@
 # make demo       set up, then unsupervised cross-view geo-localization on the embedded world
-# make test       set up, then all tests;  make test-fast: without Ray, about a minute
+# make test       set up, then the tests;  make test-fast: without Ray;  make test-cluster: several nodes, job servers
 # make lint       set up, then ruff and pyright
 # make submit     run a job on a cluster: make submit ADDRESS=http://127.0.0.1:8265 JOB=unsupervised ARGS='tiny'
 
@@ -13,7 +13,7 @@ export RAY_USAGE_STATS_ENABLED ?= 0
 JOB ?= unsupervised
 ADDRESS ?= http://127.0.0.1:8265
 
-.PHONY: setup demo submit test test-fast lint clean
+.PHONY: setup demo submit test test-fast test-cluster lint clean
 
 setup: .venv/.done
 
@@ -30,7 +30,10 @@ submit: setup
 	$(if $(filter file,$(origin RAY_AUTH_MODE)),env -u RAY_AUTH_MODE) $(BIN)/python jobs/submit.py $(ADDRESS) $(JOB) $(ARGS)
 
 test: setup
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -m 'not cluster'
+
+test-cluster: setup
+	$(BIN)/python -m pytest -m cluster
 
 test-fast: setup
 	$(BIN)/python -m pytest -m 'not ray and not slow'

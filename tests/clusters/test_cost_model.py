@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+
 from benchmarks.cost_model import Plan, Units, dollars, seconds, shown, stages, table
 from tests.clusters.machine_files import ROOT
 

@@ -10,6 +10,7 @@ from typing import Any
 import jsonschema
 import pytest
 import yaml
+
 from tests.clusters.machine_files import KUBERAY, environment, ray_cluster, read
 
 FOLDER = Path(os.environ.get("KUBERAY_CRDS", Path(__file__).parents[3] / "shared" / "kuberay"))

@@ -6,6 +6,7 @@ import re
 import subprocess
 
 import pytest
+
 from tests.clusters.machine_files import ROOT
 
 SCRIPTS = sorted((ROOT / "clusters").glob("*.sh"))

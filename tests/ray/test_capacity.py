@@ -3,8 +3,8 @@
 from dataclasses import replace
 
 import pytest
-from tests.clusters.machine_files import KUBERAY, RAY_UP, announced, kinds
 
+from tests.clusters.machine_files import KUBERAY, RAY_UP, announced, kinds
 from ucvgl.config import Resources
 from ucvgl.distributed.capacity import Machine, growth, machines_of
 from ucvgl.distributed.cluster import ClusterInfo, preflight

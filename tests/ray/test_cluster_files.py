@@ -5,6 +5,7 @@ import copy
 import jsonschema
 import pytest
 from ray.autoscaler._private.util import prepare_config, validate_config
+
 from tests.clusters.machine_files import RAY_UP, read
 
 

@@ -51,8 +51,7 @@ for ((n = 0; n < workers; n++)); do
   ray start --block --address="127.0.0.1:$port" --node-ip-address=127.0.0.1 --num-cpus="$cpus" --num-gpus="$gpus" \
     --object-store-memory=400000000 >"$logs/$n" 2>&1 &
   started+=($!)
-done
-for ((n = 0; n < workers; n++)); do
+  # One after the other: of two that start together on one machine, one may never join (seen with Ray 2.60).
   until grep -q "Ray runtime started" "$logs/$n"; do
     if ! kill -0 "${started[n + 1]}" 2>/dev/null; then
       tail -n 1 "$logs/$n" >&2

@@ -112,7 +112,7 @@ def test_a_mistake_is_told_by_the_cluster_and_is_the_exit_code(locked):
 
 def test_a_job_that_could_never_be_placed_is_refused_at_once(locked, tmp_path):
     begun = time.monotonic()
-    arguments = ["tiny", f"--run={tmp_path / 'run'}", "--resources.train-workers=50"]
+    arguments = ["tiny", f"--run={tmp_path / 'run'}", "--resources.image-workers=50"]
     refused = locked.submit("unsupervised", *arguments, RAY_AUTH_TOKEN=TOKEN)
     assert refused.returncode == 2
     assert re.search(r"resources ask for \d+ CPUs at once .* has \d+; lower them", refused.stdout)

@@ -23,8 +23,9 @@ log = logging.getLogger(__name__)
 OLDEST_RAY = (2, 60)
 START_S = 60.0
 """How long a head may need, once it answers, until it takes jobs."""
-EXCLUDES = ("runs/", "data/", ".venv/", ".git/", "tests/", "docs/", "benchmarks/", "*.arrow", "*.parquet", "*.npy")
-"""Beside what .gitignore names, which stays here as well."""
+FOLDERS = ("/runs/", "/data/", "/.git/", "/.venv/", "/tests/", "/docs/", "/benchmarks/")
+EXCLUDES = (*FOLDERS, "*.arrow", "*.parquet", "*.npy")
+"""Beside what .gitignore names. Without the first slash `data/` would take `ucvgl/data` as well."""
 
 
 def submit(address: str, job: str, arguments: Sequence[str], *, root: Path) -> int:

@@ -57,8 +57,9 @@ def test_recall_rises_far_above_chance_and_is_the_last_line(undisturbed: Ended) 
 def test_a_run_leaves_a_page_numbers_curves_and_a_record_of_every_stage(undisturbed: Ended) -> None:
     run = undisturbed.folder
     page = (run / "report.html").read_text()
-    assert undisturbed.printed[-4] == f"report: {run}/report.html"
-    assert undisturbed.printed[-3].startswith("raw pixels, without learning: R@1 ")
+    assert undisturbed.printed[-5] == f"report: {run}/report.html"
+    assert undisturbed.printed[-4].startswith("raw pixels, without learning: R@1 ")
+    assert re.match(r"without truth: [\d.]+ % of the panoramas and their best tiles agree", undisturbed.printed[-3])
     assert undisturbed.printed[-2].startswith("cold start: R@1 ")
     assert page.count('src="data:image/') > 50
     assert re.findall(r'(?:src|href)="(?!data:|#)[^"]*', page) == [], "the page needs another file"
@@ -74,7 +75,7 @@ def test_the_same_command_again_reuses_all_and_says_the_same(job: Job, undisturb
     before = {file: file.stat().st_mtime_ns for file in undisturbed.folder.glob("[1-6]_*/**/*")}
     printed = job.finish(undisturbed.folder)
     assert re.findall(r"^ +(\d_\w+) +(\w+)$", "\n".join(printed), re.MULTILINE) == [(name, "reused") for name in STAGES]
-    assert printed[-4:] == undisturbed.printed[-4:]
+    assert printed[-5:] == undisturbed.printed[-5:]
     assert {file: file.stat().st_mtime_ns for file in undisturbed.folder.glob("[1-6]_*/**/*")} == before
 
 

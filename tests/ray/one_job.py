@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import os
+import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -37,13 +39,20 @@ class Job:
         return printed.splitlines()
 
     def kill(self, run: Path, *, when: Callable[[], bool]) -> None:
-        """Start the job, and kill -9 its driver alone at some moment; returns when Ray's processes have gone too."""
+        """Start the job, and kill -9 its driver at some moment, and a second later all of its Ray, as machines die.
+
+        Left alone, Ray's processes notice that the driver is gone within most of a minute.
+        """
         with self._begin(run) as process:
             try:
                 wait_until(lambda: process.poll() is not None or when())
                 assert process.poll() is None, f"the job ended before the moment to kill it\n{log_of(run)}"
             finally:
                 process.kill()
+        time.sleep(1)
+        for pid in processes_with(f"RAY_TMPDIR={self.ray}"):
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
         self.wait_for_ray_to_end()
 
     def wait_for_ray_to_end(self) -> None:

@@ -88,7 +88,8 @@ def test_killed_in_every_stage_and_with_other_truths_it_makes_the_same(job: Job,
         job.kill(run, when=moment)
         assert _states(run) == STAGES[:number] + [f"{stage}.partial"], log_of(run)
     _remove(truth)
-    assert job.finish(run)[-1].startswith("no ground truth, so no recall; the retrievals are in the report; without truth:")
+    told = job.finish(run)[-1]
+    assert told.startswith("no ground truth, so no recall; the retrievals are in the report; without truth: ")
 
     made, expected = artefacts(run), artefacts(undisturbed.folder)
     assert any(name.endswith("round_02/pairs.parquet") for name in expected)

@@ -156,7 +156,11 @@ def test_an_interruption_while_the_cluster_starts_waits_for_it(
         started.append(True)
         return "local Ray"
 
-    assert start(raising(AssertionError("too late")), (), connect) == 130
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell in the background has it ignored
+    try:
+        assert start(raising(AssertionError("too late")), (), connect) == 130
+    finally:
+        signal.signal(signal.SIGINT, before)
     assert started == [True]
     assert "interrupted. The same command resumes it" in capsys.readouterr().err
 

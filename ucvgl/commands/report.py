@@ -26,7 +26,7 @@ def report(runs: tyro.conf.Positional[tuple[str, ...]], /, out: str = "compariso
         from ucvgl.stages.compare import compare
 
         return f"comparison: {compare([Path(run) for run in runs], Path(out))}"
-    (only,) = runs
+    only = list(runs)[0]
     from ucvgl.localize.trained import TrainedRun
     from ucvgl.record import DONE
     from ucvgl.run import RunDir

@@ -11,8 +11,6 @@ from __future__ import annotations
 import argparse
 import json
 import logging
-import os
-import shutil
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -30,13 +28,14 @@ from ucvgl.environment import environment
 from ucvgl.limits import check
 from ucvgl.log import start_logging
 from ucvgl.pipeline import unsupervised
-from ucvgl.plan import partial_folder, wanted
+from ucvgl.plan import partial_folder
 from ucvgl.plan import unsupervised as stages_of
 from ucvgl.presets import PRESETS
 from ucvgl.record import DONE, read_record
 from ucvgl.run import RunDir, StageError
 from ucvgl.settings import Mistakes, differences, with_changes
 from ucvgl.stages.evaluate import evaluate
+from ucvgl.sweep.share import share_stages
 
 log = logging.getLogger(__name__)
 
@@ -109,7 +108,7 @@ def _measure(row: str, seed: int, experiment: Experiment, base: Experiment, runs
             unsupervised(run, base)
     with RunDir(runs / f"{row}-{seed}", experiment) as run:
         if row != "full":
-            _share(full, run.path, experiment)
+            share_stages(full, run.path, stages_of(experiment))
         if row == "supervised":
             trained, scored = supervised(run, experiment, full)
             stopped = ""
@@ -132,19 +131,6 @@ def _unsupervised(run: RunDir, experiment: Experiment) -> tuple[Path, Path, str]
         with Machines(run.path, experiment.resources, run.log) as machines:
             evaluate(scored, **made, experiment=experiment, machines=machines)
         return trained, scored, str(error.__cause__)
-
-
-def _share(full: Path, run: Path, experiment: Experiment) -> None:
-    """Link the finished stages of the full run that this run would make just so."""
-    run.mkdir(parents=True, exist_ok=True)
-    for stage in stages_of(experiment):
-        made, now = read_record(full / stage.name / DONE), wanted(run, stage)
-        assert made is not None, f"{full} is not finished"
-        if (made.settings, made.inputs) == (now.settings, now.inputs) and not (run / stage.name).exists():
-            aside = run / f".shared.{stage.name}"
-            shutil.rmtree(aside, ignore_errors=True)
-            shutil.copytree(full / stage.name, aside, copy_function=os.link)
-            aside.rename(run / stage.name)
 
 
 def _numbers(run: Path, trained: Path, scored: Path) -> dict[str, Any]:

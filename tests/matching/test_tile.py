@@ -7,13 +7,12 @@ from hypothesis import strategies as st
 from ucvgl.matching.tile import (
     COLUMN_GROUP,
     ROW_GROUP,
-    column_candidates,
+    candidates,
     cutoffs,
     group_maxima,
     keep_highest,
     numbers,
     ordered,
-    row_candidates,
 )
 
 KINDS = {np.int16: torch.bfloat16, np.int32: torch.float32}
@@ -101,13 +100,15 @@ def test_candidates_are_the_elements_that_reach_the_cutoff(integer, height, widt
     keys, flip = ordered(bits), bits.dtype.type(np.iinfo(integer).max)
     of_rows, of_columns = maxima_of(bits)
     rng = np.random.default_rng(seed)
-    for candidates, maxima, axis in ((row_candidates, of_rows, 0), (column_candidates, of_columns, 1)):
+    for axis, maxima, size in ((0, of_rows, ROW_GROUP), (1, of_columns, COLUMN_GROUP)):
+        seen = bits.T if axis else bits
         cutoff = rng.choice(keys.ravel(), bits.shape[axis])
         reached = keys >= np.expand_dims(cutoff, 1 - axis)
         room = [np.empty(bits.size, np.int32), np.empty(bits.size, np.int32), np.empty(bits.size, integer)]
-        count = candidates(bits, flip, maxima, cutoff, *room)
-        row, column, logged = (part[:count] for part in room)
+        count = candidates(seen, flip, maxima, cutoff, size, *room)
+        own, other, logged = (part[:count] for part in room)
+        row, column = (other, own) if axis else (own, other)
         assert set(zip(row.tolist(), column.tolist(), strict=True)) == set(map(tuple, np.argwhere(reached).tolist()))
         np.testing.assert_array_equal(logged, keys[row, column])
         small = [part[: count // 2] for part in room]
-        assert candidates(bits, flip, maxima, cutoff, *small) == count, "what does not fit is counted"
+        assert candidates(seen, flip, maxima, cutoff, size, *small) == count, "what does not fit is counted"

@@ -128,6 +128,15 @@ def cpus_at_once(resources: Resources) -> float:
     return max(resources.image_workers, training + resources.model_workers + resources.search_workers)
 
 
+GPU_USERS = ("train", "model", "search")
+"""Kinds of workers that may have a share of a GPU."""
+
+
+def gpus_at_once(resources: Resources) -> float:
+    """GPUs that the job holds at the same time, where there are any."""
+    return sum(getattr(resources, f"{name}_workers") * getattr(resources, f"{name}_gpus") for name in GPU_USERS)
+
+
 def preflight(resources: Resources, cluster: ClusterInfo) -> None:
     """Refuse what would wait for ever: Ray leaves work pending, without a word, when a cluster is too small.
 
@@ -145,11 +154,13 @@ def preflight(resources: Resources, cluster: ClusterInfo) -> None:
             f"{resources.search_workers}, and 1 to read and write) but {holds} {cluster.most_cpus:g}; "
             f"lower them, add nodes, or count a small machine higher (ray start --num-cpus){hint}"
         )
-    shares = {"train": resources.train_gpus, "model": resources.model_gpus, "search": resources.search_gpus}
-    workers = {name: getattr(resources, f"{name}_workers") for name in shares}
-    gpus = sum(workers[name] * share for name, share in shares.items())
+    gpus = gpus_at_once(resources)
     if cluster.most_gpus and gpus > cluster.most_gpus:
-        sums = " + ".join(f"{name}_workers {workers[name]} x {name}_gpus {share:g}" for name, share in shares.items())
+        sums = " + ".join(
+            f"{name}_workers {getattr(resources, f'{name}_workers')} x "
+            f"{name}_gpus {getattr(resources, f'{name}_gpus'):g}"
+            for name in GPU_USERS
+        )
         raise ValueError(
             f"resources ask for {gpus:g} GPUs at once ({sums}) but {holds} {cluster.most_gpus:g}; "
             f"lower them, or add nodes{hint}"

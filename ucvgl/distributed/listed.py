@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from io import BytesIO
 from itertools import cycle
 from pathlib import Path
@@ -13,11 +14,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import ray
-from pyarrow import fs
 
 from ucvgl.config import Resources
 from ucvgl.data.decode import BadImage
-from ucvgl.data.storage import join, locate, read, write
+from ucvgl.data.storage import join, list_files, read, write
 from ucvgl.distributed.cluster import gpu_share, threads_each
 from ucvgl.distributed.embed import EmbedPool
 from ucvgl.distributed.progress import Progress
@@ -147,8 +147,9 @@ def _publish(folder: str, row: Row, table: pa.Table) -> None:
 
 
 def _missing(listed: pa.Table, folder: str, size: int) -> list[Row]:
-    filesystem, path = locate(folder)
-    there = {info.base_name for info in filesystem.get_file_info(fs.FileSelector(path, allow_not_found=True))}
+    there: Mapping[str, int] = {}
+    with suppress(FileNotFoundError):
+        there = list_files(folder, recursive=False)
     rows = []
     for shard, start in enumerate(range(0, listed.num_rows, size)):
         if part_name(shard) not in there:

@@ -15,10 +15,10 @@ from ray.tune import Callback
 from ray.tune.schedulers import AsyncHyperBandScheduler, FIFOScheduler, MedianStoppingRule, TrialScheduler
 
 from ucvgl.config import Experiment, Resources
-from ucvgl.distributed.cluster import cpus_at_once
+from ucvgl.distributed.cluster import cpus_at_once, gpus_at_once
 from ucvgl.log import start_logging
 from ucvgl.run import RunDir, cause
-from ucvgl.sweep.space import Space, Trial
+from ucvgl.sweep.space import Space, Trial, trial_folder
 
 log = logging.getLogger(__name__)
 
@@ -104,18 +104,11 @@ def run_trial(
     tune.report({"agreement": summary["agreement"], "round": rounds, "finished": True})
 
 
-def trial_folder(sweep: Path, number: int) -> Path:
-    return sweep / "trials" / f"{number:03d}"
-
-
 def trials_at_once(resources: Resources, cluster: Mapping[str, float]) -> int:
     """How many trials the cluster can hold: Ray does not reserve what a trial is going to start."""
     needed = {"CPU": cpus_at_once(resources) + 1 + TRIAL_CPUS}
     if cluster.get("GPU"):
-        names = ("train", "model", "search")
-        needed["GPU"] = sum(
-            getattr(resources, f"{name}_workers") * getattr(resources, f"{name}_gpus") for name in names
-        )
+        needed["GPU"] = gpus_at_once(resources)
     return max(1, min(int(cluster.get(name, 0) / amount) for name, amount in needed.items() if amount))
 
 

@@ -12,7 +12,7 @@ from ucvgl.config import Projection
 from ucvgl.data.decode import resize
 from ucvgl.localize.seen import Image, seen
 from ucvgl.model.towers import View, embed, load_towers
-from ucvgl.projection.birdseye import BirdsEye
+from ucvgl.projection.birdseye import birds_eye
 
 AT_ONCE = 128
 """Images decoded before they are embedded: bounds the memory, whatever their number."""
@@ -68,14 +68,7 @@ class Encoders:
         """The bird's-eye view of a panorama, as the run projected it."""
         if not self.projection.bev:
             return resize(panorama, side, side)
-        angles = self.projection
-        return BirdsEye(
-            side,
-            *panorama.shape[:2],
-            fov_deg=angles.fov_deg,
-            top_elevation_deg=angles.top_elevation_deg,
-            bottom_elevation_deg=angles.bottom_elevation_deg,
-        )(panorama)
+        return birds_eye(self.projection, side, *panorama.shape[:2])(panorama)
 
     def _embed(self, images: Sequence[Image], view: View) -> Float[np.ndarray, "n d"]:
         found = [embed(self.towers, part, view) for part in self._seen(images, view)]

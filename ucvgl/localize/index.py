@@ -23,13 +23,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 from jaxtyping import Float, Int
-from pyarrow import fs
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass as checked_dataclass
 
 import ucvgl
 from ucvgl.config import Projection
-from ucvgl.data.storage import join, locate, read, write
+from ucvgl.data.storage import exists, join, read, write
 from ucvgl.data.tiles import check_tiles
 from ucvgl.localize import nearest
 from ucvgl.localize.confidence import Calibration
@@ -126,8 +125,7 @@ def open_index(where: str) -> tuple[Index, bytes]:
 
 def is_index(where: str) -> bool:
     """Whether there is a manifest, whatever it says."""
-    filesystem, path = locate(join(where, MANIFEST))
-    return filesystem.get_file_info(path).type == fs.FileType.File
+    return exists(join(where, MANIFEST))
 
 
 def read_manifest(where: str) -> Manifest:

@@ -20,12 +20,11 @@ from ucvgl.matching.rounded import Extent, Rounded, as_float32, error_bounds, ex
 from ucvgl.matching.tile import (
     COLUMN_GROUP,
     ROW_GROUP,
-    column_candidates,
+    candidates,
     cutoffs,
     group_maxima,
     keep_highest,
     numbers,
-    row_candidates,
 )
 
 LOGGED_PER_VECTOR = 24
@@ -139,16 +138,21 @@ class Tile:
 
     def row_candidates(self, cutoff: np.ndarray, room: int) -> tuple[np.ndarray, np.ndarray, np.ndarray] | None:
         """Row, column and key of the elements that reach their row's cutoff; None where there is no room for all."""
-        return self._candidates(row_candidates, self._maxima[0], cutoff, room)
+        row, column, keys = (part[:room] for part in self._log)
+        count = candidates(self._bits, self._flip, self._maxima[0], cutoff, ROW_GROUP, row, column, keys)
+        return _logged(count, row, column, keys)
 
     def column_candidates(self, cutoff: np.ndarray, room: int) -> tuple[np.ndarray, np.ndarray, np.ndarray] | None:
         """The same for columns."""
-        return self._candidates(column_candidates, self._maxima[1], cutoff, room)
+        row, column, keys = (part[:room] for part in self._log)
+        count = candidates(self._bits.T, self._flip, self._maxima[1], cutoff, COLUMN_GROUP, column, row, keys)
+        return _logged(count, row, column, keys)
 
-    def _candidates(self, candidates, maxima, cutoff, room):
-        log = tuple(part[:room] for part in self._log)
-        count = candidates(self._bits, self._flip, maxima, cutoff, *log)
-        return None if count > room else tuple(part[:count].copy() for part in log)
+
+def _logged(
+    count: int, row: np.ndarray, column: np.ndarray, keys: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray] | None:
+    return None if count > len(keys) else (row[:count].copy(), column[:count].copy(), keys[:count].copy())
 
 
 def scan_block(

@@ -129,7 +129,7 @@ class Search:
         columns = Best(len(references), self._k)
         column_lower = kth_reached(np.concatenate([side.reach() for side in self._columns], axis=1), self._k)
         for side in self._columns:
-            columns.insert(*present(side.exact))
+            columns.insert(*present(side.exact.score, side.exact.index))
         pairs = [(np.empty(0, int), np.empty(0), np.empty(0, int))]
         score = partial(self._score, read, references, lower, column_lower)
         with ThreadPoolExecutor(self._threads) as pool:
@@ -172,7 +172,7 @@ class Search:
         of_columns = block.column_log.within(column_lower, block.column_log.reference)
         scorer = exact_scores if self._device == "cpu" else partial(scores_on, torch.device(self._device))
         scores = [scorer(queries, references, log.query, log.reference) for log in (of_rows, of_columns)]
-        query, score, reference = present(block.rows.exact)
+        query, score, reference = present(block.rows.exact.score, block.rows.exact.index)
         return (
             [
                 (query + start, score, reference),
@@ -191,10 +191,12 @@ def kth_reached(reach: Float32[np.ndarray, "n parts_times_k"], k: int) -> Float3
     return np.partition(reach, -k, axis=1)[:, -k]
 
 
-def present(best: Best) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def present(
+    score: Float[np.ndarray, "n k"], index: Int[np.ndarray, "n k"]
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """The partners there are: vector, score, partner."""
-    row, rank = np.nonzero(best.index >= 0)
-    return row, best.score[row, rank], best.index[row, rank]
+    row, rank = np.nonzero(index >= 0)
+    return row, score[row, rank], index[row, rank]
 
 
 def mean(vectors: Float32[np.ndarray, "n d"]) -> Float32[np.ndarray, " d"]:

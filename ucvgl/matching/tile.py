@@ -91,36 +91,20 @@ def cutoffs(best, first, lower, error, rounding, offset, out):
 
 
 @kernel
-def row_candidates(bits, flip, maxima, cutoff, row, column, keys):
-    """Log the elements that reach their row's cutoff; how many there are, which may be more than fit."""
-    height, width = bits.shape
+def candidates(bits, flip, maxima, cutoff, size, own, other, keys):
+    """Log the elements that reach their row's cutoff; how many there are, which may be more than fit.
+
+    `maxima` are those of groups of `size` along the rows. For columns everything is given transposed.
+    """
     count = 0
     for group in range(len(maxima)):
-        for r in range(height):
-            if maxima[group, r] >= cutoff[r]:
-                for c in range(ROW_GROUP * group, min(ROW_GROUP * (group + 1), width)):
-                    x = bits[r, c]
+        for i in range(len(bits)):
+            if maxima[group, i] >= cutoff[i]:
+                for j in range(size * group, min(size * (group + 1), bits.shape[1])):
+                    x = bits[i, j]
                     key = x ^ flip if x < 0 else x
-                    if key >= cutoff[r]:
+                    if key >= cutoff[i]:
                         if count < len(keys):
-                            row[count], column[count], keys[count] = r, c, key
-                        count += 1
-    return count
-
-
-@kernel
-def column_candidates(bits, flip, maxima, cutoff, row, column, keys):
-    """The same for columns."""
-    height, width = bits.shape
-    count = 0
-    for band in range(len(maxima)):
-        for c in range(width):
-            if maxima[band, c] >= cutoff[c]:
-                for r in range(COLUMN_GROUP * band, min(COLUMN_GROUP * (band + 1), height)):
-                    x = bits[r, c]
-                    key = x ^ flip if x < 0 else x
-                    if key >= cutoff[c]:
-                        if count < len(keys):
-                            row[count], column[count], keys[count] = r, c, key
+                            own[count], other[count], keys[count] = i, j, key
                         count += 1
     return count

@@ -15,7 +15,7 @@ import torch
 from jaxtyping import Float, Float32, Int
 
 from ucvgl.matching.best import Best
-from ucvgl.matching.search import Search, mean
+from ucvgl.matching.search import Search, mean, present
 
 
 @dataclass(frozen=True)
@@ -83,6 +83,6 @@ def _merge_side(parts: Sequence[tuple[int, np.ndarray, np.ndarray]]) -> tuple[in
     first = min(start for start, _, _ in parts)
     best = Best(max(start + len(score) for start, score, _ in parts) - first, parts[0][1].shape[1])
     for start, score, index in parts:
-        row, rank = np.nonzero(index >= 0)
-        best.insert(row + (start - first), score[row, rank], index[row, rank])
+        row, scores, partners = present(score, index)
+        best.insert(row + (start - first), scores, partners)
     return first, best

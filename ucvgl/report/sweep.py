@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import jinja2
 import numpy as np
 from markupsafe import Markup
 
 from ucvgl.report.curves import ACCENT, FAINT, MUTED, new_figure, to_svg
+from ucvgl.report.page import percent, publish
 
 
 @dataclass(frozen=True)
@@ -46,7 +45,7 @@ def table(rows: Sequence[Row], best: int | None) -> str:
     for row in ranked(rows):
         values = [_short(row.changes[name]) for name in names]
         mark = " *" if row.number == best else ""
-        lines.append([f"{row.number:03d}{mark}", *values, _percent(row.agreement), _percent(row.r1), row.how[:60]])
+        lines.append([f"{row.number:03d}{mark}", *values, percent(row.agreement), percent(row.r1), row.how[:60]])
     widths = [max(len(line[column]) for line in lines) for column in range(len(heading))]
     text = ["  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines]
     return "\n".join([*text, *_notes(rows)])
@@ -56,26 +55,20 @@ def write_sweep_page(
     path: Path, title: str, names: Sequence[str], rows: Sequence[Row], best: int | None, select_by: str
 ) -> Path:
     """Write the page: parallel coordinates, the score against every setting, and against the hidden recall."""
-    templates = jinja2.PackageLoader("ucvgl", "report")
-    loader = jinja2.Environment(loader=templates, autoescape=True, undefined=jinja2.StrictUndefined)
-    charts = [(name, Markup(scatter(rows, name))) for name in names]
-    text = loader.get_template("sweep.html.j2").render(
+    return publish(
+        path,
+        "sweep.html.j2",
         title=title,
         names=names,
         rows=ranked(rows),
         best=best,
         select_by=select_by,
-        percent=_percent,
         short=_short,
         notes=_notes(rows),
         parallel=Markup(parallel(rows, names)) if any(not math.isnan(row.agreement) for row in rows) else None,
-        charts=charts,
+        charts=[(name, Markup(scatter(rows, name))) for name in names],
         hidden=Markup(scatter(rows, None)) if _known(rows) else None,
     )
-    aside = path.with_name(f".{path.name}.{os.getpid()}")
-    aside.write_text(text, encoding="utf-8")
-    os.replace(aside, path)
-    return path
 
 
 def ranked(rows: Sequence[Row]) -> list[Row]:
@@ -115,8 +108,8 @@ def parallel(rows: Sequence[Row], names: Sequence[str]) -> str:
         ends = (min(values), max(values)) if _numeric(values) else ("", "")
         for height, value in zip((-0.06, 1.06), ends, strict=True):
             axes.text(column, height, _short(value), ha="center", va="center", color=MUTED, fontsize=8)
-    axes.text(len(names), 1.06, _percent(float(high)), ha="center", va="center", color=MUTED, fontsize=8)
-    axes.text(len(names), -0.06, _percent(float(low)), ha="center", va="center", color=MUTED, fontsize=8)
+    axes.text(len(names), 1.06, percent(float(high)), ha="center", va="center", color=MUTED, fontsize=8)
+    axes.text(len(names), -0.06, percent(float(low)), ha="center", va="center", color=MUTED, fontsize=8)
     axes.set_ylim(-0.12, 1.12)
     return to_svg(figure)
 
@@ -167,10 +160,6 @@ def _positions(values: Sequence[Any]) -> list[float]:
         return [kinds.index(str(value)) / max(1, len(kinds) - 1) for value in values]
     low, high = min(values), max(values)
     return [(value - low) / (high - low) if high > low else 0.5 for value in values]
-
-
-def _percent(share: float | None) -> str:
-    return "\N{EN DASH}" if share is None or math.isnan(share) else f"{100 * share:.1f}"
 
 
 def _short(value: Any) -> str:

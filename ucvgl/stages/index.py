@@ -12,10 +12,9 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-from pyarrow import fs
 
 from ucvgl.config import Resources
-from ucvgl.data.storage import join, locate, read, write
+from ucvgl.data.storage import exists, join, locate, read, write
 from ucvgl.distributed.listed import Bad, embed_listed, read_bad, read_vectors
 from ucvgl.localize import nearest
 from ucvgl.localize.confidence import Calibration, calibrate
@@ -126,8 +125,7 @@ def _begin(where: str, run: TrainedRun, tiles: pa.Table, resources: Resources) -
     pq.write_table(tiles, listed)
     digests = (hashlib.sha256(content).hexdigest() for content in (run.model.read_bytes(), listed.getvalue()))
     wanted = dict(zip(("model", "tiles"), digests, strict=True)) | {"images_per_shard": resources.images_per_shard}
-    filesystem, path = locate(join(where, "begun.json"))
-    if filesystem.get_file_info(path).type != fs.FileType.File:
+    if not exists(join(where, "begun.json")):
         write(join(where, "begun.json"), json.dumps(wanted).encode())
         return
     begun = json.loads(read(join(where, "begun.json")))

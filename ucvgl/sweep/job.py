@@ -18,12 +18,13 @@ from ucvgl import plan
 from ucvgl.config import Experiment, Resources
 from ucvgl.invocation import resolve
 from ucvgl.log import start_logging
-from ucvgl.record import write_whole
+from ucvgl.mirror import runs_folder
+from ucvgl.record import as_json_holds, write_whole
 from ucvgl.report.sweep import Row, table, write_sweep_page
 from ucvgl.run import RunDir, StageError, StopRequested
 from ucvgl.settings import Mistakes, differences, to_yaml
 from ucvgl.sweep.share import common_stages, share_stages
-from ucvgl.sweep.space import Space, Trial, draw, read_space
+from ucvgl.sweep.space import Space, Trial, draw, read_space, trial_folder
 
 log = logging.getLogger(__name__)
 
@@ -50,10 +51,13 @@ def main(argv: Sequence[str], work: Callable, *, run_trials: Callable, connect: 
         return DONE if argv else MISTAKEN
     try:
         select_by, rest = _select_by(list(argv[1:]))
-        base = resolve(rest).experiment
+        invocation = resolve(rest)
+        if invocation.store:
+            raise Mistakes([f"--run {invocation.store}: a sweep lies in a local or mounted folder"])
+        base = invocation.experiment
         space = read_space(Path(argv[0]), base)
         trials = draw(space, base)
-        folder = Path(_value(rest, "--run") or f"runs/sweep_{Path(argv[0]).stem}")
+        folder = Path(_value(rest, "--run") or runs_folder() / f"sweep_{Path(argv[0]).stem}")
         _remember(folder, space, base)
         log.info("%d trials over %s, in %s", len(trials), ", ".join(space.settings), folder)
         connect(base.resources)
@@ -103,7 +107,7 @@ def _prepare(shared: str, path: Path, trial: Trial) -> None:
 
 
 def _row(folder: Path, trial: Trial, outcome: Any) -> Row:
-    scored = folder / "trials" / f"{trial.number:03d}" / "6_evaluate" / "recall.json"
+    scored = trial_folder(folder, trial.number) / "6_evaluate" / "recall.json"
     recall = json.loads(scored.read_text())["recall"] if scored.exists() else None
     return Row(
         number=trial.number,
@@ -122,11 +126,11 @@ def _remember(folder: Path, space: Space, base: Experiment) -> None:
     Raises:
         ValueError: the folder holds another sweep.
     """
-    now = {"space": json.loads(json.dumps(asdict(space))), "base": {**asdict(base), "resources": None}}
+    now = as_json_holds({"space": asdict(space), "base": {**asdict(base), "resources": None}})
     file = folder / "sweep.yaml"
     if file.exists():
         before = yaml.safe_load(file.read_text(encoding="utf-8"))
-        changed = differences(before, json.loads(json.dumps(now)))
+        changed = differences(before, now)
         if changed:
             name, old, new = changed[0]
             raise ValueError(
@@ -134,7 +138,7 @@ def _remember(folder: Path, space: Space, base: Experiment) -> None:
             )
         return
     folder.mkdir(parents=True, exist_ok=True)
-    write_whole(file, yaml.safe_dump(json.loads(json.dumps(now)), sort_keys=False))
+    write_whole(file, yaml.safe_dump(now, sort_keys=False))
 
 
 def _select_by(rest: list[str]) -> tuple[str, list[str]]:

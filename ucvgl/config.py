@@ -163,6 +163,8 @@ class Contrast:
     average_decay: float = 0.98
     """Of the running mean of the weights, which embeds and is kept; 0: the last weights themselves."""
     clip_gradient: float = 10.0
+    not_finite: Literal["stop", "skip"] = "stop"
+    """What a step without a finite loss means: the end of the training, or one step less. Its images are listed."""
 
 
 @dataclass(frozen=True)
@@ -225,6 +227,11 @@ class Resources:
     """CPUs (threads) of each training worker."""
     train_gpus: float = 0.6
     """GPU share of each training worker where the cluster has GPUs; the embedders take the rest."""
+    train_workers_at_least: int = 0
+    """With how many training workers to go on when machines are lost, until there are more again; 0: all of them."""
+    train_rows: int = 0
+    """Images that an encoder is trained on at a time; bounds the memory of a large batch, whose loss and gradients
+    stay what they are, for a third more time. 0: a worker's whole share."""
     image_workers: int = 1
     """Actors that decode and project."""
     model_workers: int = 1

@@ -106,6 +106,8 @@ LIMITS = {
     "resources.train_workers": COUNT,
     "resources.train_cpus": COUNT,
     "resources.train_gpus": NOT_NEGATIVE,
+    "resources.train_workers_at_least": COUNT_OR_NONE,
+    "resources.train_rows": COUNT_OR_NONE,
     "resources.image_workers": COUNT,
     "resources.model_workers": COUNT,
     "resources.model_gpus": NOT_NEGATIVE,
@@ -170,6 +172,9 @@ def disagreements(experiment: Experiment) -> list[str]:
         batch = getattr(experiment, name).batch
         if batch < workers:
             mistakes.append(f"{name}.batch: {batch} is less than resources.train_workers, {workers}")
+    fewest = experiment.resources.train_workers_at_least
+    if fewest > workers:
+        mistakes.append(f"resources.train_workers_at_least: {fewest} is more than resources.train_workers, {workers}")
     unpaired = dataset.synthetic.queries_without_reference + dataset.synthetic.references_without_query
     if unpaired >= 1:
         mistakes.append(

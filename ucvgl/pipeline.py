@@ -10,6 +10,7 @@ from typing import Any
 
 from ucvgl import plan
 from ucvgl.config import Experiment
+from ucvgl.contrast.collapse import collapse
 from ucvgl.distributed.machines import Machines
 from ucvgl.log import training_line
 from ucvgl.run import RunDir
@@ -34,6 +35,8 @@ def unsupervised(run: RunDir, experiment: Experiment) -> str:
         run.log(**numbers)
         if "eta_s" in numbers:
             logger.info(training_line(numbers))
+        if warning := collapse(numbers):
+            logger.warning(warning)
 
     with Machines(run.path, experiment.resources, log) as machines:
         make = partial(_make, run, {stage.name: stage for stage in plan.unsupervised(experiment)}, experiment)

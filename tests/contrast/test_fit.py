@@ -1,4 +1,6 @@
 import functools
+import json
+import math
 
 import numpy as np
 import pytest
@@ -93,7 +95,7 @@ def test_a_broken_off_training_goes_on_and_ends_as_an_undisturbed_one(world, mon
     ]
     augmented = Contrast(batch=12)
     whole = fit(world, "whole", sources=sources, epochs=1, settings=augmented)
-    every_step = functools.partial(run_steps, log_seconds=0.0, checkpoint_seconds=0.0)
+    every_step = functools.partial(run_steps, log_seconds=0.0, checkpoint_seconds=0.0, checkpoint_share=math.inf)
     monkeypatch.setattr(ucvgl.contrast.fit, "run_steps", every_step)
 
     def stop_at_4(**row):
@@ -135,6 +137,22 @@ def test_running_statistics_are_kept_with_the_average(world):
     name = "query_encoder.backbone.network.bn1.running_mean"
     assert trained["towers"][name].abs().max() > 0
     assert torch.equal(weights_of(folder)[name], trained["towers"][name])
+
+
+def test_a_training_that_blows_up_stops_at_the_step_and_lists_its_places(world):
+    hot = Contrast(batch=PLACES, learning_rate=1e30, clip_gradient=1e30)
+    with pytest.raises(ValueError, match=r"stage, step \d+: .*label_loss is nan.* listed in .*\.not_finite\.jsonl"):
+        fit(world, "hot", epochs=20, settings=hot)
+    row = json.loads((world / "hot" / "stage.not_finite.jsonl").read_text())
+    assert row["pairs"] == "label"
+    assert [sorted(ids) for ids in row["ids"]] == 2 * [[f"place{number:02d}" for number in range(PLACES)]]
+
+
+def test_a_backbone_that_knows_its_batch_is_not_fed_in_parts(world):
+    towers = TwoTowers(Model(backbone="resnet10t", aggregation="mean"), (16, 64), (16, 16))
+    save_towers(towers, world / "start" / "model.pt")
+    with pytest.raises(ValueError, match=r"^resnet10t normalises over a batch \(query_encoder.*resources.train_rows 0"):
+        fit(world, "parts", rows_at_once=4)
 
 
 def test_the_learning_rate_rises_and_then_falls_to_nothing():

@@ -1,4 +1,5 @@
 import functools
+import math
 
 import numpy as np
 import pytest
@@ -47,7 +48,7 @@ def test_the_palette_of_the_tiles_is_learned_and_the_pattern_is_kept(tmp_path, s
 def test_a_broken_off_training_goes_on_and_ends_as_an_undisturbed_one(tmp_path, stores, monkeypatch):
     settings = Translation(channels=4, blocks=1, steps=20, batch=4)  # the pools are full after 13
     whole = fit(tmp_path / "whole", stores, settings=settings)
-    every_step = functools.partial(run_steps, log_seconds=0.0, checkpoint_seconds=0.0)
+    every_step = functools.partial(run_steps, log_seconds=0.0, checkpoint_seconds=0.0, checkpoint_share=math.inf)
     monkeypatch.setattr(ucvgl.gan.fit, "run_steps", every_step)
 
     def stop_at_16(**row):

@@ -1,8 +1,12 @@
+import errno
+import json
 import math
+import os
 
 import pytest
 import torch
 
+import ucvgl.model.loop
 from ucvgl.model.loop import finish, run_steps
 
 
@@ -36,7 +40,8 @@ class Walk:
             state={"layer": self.layer, "optimizer": self.optimizer},
             images_per_step=8,
             log=lambda **row: self.rows.append(row),
-            **({"log_seconds": 0.0, "checkpoint_seconds": 0.0} | seconds),
+            seen=lambda index: {"ids": [f"image {index}"]},
+            **({"log_seconds": 0.0, "checkpoint_seconds": 0.0, "checkpoint_share": math.inf} | seconds),
         )
         return self.layer.weight.detach().clone()
 
@@ -64,14 +69,77 @@ def test_between_checkpoints_the_steps_since_the_last_one_are_repeated(tmp_path)
 
 
 @pytest.mark.parametrize("bad", [math.nan, math.inf])
-def test_a_loss_that_is_not_finite_ends_the_run_and_keeps_the_last_checkpoint(tmp_path, bad):
+def test_a_loss_that_is_not_finite_ends_the_run_at_its_step_names_its_images_and_keeps_the_checkpoint(tmp_path, bad):
     walk = Walk(tmp_path)
     walk.loss = lambda value: bad if len(walk.steps) == 5 else value
-    with pytest.raises(FloatingPointError, match=r"walk: loss not finite within steps 4\.\.4; .* walk\.checkpoint"):
+    with pytest.raises(ValueError, match=rf"^walk, step 5: loss is {bad}\. Its images are listed in .*\.not_finite"):
+        walk.run(log_seconds=math.inf)
+    with pytest.raises(ValueError, match="step 5"):
+        walk.steps.clear()
         walk.run()
+    (listed, _) = (tmp_path / "walk.not_finite.jsonl").read_text().splitlines()
+    assert json.loads(listed) == {"step": 5, "numbers": str({"loss": bad}), "ids": ["image 4"]}
     again = Walk(tmp_path)
     again.run()
     assert again.steps[0] == 4
+
+
+def test_a_skipped_step_is_said_listed_and_left_out_of_the_means(tmp_path, caplog):
+    walk = Walk(tmp_path)
+    walk.loss = lambda _: math.nan if len(walk.steps) in (2, 4) else 1.0
+    walk.run(log_seconds=math.inf, not_finite="skip")
+    assert [(row["step"], row["loss"], row["skipped"]) for row in walk.rows] == [(10, 1.0, 2)]
+    assert caplog.text.count("loss is nan: skipped; its images are listed in") == 2
+    assert len((tmp_path / "walk.not_finite.jsonl").read_text().splitlines()) == 2
+
+
+def test_skipping_is_given_up_when_no_step_is_finite_any_more(tmp_path):
+    walk = Walk(tmp_path)
+    walk.loss = lambda _: math.nan
+    with pytest.raises(ValueError, match="step 10: loss is nan, as in the 9 steps before"):
+        walk.run(steps=20, not_finite="skip")
+    assert len(walk.steps) == 10
+
+
+def test_a_full_disk_costs_a_checkpoint_and_not_the_training(tmp_path, monkeypatch, caplog):
+    expected = Walk(tmp_path).run(checkpoint_seconds=math.inf)
+
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "replace", full)
+        assert torch.equal(Walk(tmp_path).run(), expected)
+    assert "no checkpoint of step 1: [Errno 28] No space left on device; tried again later" in caplog.text
+    assert not list(tmp_path.iterdir()), "a half checkpoint takes the space that is missing"
+
+
+@pytest.mark.parametrize("left", [0, 100, 1000])
+def test_a_torn_checkpoint_costs_its_steps_and_not_the_run(tmp_path, left, caplog):
+    expected = Walk(tmp_path).run()
+    whole = (tmp_path / "walk.checkpoint").read_bytes()
+    (tmp_path / "walk.checkpoint").write_bytes(whole[:left])
+    again = Walk(tmp_path)
+    assert torch.equal(again.run(), expected)
+    assert again.steps == list(range(10))
+    assert "walk.checkpoint cannot be read" in caplog.text
+
+
+def test_checkpoints_that_are_slow_to_write_become_rarer(tmp_path, monkeypatch):
+    clock = [0.0]
+    monkeypatch.setattr(ucvgl.model.loop.time, "monotonic", lambda: clock[0])
+    save, saved = ucvgl.model.loop._save, []
+
+    def slowly(path, state, step):
+        save(path, state, step)
+        saved.append(step)
+        clock[0] += 5
+
+    monkeypatch.setattr(ucvgl.model.loop, "_save", slowly)
+    walk = Walk(tmp_path)
+    walk.loss = lambda value: clock.__setitem__(0, clock[0] + 1) or value
+    walk.run(steps=300, checkpoint_seconds=10, checkpoint_share=0.05)
+    assert saved == [10, 110, 210]
 
 
 def test_losses_are_averaged_since_the_last_line_of_the_log(tmp_path):

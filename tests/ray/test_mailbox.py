@@ -18,6 +18,24 @@ def test_a_program_whose_workers_keep_dying_is_given_up():
     assert "died" in asyncio.run(groups()).traceback
 
 
+def test_a_program_that_gets_further_each_time_may_lose_any_number_of_groups():
+    async def groups(first_steps):
+        box = Mailbox()
+        await box.submit(PROGRAM)
+        for step in first_steps:
+            if await box.next(0, first=True) != PROGRAM:
+                break
+            await box.report({"stage": "round_00", "step": step})
+            await box.report({"stage": "round_00", "step": step + 50})
+        return (await box.drain())[1:]
+
+    further = range(1, 10 * ATTEMPTS)
+    assert asyncio.run(groups(further)) == (None, len(further))
+    outcome, attempts = asyncio.run(groups([7] * 10 * ATTEMPTS))
+    assert "without getting further" in outcome.traceback
+    assert attempts == ATTEMPTS + 1
+
+
 def test_every_worker_gets_a_program_once_and_the_end_when_the_session_closes():
     async def workers():
         box = Mailbox()

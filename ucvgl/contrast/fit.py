@@ -6,6 +6,7 @@ import copy
 import math
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -14,11 +15,12 @@ from torch import Tensor, nn
 from ucvgl.config import Contrast
 from ucvgl.contrast.augment import Draws, erase, shake_panorama, tone, turn_panorama, warp_tile
 from ucvgl.contrast.batches import Pairs, epoch_order
+from ucvgl.contrast.collapse import SPREAD, spread
 from ucvgl.contrast.infonce import info_nce
 from ucvgl.data.image_store import ImageStore
 from ucvgl.model import workers
 from ucvgl.model.loop import Log, finish, run_steps
-from ucvgl.model.towers import TwoTowers, View, load_towers, save_towers
+from ucvgl.model.towers import TwoTowers, View, load_towers, refuse_batch_statistics, save_towers
 
 
 def fit_towers(
@@ -33,6 +35,7 @@ def fit_towers(
     device: torch.device,
     log: Log,
     span: tuple[float, float] = (0.0, 1.0),
+    rows_at_once: int = 0,
 ) -> None:
     """Train from the towers in `start`; write `trained.pt` (to go on from) and `model.pt` (to embed with) to `folder`.
 
@@ -42,8 +45,15 @@ def fit_towers(
     Args:
         start: folder with a `model.pt`, and a `trained.pt` where earlier training is to be continued.
         span: part of the cosine schedule that this call covers, 0..1; warm-up is the first 2 % of the whole.
+        rows_at_once: images that an encoder sees at a time, to bound its memory (`TwoTowers`); 0: all of this worker's.
+
+    Raises:
+        ValueError: the loss is not finite (see `Contrast.not_finite`), or the backbone knows batches.
     """
     towers = load_towers(start / "model.pt", device)
+    towers.rows_at_once = rows_at_once
+    if rows_at_once or workers.size() > 1:
+        refuse_batch_statistics(towers)
     average = copy.deepcopy(towers).requires_grad_(False)
     optimizer = torch.optim.AdamW(towers.parameters(), settings.learning_rate, weight_decay=settings.weight_decay)
     state = {"towers": towers, "average": average, "optimizer": optimizer}
@@ -74,12 +84,23 @@ def fit_towers(
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         gradient = nn.utils.clip_grad_norm_(towers.parameters(), settings.clip_gradient)
-        optimizer.step()
-        _move_average(average, towers, settings.average_decay)
+        if gradient.isfinite():  # the same on all workers
+            optimizer.step()
+            _move_average(average, towers, settings.average_decay)
         hits = (first @ second.T).argmax(1) == torch.arange(len(rows), device=device)
-        return {f"{source.name}_loss": loss.detach(), f"{source.name}_hits": hits.float().mean(), "gradient": gradient}
+        numbers = {"loss": loss.detach(), "hits": hits.float().mean()}
+        numbers[SPREAD] = torch.minimum(spread(first), spread(second))
+        return {f"{source.name}_{key}": value for key, value in numbers.items()} | {"gradient": gradient}
 
-    run_steps(step, len(plan), name=name, folder=folder, state=state, images_per_step=2 * settings.batch, log=log)
+    def seen(index: int) -> dict[str, Any]:
+        source, rows = plan[index]
+        sides = zip(source.stores, (source.query, source.reference), strict=True)
+        return {"pairs": source.name, "ids": [stores[path].ids[numbers[rows]].tolist() for path, numbers in sides]}
+
+    run_steps(
+        step, len(plan), name=name, folder=folder, state=state, images_per_step=2 * settings.batch, log=log, seen=seen,
+        not_finite=settings.not_finite,
+    )  # fmt: skip
     if workers.rank() == 0:
         torch.save({key: part.state_dict() for key, part in state.items()}, folder / "trained.pt")
         save_towers(average, folder / "model.pt")

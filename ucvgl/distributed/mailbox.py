@@ -14,7 +14,7 @@ DRAIN_S = 1.0
 """Longest time that log rows are held back."""
 
 ATTEMPTS = 4
-"""Worker groups that a program may use up before it is called deadly."""
+"""Worker groups that a program may use up, without one beginning further on, before it is called deadly."""
 
 
 @dataclass(frozen=True)
@@ -48,11 +48,15 @@ class Mailbox:
         self._outcome: Outcome | None = None
         self._rows: list[dict[str, Any]] = []
         self._attempts = 0
+        self._in_vain = 0
+        self._fresh = True
+        self._furthest = -1
         self._closed = False
 
     async def submit(self, command: Command) -> None:
         async with self._changed:
             self._command, self._outcome, self._attempts = command, None, 0
+            self._in_vain, self._furthest = 0, -1
             self._changed.notify_all()
 
     async def next(self, done: int, first: bool) -> Command | str | None:
@@ -67,17 +71,24 @@ class Mailbox:
                 return self.CLOSED
             if self._command is None or not self._pending(done):
                 return None
-            self._attempts += first
-            if self._attempts <= ATTEMPTS:
+            if first:
+                self._attempts, self._in_vain, self._fresh = self._attempts + 1, self._in_vain + 1, True
+            if self._in_vain <= ATTEMPTS:
                 return self._command
             self._outcome = Outcome(
-                self._command.number, traceback=f"its workers died {ATTEMPTS} times in a row"
+                self._command.number, traceback=f"its workers died {ATTEMPTS} times in a row without getting further"
             )
             self._changed.notify_all()
             return None
 
     async def report(self, row: dict[str, Any]) -> None:
+        """Keep a row for the driver. An attempt whose first step is beyond those of all before it went on from a
+        later checkpoint, so the program gets on, however often its machines are taken away."""
         self._rows.append(row)
+        if self._fresh and "step" in row:
+            self._fresh = False
+            if row["step"] > self._furthest:
+                self._furthest, self._in_vain = row["step"], 1
 
     async def finish(self, outcome: Outcome) -> None:
         """The first outcome counts: what follows an error on one worker are its echoes on the others."""

@@ -101,12 +101,14 @@ class TrainSession:
         here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
         self._mailbox = ray.remote(Mailbox).options(num_cpus=0, scheduling_strategy=here).remote()
         gpus = gpu_share(self.resources.train_gpus)
+        most, fewest = self.resources.train_workers, self.resources.train_workers_at_least
+        workers = (fewest, most) if 0 < fewest < most else most
         trainer = TorchTrainer(
             work,
             train_loop_config={"mailbox": self._mailbox, "threads": self.resources.train_cpus},
             torch_config=TorchConfig(backend="nccl" if gpus else "gloo"),
             scaling_config=ScalingConfig(
-                num_workers=self.resources.train_workers,
+                num_workers=workers,
                 use_gpu=bool(gpus),
                 resources_per_worker={"CPU": self.resources.train_cpus} | ({"GPU": gpus} if gpus else {}),
             ),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -22,7 +23,8 @@ def fit_cyclegan(
     """Train on the images of two stores and write `to_tile.pt`, the generator from BEV to tile, into `folder`.
 
     Each step draws `settings.batch` images of either store, independently of each other, and mirrors half of them.
-    The learning rate is constant for one half of the steps and falls linearly to 0 over the other.
+    The learning rate is constant for one half of the steps and falls linearly to 0 over the other. Every worker has the
+    same pools, of the fakes of all workers.
     """
     torch.manual_seed(seed)
     generators = Generators(settings).to(device).to(memory_format=torch.channels_last)
@@ -33,7 +35,7 @@ def fit_cyclegan(
     ]
     stores = ImageStore(bevs), ImageStore(tiles)
     pools = ImagePool(), ImagePool()
-    rows = workers.share(settings.batch)
+    rows, weight = workers.share(settings.batch), workers.weight(settings.batch)
 
     def step(index: int) -> dict[str, Tensor]:
         rng = np.random.default_rng((seed, 1, index))
@@ -46,13 +48,16 @@ def fit_cyclegan(
             judges.requires_grad_(False)
             loss = generator_loss(made, bev, tile, judges(made.fake_tile, made.fake_bev), settings)
             judges.requires_grad_(True)
-            _descend(optimizers[0], loss)
-            shown = [
-                pool.swap(fake.detach().float(), swaps) for pool, fake in zip(pools, made[:2], strict=True)
-            ]
+            _descend(optimizers[0], loss * weight)
+            fakes = [workers.gather(fake.detach().float(), settings.batch) for fake in made[:2]]
+            shown = [pool.swap(fake, swaps)[rows] for pool, fake in zip(pools, fakes, strict=True)]
             judged = discriminator_loss(judge(tile, bev), judge(*shown))
-            _descend(optimizers[1], judged)
+            _descend(optimizers[1], judged * weight)
         return {"generator_loss": loss.detach(), "discriminator_loss": judged.detach()}
+
+    def seen(index: int) -> dict[str, Any]:
+        rng = np.random.default_rng((seed, 1, index))
+        return {"ids": [store.ids[chosen(store, settings.batch, rng)[0]].tolist() for store in stores]}
 
     state = {
         "generators": generators,
@@ -63,8 +68,9 @@ def fit_cyclegan(
         "bev_pool": pools[1],
     }
     run_steps(
-        step, settings.steps, name="translate", folder=folder, state=state, images_per_step=2 * settings.batch, log=log
-    )
+        step, settings.steps, name="translate", folder=folder, state=state, images_per_step=2 * settings.batch, log=log,
+        seen=seen,
+    )  # fmt: skip
     if workers.rank() == 0:
         save_generator(generators.to_tile, folder / "to_tile.pt")
     finish(folder, "translate")
@@ -72,10 +78,15 @@ def fit_cyclegan(
 
 def draw(store: ImageStore, batch: int, rng: np.random.Generator, rows: slice) -> Tensor:
     """This worker's rows of a random batch, mirrored at random, in -1..1."""
-    chosen, mirrored = rng.integers(len(store), size=batch)[rows], rng.random(batch)[rows] < 0.5
-    images = store.read(chosen)
+    numbers, mirrored = (part[rows] for part in chosen(store, batch, rng))
+    images = store.read(numbers)
     images[mirrored] = images[mirrored, :, ::-1]
     return to_signed(images).contiguous(memory_format=torch.channels_last)
+
+
+def chosen(store: ImageStore, batch: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """The rows of a random batch, and which of them are mirrored."""
+    return rng.integers(len(store), size=batch), rng.random(batch) < 0.5
 
 
 def _descend(optimizer: torch.optim.Optimizer, loss: Tensor) -> None:

@@ -2,19 +2,29 @@
 
 from __future__ import annotations
 
+import json
+import logging
 import math
 import os
+import pickle
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Literal, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
 
 from ucvgl.model import workers
 
+logger = logging.getLogger(__name__)
+
 Log = Callable[..., None]
+Numbers = Mapping[str, Tensor | float]
+
+SKIPPED_IN_A_ROW = 10
+"""Steps without a finite loss that may follow each other before skipping them is given up."""
 
 
 @runtime_checkable
@@ -24,7 +34,7 @@ class Stateful(Protocol):
 
 
 def run_steps(
-    step: Callable[[int], Mapping[str, Tensor | float]],
+    step: Callable[[int], Numbers],
     steps: int,
     *,
     name: str,
@@ -32,43 +42,49 @@ def run_steps(
     state: Mapping[str, Stateful],
     images_per_step: int,
     log: Log,
+    seen: Callable[[int], Mapping[str, Any]] = lambda index: {},
+    not_finite: Literal["stop", "skip"] = "stop",
     log_seconds: float = 5.0,
     checkpoint_seconds: float = 30.0,
+    checkpoint_share: float = 0.05,
 ) -> None:
     """Call `step(i)` for every i, from the last checkpoint in `folder` on.
 
     A step must depend on i and `state` alone; then a broken-off run that resumes ends as an undisturbed one.
-    Only the first worker writes; all resume from its file.
+    Only the first worker writes; all resume from its file. A checkpoint that cannot be written is said and tried again
+    later; one that cannot be read is set aside, and the training begins anew.
+
+    Args:
+        step: returns its losses. It has to leave `state` alone where they are not finite.
+        seen: the ids of the images that a step sees, for the list of steps whose numbers are not finite.
+        not_finite: what such a step means: the end of the training, or one step less.
+        checkpoint_share: of the time, that checkpoints may take; where they are slow to write, they are rarer.
 
     Raises:
-        FloatingPointError: a loss is not finite; the last checkpoint is kept.
+        ValueError: a number is not finite, or too many in a row; the last checkpoint is kept.
     """
     path = folder / f"{name}.checkpoint"
     first = _resume(path, state)
+    guard = _Guard(name, folder / f"{name}.not_finite.jsonl", seen, not_finite)
     now = time.monotonic()
     began = logged = saved = now
-    waiting: list[Mapping[str, Tensor | float]] = []
-    done_at_log = first
+    pause = checkpoint_seconds
+    waiting: list[Numbers] = []
     for index in range(first, steps):
-        waiting.append(step(index))
+        numbers = step(index)
+        waiting.append({} if guard.refuses(index, numbers) else numbers)
         now, last = time.monotonic(), index + 1 == steps
         if last or now - logged >= log_seconds:
-            means = _means(waiting)
-            bad = [key for key, value in means.items() if not math.isfinite(value)]
-            if bad:
-                raise FloatingPointError(
-                    f"{name}: {', '.join(bad)} not finite within steps {done_at_log}..{index}; "
-                    f"the last good checkpoint is {path.name}. A smaller learning rate is the usual way out"
-                )
             if workers.rank() == 0:
-                pace = (now - logged) / len(waiting)
+                rate = images_per_step * len(waiting) / (now - logged)
                 eta = (now - began) / (index + 1 - first) * (steps - index - 1)
-                rate = images_per_step / pace
-                log(stage=name, step=index + 1, steps=steps, **means, images_per_s=round(rate, 1), eta_s=round(eta))
-            waiting, logged, done_at_log = [], now, index + 1
-            if not last and now - saved >= checkpoint_seconds:
+                row = {"stage": name, "step": index + 1, "steps": steps, **_means(waiting), **guard.skipped()}
+                log(**row, images_per_s=round(rate, 1), eta_s=round(eta))
+            waiting, logged = [], now
+            if not last and now - saved >= pause:
                 _save(path, state, index + 1)
-                saved = now
+                saved = time.monotonic()
+                pause = max(checkpoint_seconds, (saved - now) / checkpoint_share)
     workers.barrier()
 
 
@@ -78,7 +94,41 @@ def finish(folder: Path, name: str) -> None:
         (folder / f"{name}.checkpoint").unlink(missing_ok=True)
 
 
-def _means(rows: list[Mapping[str, Tensor | float]]) -> dict[str, float]:
+@dataclass
+class _Guard:
+    """Steps whose numbers are not finite: listed with their images, and then the end, or skipped."""
+
+    name: str
+    listed: Path
+    seen: Callable[[int], Mapping[str, Any]]
+    policy: Literal["stop", "skip"]
+    _in_a_row: int = 0
+    _in_all: int = field(default=0)
+
+    def refuses(self, index: int, numbers: Numbers) -> bool:
+        bad = {key: float(value) for key, value in numbers.items() if not math.isfinite(value)}
+        if not bad:
+            self._in_a_row = 0
+            return False
+        self._in_a_row, self._in_all = self._in_a_row + 1, self._in_all + 1
+        if workers.rank() == 0:
+            with self.listed.open("a", encoding="utf-8") as file:
+                file.write(json.dumps({"step": index + 1, "numbers": str(bad), **self.seen(index)}) + "\n")
+        said = f"{self.name}, step {index + 1}: {', '.join(f'{key} is {value}' for key, value in bad.items())}"
+        if self.policy == "stop" or self._in_a_row >= SKIPPED_IN_A_ROW:
+            again = f", as in the {self._in_a_row - 1} steps before" if self._in_a_row > 1 else ""
+            raise ValueError(
+                f"{said}{again}. Its images are listed in {self.listed}, and the last good checkpoint is kept; "
+                "a smaller learning rate is the usual way out"
+            )
+        logger.warning("%s: skipped; its images are listed in %s", said, self.listed)
+        return True
+
+    def skipped(self) -> dict[str, int]:
+        return {"skipped": self._in_all} if self._in_all else {}
+
+
+def _means(rows: list[Numbers]) -> dict[str, float]:
     """The mean of each number over the steps that had it."""
     values: dict[str, list[float]] = {}
     for row in rows:
@@ -90,7 +140,11 @@ def _means(rows: list[Mapping[str, Tensor | float]]) -> dict[str, float]:
 def _resume(path: Path, state: Mapping[str, Stateful]) -> int:
     if not path.exists():
         return 0
-    saved = torch.load(path, map_location="cpu", weights_only=True)
+    try:
+        saved = torch.load(path, map_location="cpu", weights_only=True)
+    except (RuntimeError, EOFError, pickle.UnpicklingError) as error:  # torn, as by a machine that lost its power
+        logger.warning("%s cannot be read (%s): this training begins anew", path, type(error).__name__)
+        return 0
     for key, part in state.items():
         part.load_state_dict(saved["state"][key])
     return saved["step"]
@@ -100,5 +154,9 @@ def _save(path: Path, state: Mapping[str, Stateful], step: int) -> None:
     if workers.rank() != 0:
         return
     aside = path.with_name(f".{path.name}.{os.getpid()}")
-    torch.save({"step": step, "state": {key: part.state_dict() for key, part in state.items()}}, aside)
-    os.replace(aside, path)
+    try:
+        torch.save({"step": step, "state": {key: part.state_dict() for key, part in state.items()}}, aside)
+        os.replace(aside, path)
+    except (OSError, RuntimeError) as error:  # torch tells of a full disk by a RuntimeError
+        aside.unlink(missing_ok=True)
+        logger.warning("no checkpoint of step %d: %s; tried again later, the last one is kept", step, error)

@@ -7,13 +7,15 @@ import math
 import os
 from io import BytesIO
 from pathlib import Path
-from typing import Literal
+from typing import Literal, cast
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float, UInt8
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
+from torch.utils.checkpoint import checkpoint
 
 from ucvgl.config import Model
 from ucvgl.model.backbone import backbone
@@ -53,6 +55,10 @@ def standardised(images: Float[Tensor, "n 3 h w"]) -> Float[Tensor, "n 3 h w"]:
 class TwoTowers(nn.Module):
     """Query and reference encoder, and the learnable temperature of their contrast.
 
+    With `rows_at_once`, an encoder sees so many images at a time in training and keeps nothing but their descriptors:
+    it computes the rest again, part by part, when gradients come back (gradient caching, Gao et al. 2021). Memory is
+    that of one part, the time a third more, and loss and gradients are those of the whole batch.
+
     Args:
         query_size: height and width of query images, pixels.
         reference_size: height and width of reference images, pixels.
@@ -75,6 +81,7 @@ class TwoTowers(nn.Module):
             )
         self.reference_encoder = self.query_encoder if settings.shared else Encoder(settings, *reference_size)
         self.logit_scale = nn.Parameter(torch.tensor(math.log(1 / temperature)))
+        self.rows_at_once = 0
 
     def encoder(self, view: View) -> Encoder:
         return self.query_encoder if view == "query" else self.reference_encoder
@@ -84,9 +91,25 @@ class TwoTowers(nn.Module):
     ) -> tuple[Float[Tensor, "n d"] | None, Float[Tensor, "m d"] | None, Float[Tensor, ""]]:
         """Descriptors of both views, either of which may be left out, and the scale of their logits (a logarithm)."""
         return (
-            None if queries is None else self.query_encoder(queries),
-            None if references is None else self.reference_encoder(references),
+            None if queries is None else self._described(self.query_encoder, queries),
+            None if references is None else self._described(self.reference_encoder, references),
             self.logit_scale * 1,
+        )
+
+    def _described(self, encoder: Encoder, images: Float[Tensor, "n 3 h w"]) -> Float[Tensor, "n d"]:
+        if not self.rows_at_once or len(images) <= self.rows_at_once or not torch.is_grad_enabled():
+            return encoder(images)
+        parts = images.split(self.rows_at_once)
+        return torch.cat([cast(Tensor, checkpoint(encoder, part, use_reentrant=False)) for part in parts])
+
+
+def refuse_batch_statistics(towers: TwoTowers) -> None:
+    """Raise ValueError where a layer's output depends on which images it sees together."""
+    found = next((name for name, layer in towers.named_modules() if isinstance(layer, _BatchNorm)), None)
+    if found:
+        raise ValueError(
+            f"{towers.settings.backbone} normalises over a batch ({found}), and would see only parts of it: train on "
+            "one worker with resources.train_rows 0, or take a backbone without batch normalisation, as a ConvNeXt"
         )
 
 

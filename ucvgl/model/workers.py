@@ -44,6 +44,12 @@ def share(batch: int, worker: int | None = None) -> slice:
     return slice(batch * worker // size(), batch * (worker + 1) // size())
 
 
+def weight(batch: int) -> float:
+    """What a worker's mean over its rows counts for, where the workers' gradients are averaged as if equal."""
+    own = share(batch)
+    return (own.stop - own.start) * size() / batch
+
+
 def barrier() -> None:
     if dist.is_initialized():
         dist.barrier()

@@ -45,6 +45,7 @@ def cold_start(
                 name=f"cold_start_{name}",
                 epochs=epochs,
                 settings=experiment.contrast,
+                rows_at_once=experiment.resources.train_rows,
                 seed=experiment.seed * 1000 + number,
             )
         start = into

@@ -67,6 +67,7 @@ def curriculum(
                 name=f"round_{index:02d}",
                 epochs=settings.epochs_per_round,
                 settings=experiment.contrast,
+                rows_at_once=experiment.resources.train_rows,
                 seed=experiment.seed * 1000 + 10 + index,
                 span=(index / settings.rounds, (index + 1) / settings.rounds),
             )

@@ -1,0 +1,81 @@
+"""One training worker of several: `python one_worker.py RANK SIZE FOLDER` trains on the stores in FOLDER.
+
+In float32, so that what is left between two ways to compute the same is the order of sums. Per case: the loss of every
+step and the weights at the end.
+"""
+
+import functools
+import sys
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.distributed as dist
+
+import ucvgl.contrast.fit
+import ucvgl.gan.fit
+from ucvgl.config import Contrast, Model, Translation
+from ucvgl.contrast.batches import Pairs
+from ucvgl.contrast.fit import fit_towers
+from ucvgl.data.image_store import write_shard
+from ucvgl.gan.fit import fit_cyclegan
+from ucvgl.model.loop import run_steps
+from ucvgl.model.towers import TwoTowers, save_towers
+
+PLACES, BATCH = 33, 11
+ROWS_AT_ONCE = (0, 2)
+
+
+def prepare(folder: Path) -> None:
+    rng = np.random.default_rng(0)
+    ids = [f"place{number:02d}" for number in range(PLACES)]
+    for name, size in (("queries", (16, 64)), ("references", (16, 16))):
+        write_shard(folder / name, 0, ids, rng.integers(0, 256, (PLACES, *size, 3), dtype=np.uint8))
+    torch.manual_seed(0)
+    (folder / "start").mkdir()
+    save_towers(TwoTowers(Model(channels=16, safa_heads=2), (16, 64), (16, 16)), folder / "start" / "model.pt")
+
+
+def train(folder: Path, into: Path) -> dict[str, tuple[list[float], dict[str, torch.Tensor]]]:
+    every_step = functools.partial(run_steps, log_seconds=0.0, checkpoint_seconds=1e9)
+    ucvgl.contrast.fit.run_steps = ucvgl.gan.fit.run_steps = every_step
+    torch.autocast = functools.partial(torch.autocast, enabled=False)
+    found = {}
+    rows = np.arange(PLACES)
+    kinds = (("query", "reference"), ("query", "query"), ("reference", "reference"))
+    stores = {"query": folder / "queries", "reference": folder / "references"}
+    sources = [Pairs("pairs", views, tuple(stores[view] for view in views), rows, rows) for views in kinds]
+    for rows_at_once in ROWS_AT_ONCE:
+        case, losses = f"towers, {rows_at_once} rows at once", []
+        made = into / case
+        made.mkdir(parents=True, exist_ok=True)
+        fit_towers(
+            made, folder / "start", sources, name="fit", epochs=1, settings=Contrast(batch=BATCH, learning_rate=1e-3),
+            seed=3, device=torch.device("cpu"), log=lambda kept=losses, **row: kept.append(row["pairs_loss"]),
+            rows_at_once=rows_at_once,
+        )  # fmt: skip
+        found[case] = losses, _state(made / "model.pt")
+    losses, made = [], into / "cyclegan"
+    made.mkdir(parents=True, exist_ok=True)
+    fit_cyclegan(
+        made, folder / "references", folder / "references", seed=3, device=torch.device("cpu"),
+        settings=Translation(channels=4, blocks=1, steps=12, batch=7),
+        log=lambda **row: losses.append(row["generator_loss"]),
+    )  # fmt: skip
+    return found | {"cyclegan": ([] if dist.is_initialized() else losses, _state(made / "to_tile.pt"))}
+
+
+def _state(path: Path) -> dict[str, torch.Tensor]:
+    if not path.exists():  # only the first worker writes
+        return {}
+    return torch.load(path)["state"]
+
+
+if __name__ == "__main__":
+    rank, size, folder = int(sys.argv[1]), int(sys.argv[2]), Path(sys.argv[3])
+    torch.set_num_threads(1)
+    into = folder / f"{size} workers"
+    into.mkdir(exist_ok=True)
+    dist.init_process_group("gloo", init_method=f"file://{into}/meeting", rank=rank, world_size=size)
+    torch.save(train(folder, into), into / f"{rank}.pt")
+    dist.destroy_process_group()

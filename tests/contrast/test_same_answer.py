@@ -1,0 +1,54 @@
+"""One worker or several, all at once or part by part: the same training."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+pytestmark = pytest.mark.slow
+
+PROGRAM = Path(__file__).with_name("one_worker.py")
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """By number of workers: per case, the losses of all steps and the weights."""
+    sys.path.insert(0, str(PROGRAM.parent))
+    import one_worker
+
+    folder = tmp_path_factory.mktemp("trained")
+    one_worker.prepare(folder)
+    environment = {**os.environ, "PYTHONPATH": str(PROGRAM.parents[2]), "OMP_NUM_THREADS": "1"}
+    for size in (1, 2, 3):
+        started = [
+            subprocess.Popen([sys.executable, str(PROGRAM), str(rank), str(size), str(folder)], env=environment)
+            for rank in range(size)
+        ]
+        assert [worker.wait(timeout=240) for worker in started] == [0] * size
+    return {size: torch.load(folder / f"{size} workers" / "0.pt") for size in (1, 2, 3)}
+
+
+@pytest.mark.parametrize("workers", [1, 2, 3])
+@pytest.mark.parametrize("case", ["towers, 0 rows at once", "towers, 2 rows at once"])
+def test_workers_and_parts_change_neither_the_losses_nor_the_weights(trained, workers, case):
+    losses, weights = trained[1]["towers, 0 rows at once"]
+    assert len(losses) == 9
+    assert max(losses) - min(losses) > 0.1, "nothing was learned, so nothing is compared"
+    found, found_weights = trained[workers][case]
+    assert found == pytest.approx(losses, rel=5e-3)
+    assert apart(found_weights, weights) < 5e-4
+
+
+@pytest.mark.parametrize("workers", [2, 3])
+def test_workers_change_no_cyclegan(trained, workers):
+    _, weights = trained[1]["cyclegan"]
+    assert apart(trained[workers]["cyclegan"][1], weights) < 5e-4
+
+
+def apart(found, expected):
+    """Distance of two sets of weights, as a share of their length."""
+    distance = sum(float((found[name] - weights).double().square().sum()) for name, weights in expected.items())
+    return (distance / sum(float(weights.double().square().sum()) for weights in expected.values())) ** 0.5

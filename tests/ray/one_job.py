@@ -32,7 +32,7 @@ class Job:
 
     def finish(self, run: Path, *flags: str) -> list[str]:
         """Run the job to its end; the lines that it printed."""
-        with self._begin(run, *flags) as process:
+        with self.begin(run, *flags) as process:
             printed, _ = process.communicate(timeout=JOB_S)
         assert process.returncode == 0, log_of(run)
         self.wait_for_ray_to_end()
@@ -43,7 +43,7 @@ class Job:
 
         Left alone, Ray's processes notice that the driver is gone within most of a minute.
         """
-        with self._begin(run) as process:
+        with self.begin(run) as process:
             try:
                 wait_until(lambda: process.poll() is not None or when())
                 assert process.poll() is None, f"the job ended before the moment to kill it\n{log_of(run)}"
@@ -58,7 +58,8 @@ class Job:
     def wait_for_ray_to_end(self) -> None:
         wait_until(lambda: not processes_with(f"RAY_TMPDIR={self.ray}"))
 
-    def _begin(self, run: Path, *flags: str) -> subprocess.Popen[str]:
+    def begin(self, run: Path, *flags: str) -> subprocess.Popen[str]:
+        """Start the job in a session of its own; stderr goes to `log_path(run)`."""
         job = [
             sys.executable,
             str(ROOT / "jobs" / "unsupervised.py"),

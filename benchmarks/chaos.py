@@ -1,0 +1,174 @@
+"""Does a job survive whatever dies under it? Random kill -9, and the result compared bit by bit.
+
+    python benchmarks/chaos.py --kills 100 --seed 0
+
+The preset `tiny` runs undisturbed once. Then it runs again and again while one of its processes, drawn at random, is
+killed at a random moment: the driver (with its whole Ray, as when a machine dies), Ray's own servers, a training
+worker, an embedder, a searcher, an image actor. When the job ends early, the same command is started again. A kill is
+survived when the job, or that command, goes on by itself and the run ends with the bits of the undisturbed one.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import random
+import signal
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+sys.path.insert(0, str(ROOT / "tests" / "ray"))
+from one_job import Job, artefacts, log_of, processes_with  # noqa: E402 - the tests' way to run the job
+
+VICTIMS = {
+    "training worker": ("ray::RayTrainWorker", "ray::_RayTrainWorker"),
+    "embedder": ("ray::Embedder",),
+    "searcher": ("ray::Searcher",),
+    "image actor or task": ("ray::MapWorker", "ray::Map", "ray::ReadRange", "ray::render"),
+    "mailbox": ("ray::Mailbox",),
+    "train controller": ("ray::TrainController",),
+    "raylet": ("/raylet/raylet",),
+    "gcs": ("gcs_server",),
+}
+"""What may be killed beside the driver, by how its command line begins or what it holds."""
+PATIENCE_S = 900
+
+
+@dataclass
+class Tally:
+    """Kills by victim, and what came of them."""
+
+    killed: Counter = field(default_factory=Counter)
+    went_on: Counter = field(default_factory=Counter)
+    by_stage: Counter = field(default_factory=Counter)
+    runs: int = 0
+    starts: int = 0
+    lost: list[str] = field(default_factory=list)
+
+
+def main(argv: Sequence[str]) -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--kills", type=int, default=100)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--pause", type=float, default=9.0, help="mean seconds between kills")
+    parser.add_argument("--folder", type=Path, default=Path("runs/chaos"))
+    parser.add_argument("--out", type=Path, default=Path("benchmarks/results/chaos.json"))
+    wish = parser.parse_args(argv)
+    wish.folder.mkdir(parents=True, exist_ok=True)
+    random_ = random.Random(wish.seed)
+    tally = Tally()
+    with tempfile.TemporaryDirectory(prefix="ucvgl") as ray:
+        job = Job(wish.folder.resolve() / "images", Path(ray))
+        expected = wish.folder.resolve() / "undisturbed"
+        began = time.monotonic()
+        job.finish(expected)
+        alone = time.monotonic() - began
+        bits = artefacts(expected)
+        while sum(tally.killed.values()) < wish.kills:
+            run = wish.folder.resolve() / f"disturbed_{tally.runs:02d}"
+            left = wish.kills - sum(tally.killed.values())
+            began = time.monotonic()
+            _disturb(job, run, tally, left, random_, wish.pause)
+            made = artefacts(run)
+            if made != bits:
+                differ = sorted(name for name in made.keys() | bits.keys() if made.get(name) != bits.get(name))
+                tally.lost.append(f"{run.name} ended with other bits: {', '.join(differ[:3])}")
+            tally.runs += 1
+            print(f"{run.name}: {time.monotonic() - began:.0f} s; {_line(tally)}", flush=True)
+    _write(wish.out, tally, alone, wish.seed)
+    return 1 if tally.lost else 0
+
+
+def _disturb(job: Job, run: Path, tally: Tally, kills: int, random_: random.Random, pause: float) -> None:
+    """One run of the job, to its end, with up to so many kills."""
+    deadline = time.monotonic() + PATIENCE_S
+    while True:
+        tally.starts += 1
+        process, hit = job.begin(run), ""
+        while process.poll() is None:
+            end = time.monotonic() + random_.expovariate(1 / pause)
+            while process.poll() is None and time.monotonic() < min(end, deadline):
+                time.sleep(0.05)
+            if time.monotonic() >= deadline:
+                tally.lost.append(f"{run.name} hung after {hit or 'no kill'}")
+                process.kill()
+            elif process.poll() is None and kills > 0:
+                victim = _kill(job, process.pid, random_)
+                if victim:
+                    tally.went_on[hit] += bool(hit)
+                    tally.killed[victim] += 1
+                    tally.by_stage[_stage(run)] += 1
+                    kills, hit = kills - 1, victim
+        if process.returncode == 0:
+            tally.went_on[hit] += bool(hit)
+        _end_ray(job)
+        if process.returncode == 0 or time.monotonic() >= deadline:
+            return
+        if not hit:
+            tally.lost.append(f"{run.name} failed without a kill: {log_of(run).splitlines()[-1]}")
+            return
+
+
+def _kill(job: Job, driver: int, random_: random.Random) -> str:
+    """Kill one process of the job; its kind, or nothing where the one that was drawn does not run at the moment."""
+    alive: dict[str, list[int]] = {"driver": [driver]}
+    for pid in processes_with(f"RAY_TMPDIR={job.ray}"):
+        with suppress(OSError):
+            line = Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+            for kind, marks in VICTIMS.items():
+                if line.startswith(marks) or any(mark in line.split(" ")[0] for mark in marks if "ray::" not in mark):
+                    alive.setdefault(kind, []).append(pid)
+    kind = random_.choice(sorted(alive))
+    with suppress(ProcessLookupError):
+        os.kill(random_.choice(alive[kind]), signal.SIGKILL)
+        if kind == "driver":
+            time.sleep(0.5)
+            _end_ray(job)
+        return kind
+    return ""
+
+
+def _end_ray(job: Job) -> None:
+    """What is left of a job's Ray ends, as it does when a machine dies; alone it takes most of a minute."""
+    end = time.monotonic() + 20
+    while left := processes_with(f"RAY_TMPDIR={job.ray}"):
+        if time.monotonic() > end:
+            raise RuntimeError(f"processes {left} do not end")
+        for pid in left:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        time.sleep(0.1)
+
+
+def _stage(run: Path) -> str:
+    return next((folder.name.removesuffix(".partial") for folder in run.glob("[1-9]_*.partial")), "between stages")
+
+
+def _line(tally: Tally) -> str:
+    return f"{sum(tally.killed.values())} kills, {tally.starts} starts, {len(tally.lost)} lost"
+
+
+def _write(out: Path, tally: Tally, alone: float, seed: int) -> None:
+    out.parent.mkdir(parents=True, exist_ok=True)
+    result = {
+        "kills": sum(tally.killed.values()), "seed": seed, "runs": tally.runs, "starts": tally.starts,
+        "lost": tally.lost, "seconds_undisturbed": round(alone), "by_stage": dict(tally.by_stage),
+        "by_victim": {kind: {"killed": count, "went_on": tally.went_on[kind]} for kind, count in tally.killed.items()},
+    }  # fmt: skip
+    out.write_text(json.dumps(result, indent=1) + "\n")
+    print("| killed | times | the job went on | the same command went on |\n| --- | --- | --- | --- |")
+    for kind, count in sorted(tally.killed.items()):
+        print(f"| {kind} | {count} | {tally.went_on[kind]} | {count - tally.went_on[kind]} |")
+    print(f"{_line(tally)}; {tally.runs} runs, all with the bits of the undisturbed one" if not tally.lost else tally.lost)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

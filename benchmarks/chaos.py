@@ -47,7 +47,8 @@ class Tally:
     """Kills by victim, and what came of them."""
 
     killed: Counter = field(default_factory=Counter)
-    went_on: Counter = field(default_factory=Counter)
+    ended: Counter = field(default_factory=Counter)
+    """By the last victim before the job ended early."""
     by_stage: Counter = field(default_factory=Counter)
     runs: int = 0
     starts: int = 0
@@ -103,12 +104,11 @@ def _disturb(job: Job, run: Path, tally: Tally, kills: int, random_: random.Rand
             elif process.poll() is None and kills > 0:
                 victim = _kill(job, process.pid, random_)
                 if victim:
-                    tally.went_on[hit] += bool(hit)
                     tally.killed[victim] += 1
                     tally.by_stage[_stage(run)] += 1
                     kills, hit = kills - 1, victim
-        if process.returncode == 0:
-            tally.went_on[hit] += bool(hit)
+        if process.returncode != 0 and hit:
+            tally.ended[hit] += 1
         _end_ray(job)
         if process.returncode == 0 or time.monotonic() >= deadline:
             return
@@ -161,13 +161,14 @@ def _write(out: Path, tally: Tally, alone: float, seed: int) -> None:
     result = {
         "kills": sum(tally.killed.values()), "seed": seed, "runs": tally.runs, "starts": tally.starts,
         "lost": tally.lost, "seconds_undisturbed": round(alone), "by_stage": dict(tally.by_stage),
-        "by_victim": {kind: {"killed": count, "went_on": tally.went_on[kind]} for kind, count in tally.killed.items()},
+        "by_victim": {kind: {"killed": count, "ended": tally.ended[kind]} for kind, count in tally.killed.items()},
     }  # fmt: skip
     out.write_text(json.dumps(result, indent=1) + "\n")
-    print("| killed | times | the job went on | the same command went on |\n| --- | --- | --- | --- |")
+    print("| killed | times | the job went on | it ended, and the same command went on |\n| --- | --- | --- | --- |")
     for kind, count in sorted(tally.killed.items()):
-        print(f"| {kind} | {count} | {tally.went_on[kind]} | {count - tally.went_on[kind]} |")
-    print(f"{_line(tally)}; {tally.runs} runs, all with the bits of the undisturbed one" if not tally.lost else tally.lost)
+        print(f"| {kind} | {count} | {count - tally.ended[kind]} | {tally.ended[kind]} |")
+    print(f"{_line(tally)}; {tally.runs} runs, each compared with the undisturbed one bit by bit")
+    print("\n".join(tally.lost))
 
 
 if __name__ == "__main__":

@@ -211,6 +211,11 @@ class Curriculum:
     scan_turns: int = 4
     """Quarter turns from which every place is looked at when matching, 1 to 4."""
     label_smoothing: float = 0.1
+    keep: Literal["last", "agreement"] = "last"
+    """Whose encoders are the result. `agreement`: those of the round under which most validation panoramas and their
+    best tiles choose each other; needs no truth, and a look at the validation images after every round."""
+    patience: int = 0
+    """Rounds without a better agreement after which training stops; 0: never. Needs `keep` agreement."""
     dustbin_share: float = 1.0
     """Unlabelled rows join a round, with the dustbin as their target, once this share of the queries has a label;
     1: never."""

@@ -102,6 +102,7 @@ LIMITS = {
     "curriculum.final_fake_vote": SHARE,
     "curriculum.scan_turns": Limit(low=1, high=4),
     "curriculum.label_smoothing": BELOW_ONE,
+    "curriculum.patience": COUNT_OR_NONE,
     "curriculum.dustbin_share": SHARE,
     "resources.train_workers": COUNT,
     "resources.train_cpus": COUNT,
@@ -159,6 +160,8 @@ def disagreements(experiment: Experiment) -> list[str]:
             f"curriculum.final_margin: {curriculum.final_margin:g} is above curriculum.min_margin, "
             f"{curriculum.min_margin:g}; the threshold falls from the second to the first"
         )
+    if curriculum.patience and curriculum.keep == "last":
+        mistakes.append("curriculum.patience: it counts rounds by their agreement; set curriculum.keep to agreement")
     model, sizes = experiment.model, (dataset.panorama_height, dataset.panorama_width)
     if model.shared and model.aggregation == "safa" and sizes != (dataset.tile_size, dataset.tile_size):
         mistakes.append(

@@ -22,6 +22,7 @@ from ucvgl.distributed.machines import Machines
 from ucvgl.matching.mutual import margin_threshold, matches, pseudo_labels
 from ucvgl.model.loop import Log
 from ucvgl.stages.pairs import fake_store
+from ucvgl.stages.selection import keep, round_agreement, worn_out
 from ucvgl.types import Matches
 
 logger = logging.getLogger(__name__)
@@ -39,13 +40,13 @@ def curriculum(
     machines: Machines,
     log: Log,
 ) -> dict[str, Any]:
-    """Write `round_XX/{pairs.parquet,model.pt}` for every round and the final `model.pt` into `folder`.
+    """Write `round_XX/{pairs.parquet,model.pt}` for every round and the `model.pt` that is kept into `folder`.
 
     A finished round is kept; one that was broken off keeps its labels and resumes its training.
     """
     settings, train = experiment.curriculum, projected / "train"
     fakes = fake_store(projected, translated, experiment)
-    start, labels = cold, 0
+    start, labels, agreements = cold, 0, []
     for index in range(settings.rounds):
         into = folder / f"round_{index:02d}"
         into.mkdir(exist_ok=True)
@@ -72,8 +73,15 @@ def curriculum(
                 span=(index / settings.rounds, (index + 1) / settings.rounds),
             )
         start = into
-    shutil.copyfile(start / "model.pt", folder / "model.pt")
-    return {"rounds": settings.rounds, "labels_in_last_round": labels}
+        if settings.keep == "agreement":
+            agreements.append(round_agreement(into, projected, machines))
+            log(stage="selection", step=index, validation_agreement=agreements[-1])
+            if worn_out(agreements, settings.patience):
+                logger.info("no better agreement in %d rounds: training stops after %d", settings.patience, index + 1)
+                break
+    kept = keep(folder, agreements) if agreements else start
+    shutil.copyfile(kept / "model.pt", folder / "model.pt")
+    return {"rounds": settings.rounds, "labels_in_last_round": labels, "kept": kept.name}
 
 
 def scan(

@@ -22,6 +22,7 @@ from ucvgl.retrieval.raw import raw_recall, shrink
 from ucvgl.retrieval.recall import Recall, ranks
 from ucvgl.retrieval.score import Protocol, more_scores, protocol_of, score
 from ucvgl.retrieval.truth import GroundTruth, label_precision, read_truth
+from ucvgl.stages.selection import rounds_up_to_kept
 
 SHOWN = 5
 """References kept per query, for the report."""
@@ -32,14 +33,15 @@ RAW_PAIRS, RAW_REFERENCES = 10_000_000, 20_000
 def evaluate(
     folder: Path, *, projected: Path, cold: Path, trained: Path, experiment: Experiment, machines: Machines
 ) -> dict[str, Any]:
-    """Embed the validation images with every round's encoders; write `rounds.parquet`, `retrievals.parquet`
-    and `recall.json` into `folder`. Without ground truth there are retrievals, but no recall. What a protocol asks for
-    beside recall, as a hit rate, is computed for the last round.
+    """Embed the validation images with the encoders of every round up to the one that is kept; write `rounds.parquet`,
+    `retrievals.parquet` and `recall.json` into `folder`. Without ground truth there are retrievals, but no recall. What
+    a protocol asks for beside recall, as a hit rate, is computed for the last of these rounds.
     """
     queries, references = (projected / "validation" / view for view in ("queries", "references"))
     views: list[tuple[Path, View]] = [(queries, "query"), (references, "reference")]
-    models = [cold / "model.pt", *sorted(trained.glob("round_*/model.pt"))]
-    names = ["cold", *(path.parent.name for path in models[1:])]
+    rounds = rounds_up_to_kept(trained)
+    models = [cold / "model.pt", *(path / "model.pt" for path in rounds)]
+    names = ["cold", *(path.name for path in rounds)]
     jobs = [
         EmbedJob((Look(store, view),), model, folder / "embeddings" / name / view)
         for name, model in zip(names, models, strict=True)

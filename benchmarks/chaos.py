@@ -29,17 +29,18 @@ sys.path.insert(0, str(ROOT / "tests" / "ray"))
 from one_job import Job, artefacts, log_of, processes_with  # noqa: E402 - the tests' way to run the job
 
 VICTIMS = {
-    "training worker": ("ray::RayTrainWorker", "ray::_RayTrainWorker"),
+    "training worker": ("ray::RayTrainWorker",),
     "embedder": ("ray::Embedder",),
     "searcher": ("ray::Searcher",),
-    "image actor or task": ("ray::MapWorker", "ray::Map", "ray::ReadRange", "ray::render"),
+    "image actor or task": ("ray::Map",),
     "mailbox": ("ray::Mailbox",),
     "train controller": ("ray::TrainController",),
-    "raylet": ("/raylet/raylet",),
-    "gcs": ("gcs_server",),
+    "raylet": ("/raylet",),
+    "gcs": ("/gcs_server",),
 }
-"""What may be killed beside the driver, by how its command line begins or what it holds."""
-PATIENCE_S = 900
+"""What may be killed beside the driver: how the titles of Ray's workers begin, and the programs of its servers end."""
+WAIT_S, PATIENCE_S = 10, 900
+"""How long to wait for a victim that is not alive before another is drawn, and for a run to end."""
 
 
 @dataclass
@@ -95,18 +96,17 @@ def _disturb(job: Job, run: Path, tally: Tally, kills: int, random_: random.Rand
         tally.starts += 1
         process, hit = job.begin(run), ""
         while process.poll() is None:
-            end = time.monotonic() + random_.expovariate(1 / pause)
-            while process.poll() is None and time.monotonic() < min(end, deadline):
+            victim, moment = random_.choice(["driver", *VICTIMS]), time.monotonic() + random_.expovariate(1 / pause)
+            while process.poll() is None and time.monotonic() < min(moment + WAIT_S, deadline):
                 time.sleep(0.05)
-            if time.monotonic() >= deadline:
-                tally.lost.append(f"{run.name} hung after {hit or 'no kill'}")
-                process.kill()
-            elif process.poll() is None and kills > 0:
-                victim = _kill(job, process.pid, random_)
-                if victim:
+                if kills and time.monotonic() > moment and _kill(job, process.pid, victim, random_):
                     tally.killed[victim] += 1
                     tally.by_stage[_stage(run)] += 1
                     kills, hit = kills - 1, victim
+                    break
+            if time.monotonic() >= deadline:
+                tally.lost.append(f"{run.name} hung after {hit or 'no kill'}")
+                process.kill()
         if process.returncode != 0 and hit:
             tally.ended[hit] += 1
         _end_ray(job)
@@ -117,23 +117,28 @@ def _disturb(job: Job, run: Path, tally: Tally, kills: int, random_: random.Rand
             return
 
 
-def _kill(job: Job, driver: int, random_: random.Random) -> str:
-    """Kill one process of the job; its kind, or nothing where the one that was drawn does not run at the moment."""
-    alive: dict[str, list[int]] = {"driver": [driver]}
-    for pid in processes_with(f"RAY_TMPDIR={job.ray}"):
-        with suppress(OSError):
-            line = Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
-            for kind, marks in VICTIMS.items():
-                if line.startswith(marks) or any(mark in line.split(" ")[0] for mark in marks if "ray::" not in mark):
-                    alive.setdefault(kind, []).append(pid)
-    kind = random_.choice(sorted(alive))
+def _kill(job: Job, driver: int, kind: str, random_: random.Random) -> bool:
+    """Kill one process of a kind, if one is alive at the moment."""
+    alive = [driver] if kind == "driver" else _alive(job, VICTIMS[kind])
+    if not alive:
+        return False
     with suppress(ProcessLookupError):
-        os.kill(random_.choice(alive[kind]), signal.SIGKILL)
+        os.kill(random_.choice(alive), signal.SIGKILL)
         if kind == "driver":
             time.sleep(0.5)
             _end_ray(job)
-        return kind
-    return ""
+        return True
+    return False
+
+
+def _alive(job: Job, marks: tuple[str, ...]) -> list[int]:
+    found = []
+    for pid in processes_with(f"RAY_TMPDIR={job.ray}"):
+        with suppress(OSError):
+            line = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")[0].decode(errors="replace")
+            if any(line.startswith(mark) if "ray::" in mark else line.endswith(mark) for mark in marks):
+                found.append(pid)
+    return found
 
 
 def _end_ray(job: Job) -> None:

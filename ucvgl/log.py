@@ -32,7 +32,7 @@ def training_line(row: Mapping[str, Any]) -> str:
     means = ", ".join(
         f"{name.replace('_', ' ')} {value:.3g}"
         for name, value in row.items()
-        if name not in ("stage", "step", "steps", "images_per_s", "eta_s")
+        if name not in ("stage", "step", "steps", "images_per_s", "eta_s") and not name.endswith("spread")
     )
     pace = f"{row['images_per_s']:.0f} images/s, ETA {row['eta_s']} s"
     return f"{row['stage'].replace('_', ' ')}: step {row['step']}/{row['steps']}, {means}, {pace}"

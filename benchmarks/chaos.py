@@ -39,7 +39,7 @@ VICTIMS = {
     "gcs": ("/gcs_server",),
 }
 """What may be killed beside the driver: how the titles of Ray's workers begin, and the programs of its servers end."""
-WAIT_S, PATIENCE_S = 10, 900
+WAIT_S, PATIENCE_S = 10, 1800
 """How long to wait for a victim that is not alive before another is drawn, and for a run to end."""
 
 
@@ -85,7 +85,8 @@ def main(argv: Sequence[str]) -> int:
                 tally.lost.append(f"{run.name} ended with other bits: {', '.join(differ[:3])}")
             tally.runs += 1
             print(f"{run.name}: {time.monotonic() - began:.0f} s; {_line(tally)}", flush=True)
-    _write(wish.out, tally, alone, wish.seed)
+            _write(wish.out, tally, alone, wish.seed)
+    print(_table(tally))
     return 1 if tally.lost else 0
 
 
@@ -169,11 +170,14 @@ def _write(out: Path, tally: Tally, alone: float, seed: int) -> None:
         "by_victim": {kind: {"killed": count, "ended": tally.ended[kind]} for kind, count in tally.killed.items()},
     }  # fmt: skip
     out.write_text(json.dumps(result, indent=1) + "\n")
-    print("| killed | times | the job went on | it ended, and the same command went on |\n| --- | --- | --- | --- |")
+
+
+def _table(tally: Tally) -> str:
+    lines = ["| killed | times | the job went on | it ended, and the same command went on |", "| --- | --- | --- | --- |"]
     for kind, count in sorted(tally.killed.items()):
-        print(f"| {kind} | {count} | {count - tally.ended[kind]} | {tally.ended[kind]} |")
-    print(f"{_line(tally)}; {tally.runs} runs, each compared with the undisturbed one bit by bit")
-    print("\n".join(tally.lost))
+        lines.append(f"| {kind} | {count} | {count - tally.ended[kind]} | {tally.ended[kind]} |")
+    lines.append(f"{_line(tally)}; {tally.runs} runs, each compared with the undisturbed one bit by bit")
+    return "\n".join(lines + tally.lost)
 
 
 if __name__ == "__main__":

@@ -173,7 +173,7 @@ def _write(out: Path, tally: Tally, alone: float, seed: int) -> None:
 
 
 def _table(tally: Tally) -> str:
-    lines = ["| killed | times | the job went on | it ended, and the same command went on |", "| --- | --- | --- | --- |"]
+    lines = ["| killed | times | the job went on | the same command went on |", "| --- | --- | --- | --- |"]
     for kind, count in sorted(tally.killed.items()):
         lines.append(f"| {kind} | {count} | {count - tally.ended[kind]} | {tally.ended[kind]} |")
     lines.append(f"{_line(tally)}; {tally.runs} runs, each compared with the undisturbed one bit by bit")

@@ -103,6 +103,8 @@ LIMITS = {
     "curriculum.scan_turns": Limit(low=1, high=4),
     "curriculum.label_smoothing": BELOW_ONE,
     "curriculum.dustbin_share": SHARE,
+    "supervision.label_fraction": SHARE,
+    "supervision.neighbours": COUNT,
     "resources.train_workers": COUNT,
     "resources.train_cpus": COUNT,
     "resources.train_gpus": NOT_NEGATIVE,

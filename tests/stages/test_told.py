@@ -1,0 +1,19 @@
+from ucvgl.record import DONE, Record, write_record
+from ucvgl.stages.told import told
+
+
+def record(run, stage, **summary):
+    (run / stage).mkdir()
+    write_record(run / stage / DONE, Record(settings={}, inputs={}, summary=summary))
+
+
+def test_a_run_without_labels_has_nothing_to_tell(tmp_path):
+    record(tmp_path, "4_cold_start", **{"from": "cross"})
+    assert told(tmp_path) == ""
+
+
+def test_the_labels_of_a_run_and_of_the_run_it_began_with_are_told(tmp_path):
+    record(tmp_path, "2_labels", labelled_queries=400, queries=4000, pairs=400)
+    assert told(tmp_path) == "400 of 4000 training queries came with their true tile (10 %)"
+    record(tmp_path, "4_cold_start", **{"from": "runs/other", "labels_seen": 0})
+    assert told(tmp_path).endswith("(10 %); begun with the encoders of runs/other, which saw no labels")

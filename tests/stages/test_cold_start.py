@@ -3,7 +3,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from ucvgl.config import ColdStart, Dataset, Experiment, Model, Supervision
+from ucvgl.config import Dataset, Experiment, Model, Supervision
 from ucvgl.distributed.machines import Machines
 from ucvgl.model.towers import load_towers, save_towers
 from ucvgl.record import DONE, Record, write_record

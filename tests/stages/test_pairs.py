@@ -31,8 +31,8 @@ def told(train, *rows) -> Path:
 
 
 def test_known_pairs_are_rows_of_the_stores_without_those_that_were_rejected(train):
-    labels = told(train, ("c", "y", ["w"]), ("rejected", "z", []), ("a", "x", ["w", "rejected", "z"]), ("b", "gone", []))
-    known = known_pairs(labels, train, Experiment())
+    rows = [("c", "y", ["w"]), ("rejected", "z", []), ("a", "x", ["w", "rejected", "z"]), ("b", "gone", [])]
+    known = known_pairs(told(train, *rows), train, Experiment())
     assert (known.query.tolist(), known.reference.tolist()) == ([2, 0], [1, 2])
     assert known.spared is not None and known.spared.tolist() == [[3, -1], [3, 0]]
 
@@ -42,7 +42,7 @@ def test_where_nothing_is_spared_no_column_is_kept(train):
 
 
 def test_one_pair_alone_is_refused(train):
-    with pytest.raises(ValueError, match="1 true pairs can be used, which is too few; raise supervision.label_fraction"):
+    with pytest.raises(ValueError, match="1 true pairs can be used, which is too few; raise supervision.label_frac"):
         known_pairs(told(train, ("a", "x", []), ("rejected", "y", [])), train, Experiment())
 
 

@@ -18,17 +18,19 @@ from typing import Any
 
 import numpy as np
 import pyarrow.parquet as pq
-from supervised import supervised
 from table import markdown
 
 from ucvgl.config import Experiment
 from ucvgl.distributed.cluster import connect
 from ucvgl.distributed.machines import Machines
 from ucvgl.environment import environment
+from ucvgl.labelled import supervised
 from ucvgl.limits import check
 from ucvgl.log import start_logging
+from ucvgl.metrics import read_metrics
 from ucvgl.pipeline import unsupervised
 from ucvgl.plan import partial_folder
+from ucvgl.plan import supervised as labelled_stages_of
 from ucvgl.plan import unsupervised as stages_of
 from ucvgl.presets import PRESETS
 from ucvgl.record import DONE, read_record
@@ -106,15 +108,37 @@ def _measure(row: str, seed: int, experiment: Experiment, base: Experiment, runs
     if row != "full":
         with RunDir(full, base) as run:
             unsupervised(run, base)
+    experiment = with_truth(experiment, full) if row == "supervised" else experiment
     with RunDir(runs / f"{row}-{seed}", experiment) as run:
-        if row != "full":
-            share_stages(full, run.path, stages_of(experiment))
         if row == "supervised":
-            trained, scored = supervised(run, experiment, full)
-            stopped = ""
+            share_stages(full, run.path, labelled_stages_of(experiment))
+            supervised(run, experiment)
+            trained, scored, stopped = run.path / "5_supervised", run.path / "6_evaluate", ""
         else:
+            if row != "full":
+                share_stages(full, run.path, stages_of(experiment))
             trained, scored, stopped = _unsupervised(run, experiment)
         return _numbers(run.path, trained, scored) | {"stopped": stopped, "commit": environment().get("commit", "")}
+
+
+def with_truth(base: Experiment, full: Path) -> Experiment:
+    """The row `supervised`: the two towers of the full run on all true pairs, in any order, for as many steps.
+
+    It begins after the full run's intra-view contrast, which needs no pairs. From scratch the same steps may end at
+    chance: on one machine the loss never left its plateau.
+    """
+    listed = read_record(full / "1_catalog" / DONE)
+    assert listed is not None
+    epochs = max(1, round(encoder_steps(full) * base.contrast.batch / listed.summary["train_queries"]))
+    begun = {"supervision.start": str(full / "4_cold_start" / "intra"), "supervision.label_fraction": 1.0}
+    plain = {"supervision.hard_negatives": False, "curriculum.rounds": 1, "curriculum.epochs_per_round": epochs}
+    return _changed(base, begun | plain)
+
+
+def encoder_steps(run: Path) -> int:
+    """Training steps, after intra-view contrast, of the cold start and of all rounds of a finished run."""
+    steps = {row["stage"]: row["steps"] for row in read_metrics(run) if "steps" in row}
+    return sum(count for stage, count in steps.items() if stage.startswith(("cold_start_cross", "round_")))
 
 
 def _unsupervised(run: RunDir, experiment: Experiment) -> tuple[Path, Path, str]:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from ucvgl.invocation import resolve
-from ucvgl.presets import PRESETS
+from ucvgl.presets import PRESETS, semi_supervised
 from ucvgl.settings import Mistakes, to_yaml
 
 STAGES = ["1_catalog", "3_translate"]
@@ -116,3 +116,12 @@ def test_the_help_shows_every_setting_with_the_presets_value(capsys: pytest.Capt
     assert "--curriculum.min-margin FLOAT Margin threshold of the first round" in shown
     assert f"--model.channels INT Width of the `strided` backbone's last layer. (default: {channels}" in shown
     assert "--redo STR Make this stage again, and all that was made from it." in shown
+
+
+def test_what_a_job_makes_of_a_preset_is_where_its_flags_begin(capsys: pytest.CaptureFixture[str]) -> None:
+    assert resolve([], recipe=semi_supervised).changed == []
+    share = ["--supervision.label-fraction", "0.3"]
+    assert resolve(share, recipe=semi_supervised).changed == [("supervision.label_fraction", 0.1, 0.3)]
+    with pytest.raises(SystemExit):
+        resolve(["--help"], recipe=semi_supervised)
+    assert "default: 0.1" in capsys.readouterr().out.partition("--supervision.label-fraction")[2][:300]

@@ -12,7 +12,8 @@ import pytest
 
 from ucvgl import job
 from ucvgl.config import Experiment, Resources
-from ucvgl.plan import Stage
+from ucvgl.plan import Stage, unsupervised
+from ucvgl.presets import semi_supervised
 from ucvgl.run import RunDir
 
 Work = Callable[[RunDir, Experiment], str]
@@ -222,3 +223,26 @@ def test_a_run_is_locked_on_its_machine_before_its_store_is_asked(
     with RunDir(tmp_path / "runs" / bucket / "runs" / "a", Experiment()):
         assert job.main(flags, working(), plan=plan, connect=lambda resources: "Ray") == 2
     assert "is at work in" in capsys.readouterr().err
+
+
+def test_a_job_that_uses_labels_says_so_before_anything_else_happens(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def run(work: Work, *argv: str) -> int:
+        how = {"plan": plan, "connect": lambda resources: "Ray", "recipe": semi_supervised}
+        return job.main([*argv, "--dry-run", "--run", str(tmp_path / "run")], work, **how)
+
+    said = "labels:   of the training queries with a known tile, 10 % come with it: this run uses labels"
+    assert run(working()) == 0
+    assert said in capsys.readouterr().out.splitlines()
+    assert run(working(), "--supervision.label-fraction", "0") == 0
+    assert "labels:" not in capsys.readouterr().out
+
+
+def test_labels_are_refused_by_a_plan_that_has_none(capsys: pytest.CaptureFixture[str]) -> None:
+    def connect(resources: Resources) -> str:
+        raise AssertionError("too early")
+
+    argv = ["--supervision.label-fraction", "0.5", "--run", "nowhere"]
+    assert job.main(argv, working(), plan=unsupervised, connect=connect) == 2
+    assert "supervision.label_fraction: 0.5, but jobs/unsupervised.py does not use it" in capsys.readouterr().err

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from ucvgl.config import ColdStart, Curriculum, Experiment, Resources
-from ucvgl.plan import Stage, unsupervised
+from ucvgl.config import ColdStart, Curriculum, Experiment, Resources, Supervision
+from ucvgl.plan import Stage, semi_supervised, supervised, unsupervised
 from ucvgl.run import RunDir, StageError
-from ucvgl.settings import dotted, setting_types
+from ucvgl.settings import Mistakes, dotted, setting_types
+
+LABELLED = Experiment(supervision=Supervision(label_fraction=0.1))
+PLANS = ((unsupervised, Experiment()), (semi_supervised, LABELLED), (supervised, LABELLED))
 
 PLAN = [
     Stage("1_a", {"x": 1}),
@@ -69,17 +72,40 @@ def test_a_changed_setting_refuses_its_stage_and_all_that_is_made_from_it(run: R
 
 
 def test_every_setting_of_the_paper_enters_some_stage_and_no_resource_enters_any() -> None:
-    used = {name for stage in unsupervised(Experiment()) for name in dotted(stage.settings)}
-    assert used == {name for name in setting_types() if not name.startswith("resources.")}
-    more = replace(Experiment(), resources=Resources(train_workers=9, search_workers=9))
-    assert unsupervised(more) == unsupervised(Experiment())
+    used = [{name for stage in plan(base) for name in dotted(stage.settings)} for plan, base in PLANS]
+    assert set.union(*used) == {name for name in setting_types() if not name.startswith("resources.")}
+    assert {name for name in used[0] if name.startswith("supervision.")} == set()
+    for plan, base in PLANS:
+        more = replace(base, resources=Resources(train_workers=9, search_workers=9))
+        assert plan(more) == plan(base)
 
 
-def test_inputs_are_earlier_stages() -> None:
+@pytest.mark.parametrize(("plan", "base"), PLANS)
+def test_inputs_are_earlier_stages(plan: Callable, base: Experiment) -> None:
     names: list[str] = []
-    for stage in unsupervised(Experiment()):
+    for stage in plan(base):
         assert set(stage.inputs) <= set(names)
         names.append(stage.name)
+
+
+@pytest.mark.parametrize("supervision", [Supervision(label_fraction=0.1), Supervision(start="runs/other")])
+def test_the_unsupervised_job_refuses_labels_and_encoders_that_may_have_seen_some(supervision: Supervision) -> None:
+    with pytest.raises(Mistakes, match=r"but jobs/unsupervised.py does not use it; jobs/semi_supervised.py"):
+        unsupervised(Experiment(supervision=supervision))
+
+
+@pytest.mark.parametrize("plan", [semi_supervised, supervised])
+def test_a_labelled_job_wants_labels_and_only_its_trainings_are_made_from_them(plan: Callable) -> None:
+    with pytest.raises(Mistakes, match="0 leaves no label; give a share, or use jobs/unsupervised.py"):
+        plan(Experiment())
+    made = [stage.name for stage in plan(LABELLED) if "2_labels" in stage.inputs]
+    assert made == (["4_cold_start", "5_curriculum"] if plan is semi_supervised else ["5_supervised"])
+
+
+def test_images_and_fakes_are_shared_with_a_run_without_labels() -> None:
+    alone = {stage.name: stage for stage in unsupervised(Experiment())}
+    shared = [stage.name for stage in semi_supervised(LABELLED) if stage == alone.get(stage.name)]
+    assert shared == ["1_catalog", "2_project", "3_translate", "6_evaluate"]
 
 
 @pytest.mark.parametrize(

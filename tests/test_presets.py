@@ -6,7 +6,9 @@ import pytest
 
 from ucvgl.invocation import resolve
 from ucvgl.limits import check
-from ucvgl.presets import PRESETS
+from ucvgl.plan import semi_supervised as with_some_labels
+from ucvgl.plan import supervised as with_labels
+from ucvgl.presets import PRESETS, semi_supervised, supervised
 from ucvgl.settings import from_yaml, to_yaml
 
 presets = pytest.mark.parametrize("name", PRESETS)
@@ -31,3 +33,11 @@ def test_the_help_names_every_preset(name: str, capsys: pytest.CaptureFixture[st
     with pytest.raises(SystemExit):
         resolve(["--help"])
     assert name in capsys.readouterr().out.partition("options")[0]
+
+
+@presets
+def test_every_preset_can_be_trained_with_labels(name: str) -> None:
+    for recipe, plan in ((semi_supervised, with_some_labels), (supervised, with_labels)):
+        experiment = recipe(PRESETS[name]())
+        assert check(experiment) == []
+        assert plan(experiment)[1].name == "2_labels"

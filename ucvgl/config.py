@@ -222,6 +222,23 @@ class Curriculum:
 
 
 @dataclass(frozen=True)
+class Supervision:
+    """True pairs, for the jobs that are told some: `jobs/semi_supervised.py` and `jobs/supervised.py`."""
+
+    label_fraction: float = 0.0
+    """Share of the training queries with a known tile that come with it, drawn at random by the seed (Table 4).
+    0: none, and `jobs/unsupervised.py` takes nothing else."""
+    start: str = ""
+    """Finished run, or folder with a `model.pt`, whose encoders take the place of the cold start: fine-tuning (Table 1,
+    last row)."""
+    hard_negatives: bool = True
+    """`jobs/supervised.py` fills its batches with places that are hard to tell apart; off: with any (Table 1, double
+    dagger)."""
+    neighbours: int = 128
+    """So many such places are known of each; the hardest quarter, and as many of the others, join it in a batch."""
+
+
+@dataclass(frozen=True)
 class Resources:
     """Machines. May change speed, never a number."""
 
@@ -262,5 +279,6 @@ class Experiment:
     contrast: Contrast = field(default_factory=Contrast)
     cold_start: ColdStart = field(default_factory=ColdStart)
     curriculum: Curriculum = field(default_factory=Curriculum)
+    supervision: Supervision = field(default_factory=Supervision)
     resources: Resources = field(default_factory=Resources)
     seed: int = 0

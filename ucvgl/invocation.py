@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -65,24 +65,27 @@ class Invocation:
     store: str | None = None
 
 
-def resolve(argv: Sequence[str], *, stages: Sequence[str] = ()) -> Invocation:
+def resolve(
+    argv: Sequence[str], *, stages: Sequence[str] = (), recipe: Callable[[Experiment], Experiment] = replace
+) -> Invocation:
     """Read a command line.
 
     Args:
         argv: without the program's name.
         stages: names that `--redo` and `--stop-after` may take, `3_translate` or just `translate`.
+        recipe: what the job makes of a preset; by default a copy.
 
     Raises:
         Mistakes: everything that is wrong with it, at once.
     """
     rest, changes, mistakes = _split(argv)
     if "-h" in rest or "--help" in rest:
-        _print_help(rest)
+        _print_help(rest, recipe)
     flags = tyro.cli(Flags, args=rest, description="Unknown flags are settings; see --help.")
     if flags.preset not in PRESETS:
         near = suggestion(flags.preset, list(PRESETS))
         mistakes.append(f"{flags.preset!r} is not a preset; there are {', '.join(PRESETS)}{near}")
-    preset = PRESETS.get(flags.preset, Experiment)()
+    preset = recipe(PRESETS.get(flags.preset, Experiment)())
     experiment = preset
     if flags.config is not None:
         written, unread = _read_config(flags.config)
@@ -151,7 +154,7 @@ def _stage(name: str, stages: Sequence[str], mistakes: list[str]) -> str:
     return name
 
 
-def _print_help(rest: Sequence[str]) -> None:
+def _print_help(rest: Sequence[str], recipe: Callable[[Experiment], Experiment]) -> None:
     named = next((token for token in rest if token in PRESETS), "synthetic")
-    default = FlagsAndSettings(preset=named, experiment=PRESETS[named]())
+    default = FlagsAndSettings(preset=named, experiment=recipe(PRESETS[named]()))
     tyro.cli(FlagsAndSettings, args=["--help"], default=default, prog=sys.argv[0])

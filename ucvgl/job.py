@@ -9,6 +9,7 @@ import tempfile
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,7 @@ def main(
     *,
     plan: Callable[[Experiment], Sequence[Stage]],
     connect: Callable[[Resources], Any],
+    recipe: Callable[[Experiment], Experiment] = replace,
 ) -> int:
     """Run a job; its exit code.
 
@@ -40,11 +42,13 @@ def main(
         work: does the job and returns the line to print last.
         plan: the stages that `work` will make.
         connect: joins or starts the cluster; its answer is printed.
+        recipe: what this job makes of a preset before it lays settings over it.
     """
     start_logging()
     try:
-        names = [stage.name for stage in plan(Experiment())]
-        invocation = resolve(argv, stages=names)
+        names = [stage.name for stage in plan(recipe(Experiment()))]
+        invocation = resolve(argv, stages=names, recipe=recipe)
+        stages = plan(invocation.experiment)
     except Mistakes as mistakes:
         log.error("%s", mistakes)
         return MISTAKEN
@@ -52,7 +56,7 @@ def main(
     before = signal.signal(signal.SIGTERM, _terminate)
     try:
         with _copied(invocation, run):
-            print(_work(invocation, run, work, plan(invocation.experiment), connect), flush=True)
+            print(_work(invocation, run, work, stages, connect), flush=True)
         return DONE
     except StopRequested as stop:
         print(f"stopped after {stop}, as asked; without --stop-after the same command goes on", flush=True)

@@ -104,6 +104,8 @@ LIMITS = {
     "curriculum.label_smoothing": BELOW_ONE,
     "curriculum.patience": COUNT_OR_NONE,
     "curriculum.dustbin_share": SHARE,
+    "supervision.label_fraction": SHARE,
+    "supervision.neighbours": COUNT,
     "resources.train_workers": COUNT,
     "resources.train_cpus": COUNT,
     "resources.train_gpus": NOT_NEGATIVE,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ from ucvgl.config import Experiment
 from ucvgl.contrast.collapse import collapse
 from ucvgl.distributed.machines import Machines
 from ucvgl.log import training_line
+from ucvgl.model.loop import Log
 from ucvgl.run import RunDir
 from ucvgl.stages.catalog import catalog
 from ucvgl.stages.cold_start import cold_start
@@ -30,16 +31,8 @@ def unsupervised(run: RunDir, experiment: Experiment) -> str:
 
     A stage that is done is reused, one that was broken off goes on; `ucvgl.plan` says what each depends on.
     """
-
-    def log(**numbers: Any) -> None:
-        run.log(**numbers)
-        if "eta_s" in numbers:
-            logger.info(training_line(numbers))
-        if warning := collapse(numbers):
-            logger.warning(warning)
-
+    log, make = training_log(run), maker(run, plan.unsupervised(experiment), experiment)
     with Machines(run.path, experiment.resources, log) as machines:
-        make = partial(_make, run, {stage.name: stage for stage in plan.unsupervised(experiment)}, experiment)
         listed = make("1_catalog", catalog)
         projected = make("2_project", project, catalogs=listed)
         translated = make("3_translate", translate, projected=projected, machines=machines)
@@ -50,6 +43,24 @@ def unsupervised(run: RunDir, experiment: Experiment) -> str:
             "6_evaluate", evaluate, projected=projected, cold=cold, trained=trained, machines=machines
         )
     return report(run, experiment, projected, translated, trained, scored)
+
+
+def training_log(run: RunDir) -> Log:
+    """Keeps the numbers of a run, and tells those of its training."""
+
+    def log(**numbers: Any) -> None:
+        run.log(**numbers)
+        if "eta_s" in numbers:
+            logger.info(training_line(numbers))
+        if warning := collapse(numbers):
+            logger.warning(warning)
+
+    return log
+
+
+def maker(run: RunDir, stages: Sequence[plan.Stage], experiment: Experiment) -> Callable[..., Path]:
+    """Makes a stage of a plan: `make(name, function, **what it needs)` is the folder."""
+    return partial(_make, run, {stage.name: stage for stage in stages}, experiment)
 
 
 def _make(

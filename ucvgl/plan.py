@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from ucvgl.config import Experiment
 from ucvgl.record import BEGUN, DONE, Record, as_json_holds, digest, read_record
-from ucvgl.settings import differences, dotted
+from ucvgl.settings import Mistakes, differences, dotted
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,70 @@ class Prospect:
 
 
 def unsupervised(experiment: Experiment) -> list[Stage]:
-    """The stages of UCVGL; `resources` is in none of them, as it changes no number."""
+    """The stages of UCVGL; `resources` is in none of them, as it changes no number.
+
+    Raises:
+        Mistakes: it is asked to use labels, of its own or of another run.
+    """
+    for name in ("label_fraction", "start"):
+        if value := getattr(experiment.supervision, name):
+            labelled = "jobs/semi_supervised.py and jobs/supervised.py do"
+            raise Mistakes([f"supervision.{name}: {value!r}, but jobs/unsupervised.py does not use it; {labelled}"])
+    return _unsupervised(experiment)
+
+
+def semi_supervised(experiment: Experiment) -> list[Stage]:
+    """The stages of UCVGL with some true pairs, which join the cold start and all rounds (section 4.4, Table 4).
+
+    Raises:
+        Mistakes: no label is asked for.
+    """
+    supervision = experiment.supervision
+    catalog, *others = _unsupervised(experiment)
+    stages = [catalog, _labels(experiment)]
+    for stage in others:
+        if stage.name == "4_cold_start":
+            stage = replace(stage, settings={**stage.settings, "supervision": {"start": supervision.start}})
+        if stage.name in ("4_cold_start", "5_curriculum"):
+            stage = replace(stage, inputs=[*stage.inputs, "2_labels"])
+        stages.append(stage)
+    return stages
+
+
+def supervised(experiment: Experiment) -> list[Stage]:
+    """The stages of training on true pairs alone (Sample4Geo); no translation, no pseudo-label.
+
+    Raises:
+        Mistakes: no label is asked for.
+    """
+    settings, catalog, project = experiment.curriculum, *_unsupervised(experiment)[:2]
+    training = {"seed": experiment.seed, "model": experiment.model, "contrast": experiment.contrast}
+    intra = {name: getattr(experiment.cold_start, name) for name in ("intra_epochs", "intra_label_smoothing")}
+    rounds = {name: getattr(settings, name) for name in ("rounds", "epochs_per_round", "label_smoothing")}
+    begin, refresh = (
+        {name: getattr(experiment.supervision, name) for name in names}
+        for names in (("start",), ("start", "hard_negatives", "neighbours"))
+    )
+    made = ["1_catalog", "2_labels", "2_project", "4_cold_start"]
+    return [
+        catalog,
+        _labels(experiment),
+        project,
+        Stage("4_cold_start", training | {"cold_start": intra, "supervision": begin}, ["2_project"]),
+        Stage("5_supervised", training | {"curriculum": rounds, "supervision": refresh}, made),
+        Stage("6_evaluate", {}, ["1_catalog", "2_project", "4_cold_start", "5_supervised"]),
+    ]
+
+
+def _labels(experiment: Experiment) -> Stage:
+    fraction = experiment.supervision.label_fraction
+    if not fraction:
+        way_out = "give a share, or use jobs/unsupervised.py, which needs none"
+        raise Mistakes([f"supervision.label_fraction: 0 leaves no label; {way_out}"])
+    return Stage("2_labels", {"seed": experiment.seed, "supervision": {"label_fraction": fraction}}, ["1_catalog"])
+
+
+def _unsupervised(experiment: Experiment) -> list[Stage]:
     dataset = experiment.dataset
     images = {"name": dataset.name, "root": dataset.root, "synthetic": dataset.synthetic}
     images |= {"protocol": dataset.chosen_protocol, "queries": dataset.queries, "references": dataset.references}

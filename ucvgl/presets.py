@@ -13,6 +13,7 @@ from ucvgl.config import (
     Model,
     Projection,
     Resources,
+    Supervision,
     Synthetic,
     Translation,
 )
@@ -157,6 +158,27 @@ def _published(
             fake_labels=False,
             scan_turns=1,
         ),
+    )
+
+
+def semi_supervised(preset: Experiment) -> Experiment:
+    """A preset as `jobs/semi_supervised.py` takes it: one training query in ten comes with its true tile."""
+    return replace(preset, supervision=Supervision(label_fraction=0.1))
+
+
+def supervised(preset: Experiment) -> Experiment:
+    """A preset as `jobs/supervised.py` takes it, with the recipe of Sample4Geo.
+
+    All labels; one encoder for both views, with global average pooling; 40 epochs, and new hard negatives after every
+    fourth. A pretrained encoder needs no intra-view contrast first.
+    `--model.shared false --model.aggregation safa` are the two towers of UCVGL.
+    """
+    return replace(
+        preset,
+        cold_start=replace(preset.cold_start, intra_epochs=0) if preset.model.pretrained else preset.cold_start,
+        supervision=Supervision(label_fraction=1.0),
+        model=replace(preset.model, shared=True, aggregation="mean"),
+        curriculum=replace(preset.curriculum, rounds=10, epochs_per_round=4),
     )
 
 

@@ -20,6 +20,9 @@ def first_screen(invocation: Invocation, cluster: str, plan: Sequence[Prospect])
         lines += [f"  {name}: {before} -> {now}" for name, before, now in invocation.changed]
     else:
         lines.append(f"settings: preset {invocation.preset}, unchanged")
+    if fraction := invocation.experiment.supervision.label_fraction:
+        told = f"of the training queries with a known tile, {100 * fraction:g} % come with it: this run uses labels"
+        lines.append(f"labels:   {told}")
     versions = ", ".join(f"{name} {found[name]}" for name in ("ray", "torch", "python") if name in found)
     lines.append(f"cluster:  {cluster}; {versions}")
     lines.append("plan:")

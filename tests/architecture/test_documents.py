@@ -7,16 +7,24 @@ import importlib.util
 import inspect
 import re
 import shlex
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from source_tree import ROOT
 
-from ucvgl import cli, plan
+from ucvgl import cli, plan, presets
 from ucvgl.config import Experiment
 from ucvgl.invocation import resolve
 from ucvgl.presets import synthetic
 from ucvgl.settings import to_yaml
+
+TRAINING = {
+    "jobs/unsupervised.py": (plan.unsupervised, replace),
+    "jobs/semi_supervised.py": (plan.semi_supervised, presets.semi_supervised),
+    "jobs/supervised.py": (plan.supervised, presets.supervised),
+}
+"""What each training job makes of a preset, and its stages."""
 
 
 def code_blocks(text: str) -> list[str]:
@@ -122,16 +130,17 @@ def test_a_command_in_the_documents_can_be_typed(
     assert [script for script in scripts if not (ROOT / script).exists()] == []
     if words[:1] == ["ucvgl"] and words[1:2] not in (["COMMAND"], ["--help"]):
         assert unknown_flags(words[1], [word for word in words[2:] if word.startswith("--")]) == []
-    if scripts == ["jobs/unsupervised.py"]:
+    if len(scripts) == 1 and scripts[0] in TRAINING:
+        stages_of, recipe = TRAINING[scripts[0]]
         arguments = words[words.index(scripts[0]) + 1 :]
         monkeypatch.chdir(tmp_path)
         for flag, value in zip(arguments, arguments[1:], strict=False):
             if flag == "--config":  # the reader's own file
                 Path(value).parent.mkdir(parents=True, exist_ok=True)
                 Path(value).write_text(to_yaml(synthetic()))
-        stages = [stage.name for stage in plan.unsupervised(Experiment())]
+        stages = [stage.name for stage in stages_of(recipe(Experiment()))]
         if "--help" not in arguments:
-            resolve(arguments, stages=stages)
+            stages_of(resolve(arguments, stages=stages, recipe=recipe).experiment)
 
 
 def test_every_command_of_a_block_is_found() -> None:

@@ -38,30 +38,49 @@ def test_ray_is_imported_only_where_it_may_be() -> None:
 
 
 def test_the_core_knows_nothing_of_what_is_built_on_it() -> None:
-    above = set(within(("distributed", "stages", "pipeline", "job", "cli")))
+    above = set(within(("distributed", "stages", "pipeline", "labelled", "job", "cli")))
     assert chains_to(above, within((*CORE, "types", "config", "run", "report"))) == []
 
 
 def test_distributed_code_knows_no_stage_and_stages_no_pipeline() -> None:
-    assert chains_to(set(within(("stages", "pipeline", "job", "cli"))), within(("distributed",))) == []
-    assert chains_to(set(within(("pipeline", "job", "cli"))), within(("stages",))) == []
+    assert chains_to(set(within(("stages", "pipeline", "labelled", "job", "cli"))), within(("distributed",))) == []
+    assert chains_to(set(within(("pipeline", "labelled", "job", "cli"))), within(("stages",))) == []
 
 
 def readers_of_truth() -> set[str]:
     return {module for module in module_files() if module.startswith(TRUTH)}
 
 
+TELLS = "ucvgl.stages.labels"
+"""The stage that tells a training some of the truth, where a job says so."""
+
+
 def trains() -> list[str]:
-    """All but evaluation, report and comparison, and what calls them."""
+    """All but evaluation, report and comparison, what tells the labels, and what calls them."""
     packages = ("contrast", "gan", "model", "matching", "distributed", "projection", "data", "stages")
     judges = {"ucvgl.stages.evaluate", "ucvgl.stages.report", "ucvgl.stages.compare"}
-    return [module for module in within(packages) if module not in judges]
+    return [module for module in within(packages) if module not in judges | {TELLS}]
 
 
 def test_nothing_that_trains_can_import_the_truth() -> None:
     assert {TRUTH, f"{TRUTH}_cvact", f"{TRUTH}_vigor"} < readers_of_truth()
     assert len(trains()) > 20
     assert chains_to(readers_of_truth(), trains()) == []
+
+
+def test_labels_are_told_by_the_labelled_jobs_only() -> None:
+    """Whoever else trains reaches the truth through evaluation alone, and the stage that tells it not at all."""
+    importers = {module for module in module_files() if TELLS in imported_names(module_files()[module])}
+    assert importers == {"ucvgl.labelled"}
+    jobs = {file.stem: file for file in python_files("jobs")}
+    assert {name for name, file in jobs.items() if "ucvgl.labelled" in imported_names(file)} == {
+        "semi_supervised",
+        "supervised",
+    }
+    others = [module for module in module_files() if module not in {"ucvgl.labelled", TELLS}]
+    assert chains_to({TELLS, "ucvgl.labelled"}, others) == []
+    doors = {chain[-2] for chain in [reachable("ucvgl.pipeline")[TRUTH]]}
+    assert doors <= {"ucvgl.stages.evaluate", "ucvgl.retrieval.score"}
 
 
 def test_a_reader_of_the_truth_is_reached_through_its_door_only() -> None:

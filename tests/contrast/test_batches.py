@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -50,3 +51,83 @@ def test_another_epoch_has_another_order():
     pairs = pairs_of(range(100), range(100))
     orders = {tuple(np.concatenate(epoch_order(pairs, 10, (0, epoch)))) for epoch in range(5)}
     assert len(orders) == 5
+
+
+def row_in(images: np.ndarray, row: int, chosen: list[int]) -> bool:
+    return images[row] in images[chosen]
+
+
+def plain_order(pairs: Pairs, batch: int, seed: tuple[int, ...]) -> list[list[int]]:
+    """The rule without spared references and neighbours, in the plainest way."""
+    waiting, batches = np.random.default_rng(seed).permutation(len(pairs)).tolist(), []
+    while waiting:
+        chosen: list[int] = []
+        for row in waiting:
+            taken = row_in(pairs.query, row, chosen) or row_in(pairs.reference, row, chosen)
+            if not taken and len(chosen) < batch:
+                chosen.append(row)
+        waiting = [row for row in waiting if row not in chosen]
+        batches.append(chosen)
+    return [rows for rows in batches if 2 * len(rows) >= len(batches[0])]
+
+
+@given(many_to_one(), st.integers(2, 16), st.integers(0, 1000))
+def test_without_neighbours_the_order_is_the_plain_one(pairs, batch, seed):
+    assert [rows.tolist() for rows in epoch_order(pairs, batch, (seed,))] == plain_order(pairs, batch, (seed,))
+
+
+@st.composite
+def with_neighbours(draw) -> Pairs:
+    pairs = draw(many_to_one())
+    row = st.integers(-1, 12)
+    spared, neighbours = (
+        draw(st.lists(st.lists(row, min_size=k, max_size=k), min_size=len(pairs), max_size=len(pairs))) for k in (2, 8)
+    )
+    return replace(pairs, spared=np.array(spared), neighbours=np.array(neighbours))
+
+
+@given(with_neighbours(), st.integers(2, 16), st.integers(0, 1000))
+def test_with_neighbours_every_rule_of_a_batch_still_holds(pairs, batch, seed):
+    batches = epoch_order(pairs, batch, (seed,))
+    assert [rows.tolist() for rows in batches] == [rows.tolist() for rows in epoch_order(pairs, batch, (seed,))]
+    for rows in batches:
+        assert len(rows) <= batch and 2 * len(rows) >= len(batches[0])
+        assert len(set(pairs.query[rows])) == len(set(pairs.reference[rows])) == len(rows)
+        for row in rows:
+            others = [pairs.reference[other] for other in rows if other != row]
+            assert not set(pairs.spared[row]) & set(others), "a spared reference is a negative"
+    taken = np.concatenate(batches)
+    assert len(set(taken)) == len(taken)
+
+
+def on_a_line(n: int, k: int) -> Pairs:
+    """Places on a line, each with its k nearest as neighbours."""
+    rows = np.arange(n)
+    neighbours = np.argsort(np.abs(rows - rows[:, None]), axis=1, kind="stable")[:, 1 : k + 1]
+    return replace(pairs_of(rows, rows), neighbours=neighbours)
+
+
+def test_neighbours_meet_and_every_pair_still_comes_once():
+    def together(batches) -> float:
+        """Share of the pairs that have one of the four nearest places in their batch."""
+        return float(np.mean([np.sort(np.abs(rows - row))[1] <= 2 for rows in batches for row in rows]))
+
+    batches = epoch_order(on_a_line(512, 16), 32, (0,))
+    assert sorted(np.concatenate(batches)) == list(range(512))
+    assert together(batches) > 0.7 > 0.4 > together(epoch_order(pairs_of(range(512), range(512)), 32, (0,)))
+
+
+def test_a_pair_brings_the_hardest_quarter_of_its_neighbours_and_as_many_of_the_rest():
+    pairs = on_a_line(400, 16)
+    first, *company = epoch_order(pairs, 64, (3,))[0].tolist()
+    near = pairs.neighbours[first].tolist()
+    assert company[:4] == near[:4]
+    assert set(company[4:8]) <= set(near[4:]) and company[4:8] != near[4:8]
+    assert company[8] not in near
+
+
+def test_one_neighbourhood_takes_at_most_half_of_a_batch():
+    pairs = on_a_line(400, 16)
+    first, *company = epoch_order(pairs, 8, (3,))[0].tolist()
+    near = pairs.neighbours[first].tolist()
+    assert company[:2] == near[:2] and set(company[2:4]) <= set(near[2:]) and company[4] not in near

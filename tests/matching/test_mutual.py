@@ -3,7 +3,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ucvgl.matching.mutual import agreement, margin_threshold, matches, mutual_queries, pseudo_labels, scaled
+from ucvgl.matching.mutual import (
+    agreement,
+    margin_threshold,
+    matches,
+    mutual_queries,
+    pseudo_labels,
+    scaled,
+    undecided,
+)
 from ucvgl.matching.topk import two_sided_topk
 from ucvgl.types import Matches
 
@@ -167,3 +175,15 @@ def test_thresholds_start_at_the_first_and_end_at_the_final_one():
 def test_agreement_is_the_share_of_mutual_matches():
     assert agreement(FOUR) == 0.75
     assert agreement(matches(two_sided_topk(integers(0, 3, 0), integers(4, 3, 1)))) == 0.0
+
+
+@given(st.integers(1, 12), st.integers(1, 12), st.integers(1, 3), st.integers(0, 2**32))
+def test_known_pairs_win_over_matches_that_say_otherwise_from_either_side(n, m, reciprocal, seed):
+    found = matches(two_sided_topk(integers(n, 3, seed), integers(m, 3, seed + 1)))
+    random = np.random.default_rng(seed)
+    known = [(query, int(random.integers(m))) for query in range(n) if random.random() < 0.4]
+    query, reference = (np.array([pair[side] for pair in known], int) for side in (0, 1))
+    open_ = undecided(found, query, reference, reciprocal=reciprocal)
+    for place, (one, other) in enumerate(zip(found.query.tolist(), found.reference.tolist(), strict=True)):
+        tile_is_full = sum(tile == other for _, tile in known) >= reciprocal
+        assert open_[place] == (one not in query and not tile_is_full)

@@ -43,3 +43,10 @@ def test_without_truth_the_card_says_that_nothing_is_known():
 
 def test_a_name_cannot_break_a_table():
     assert "| a\\|b | 1 |" in markdown(replace(CARD, counts={"a|b": 1}))
+
+
+def test_labels_that_were_used_are_told_first():
+    assert "trained without labels" in markdown(CARD)
+    text = markdown(replace(CARD, labels_used="400 of 4000 training queries came with their true tile (10 %)"))
+    assert "**trained with labels**: 400 of 4000 training queries" in text.split("\n\n")[1]
+    assert "without labels" not in text

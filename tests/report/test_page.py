@@ -188,3 +188,15 @@ def test_shares_are_written_as_percentages(share, text):
 )
 def test_durations_are_written_as_a_person_says_them(seconds, text):
     assert duration(seconds) == text
+
+
+def test_labels_that_were_used_are_told_and_what_would_be_false_then_is_not(report, tmp_path):
+    told = "400 of 4000 training queries came with their true tile (10 %)"
+    page = write_page(tmp_path / "page.html", replace(report, labels_used=told)).read_text(encoding="utf-8")
+    assert told in page and "cross-view geo-localization with labels" in page
+    assert "never told" not in page
+    true_pairs = [Round(0, 0, 0.0, np.empty(0), r1=0.5), Round(0, 0, 0.0, np.empty(0), r1=0.6)]
+    supervised = replace(report, labels_used=told, rounds=true_pairs, translated=[], first_batch=[])
+    page = write_page(tmp_path / "page.html", supervised).read_text(encoding="utf-8")
+    assert "How it learned from labels" in page and "R@1 by round" in page
+    assert "seudo-label" not in page and "without labels" not in page

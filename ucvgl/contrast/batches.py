@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,6 +25,8 @@ class Pairs:
         reference: row of each pair's second side.
         label_smoothing: of the loss on these pairs.
         labelled: False for rows that are no pair and serve as negatives only (the dustbin).
+        spared: rows of further references that show the place of a pair's query, padded with -1: no negatives of it.
+        neighbours: rows of references that are hard to tell from a pair's own, hardest first, padded with -1.
     """
 
     name: str
@@ -32,35 +36,88 @@ class Pairs:
     reference: Int[np.ndarray, " n"]
     label_smoothing: float = 0.1
     labelled: np.ndarray | None = None
+    spared: Int[np.ndarray, "n s"] | None = None
+    neighbours: Int[np.ndarray, "n k"] | None = None
 
     def __len__(self) -> int:
         return len(self.query)
 
 
 def epoch_order(pairs: Pairs, batch: int, seed: tuple[int, ...]) -> list[Int[np.ndarray, " b"]]:
-    """Batches of pair numbers for one epoch in which no batch holds a query or a reference twice.
+    """Batches of pair numbers for one epoch in which no pair meets an image of its own, or a spared one, as a negative.
 
-    A pair whose query or reference is already in the batch waits for the next one, so a reference that several
-    queries share never becomes its own false negative. Every pair comes once, save those of late batches less than
-    half as large as the first, which are dropped.
+    A pair that may not join a batch waits for the next one, so a reference that several queries share never becomes
+    its own false negative. Every pair comes once, save those of late batches less than half as large as the first,
+    which are dropped. Where neighbours are known, a pair brings some of its own into its batch.
     """
-    waiting = list(np.random.default_rng(seed).permutation(len(pairs)))
-    batches = []
-    while waiting:
-        chosen, later = [], []
-        queries: set[int] = set()
-        references: set[int] = set()
-        for place, row in enumerate(waiting):
-            query, reference = int(pairs.query[row]), int(pairs.reference[row])
-            if query in queries or reference in references:
-                later.append(row)
-                continue
-            chosen.append(row)
-            queries.add(query)
-            references.add(reference)
-            if len(chosen) == batch:
-                later.extend(waiting[place + 1 :])
+    random = np.random.default_rng(seed)
+    order = random.permutation(len(pairs)).tolist()
+    waiting = np.ones(len(pairs), bool)
+    showing = _pairs_of_references(pairs)
+    batches, first = [], 0
+    while first < len(order):
+        chosen = _Batch(pairs, batch)
+        for row in order[first:]:
+            if waiting[row] and chosen.admit(row):
+                waiting[row] = False
+                for reference in _company(pairs, row, batch, random):
+                    other = next((other for other in showing[reference] if waiting[other]), None)
+                    if other is not None and chosen.admit(other):
+                        waiting[other] = False
+            if chosen.full:
                 break
-        batches.append(np.array(chosen))
-        waiting = later
+        batches.append(np.array(chosen.rows))
+        while first < len(order) and not waiting[order[first]]:
+            first += 1
     return [rows for rows in batches if 2 * len(rows) >= len(batches[0])]
+
+
+class _Batch:
+    """Pairs that may meet: each will be a negative of all others."""
+
+    def __init__(self, pairs: Pairs, size: int) -> None:
+        self.rows: list[int] = []
+        self._pairs, self._size = pairs, size
+        self._queries: set[int] = set()
+        self._references: set[int] = set()
+        self._spared: set[int] = set()
+
+    @property
+    def full(self) -> bool:
+        return len(self.rows) == self._size
+
+    def admit(self, row: int) -> bool:
+        """Take a pair in, if there is room and it may meet all that are in."""
+        query, reference = int(self._pairs.query[row]), int(self._pairs.reference[row])
+        spared = set() if self._pairs.spared is None else set(self._pairs.spared[row].tolist()) - {-1}
+        taken = query in self._queries or reference in self._references or reference in self._spared
+        if self.full or taken or not spared.isdisjoint(self._references):
+            return False
+        self.rows.append(row)
+        self._queries.add(query)
+        self._references.add(reference)
+        self._spared |= spared
+        return True
+
+
+def _pairs_of_references(pairs: Pairs) -> dict[int, list[int]]:
+    """The pairs that show each reference; asked for only where there are neighbours."""
+    showing: dict[int, list[int]] = defaultdict(list)
+    if pairs.neighbours is not None:
+        for row, reference in enumerate(pairs.reference.tolist()):
+            showing[reference].append(row)
+    return showing
+
+
+def _company(pairs: Pairs, row: int, batch: int, random: np.random.Generator) -> Iterator[int]:
+    """References to meet: the hardest of a pair's neighbours, and as many drawn from the rest (Sample4Geo).
+
+    Half of its neighbours, and at most half of the batch, so that a batch has several neighbourhoods.
+    """
+    if pairs.neighbours is None:
+        return
+    near = pairs.neighbours[row]
+    near = near[near >= 0]
+    hardest = min(pairs.neighbours.shape[1], batch) // 4
+    yield from near[:hardest].tolist()
+    yield from random.permutation(near[hardest:])[:hardest].tolist()

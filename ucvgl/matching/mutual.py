@@ -97,6 +97,20 @@ def pseudo_labels(
     return eligible & (scaled(margin, eligible, scale) >= min_margin)
 
 
+def undecided(
+    found: Matches, known_query: Int[np.ndarray, " p"], known_reference: Int[np.ndarray, " p"], *, reciprocal: int = 1
+) -> Bool[np.ndarray, " q"]:
+    """Which matches known pairs have not decided already, by agreeing with them or by contradicting them.
+
+    Args:
+        known_query: row of the query of each known pair.
+        known_reference: row of its reference.
+        reciprocal: how many queries a reference may have; one that has as many known ones has no room for another.
+    """
+    reference, queries = np.unique(known_reference, return_counts=True)
+    return ~np.isin(found.query, known_query) & ~np.isin(found.reference, reference[queries >= reciprocal])
+
+
 def scaled(margin: Float[np.ndarray, " q"], eligible: Bool[np.ndarray, " q"], scale: Scale) -> Float[np.ndarray, " q"]:
     """Margins in units that do not depend on how wide the similarities of an encoder are spread.
 

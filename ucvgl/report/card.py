@@ -20,6 +20,7 @@ class Card:
         settings: (preset's value, this run's) by dotted name, only where they differ.
         recall: None where there is no ground truth.
         raw_pixels: R@1 (share) by name of what needs no learning.
+        labels_used: how many queries came with their true tile, in words; empty: none.
         labels: pseudo-labels of the last round, of how many queries, and the share that is true (or None).
         synthetic: whether the images are rendered.
     """
@@ -31,6 +32,7 @@ class Card:
     recall: Recall | None
     raw_pixels: Mapping[str, float] = field(default_factory=dict)
     cold_start_r1: float | None = None
+    labels_used: str = ""
     labels: tuple[int, int, float | None] | None = None
     settings: Mapping[str, tuple[object, object]] = field(default_factory=dict)
     versions: Mapping[str, str] = field(default_factory=dict)
@@ -42,7 +44,7 @@ def markdown(card: Card) -> str:
     parts = [
         f"# {card.name}",
         "Two encoders that tell on which satellite tile a ground panorama was taken (UCVGL; Li, Qian and Xia, CVPR "
-        "2024), trained without labels: nothing said which panorama belongs to which tile.",
+        f"2024), {_labels(card)}.",
         "## Data",
         f"{card.data}.",
         _table(("images", "count"), [(name.replace("_", " "), count) for name, count in card.counts.items()]),
@@ -58,6 +60,12 @@ def markdown(card: Card) -> str:
         _table(("package", "version"), list(card.versions.items())),
     ]
     return "\n\n".join(parts) + "\n"
+
+
+def _labels(card: Card) -> str:
+    if card.labels_used:
+        return f"**trained with labels**: {card.labels_used}"
+    return "trained without labels: nothing said which panorama belongs to which tile"
 
 
 def _results(card: Card) -> str:

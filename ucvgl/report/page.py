@@ -38,7 +38,7 @@ class Round:
     """One round of the curriculum.
 
     Args:
-        queries: how many could have got a label.
+        queries: how many could have got a pseudo-label; 0 where true pairs alone were trained on.
         threshold: smallest margin that makes a pseudo-label, cosine units.
         margins: best minus second-best similarity of every query.
         precision: share of the labels that are true; evaluation only, None or NaN without truth.
@@ -87,6 +87,7 @@ class Report:
 
     Args:
         about: one or two sentences: which data, which method.
+        labels_used: how many queries came with their true tile, in words; empty: none.
         recall: None where there is no ground truth to evaluate with.
         raw_pixels: R@1 (share) by name of what needs no learning: correlating colours, edges.
         supervised: R@1 of the same network trained on true pairs.
@@ -102,6 +103,7 @@ class Report:
     title: str
     recall: Recall | None
     about: str = ""
+    labels_used: str = ""
     raw_pixels: Mapping[str, float] = field(default_factory=dict)
     supervised: float | None = None
     cold_start_r1: float | None = None

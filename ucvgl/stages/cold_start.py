@@ -9,17 +9,39 @@ from typing import Any
 import torch
 
 from ucvgl.config import Experiment
+from ucvgl.contrast.batches import Pairs
 from ucvgl.contrast.fit import fit_towers
 from ucvgl.distributed.machines import Machines
-from ucvgl.model.towers import TwoTowers, save_towers
-from ucvgl.stages.pairs import fake_pairs, intra_view_pairs
+from ucvgl.localize.trained import TrainedRun
+from ucvgl.model.towers import TwoTowers, load_towers, save_towers
+from ucvgl.record import DONE, read_record
+from ucvgl.settings import differences
+from ucvgl.stages.pairs import fake_pairs, intra_view_pairs, known_pairs, repeated
+
+MOST_COPIES = 8
+"""Of a known pair in an epoch: a handful of pairs, seen again and again, would be learned by heart."""
 
 
 def cold_start(
-    folder: Path, *, projected: Path, translated: Path, experiment: Experiment, machines: Machines
+    folder: Path,
+    *,
+    projected: Path,
+    translated: Path | None,
+    experiment: Experiment,
+    machines: Machines,
+    labels: Path | None = None,
 ) -> dict[str, Any]:
-    """Write the encoders `model.pt` (and `trained.pt`, to go on from) into `folder`."""
+    """Write the encoders `model.pt` (and `trained.pt`, to go on from) into `folder`.
+
+    With `supervision.start` they are those of another run.
+
+    Args:
+        translated: None: there are no fakes, and intra-view contrast is all.
+        labels: known pairs, if any, which the second step is trained on as well.
+    """
     settings = experiment.cold_start
+    if experiment.supervision.start:
+        return _taken(Path(experiment.supervision.start), folder, experiment)
     start = folder / "start"
     if not (start / "model.pt").exists():
         start.mkdir(exist_ok=True)
@@ -27,10 +49,11 @@ def cold_start(
     intra = intra_view_pairs(projected, translated, experiment)
     # Trained on fakes alone, the tile encoder forgets how to compare a fake with a tile.
     kept = [pairs for pairs in intra if settings.intra_epochs and pairs.views[0] == "reference"]
-    steps = (
-        ("intra", intra, settings.intra_epochs),
-        ("cross", fake_pairs(projected, translated, experiment) + kept, settings.cross_epochs),
-    )
+    steps = [("intra", intra, settings.intra_epochs)]
+    if translated is not None:
+        cross = fake_pairs(projected, translated, experiment)
+        told = [] if labels is None else [_often(known_pairs(labels, projected / "train", experiment), len(cross[0]))]
+        steps.append(("cross", cross + kept + told, settings.cross_epochs))
     for number, (name, sources, epochs) in enumerate(steps):
         if not epochs:
             continue
@@ -53,6 +76,36 @@ def cold_start(
         if (start / name).exists():
             shutil.copyfile(start / name, folder / name)
     return {"from": start.name}
+
+
+def _often(known: Pairs, places: int) -> Pairs:
+    return repeated(known, max(1, min(MOST_COPIES, round(places / len(known)))))
+
+
+def _taken(start: Path, folder: Path, experiment: Experiment) -> dict[str, Any]:
+    """Copy the encoders of a finished run, or of a folder with a `model.pt`, and say how many labels they have seen.
+
+    Raises:
+        ValueError: they are not built as the settings say.
+    """
+    model = start / "model.pt" if (start / "model.pt").exists() else TrainedRun(start).model
+    theirs, ours = load_towers(model), new_towers(experiment)
+    weights = {"checkpoint": "", "pretrained": False}
+    for what, of in (
+        ("another model", lambda towers: {**vars(towers.settings), **weights}),
+        ("other image sizes", lambda towers: {"panorama": towers.query_size, "tile": towers.reference_size}),
+    ):
+        other = [f"{name}: {a} -> {b}" for name, a, b in differences(of(theirs), of(ours))]
+        if other:
+            raise ValueError(
+                f"supervision.start: the encoders in {start} have {what} than this run ({', '.join(other)}); "
+                "give it the settings of that run, as --config RUN/config.yaml"
+            )
+    for name in ("model.pt", "trained.pt"):
+        if (model.parent / name).exists():
+            shutil.copyfile(model.parent / name, folder / name)
+    told = [record for above in model.parents if (record := read_record(above / "2_labels" / DONE))]
+    return {"from": str(start), "labels_seen": told[0].summary["labelled_queries"] if told else 0}
 
 
 def new_towers(experiment: Experiment) -> TwoTowers:

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 
-from ucvgl.plan import unsupervised
 from ucvgl.record import DONE, read_record
 from ucvgl.report.compare import Compared, write_comparison
 from ucvgl.settings import dotted, from_yaml
@@ -32,7 +31,7 @@ def _compared(run: Path) -> Compared:
     experiment = from_yaml(config.read_text(encoding="utf-8"), origin=str(config))
     reached, _ = read_recall(run / "6_evaluate")
     rounds = pq.read_table(run / "6_evaluate" / "rounds.parquet").to_pylist()
-    records = [read_record(run / stage.name / DONE) for stage in unsupervised(experiment)]
+    records = [read_record(done) for done in run.glob(f"[0-9]_*/{DONE}")]
     labelled = sorted(run.glob("5_curriculum/round_*/pairs.parquet"))
     settings = {name: value for name, value in dotted(experiment).items() if not name.startswith("resources.")}
     return Compared(

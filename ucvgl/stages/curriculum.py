@@ -19,9 +19,9 @@ from ucvgl.contrast.fit import fit_towers
 from ucvgl.data.image_store import ImageStore
 from ucvgl.distributed.embed import EmbedJob, Look, parts_of
 from ucvgl.distributed.machines import Machines
-from ucvgl.matching.mutual import margin_threshold, matches, pseudo_labels
+from ucvgl.matching.mutual import margin_threshold, matches, pseudo_labels, undecided
 from ucvgl.model.loop import Log
-from ucvgl.stages.pairs import fake_store
+from ucvgl.stages.pairs import fake_store, joined, known_pairs, repeated
 from ucvgl.stages.selection import keep, round_agreement, worn_out
 from ucvgl.types import Matches
 
@@ -39,14 +39,17 @@ def curriculum(
     experiment: Experiment,
     machines: Machines,
     log: Log,
+    labels: Path | None = None,
 ) -> dict[str, Any]:
     """Write `round_XX/{pairs.parquet,model.pt}` for every round and the `model.pt` that is kept into `folder`.
 
-    A finished round is kept; one that was broken off keeps its labels and resumes its training.
+    A finished round is kept; one that was broken off keeps its labels and resumes its training. Known pairs, if there
+    are any, are trained on in every round, beside the pseudo-labels and instead of those that contradict them.
     """
     settings, train = experiment.curriculum, projected / "train"
+    known = None if labels is None else known_pairs(labels, train, experiment)
     fakes = fake_store(projected, translated, experiment)
-    start, labels, agreements = cold, 0, []
+    start, count, agreements = cold, 0, []
     for index in range(settings.rounds):
         into = folder / f"round_{index:02d}"
         into.mkdir(exist_ok=True)
@@ -54,12 +57,12 @@ def curriculum(
             labelled = folder / f"round_{index if settings.relabel else 0:02d}" / "pairs.parquet"
             if not labelled.exists():
                 found = scan(start, into, train, fakes, _fake_vote(index, experiment), experiment, machines)
-                write_labels(found, labelled, index, train, experiment)
+                write_labels(found, labelled, index, train, experiment, known)
             table = pq.read_table(labelled)
-            labels = sum(table["label"].to_pylist())
+            count = sum(table["label"].to_pylist())
             mutual = sum(table["mutual"].to_pylist())
-            log(stage="curriculum", step=index, labels=labels, mutual=mutual, agreement=mutual / len(table))
-            sources = labelled_pairs(table, index, train, fakes, experiment)
+            log(stage="curriculum", step=index, labels=count, mutual=mutual, agreement=mutual / len(table))
+            sources = labelled_pairs(table, index, train, fakes, experiment, known)
             machines.trainer.run(
                 fit_towers,
                 folder=into,
@@ -81,7 +84,7 @@ def curriculum(
                 break
     kept = keep(folder, agreements) if agreements else start
     shutil.copyfile(kept / "model.pt", folder / "model.pt")
-    return {"rounds": settings.rounds, "labels_in_last_round": labels, "kept": kept.name}
+    return {"rounds": settings.rounds, "labels_in_last_round": count, "kept": kept.name}
 
 
 def scan(
@@ -116,12 +119,16 @@ def _fake_vote(index: int, experiment: Experiment) -> float:
     return settings.first_fake_vote + (settings.final_fake_vote - settings.first_fake_vote) * progress
 
 
-def write_labels(found: Matches, path: Path, index: int, train: Path, experiment: Experiment) -> None:
+def write_labels(
+    found: Matches, path: Path, index: int, train: Path, experiment: Experiment, known: Pairs | None = None
+) -> None:
     """Decide which matches are pseudo-labels of this round, and publish all of them with the verdict."""
     settings = experiment.curriculum
     threshold = margin_threshold(index, settings.rounds, first=settings.min_margin, final=settings.final_margin)
     how = {"mutual": settings.mutual, "two_sided": settings.two_sided, "scale": settings.margin_scale}
     label = pseudo_labels(found, min_margin=threshold, **how)
+    if known is not None:
+        label &= undecided(found, known.query, known.reference, reciprocal=settings.reciprocal)
     queries, references = ImageStore(train / "queries").ids, ImageStore(train / "references").ids
     logger.info(
         "round %d: %d of %d queries labelled (%d mutual, margin of at least %.3f%s)",
@@ -145,8 +152,10 @@ def write_labels(found: Matches, path: Path, index: int, train: Path, experiment
     os.replace(aside, path)
 
 
-def labelled_pairs(table: pa.Table, index: int, train: Path, fakes: Path, experiment: Experiment) -> list[Pairs]:
-    """The pseudo-labels as training pairs: panorama and tile and, on request, fake and tile.
+def labelled_pairs(
+    table: pa.Table, index: int, train: Path, fakes: Path, experiment: Experiment, known: Pairs | None = None
+) -> list[Pairs]:
+    """Pseudo-labels and known pairs as training pairs: panorama and tile and, on request, fake and tile.
 
     They are repeated until an epoch is about as long as the corpus, as in the released code; with the dustbin,
     unlabelled queries join as negatives.
@@ -156,23 +165,22 @@ def labelled_pairs(table: pa.Table, index: int, train: Path, fakes: Path, experi
     """
     settings = experiment.curriculum
     queries, references = ImageStore(train / "queries"), ImageStore(train / "references")
-    label = np.array(table["label"])
-    if label.sum() < MINIMUM_LABELS:
+    label, query = np.array(table["label"]), queries.rows_of(np.array(table["query_id"]))
+    reference = references.rows_of(np.array(table["reference_id"])[label])
+    stores, smoothing = (queries.folder, references.folder), settings.label_smoothing
+    pairs = Pairs("label", ("query", "reference"), stores, query[label], reference, smoothing)
+    pairs = pairs if known is None else joined(pairs, known)
+    if len(pairs) < MINIMUM_LABELS:
         raise ValueError(
             f"round {index + 1} found {label.sum()} pseudo-labels among {len(label)} queries, too few to train on; "
             "the cold start has not brought the views together: give it more epochs, or lower curriculum.min_margin"
         )
-    copies = max(1, round(len(label) / label.sum()))
-    query = np.tile(queries.rows_of(np.array(table["query_id"])[label]), copies)
-    reference = np.tile(references.rows_of(np.array(table["reference_id"])[label]), copies)
-    stores, smoothing = (queries.folder, references.folder), settings.label_smoothing
-    pairs = Pairs("label", ("query", "reference"), stores, query, reference, smoothing)
-    if label.mean() >= settings.dustbin_share:
-        pairs = _with_dustbin(pairs, queries.rows_of(np.array(table["query_id"])[~label]), index, experiment)
-    if not settings.fake_labels:
-        return [pairs]
-    fake = Pairs("fake_label", ("reference", "reference"), (fakes, stores[1]), query, reference, smoothing)
-    return [pairs, fake]
+    labelled = np.isin(query, pairs.query)
+    pairs = repeated(pairs, max(1, round(len(label) / len(pairs))))
+    fake = replace(pairs, name="fake_label", views=("reference", "reference"), stores=(fakes, stores[1]))
+    if labelled.mean() >= settings.dustbin_share:
+        pairs = _with_dustbin(pairs, query[~labelled], index, experiment)
+    return [pairs, fake] if settings.fake_labels else [pairs]
 
 
 def _with_dustbin(pairs: Pairs, unlabelled: np.ndarray, index: int, experiment: Experiment) -> Pairs:
@@ -180,9 +188,5 @@ def _with_dustbin(pairs: Pairs, unlabelled: np.ndarray, index: int, experiment: 
     free = np.setdiff1d(np.arange(len(ImageStore(pairs.stores[1]))), pairs.reference)
     count = min(len(unlabelled), len(free))
     drawn = np.random.default_rng((experiment.seed, index)).choice(free, size=count, replace=False)
-    return replace(
-        pairs,
-        query=np.append(pairs.query, unlabelled[:count]),
-        reference=np.append(pairs.reference, drawn),
-        labelled=np.arange(len(pairs) + count) < len(pairs),
-    )
+    alone = replace(pairs, query=unlabelled[:count], reference=drawn, spared=None)
+    return replace(joined(pairs, alone), labelled=np.arange(len(pairs) + count) < len(pairs))

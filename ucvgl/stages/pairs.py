@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pyarrow.parquet as pq
 
 from ucvgl.config import Experiment
 from ucvgl.contrast.batches import Pairs
@@ -12,14 +14,15 @@ from ucvgl.data.image_store import ImageStore
 from ucvgl.model.towers import View
 
 
-def intra_view_pairs(projected: Path, translated: Path, experiment: Experiment) -> list[Pairs]:
-    """Every image with itself: panoramas, tiles and, for the tile encoder, fakes."""
+def intra_view_pairs(projected: Path, translated: Path | None, experiment: Experiment) -> list[Pairs]:
+    """Every image with itself: panoramas, tiles and, for the tile encoder, fakes where there are any."""
     train = projected / "train"
     views: list[tuple[str, View, Path]] = [
         ("panorama", "query", train / "queries"),
         ("tile", "reference", train / "references"),
-        ("fake", "reference", fake_store(projected, translated, experiment)),
     ]
+    if translated is not None:
+        views.append(("fake", "reference", fake_store(projected, translated, experiment)))
     smoothing = experiment.cold_start.intra_label_smoothing
     return [_same_rows(f"intra_{name}", (view, view), (store, store), smoothing) for name, view, store in views]
 
@@ -39,3 +42,59 @@ def fake_store(projected: Path, translated: Path, experiment: Experiment) -> Pat
 def _same_rows(name: str, views: tuple[View, View], stores: tuple[Path, Path], label_smoothing: float) -> Pairs:
     rows = np.arange(len(ImageStore(stores[0])))
     return Pairs(name, views, stores, rows, rows, label_smoothing)
+
+
+def known_pairs(labels: Path, train: Path, experiment: Experiment) -> Pairs:
+    """The true pairs that a job was told, without those whose images were rejected.
+
+    Raises:
+        ValueError: fewer than two are left, so that no pair has a negative.
+    """
+    queries, references = ImageStore(train / "queries"), ImageStore(train / "references")
+    row_of_query, row_of_reference = (
+        {identity: row for row, identity in enumerate(store.ids.tolist())} for store in (queries, references)
+    )
+    rows = [
+        (row_of_query[told["query_id"]], row_of_reference[told["reference_id"]], told["spared"])
+        for told in pq.read_table(labels / "pairs.parquet").to_pylist()
+        if told["query_id"] in row_of_query and told["reference_id"] in row_of_reference
+    ]
+    if len(rows) < 2:
+        raise ValueError(f"{len(rows)} true pairs can be used, which is too few; raise supervision.label_fraction")
+    query, reference, near = zip(*rows, strict=True)
+    spared = [[row_of_reference[tile] for tile in tiles if tile in row_of_reference] for tiles in near]
+    width = max(map(len, spared))
+    return Pairs(
+        "known",
+        ("query", "reference"),
+        (queries.folder, references.folder),
+        np.array(query),
+        np.array(reference),
+        experiment.curriculum.label_smoothing,
+        spared=np.array([[*tiles, *[-1] * (width - len(tiles))] for tiles in spared], int) if width else None,
+    )
+
+
+def repeated(pairs: Pairs, copies: int) -> Pairs:
+    """The pairs so many times over; no two copies meet in a batch."""
+    rows = np.tile(np.arange(len(pairs)), copies)
+    arrays = ("query", "reference", "labelled", "spared", "neighbours")
+    values = {name: getattr(pairs, name) for name in arrays}
+    return replace(pairs, **{name: value[rows] for name, value in values.items() if value is not None})
+
+
+def joined(first: Pairs, second: Pairs) -> Pairs:
+    """Both as one source, under the name of the first."""
+    width = max(0 if pairs.spared is None else pairs.spared.shape[1] for pairs in (first, second))
+    spared = [
+        np.full((len(pairs), width), -1)
+        if pairs.spared is None
+        else np.pad(pairs.spared, ((0, 0), (0, width - pairs.spared.shape[1])), constant_values=-1)
+        for pairs in (first, second)
+    ]
+    return replace(
+        first,
+        query=np.append(first.query, second.query),
+        reference=np.append(first.reference, second.reference),
+        spared=np.concatenate(spared) if width else None,
+    )

@@ -18,7 +18,6 @@ from ucvgl.data.image_store import ImageStore
 from ucvgl.metrics import read_metrics
 from ucvgl.model.attention import attention
 from ucvgl.model.towers import View, load_towers
-from ucvgl.plan import unsupervised
 from ucvgl.presets import synthetic
 from ucvgl.record import DONE, read_record
 from ucvgl.report.gallery import lit
@@ -29,6 +28,7 @@ from ucvgl.settings import differences
 from ucvgl.stages.card import write_card
 from ucvgl.stages.evaluate import read_recall
 from ucvgl.stages.pairs import fake_store
+from ucvgl.stages.told import told
 
 SHEET = 8
 """Rows of the contact sheet."""
@@ -39,35 +39,54 @@ SUPERVISED_R1 = "86.8 and 88.0"
 
 
 def report(
-    run: RunDir, experiment: Experiment, projected: Path, translated: Path, trained: Path, scored: Path
+    run: RunDir, experiment: Experiment, projected: Path, translated: Path | None, trained: Path, scored: Path
 ) -> str:
-    """Write `report.html` and `MODEL_CARD.md` into the run folder; the recall, as one line."""
+    """Write `report.html` and `MODEL_CARD.md` into the run folder; the recall, as one line.
+
+    Args:
+        translated: None where nothing was, as true pairs alone were trained on.
+    """
     reached, raw = read_recall(scored)
+    fakes, used = translated and fake_store(projected, translated, experiment), told(run.path)
     scores = pq.read_table(scored / "rounds.parquet").to_pylist()
     rejected = pq.read_table(projected / "rejected.parquet").to_pylist()
     content = Report(
         title=run.path.name,
-        about=f"Unsupervised cross-view geo-localization (UCVGL) on {_what(experiment)}: no labels.",
+        about=f"{_how(translated, used)} on {_what(experiment)}: {used or 'no labels'}.",
+        labels_used=used,
         recall=reached,
         raw_pixels=raw,
         cold_start_r1=scores[0]["r1"],
         rounds=_rounds(trained, scores[1:]),
-        translated=_translated(projected, fake_store(projected, translated, experiment)),
-        first_batch=_first_batch(projected, fake_store(projected, translated, experiment), experiment),
+        translated=_translated(projected, fakes) if fakes else [],
+        first_batch=_first_batch(projected, fakes, experiment) if fakes else [],
         retrievals=_retrievals(projected / "validation", scored),
         attention=_attention(projected / "validation", trained, scored),
         losses=_losses(run.path),
         settings={name: (before, now) for name, before, now in differences(synthetic(), experiment)},
         versions=json.loads((run.path / "environment.json").read_text()),
-        seconds=_seconds(run.path, experiment),
+        seconds=_seconds(run.path),
         rejected=[(bad["uri"], bad["reason"]) for bad in rejected[:20]],
         rejected_count=len(rejected),
         images=sum(len(ImageStore(store)) for store in projected.glob("*/[qr]*") if store.is_dir()),
-        command="python jobs/unsupervised.py",
+        command=f"python jobs/{_job(translated, used)}.py",
     )
     page = write_page(run.path / "report.html", content)
     write_card(run.path, experiment, content)
-    return "\n".join([f"report: {page}", *_supervised(experiment), *_verdict(reached, raw, scores)])
+    labels = [f"labels: {used}"] if used else []
+    return "\n".join([f"report: {page}", *labels, *_supervised(experiment), *_verdict(reached, raw, scores)])
+
+
+def _job(translated: Path | None, used: str) -> str:
+    return "supervised" if translated is None else "semi_supervised" if used else "unsupervised"
+
+
+def _how(translated: Path | None, used: str) -> str:
+    return {
+        "supervised": "Supervised cross-view geo-localization (the recipe of Sample4Geo)",
+        "semi_supervised": "Semi-supervised cross-view geo-localization (UCVGL)",
+        "unsupervised": "Unsupervised cross-view geo-localization (UCVGL)",
+    }[_job(translated, used)]
 
 
 def _supervised(experiment: Experiment) -> list[str]:
@@ -103,6 +122,8 @@ def _what(experiment: Experiment) -> str:
 
 def _rounds(trained: Path, scores: list[dict]) -> list[Round]:
     rounds, table, threshold = [], None, 0.0
+    if not any(trained.glob("round_*/pairs.parquet")):  # true pairs alone
+        return [Round(0, 0, 0.0, np.empty(0), r1=score["r1"]) for score in scores]
     for score in scores:
         labelled = trained / score["name"] / "pairs.parquet"
         if labelled.exists():
@@ -198,6 +219,6 @@ def _losses(run: Path) -> Mapping[str, tuple[list[float], list[float]]]:
     return curves
 
 
-def _seconds(run: Path, experiment: Experiment) -> dict[str, float]:
-    records = {stage.name: read_record(run / stage.name / DONE) for stage in unsupervised(experiment)}
+def _seconds(run: Path) -> dict[str, float]:
+    records = {done.parent.name: read_record(done) for done in sorted(run.glob(f"[0-9]_*/{DONE}"))}
     return {name: record.seconds for name, record in records.items() if record is not None}

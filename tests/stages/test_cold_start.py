@@ -1,0 +1,63 @@
+from dataclasses import replace
+
+import pytest
+import torch
+
+from ucvgl.config import Dataset, Experiment, Model, Supervision
+from ucvgl.distributed.machines import Machines
+from ucvgl.model.towers import load_towers, save_towers
+from ucvgl.record import DONE, Record, write_record
+from ucvgl.settings import to_yaml
+from ucvgl.stages.cold_start import cold_start, new_towers
+
+SMALL = Experiment(Dataset(panorama_height=16, panorama_width=32, tile_size=16), model=Model(channels=8, safa_heads=2))
+
+
+@pytest.fixture
+def finished(tmp_path):
+    """A run whose training is done, and that was told some labels."""
+    run = tmp_path / "finished"
+    for stage in ("2_labels", "5_curriculum"):
+        (run / stage).mkdir(parents=True)
+    (run / "config.yaml").write_text(to_yaml(SMALL))
+    save_towers(new_towers(replace(SMALL, seed=7)), run / "5_curriculum" / "model.pt")
+    write_record(run / "2_labels" / DONE, Record(settings={}, inputs={}, summary={"labelled_queries": 40}))
+    return run
+
+
+def begin(folder, start, experiment=SMALL):
+    folder.mkdir()
+    experiment = replace(experiment, supervision=Supervision(start=str(start)))
+    machines = Machines(folder, experiment.resources, lambda **row: None)
+    return cold_start(folder, projected=folder, translated=None, experiment=experiment, machines=machines)
+
+
+@pytest.mark.parametrize("inner", ["", "5_curriculum"])
+def test_the_encoders_of_a_finished_run_take_the_place_of_the_cold_start(finished, tmp_path, inner):
+    said = begin(tmp_path / "new", finished / inner)
+    models = (tmp_path / "new" / "model.pt", finished / "5_curriculum" / "model.pt")
+    ours, theirs = (load_towers(model).state_dict() for model in models)
+    assert all(torch.equal(ours[name], theirs[name]) for name in theirs)
+    assert not (tmp_path / "new" / "trained.pt").exists()
+    assert said == {"from": str(finished / inner), "labels_seen": 40}
+
+
+def test_earlier_training_is_continued_where_its_state_is_there(finished, tmp_path):
+    (finished / "5_curriculum" / "trained.pt").write_bytes(b"state")
+    begin(tmp_path / "new", finished / "5_curriculum")
+    assert (tmp_path / "new" / "trained.pt").read_bytes() == b"state"
+
+
+@pytest.mark.parametrize(
+    ("changed", "told"),
+    [
+        (replace(SMALL, model=Model(channels=16, safa_heads=2)), r"another model than this run \(channels: 8 -> 16\)"),
+        (
+            replace(SMALL, dataset=replace(SMALL.dataset, tile_size=24)),
+            r"other image sizes than this run \(tile: \[16, 16\] -> \[24, 24\]\)",
+        ),
+    ],
+)
+def test_encoders_of_another_build_are_refused_with_the_way_out(finished, tmp_path, changed, told):
+    with pytest.raises(ValueError, match=told + "; give it the settings of that run, as --config RUN/config.yaml"):
+        begin(tmp_path / "new", finished, changed)

@@ -1,0 +1,34 @@
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from ucvgl.record import DONE, Record, write_record
+from ucvgl.stages.told import told
+
+
+def record(run, stage, **summary):
+    (run / stage).mkdir(exist_ok=True)
+    write_record(run / stage / DONE, Record(settings={}, inputs={}, summary=summary))
+
+
+def label(run, queries, *, evaluated):
+    record(run, "2_labels", labelled_queries=400, queries=4000, pairs=400)
+    (run / "1_catalog").mkdir()
+    pq.write_table(pa.table({"id": evaluated}), run / "1_catalog" / "validation_queries.parquet")
+    pq.write_table(pa.table({"query_id": queries}), run / "2_labels" / "pairs.parquet")
+
+
+def test_a_run_without_labels_has_nothing_to_tell(tmp_path):
+    record(tmp_path, "4_cold_start", **{"from": "cross"})
+    assert told(tmp_path) == ""
+
+
+def test_the_labels_of_a_run_and_of_the_run_it_began_with_are_told(tmp_path):
+    label(tmp_path, ["a", "b"], evaluated=["x"])
+    assert told(tmp_path) == "400 of 4000 training queries came with their true tile (10 %)"
+    record(tmp_path, "4_cold_start", **{"from": "runs/other", "labels_seen": 0})
+    assert told(tmp_path).endswith("(10 %); begun with the encoders of runs/other, which saw no labels")
+
+
+def test_labelled_queries_that_are_evaluated_too_are_counted(tmp_path):
+    label(tmp_path, ["a", "b", "c"], evaluated=["b", "c", "d"])
+    assert told(tmp_path).endswith("(10 %), 2 of which are evaluated as well")

@@ -1,0 +1,136 @@
+"""Training on true pairs among places that are hard to tell apart (Sample4Geo; Deuser et al., ICCV 2023)."""
+
+from __future__ import annotations
+
+import logging
+import os
+import shutil
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ucvgl.config import Experiment
+from ucvgl.contrast.batches import Pairs
+from ucvgl.contrast.fit import fit_towers
+from ucvgl.contrast.neighbours import nearest_places, without
+from ucvgl.data.image_store import ImageStore
+from ucvgl.distributed.embed import EmbedJob, Look, parts_of
+from ucvgl.distributed.machines import Machines
+from ucvgl.model.loop import Log
+from ucvgl.stages.catalog import read_catalogs
+from ucvgl.stages.pairs import known_pairs, repeated
+
+logger = logging.getLogger(__name__)
+
+
+def supervised(
+    folder: Path,
+    *,
+    catalogs: Path,
+    labels: Path,
+    projected: Path,
+    cold: Path,
+    experiment: Experiment,
+    machines: Machines,
+    log: Log,
+) -> dict[str, Any]:
+    """Write `round_XX/model.pt` for every set of hard negatives and the final `model.pt` into `folder`.
+
+    The first neighbours are the nearest places, as encoders that have learned nothing know no better; those of later
+    rounds are the most similar to the encoders. Where no position is known, the first batches are drawn at random.
+    """
+    settings, supervision, train = experiment.curriculum, experiment.supervision, projected / "train"
+    known = known_pairs(labels, train, experiment)
+    copies = max(1, round(len(ImageStore(train / "queries")) / len(known)))
+    start = cold
+    for index in range(settings.rounds):
+        into = folder / f"round_{index:02d}"
+        into.mkdir(exist_ok=True)
+        if not (into / "model.pt").exists():
+            pairs = known
+            if supervision.hard_negatives:
+                if not (into / "neighbours.npy").exists():
+                    near = index == 0 and not supervision.start
+                    found = (
+                        _nearest(known, catalogs, supervision.neighbours)
+                        if near
+                        else _most_similar(known, start, into / "scan", supervision.neighbours, machines)
+                    )
+                    _publish(found, into / "neighbours.npy")
+                pairs = replace(known, neighbours=np.load(into / "neighbours.npy"))
+            machines.trainer.run(
+                fit_towers,
+                folder=into,
+                start=start,
+                sources=[repeated(pairs, copies)],
+                name=f"round_{index:02d}",
+                epochs=settings.epochs_per_round,
+                settings=experiment.contrast,
+                rows_at_once=experiment.resources.train_rows,
+                seed=experiment.seed * 1000 + 10 + index,
+                span=(index / settings.rounds, (index + 1) / settings.rounds),
+            )
+        start = into
+    shutil.copyfile(start / "model.pt", folder / "model.pt")
+    return {"rounds": settings.rounds, "true_pairs": len(known)}
+
+
+def _nearest(known: Pairs, catalogs: Path, k: int) -> np.ndarray:
+    """The tiles that lie nearest to each pair's own, by great-circle distance; none where no position is known."""
+    tiles = read_catalogs(catalogs)["train"].references
+    if not {"lat", "lon"} <= set(tiles.column_names):
+        logger.info("no tile has coordinates: the first batches are drawn at random")
+        return np.full((len(known), k), -1)
+    row_of = {identity: row for row, identity in enumerate(tiles["id"].to_pylist())}
+    shown, of_pair = np.unique(known.reference, return_inverse=True)
+    listed = [row_of[identity] for identity in ImageStore(known.stores[1]).ids[shown].tolist()]
+    lat, lon = (tiles[name].to_numpy().astype(float)[listed] for name in ("lat", "lon"))
+    spared = _spared(known)
+    found = nearest_places(lat, lon, k + spared.shape[1])
+    return without(np.where(found < 0, -1, shown[found])[of_pair], spared, k)
+
+
+def _most_similar(known: Pairs, start: Path, scan: Path, k: int, machines: Machines) -> np.ndarray:
+    """The tiles that the encoders in `start` find most similar to each pair's query, without its own."""
+    sides = [
+        (Look(store, view), *np.unique(rows, return_inverse=True))
+        for store, view, rows in zip(known.stores, known.views, (known.query, known.reference), strict=True)
+    ]
+    jobs = [EmbedJob((look,), start / "model.pt", scan / look.view) for look, _, _ in sides]
+    machines.embedder.embed(jobs)
+    parts = [
+        _rows_of_parts(job.folder, scan / f"known_{look.view}", rows)
+        for job, (look, rows, _) in zip(jobs, sides, strict=True)
+    ]
+    (_, _, query_of_pair), (_, shown, _) = sides
+    unwanted = np.concatenate([_spared(known), known.reference[:, None]], axis=1)
+    best = machines.searcher.match(*parts, k=min(k + unwanted.shape[1], len(shown)))
+    found = np.where(best.row_index < 0, -1, shown[best.row_index])
+    shutil.rmtree(scan)
+    return without(found[query_of_pair], unwanted, k)
+
+
+def _spared(known: Pairs) -> np.ndarray:
+    return np.empty((len(known), 0), int) if known.spared is None else known.spared
+
+
+def _rows_of_parts(folder: Path, into: Path, rows: np.ndarray) -> list[Path]:
+    """Some rows (sorted) of the vectors in `folder`, part by part."""
+    into.mkdir(exist_ok=True)
+    start, written = 0, []
+    for part in parts_of(folder):
+        vectors = np.load(part, mmap_mode="r")
+        stop = start + len(vectors)
+        np.save(into / part.name, vectors[rows[(rows >= start) & (rows < stop)] - start])
+        written.append(into / part.name)
+        start = stop
+    return written
+
+
+def _publish(neighbours: np.ndarray, path: Path) -> None:
+    aside = path.with_name(f".{path.name}.{os.getpid()}")
+    with aside.open("wb") as file:
+        np.save(file, neighbours.astype(np.int32))
+    os.replace(aside, path)

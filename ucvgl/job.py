@@ -49,7 +49,7 @@ def main(
         log.error("%s", mistakes)
         return MISTAKEN
     run = RunDir(invocation.run, invocation.experiment, stop_after=invocation.stop_after)
-    before = signal.signal(signal.SIGTERM, _terminate)
+    before = signal.signal(signal.SIGTERM, terminate)
     try:
         with _copied(invocation, run):
             print(_work(invocation, run, work, plan(invocation.experiment), connect), flush=True)
@@ -151,5 +151,6 @@ def _uninterrupted() -> Iterator[None]:
         signal.raise_signal(number)
 
 
-def _terminate(number: int, frame: Any) -> None:
+def terminate(number: int, frame: Any) -> None:
+    """On SIGTERM: leave as after an interruption, and not at once."""
     raise SystemExit(TERMINATED)

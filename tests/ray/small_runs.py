@@ -33,7 +33,8 @@ def agree(run: RunDir, experiment: Experiment) -> str:
 
 def agree_on_all_cpus(run: RunDir, experiment: Experiment) -> str:
     """The same, by a trial whose actor needs every CPU: the next trial's starts only when this one's has ended."""
-    actor = ray.remote(num_cpus=int(ray.cluster_resources()["CPU"]))(Nothing).remote()
+    cpus = int(ray.cluster_resources()["CPU"])
+    actor = ray.remote(num_cpus=cpus, scheduling_strategy="SPREAD")(Nothing).remote()
     ray.get(actor.__ray_ready__.remote())
     return agree(run, experiment)
 

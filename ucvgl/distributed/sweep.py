@@ -12,7 +12,7 @@ from typing import Any
 
 import ray
 from ray import tune
-from ray.tune import Callback
+from ray.tune.progress_reporter import TrialProgressCallback
 from ray.tune.schedulers import AsyncHyperBandScheduler, FIFOScheduler, MedianStoppingRule, TrialScheduler
 
 from ucvgl.config import Experiment, Resources
@@ -126,10 +126,11 @@ def trials_at_once(resources: Resources, cluster: Mapping[str, float]) -> int:
     return max(1, min(int(cluster.get(name, 0) / amount) for name, amount in needed.items() if amount))
 
 
-class Spoken(Callback):
-    """Says how the trials fare."""
+class Spoken(TrialProgressCallback):
+    """Says how the trials fare, in place of Tune's own lines."""
 
     def __init__(self, folder: Path, trials: Sequence[Trial]) -> None:
+        super().__init__()
         self._folder, self._trials = folder, {trial.number: trial for trial in trials}
         self._ended = 0
 

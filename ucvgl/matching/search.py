@@ -200,8 +200,8 @@ def present(
 
 
 def mean(vectors: Float32[np.ndarray, "n d"]) -> Float32[np.ndarray, " d"]:
-    """About the mean: of a few thousand vectors at most."""
-    some = vectors[:: max(1, len(vectors) // 4096)]
+    """About the mean: of a thousand vectors or two."""
+    some = vectors[:: max(1, len(vectors) // 1024)]
     return some.mean(0, dtype=np.float64).astype(np.float32) if len(some) else np.zeros(vectors.shape[1], np.float32)
 
 

@@ -170,8 +170,11 @@ class Search:
             row_lower = np.maximum(row_lower, lower[start : start + count])
         of_rows = block.row_log.within(row_lower, block.row_log.query)
         of_columns = block.column_log.within(column_lower, block.column_log.reference)
+        query, reference = (np.concatenate([getattr(log, side) for log in (of_rows, of_columns)]).astype(int)
+                            for side in ("query", "reference"))  # fmt: skip
+        _, first, again = np.unique(query * len(references) + reference, return_index=True, return_inverse=True)
         scorer = exact_scores if self._device == "cpu" else partial(scores_on, torch.device(self._device))
-        scores = [scorer(queries, references, log.query, log.reference) for log in (of_rows, of_columns)]
+        scores = np.split(scorer(queries, references, query[first], reference[first])[again], [len(of_rows.query)])
         query, score, reference = present(block.rows.exact.score, block.rows.exact.index)
         return (
             [

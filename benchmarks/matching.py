@@ -15,8 +15,11 @@ import os
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
+from unittest import mock
 
 import numpy as np
 import torch
@@ -26,6 +29,9 @@ from ucvgl.matching.mutual import matches, pseudo_labels
 from ucvgl.matching.precision import bfloat16_is_fast
 from ucvgl.matching.search import BLOCK, TILE
 from ucvgl.matching.topk import two_sided_topk
+
+if TYPE_CHECKING:
+    from ucvgl.distributed.search import SearchPool
 
 THREADS = 2
 VIGOR = (105_214, 90_618)
@@ -122,16 +128,37 @@ def actors(runs: int) -> dict:
                 pids = ray.get([actor.pid.remote() for actor in pool.actors])
                 found, times = pool.match(*paths), []
                 assert all(np.array_equal(getattr(found, name), value) for name, value in vars(expected).items())
+                with _returned(pool) as whole:
+                    pool.match(*paths)
+                with _returned(pool) as half:
+                    pool.match(*(parts[: len(parts) // 2] for parts in paths))
                 for _ in range(runs):
                     threads = _cpu(lambda: two_sided_topk(queries, references, threads=THREADS))
                     before = sum(map(_cpu_of, pids)) + time.process_time()
                     pool.match(*paths)
                     times.append((sum(map(_cpu_of, pids)) + time.process_time() - before, threads))
             pooled, threads = np.median(np.array(times), axis=0)
-            result[workers] = {"actors": pooled, "threads": threads}
+            result[workers] = {"actors": pooled, "threads": threads, "bytes": whole[0], "bytes_of_half": half[0]}
             print(f"{workers} actors: {pooled:.2f} s, threads {threads:.2f} s, ratio {pooled / threads:.3f}; same bits")
+            print(f"  to the driver: {whole[0] / 1e6:.2f} MB, of half of each side {half[0] / 1e6:.2f} MB", flush=True)
     ray.shutdown()
     return {"cpu_seconds": result}
+
+
+@contextmanager
+def _returned(pool: SearchPool) -> Iterator[list[int]]:
+    """Counts the bytes of arrays that actors return."""
+    results, total = pool._results, [0]
+
+    def counting(calls: Iterable) -> Iterator:
+        for answer in results(calls):
+            columns = getattr(answer, "columns", None)
+            held = [answer] if columns is None else [*vars(answer).values(), *vars(columns).values()]
+            total[0] += sum(array.nbytes for array in held if isinstance(array, np.ndarray))
+            yield answer
+
+    with mock.patch.object(pool, "_results", counting):
+        yield total
 
 
 def _compare(

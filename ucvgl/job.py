@@ -53,7 +53,7 @@ def main(
         log.error("%s", mistakes)
         return MISTAKEN
     run = RunDir(invocation.run, invocation.experiment, stop_after=invocation.stop_after)
-    before = signal.signal(signal.SIGTERM, _terminate)
+    before = signal.signal(signal.SIGTERM, terminate)
     try:
         with _copied(invocation, run):
             print(_work(invocation, run, work, stages, connect), flush=True)
@@ -155,5 +155,6 @@ def _uninterrupted() -> Iterator[None]:
         signal.raise_signal(number)
 
 
-def _terminate(number: int, frame: Any) -> None:
+def terminate(number: int, frame: Any) -> None:
+    """On SIGTERM: leave as after an interruption, and not at once."""
     raise SystemExit(TERMINATED)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import ray
+
 from ucvgl.config import Experiment
 from ucvgl.run import RunDir
 from ucvgl.sweep.space import Trial
@@ -12,6 +14,8 @@ from ucvgl.sweep.space import Trial
 def agree(run: RunDir, experiment: Experiment) -> str:
     """Agreement that peaks at a margin of 0.05 and grows with the rounds; above 0.5 the run fails."""
     margin = experiment.curriculum.min_margin
+    tried = run.path / "tried"
+    tried.rename(run.path / "tried_again") if tried.exists() else tried.touch()
     if margin > 0.5:
         raise ValueError(f"curriculum.min_margin {margin} leaves no label")
     final = 0.9 - abs(margin - 0.05)
@@ -25,6 +29,18 @@ def agree(run: RunDir, experiment: Experiment) -> str:
 
     run.make("6_evaluate", build, settings={"margin": margin})
     return ""
+
+
+def agree_on_most_cpus(run: RunDir, experiment: Experiment) -> str:
+    """The same, with an actor that needs nearly every CPU: the next trial's starts when this one's has ended."""
+    cpus = int(ray.cluster_resources()["CPU"]) - 1
+    actor = ray.remote(num_cpus=cpus, scheduling_strategy="SPREAD")(Nothing).remote()
+    ray.get(actor.__ray_ready__.remote())
+    return agree(run, experiment)
+
+
+class Nothing:
+    """An actor that only takes room."""
 
 
 def link_nothing(path: Path, trial: Trial) -> None:

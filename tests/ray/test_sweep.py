@@ -1,19 +1,26 @@
+import json
 import math
+import os
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
-from small_runs import agree, link_nothing
+from one_job import ROOT, processes_with, wait_until
+from small_runs import agree, agree_on_most_cpus, link_nothing
 
 from ucvgl.config import Curriculum, Experiment, Resources
-from ucvgl.distributed.sweep import Outcome, run_trials, trial_folder, trials_at_once
-from ucvgl.sweep.space import Space, draw
+from ucvgl.distributed.sweep import run_trials, trials_at_once
+from ucvgl.sweep.outcome import Outcome
+from ucvgl.sweep.space import Space, draw, trial_folder
 
 MARGINS = {"curriculum.min_margin": ("grid", [0.02, 0.05, 0.6, 0.2])}
 BASE = Experiment(curriculum=Curriculum(rounds=4))
 
 
-def sweep(folder, **how) -> list[Outcome]:
+def sweep(folder, work=agree, **how) -> list[Outcome]:
     space = Space(MARGINS, **how)
-    return run_trials(draw(space, BASE), folder, agree, link_nothing, space)
+    return run_trials(draw(space, BASE), folder, work, link_nothing, space)
 
 
 def built(folder, number: int) -> int:
@@ -28,6 +35,7 @@ def test_every_trial_is_a_run_and_one_that_fails_does_not_stop_the_others(cluste
     assert [outcome.agreement for outcome in outcomes[:2]] == [pytest.approx(0.87), pytest.approx(0.9)]
     assert math.isnan(outcomes[2].agreement)
     assert outcomes[2].error.endswith("curriculum.min_margin 0.6 leaves no label")
+    assert not (trial_folder(tmp_path, 2) / "tried_again").exists(), "a mistake is not tried again"
     # The same sweep again does no finished trial a second time.
     again = sweep(tmp_path)
     assert [outcome.agreement for outcome in again[:2]] == [outcome.agreement for outcome in outcomes[:2]]
@@ -39,6 +47,48 @@ def test_trials_that_fall_behind_are_stopped_early(cluster, tmp_path):
     assert outcomes[1].finished and outcomes[1].agreement == pytest.approx(0.9)
     assert not outcomes[3].finished and not outcomes[3].error
     assert 1 <= outcomes[3].rounds < 4
+
+
+def test_a_trial_that_was_stopped_leaves_its_cpus_to_the_next(cluster, tmp_path):
+    outcomes = sweep(tmp_path, agree_on_most_cpus, scheduler="asha", patience_rounds=1)
+    assert [outcome.rounds for outcome in outcomes] == [4, 4, 0, 1]
+
+
+SMALL = """
+settings:
+  curriculum.min_margin: {grid: [0.1, 0.02, 0.04, 0.6, 0.05, 0.3]}
+scheduler: asha
+patience_rounds: 1
+"""
+
+
+def test_a_sweep_that_was_killed_ends_as_an_undisturbed_one(tmp_path, tmp_path_factory):
+    (tmp_path / "space.yaml").write_text(SMALL)
+    ray = tmp_path_factory.mktemp("r")
+
+    def begin(name: str) -> subprocess.Popen:
+        mine = {name: value for name, value in os.environ.items() if not name.startswith("RAY_")}
+        paths = os.pathsep.join([str(ROOT), str(Path(__file__).parent)])
+        words = [str(tmp_path / "space.yaml"), "tiny", "--run", str(tmp_path / name), "--curriculum.rounds", "4"]
+        return subprocess.Popen(
+            [sys.executable, str(Path(__file__).with_name("small_sweep.py")), *words],
+            env=mine | {"PYTHONPATH": paths, "RAY_TMPDIR": str(ray), "RAY_AUTH_MODE": "disabled"},
+        )
+
+    assert begin("undisturbed").wait() == 0
+    killed = begin("killed")
+    wait_until(lambda: killed.poll() is not None or built(tmp_path / "killed", 2) == 1)
+    assert killed.poll() is None, "the sweep ended before the moment to kill it"
+    killed.kill()
+    killed.wait()
+    assert begin("killed").wait() == 0
+    results = [json.loads((tmp_path / name / "results.json").read_text()) for name in ("undisturbed", "killed")]
+    assert results[0] == results[1]
+    assert [row["rounds"] for row in results[0]] == [4, 4, 4, 0, 4, 1]
+    assert [built(tmp_path / "killed", number) for number in (0, 1)] == [1, 1], "finished trials were done again"
+    best = [(tmp_path / name / "best.yaml").read_text() for name in ("undisturbed", "killed")]
+    assert best[0] == best[1] and "min_margin: 0.05" in best[0]
+    wait_until(lambda: not processes_with(f"RAY_TMPDIR={ray}"))
 
 
 def test_as_many_trials_run_at_once_as_their_workers_fit():

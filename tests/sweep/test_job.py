@@ -1,11 +1,13 @@
 import json
 import math
+import os
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 import yaml
 
+from ucvgl.lock import locked
 from ucvgl.report.sweep import Row
 from ucvgl.settings import from_yaml
 from ucvgl.sweep import job
@@ -31,6 +33,9 @@ def sweep(tmp_path: Path, *flags: str, agreements=(0.3, 0.6, 0.4), space: str = 
     path.write_text(space)
 
     def run_trials(trials, folder, work, prepare, space):
+        for agreement in agreements:
+            if isinstance(agreement, BaseException):
+                raise agreement
         seen.extend(trials)
         return [
             SimpleNamespace(agreement=agreement, rounds=3, finished=True, error="")
@@ -86,6 +91,21 @@ def test_mistakes_are_told_before_anything_starts(tmp_path: Path, capsys, flags,
     assert (code, trials) == (2, [])
     assert message in capsys.readouterr().err
     assert not (tmp_path / "sweep").exists()
+
+
+@pytest.mark.parametrize(("stop", "code"), [(KeyboardInterrupt(), 130), (SystemExit(143), 143)])
+def test_an_interrupted_sweep_says_how_to_go_on(tmp_path: Path, capsys, stop, code) -> None:
+    assert sweep(tmp_path, agreements=(0.3, stop, 0.4)) == (code, [])
+    assert "interrupted. The same command goes on" in capsys.readouterr().err
+    assert sweep(tmp_path)[0] == 0, "it is not locked"
+
+
+def test_two_sweeps_in_one_folder_are_one_too_many(tmp_path: Path, capsys) -> None:
+    assert sweep(tmp_path)[0] == 0
+    lock = locked(tmp_path / "sweep")
+    assert sweep(tmp_path) == (2, [])
+    assert "is at work in" in capsys.readouterr().err
+    os.close(lock)
 
 
 def test_a_sweep_without_any_finished_trial_says_so(tmp_path: Path, capsys) -> None:

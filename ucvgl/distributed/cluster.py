@@ -30,6 +30,7 @@ QUIET = {
     "RAY_DATA_DISABLE_PROGRESS_BARS": "1",
     "RAY_DEDUP_LOGS": "1",
     "RAY_AIR_NEW_OUTPUT": "0",  # Tune's own reports; ours are shorter
+    "TUNE_DISABLE_SIGINT_HANDLER": "1",  # an interrupted sweep ends as any job does
     "RAY_TRAIN_ENABLE_PRINT_PATCH": "0",  # prints of workers would appear twice
     "RAY_CHDIR_TO_TRIAL_DIR": "0",  # relative paths keep their meaning in workers
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",

@@ -33,6 +33,10 @@ IN_FLIGHT = 2
 """Calls queued per actor: one runs while the next one waits."""
 
 
+BLOCKS_PER_CALL = 8
+"""At least: a call costs the driver some milliseconds, as long as a tile takes."""
+
+
 @dataclass(frozen=True)
 class Stored:
     """Vectors on disk: `.npy` parts, float32 [n d], and the number that follows the last row of each."""
@@ -91,7 +95,7 @@ class Searcher:
 
     def meet(self, task: Task, queries: Range) -> np.ndarray:
         """Per query of a range, k numbers that its scores with the shard reach, float32."""
-        return self._open(task).meet(task.queries.read(*queries), queries[0])
+        return self._open(task).meet(task.queries.read, *queries)
 
     def found(self, task: Task, queries: Sequence[Range], lower: np.ndarray) -> Found:
         """What the shard has for these ranges of queries, where `lower` is what k scores of each query reach."""
@@ -136,7 +140,7 @@ class SearchPool:
         needs = {"num_cpus": 1, "num_gpus": gpus, "scheduling_strategy": "SPREAD"}
         actor = ray.remote(**needs, max_restarts=-1, max_task_retries=-1)(Searcher)
         self._threads = threads_each(count)
-        self._step = DEVICE_BLOCK if gpus else BLOCK * max(2, self._threads)
+        self._step = max(BLOCKS_PER_CALL, 2 * self._threads) * (DEVICE_BLOCK if gpus else BLOCK)
         self.actors: list[Any] = [actor.remote(self._threads, "cuda" if gpus else "cpu") for _ in range(count)]
 
     def __enter__(self) -> SearchPool:

@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import logging
-import math
+import time
+import traceback
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import ray
 from ray import tune
-from ray.tune import Callback
+from ray.tune.progress_reporter import TrialProgressCallback
 from ray.tune.schedulers import AsyncHyperBandScheduler, FIFOScheduler, MedianStoppingRule, TrialScheduler
 
 from ucvgl.config import Experiment, Resources
 from ucvgl.distributed.cluster import cpus_at_once, gpus_at_once
 from ucvgl.log import start_logging
-from ucvgl.run import RunDir, cause
+from ucvgl.record import write_whole
+from ucvgl.run import RunDir, StageError, cause
+from ucvgl.sweep.outcome import FAILURE, Outcome, agreement_of_rounds, outcome_of
 from ucvgl.sweep.space import Space, Trial, trial_folder
 
 log = logging.getLogger(__name__)
@@ -27,34 +30,21 @@ TRIAL_CPUS = 0.01
 """A trial itself only waits; what it starts asks for its own."""
 
 
-@dataclass(frozen=True)
-class Outcome:
-    """How a trial ended.
-
-    Args:
-        agreement: of the last round it reached; NaN where it failed before any.
-        rounds: that it reached.
-        error: why it failed; empty when it did not.
-        finished: whether it came to its end, rather than being stopped early.
-    """
-
-    number: int
-    agreement: float
-    rounds: int
-    error: str
-    finished: bool
+PATIENCE_S = 120
+"""How long the processes of a sweep that was killed may outlive it and hold on to their trials."""
 
 
 def run_trials(
     trials: Sequence[Trial], folder: Path, work: Work, prepare: Callable[[Path, Trial], None], space: Space
 ) -> list[Outcome]:
-    """Run every trial in `folder/trials/<number>`; finished ones are done again in no time.
+    """Run every trial in `folder/trials/<number>`; finished ones are not done again.
 
     Args:
         work: does one run; it must be importable.
         prepare: called with the trial's folder first, to link what is there already.
     """
-    arguments = {"trials": list(trials), "folder": str(folder.resolve()), "work": work, "prepare": prepare}
+    folder = folder.resolve()
+    arguments = {"trials": list(trials), "folder": str(folder), "work": work, "prepare": prepare}
     at_once = trials_at_once(trials[0].experiment.resources, ray.cluster_resources())
     log.info("%d trials, %d at a time", len(trials), min(at_once, len(trials)))
     tuner = tune.Tuner(
@@ -63,45 +53,69 @@ def run_trials(
         tune_config=tune.TuneConfig(scheduler=_scheduler(space, trials), max_concurrent_trials=at_once),
         run_config=tune.RunConfig(
             name="ray_tune",
-            storage_path=str(folder.resolve()),
+            storage_path=str(folder),
             verbose=0,
-            callbacks=[Spoken(len(trials))],
+            callbacks=[Spoken(folder, trials)],
             failure_config=tune.FailureConfig(max_failures=1),
         ),
     )
-    outcomes = {}
-    for result in tuner.fit():
-        numbers = result.metrics or {}
-        number = int((result.config or numbers.get("config", {}))["number"])
-        outcomes[number] = Outcome(
-            number,
-            float(numbers.get("agreement", math.nan)),
-            int(numbers.get("round", 0)),
-            cause(result.error) if result.error else "",
-            bool(numbers.get("finished")),
-        )
-    return [outcomes[trial.number] for trial in trials]
+    crashed = {(result.config or {}).get("number"): cause(result.error) for result in tuner.fit() if result.error}
+    outcomes = [outcome_of(folder, trial) for trial in trials]
+    return [
+        replace(outcome, error=crashed[outcome.number])
+        if outcome.number in crashed and not outcome.finished
+        else outcome
+        for outcome in outcomes
+    ]
 
 
 def run_trial(
     config: Mapping[str, Any], *, trials: Sequence[Trial], folder: str, work: Work, prepare: Callable
 ) -> None:
-    """One trial, in a process of its own; reports the agreement of every round."""
+    """One trial, in a process of its own; reports the agreement of every round.
+
+    The rounds of an earlier attempt are reported again: a scheduler judges as if there had been no interruption.
+    What a second attempt would not mend is written down and is no error here, as that would be tried again.
+    """
     start_logging()
     logging.getLogger().setLevel(logging.WARNING)
     trial = next(some for some in trials if some.number == config["number"])
     path = trial_folder(Path(folder), trial.number)
-    prepare(path, trial)
-    rounds = trial.experiment.curriculum.rounds
+    told: set[int] = set()
 
     def heard(numbers: Mapping[str, Any]) -> None:
-        if "agreement" in numbers and numbers["step"]:
-            tune.report({"agreement": numbers["agreement"], "round": numbers["step"], "finished": False})
+        if "agreement" in numbers and numbers["step"] and numbers["step"] not in told:
+            told.add(numbers["step"])
+            tune.report({"agreement": numbers["agreement"], "round": numbers["step"]})
 
-    with RunDir(path, trial.experiment, heard=heard) as run:
-        work(run, trial.experiment)
-        summary = run.summary("6_evaluate")
-    tune.report({"agreement": summary["agreement"], "round": rounds, "finished": True})
+    run = RunDir(path, trial.experiment, heard=heard)
+    _wait_for(run)
+    with run:
+        (path / FAILURE).unlink(missing_ok=True)
+        prepare(path, trial)
+        for step, agreement in sorted(agreement_of_rounds(path).items()):
+            heard({"step": step, "agreement": agreement})
+        try:
+            if not outcome_of(Path(folder), trial).finished:
+                work(run, trial.experiment)
+        except (StageError, ValueError) as error:
+            write_whole(path / FAILURE, "".join(traceback.format_exception(error)))
+
+
+def _wait_for(run: RunDir) -> None:
+    """Have the folder for ourselves; an earlier sweep's process may still be at work there.
+
+    Raises:
+        ValueError: it does not end.
+    """
+    end = time.monotonic() + PATIENCE_S
+    while True:
+        try:
+            return run.lock()
+        except ValueError:
+            if time.monotonic() > end:
+                raise
+            time.sleep(1)
 
 
 def trials_at_once(resources: Resources, cluster: Mapping[str, float]) -> int:
@@ -112,29 +126,33 @@ def trials_at_once(resources: Resources, cluster: Mapping[str, float]) -> int:
     return max(1, min(int(cluster.get(name, 0) / amount) for name, amount in needed.items() if amount))
 
 
-class Spoken(Callback):
-    """Says how the trials fare."""
+class Spoken(TrialProgressCallback):
+    """Says how the trials fare, in place of Tune's own lines."""
 
-    def __init__(self, count: int) -> None:
-        self._count, self._ended = count, 0
+    def __init__(self, folder: Path, trials: Sequence[Trial]) -> None:
+        super().__init__()
+        self._folder, self._trials = folder, {trial.number: trial for trial in trials}
+        self._ended = 0
 
     def on_trial_result(self, iteration: int, trials: list, trial: Any, result: dict, **_: Any) -> None:
-        if not result.get("finished"):
-            log.info("trial %03d: agreement %.3f after round %d", *(_numbers(trial, result)))
+        if "agreement" in result:
+            told = trial.config["number"], result["agreement"], result["round"]
+            log.info("trial %03d: agreement %.3f after round %d", *told)
 
     def on_trial_complete(self, iteration: int, trials: list, trial: Any, **_: Any) -> None:
         self._ended += 1
-        number, agreement, rounds = _numbers(trial, trial.last_result)
-        how = "done" if trial.last_result.get("finished") else "stopped early"
-        log.info("trial %03d: %s, agreement %.3f after round %d (%d/%d trials ended)", number, how, agreement, rounds,
-                 self._ended, self._count)  # fmt: skip
+        outcome = outcome_of(self._folder, self._trials[trial.config["number"]])
+        if outcome.error:
+            log.warning("trial %03d failed: %s (%d/%d trials ended)", outcome.number, outcome.error, self._ended,
+                        len(self._trials))  # fmt: skip
+            return
+        how = "done" if outcome.finished else "stopped early"
+        log.info("trial %03d: %s, agreement %.3f after round %d (%d/%d trials ended)", outcome.number, how,
+                 outcome.agreement, outcome.rounds, self._ended, len(self._trials))  # fmt: skip
 
     def on_trial_error(self, iteration: int, trials: list, trial: Any, **_: Any) -> None:
-        log.warning("trial %03d failed", trial.config["number"])
-
-
-def _numbers(trial: Any, result: Mapping[str, Any]) -> tuple[int, float, int]:
-    return trial.config["number"], float(result.get("agreement", math.nan)), int(result.get("round", 0))
+        self._ended += 1
+        log.warning("trial %03d crashed (%d/%d trials ended)", trial.config["number"], self._ended, len(self._trials))
 
 
 def _scheduler(space: Space, trials: Sequence[Trial]) -> TrialScheduler:

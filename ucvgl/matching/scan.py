@@ -116,12 +116,12 @@ class Tile:
         self.integer = np.int16 if dtype == torch.bfloat16 else np.int32
         self._flip = self.integer(np.iinfo(self.integer).max)
         self._memory = torch.empty(height * width, dtype=dtype)
-        self._of_rows = np.empty((-(-width // ROW_GROUP), height), self.integer)
-        self._of_columns = np.empty((-(-height // COLUMN_GROUP), width), self.integer)
+        self._of_rows = np.empty(-(-width // ROW_GROUP) * height, self.integer)
+        self._of_columns = np.empty(-(-height // COLUMN_GROUP) * width, self.integer)
         room = LOGGED_PER_VECTOR * max(height, width)
         self._log = np.empty(room, np.int32), np.empty(room, np.int32), np.empty(room, self.integer)
         self._bits = np.empty((0, 0), self.integer)
-        self._maxima = self._of_rows, self._of_columns
+        self._maxima = np.empty((0, 0), self.integer), np.empty((0, 0), self.integer)
 
     def multiply(self, own: Rounded, other: Rounded) -> tuple[np.ndarray, np.ndarray]:
         """Make the tile; the maxima of groups along its rows and down its columns, [groups, vectors]."""
@@ -129,9 +129,10 @@ class Tile:
         tile = self._memory[: height * width].view(height, width)
         torch.mm(own.operand, other.operand.T, out=tile)
         self._bits = tile.view(torch.int16 if self.integer is np.int16 else torch.int32).numpy()
-        self._maxima = (
-            self._of_rows[: -(-width // ROW_GROUP), :height],
-            self._of_columns[: -(-height // COLUMN_GROUP), :width],
+        groups, bands = -(-width // ROW_GROUP), -(-height // COLUMN_GROUP)
+        self._maxima = (  # whole in memory: a cut out of a larger array is read twenty times slower
+            self._of_rows[: groups * height].reshape(groups, height),
+            self._of_columns[: bands * width].reshape(bands, width),
         )
         group_maxima(self._bits, self._flip, *self._maxima)
         return self._maxima

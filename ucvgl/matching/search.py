@@ -30,6 +30,9 @@ DEVICE_BLOCK, DEVICE_TILE = 8192, 8192
 """The same on a graphics card, which must be given much at a time."""
 
 
+Read = Callable[[int, int], Float32[np.ndarray, "q d"]]
+
+
 @dataclass(frozen=True)
 class Found:
     """What a set of references leaves to choose from: the pairs that may be among a query's best, with their scores,
@@ -93,16 +96,19 @@ class Search:
             how = self._precision
             self._free.put((columns, Tile(block, tile, how.dtype) if host else DeviceTile(k, how.integer)))
 
-    def meet(self, queries: Float32[np.ndarray, "q d"], start: int) -> Float32[np.ndarray, "q k"]:
-        """Let the queries numbered `start...` meet the references; per query, k numbers that its best scores reach.
+    def meet(self, read: Read, start: int, stop: int) -> Float32[np.ndarray, "q k"]:
+        """Let the queries numbered `start:stop` meet the references; per query, k numbers that its best scores reach.
 
         A block that has been here before is not met again.
+
+        Args:
+            read: the queries of a range of numbers.
         """
         assert self._references is not None, "the references are at rest"
-        starts = range(0, len(queries), self._block)
+        meet = partial(self._meet, self._references)
+        blocks = [(at, min(at + self._block, stop)) for at in range(start, stop, self._block)]
         with _single_threaded(), ThreadPoolExecutor(self._threads) as pool:
-            meet = partial(self._meet, self._references)
-            reach = list(pool.map(lambda at: meet(queries[at : at + self._block], start + at), starts))
+            reach = list(pool.map(lambda block: meet(read(*block), block[0]), blocks))
         return np.concatenate([np.empty((0, self._k), np.float32), *reach])
 
     @property
@@ -115,7 +121,7 @@ class Search:
 
     def found(
         self,
-        read: Callable[[int, int], np.ndarray],
+        read: Read,
         references: Float32[np.ndarray, "r d"],
         lower: Float[np.ndarray, " q"] | None = None,
     ) -> Found:
@@ -170,8 +176,11 @@ class Search:
             row_lower = np.maximum(row_lower, lower[start : start + count])
         of_rows = block.row_log.within(row_lower, block.row_log.query)
         of_columns = block.column_log.within(column_lower, block.column_log.reference)
+        query, reference = (np.concatenate([getattr(log, side) for log in (of_rows, of_columns)]).astype(int)
+                            for side in ("query", "reference"))  # fmt: skip
+        _, first, again = np.unique(query * len(references) + reference, return_index=True, return_inverse=True)
         scorer = exact_scores if self._device == "cpu" else partial(scores_on, torch.device(self._device))
-        scores = [scorer(queries, references, log.query, log.reference) for log in (of_rows, of_columns)]
+        scores = np.split(scorer(queries, references, query[first], reference[first])[again], [len(of_rows.query)])
         query, score, reference = present(block.rows.exact.score, block.rows.exact.index)
         return (
             [
@@ -200,8 +209,8 @@ def present(
 
 
 def mean(vectors: Float32[np.ndarray, "n d"]) -> Float32[np.ndarray, " d"]:
-    """About the mean: of a few thousand vectors at most."""
-    some = vectors[:: max(1, len(vectors) // 4096)]
+    """About the mean: of a thousand vectors or two."""
+    some = vectors[:: max(1, len(vectors) // 1024)]
     return some.mean(0, dtype=np.float64).astype(np.float32) if len(some) else np.zeros(vectors.shape[1], np.float32)
 
 

@@ -61,8 +61,12 @@ def two_sided_topk(
     """
     how = {"block": block, "tile": tile, "threads": threads, "dtype": dtype, "device": device}
     search = Search(references, mean(queries), k=k, start=reference_start, **how)
-    search.meet(queries, query_start)
-    found = search.found(lambda start, stop: queries[start - query_start : stop - query_start], references)
+
+    def read(start: int, stop: int) -> np.ndarray:
+        return queries[start - query_start : stop - query_start]
+
+    search.meet(read, query_start, query_start + len(queries))
+    found = search.found(read, references)
     rows = Best(len(queries), k)
     rows.insert(found.query - query_start, found.score, found.reference)
     columns = found.columns

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import logging
 import math
+import os
+import signal
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import asdict
@@ -17,6 +19,8 @@ import yaml
 from ucvgl import plan
 from ucvgl.config import Experiment, Resources
 from ucvgl.invocation import resolve
+from ucvgl.job import DONE, FAILED, INTERRUPTED, MISTAKEN, TERMINATED, terminate
+from ucvgl.lock import locked
 from ucvgl.log import start_logging
 from ucvgl.mirror import runs_folder
 from ucvgl.record import as_json_holds, write_whole
@@ -28,7 +32,6 @@ from ucvgl.sweep.space import Space, Trial, draw, read_space, trial_folder
 
 log = logging.getLogger(__name__)
 
-DONE, FAILED, MISTAKEN = 0, 1, 2
 USAGE = """usage: python jobs/tune.py SPACE [PRESET] [--run FOLDER] [--select-by agreement|recall] [--SETTING VALUE ...]
 
 SPACE is a file as in tune_spaces/. All else is as for jobs/unsupervised.py: preset, --config and flags are what the
@@ -49,6 +52,7 @@ def main(argv: Sequence[str], work: Callable, *, run_trials: Callable, connect: 
     if not argv or "-h" in argv or "--help" in argv:
         print(USAGE)
         return DONE if argv else MISTAKEN
+    lock, before = None, signal.signal(signal.SIGTERM, terminate)
     try:
         select_by, rest = _select_by(list(argv[1:]))
         invocation = resolve(rest)
@@ -59,6 +63,7 @@ def main(argv: Sequence[str], work: Callable, *, run_trials: Callable, connect: 
         trials = draw(space, base)
         folder = Path(_value(rest, "--run") or runs_folder() / f"sweep_{Path(argv[0]).stem}")
         _remember(folder, space, base)
+        lock = locked(folder)
         log.info("%d trials over %s, in %s", len(trials), ", ".join(space.settings), folder)
         connect(base.resources)
         start_logging()
@@ -70,6 +75,13 @@ def main(argv: Sequence[str], work: Callable, *, run_trials: Callable, connect: 
     except StageError as error:
         log.error("%s", error)
         return FAILED
+    except (KeyboardInterrupt, SystemExit) as stop:
+        log.error("interrupted. The same command goes on; finished trials and rounds are kept")
+        return TERMINATED if getattr(stop, "code", None) == TERMINATED else INTERRUPTED
+    finally:
+        signal.signal(signal.SIGTERM, before)
+        if lock is not None:
+            os.close(lock)
     rows = [_row(folder, trial, outcome) for trial, outcome in zip(trials, outcomes, strict=True)]
     best = best_of(rows, select_by)
     print(table(rows, best))

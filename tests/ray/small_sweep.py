@@ -1,0 +1,12 @@
+"""A sweep without training as its user runs one: `python small_sweep.py SPACE ...`, with a Ray of its own."""
+
+import sys
+
+from small_runs import agree
+
+from ucvgl.distributed.cluster import connect
+from ucvgl.distributed.sweep import run_trials
+from ucvgl.sweep import job
+
+if __name__ == "__main__":
+    sys.exit(job.main(sys.argv[1:], agree, run_trials=run_trials, connect=connect))

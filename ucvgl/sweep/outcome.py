@@ -1,0 +1,51 @@
+"""How a trial ended, as its folder tells it: the same whether it ended now or before an interruption."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+
+from ucvgl.metrics import read_metrics
+from ucvgl.record import DONE, read_record
+from ucvgl.run import cause
+from ucvgl.sweep.space import Trial, trial_folder
+
+FAILURE = "failure.txt"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a trial ended.
+
+    Args:
+        agreement: on the validation images if it came to its end, else of the last round it reached, on the training
+            images; NaN where it reached none.
+        rounds: that it reached.
+        error: why it failed; empty when it did not.
+        finished: whether it came to its end, rather than being stopped early.
+    """
+
+    number: int
+    agreement: float
+    rounds: int
+    error: str
+    finished: bool
+
+
+def outcome_of(sweep: Path, trial: Trial) -> Outcome:
+    """What the folder of a trial says of it."""
+    run = trial_folder(sweep, trial.number)
+    done = read_record(run / "6_evaluate" / DONE)
+    if done is not None:
+        return Outcome(trial.number, done.summary["agreement"], trial.experiment.curriculum.rounds, "", True)
+    error = cause((run / FAILURE).read_text(encoding="utf-8")) if (run / FAILURE).exists() else ""
+    agreements = agreement_of_rounds(run)
+    last = max(agreements, default=0)
+    return Outcome(trial.number, agreements.get(last, math.nan), last, error, False)
+
+
+def agreement_of_rounds(run: Path) -> dict[int, float]:
+    """Number of rounds -> agreement after so many, on the training images; a round done twice counts as done last."""
+    rows = [row for row in read_metrics(run) if row.get("agreement") is not None]
+    return {row["step"]: row["agreement"] for row in rows if row["step"]}

@@ -12,7 +12,14 @@ sys.path.append(str(Path(__file__).parents[1] / "localize"))
 
 from areas import make_run
 
-from tests.data.published import write_cvact, write_cvusa, write_university1652, write_vigor
+from tests.data.published import (
+    rendered,
+    write_cvact,
+    write_cvusa,
+    write_image,
+    write_university1652,
+    write_vigor,
+)
 from ucvgl import cli
 
 WRITERS = {"cvusa": write_cvusa, "cvact": write_cvact, "vigor": write_vigor, "university1652": write_university1652}
@@ -22,11 +29,12 @@ PUBLISHED = [
     ("cvact", "", 4, 4, "CVACT validation, one true tile", ()),
     ("cvact", "test", 8, 8, "CVACT test, any tile within 5 m", ("R@1 (own tile)",)),
     ("vigor", "", 4, 28, "VIGOR same-area validation, Chicago, NewYork, SanFrancisco, Seattle", ("hit rate",)),
-    ("vigor", "cross_area", 6, 14, "VIGOR cross-area validation, Chicago, SanFrancisco", ("hit rate",)),
+    ("vigor", "cross_area", 6, 14, "VIGOR cross-area validation, SanFrancisco, Chicago", ("hit rate",)),
     ("university1652", "", 6, 3, "University-1652 drone to satellite validation", PRECISION),
     ("university1652", "satellite_to_drone", 2, 9, "University-1652 satellite to drone validation", PRECISION),
     ("university1652", "street_to_satellite", 4, 3, "University-1652 street to satellite validation", PRECISION),
     ("university1652", "satellite_to_street", 2, 6, "University-1652 satellite to street validation", PRECISION),
+    ("university1652", "drone_to_satellite_160k", 6, 5, "University-1652 drone to satellite 160k", PRECISION),
 ]
 """Data set, protocol, queries and references in the copy, how the protocol begins, what is printed beside recall."""
 
@@ -37,6 +45,9 @@ def home(cluster, tmp_path_factory) -> Path:
     make_run(folder / "run")
     for name, write in WRITERS.items():
         write(folder / name)
+    for k in range(2):
+        distractor = folder / "university1652/test/gallery_satellite_160k" / f"{k}.jpg"
+        write_image(distractor, rendered()[k].tile[::-1])
     return folder
 
 

@@ -3,6 +3,7 @@
 python benchmarks/ingest.py --count 2000                    from a folder
 python benchmarks/ingest.py --count 2000 --store s3         from an S3 server on this machine
 python benchmarks/ingest.py --count 20000 --only pipeline   peak memory at ten times the images
+python benchmarks/ingest.py --count 100000 --store s3 --only pipeline --height 64      very many objects
 
 One image in a thousand is broken, in eight ways; the run fails unless every good image arrives exactly once and every
 broken one is listed.
@@ -24,7 +25,7 @@ from pathlib import Path
 import cv2
 import psutil
 import pyarrow as pa
-from ingest_images import broken_images, good_images
+from ingest_images import HEIGHT, broken_images, good_images
 from object_store import moto_server
 
 from ucvgl.config import Dataset, Experiment, Projection, Resources
@@ -36,9 +37,9 @@ BROKEN_EVERY = 1000
 PUT_AT_ONCE = 16
 
 
-def names(count: int) -> Iterator[tuple[str, bytes, bool]]:
+def names(count: int, height: int) -> Iterator[tuple[str, bytes, bool]]:
     """Path, content and whether it is good; a thousand images per subfolder."""
-    good, broken = good_images(), broken_images()
+    good, broken = good_images(height), broken_images(height)
     for number in range(count):
         is_good = number % BROKEN_EVERY != BROKEN_EVERY // 2
         content = good[number % len(good)] if is_good else broken[number // BROKEN_EVERY % len(broken)]
@@ -46,11 +47,11 @@ def names(count: int) -> Iterator[tuple[str, bytes, bool]]:
 
 
 @contextmanager
-def filled_folder(count: int) -> Iterator[str]:
+def filled_folder(count: int, height: int) -> Iterator[str]:
     """A folder of so many images; equal ones share their bytes on disk."""
     with tempfile.TemporaryDirectory(prefix="ingest") as root:
         kept: dict[int, Path] = {}
-        for name, content, _ in names(count):
+        for name, content, _ in names(count, height):
             path = Path(root) / name
             path.parent.mkdir(parents=True, exist_ok=True)
             if id(content) not in kept:
@@ -64,13 +65,14 @@ def filled_folder(count: int) -> Iterator[str]:
 
 
 @contextmanager
-def filled_bucket(count: int) -> Iterator[str]:
+def filled_bucket(count: int, height: int) -> Iterator[str]:
     """A bucket of so many images on a server of its own."""
     with moto_server() as store:
         os.environ.update(store.environment)
         client = store.client()
         client.create_bucket(Bucket="ingest")
-        put = [(name, content) for name, content, _ in names(count)] + [("satellite/tile.jpg", good_images()[0])]
+        put = [(name, content) for name, content, _ in names(count, height)]
+        put.append(("satellite/tile.jpg", good_images()[0]))
         with ThreadPoolExecutor(PUT_AT_ONCE) as pool:
             list(pool.map(lambda item: client.put_object(Bucket="ingest", Key=item[0], Body=item[1]), put))
         yield "s3://ingest"
@@ -155,9 +157,9 @@ def pipeline(catalog: Catalog, experiment: Experiment, folder: Path) -> tuple[fl
     return flowing, total / (arrivals[-1][0] - start), rejected
 
 
-def check(catalog: Catalog, rejected: pa.Table, folder: Path, count: int) -> dict[str, int]:
+def check(catalog: Catalog, rejected: pa.Table, folder: Path, count: int, height: int) -> dict[str, int]:
     """Refuse a result in which an image is missing, repeated, or wrongly rejected."""
-    bad_names = {name for name, _, is_good in names(count) if not is_good}
+    bad_names = {name for name, _, is_good in names(count, height) if not is_good}
     listed = catalog.queries.to_pydict()
     named = zip(listed["id"], listed["uri"], strict=True)
     bad = {key for key, uri in named if uri[uri.rindex("panorama/") :] in bad_names}
@@ -176,6 +178,7 @@ def timed(call: Callable[[], Catalog]) -> tuple[Catalog, float]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--count", type=int, default=2000)
+    parser.add_argument("--height", type=int, default=HEIGHT, help="rows of a panorama")
     parser.add_argument("--store", choices=("folder", "s3"), default="folder")
     parser.add_argument("--only", choices=("in_process", "pipeline"))
     parser.add_argument("--workers", type=int, default=len(os.sched_getaffinity(0)), help="actors, one core each")
@@ -183,15 +186,16 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("benchmarks/results/ingest.jsonl"))
     options = parser.parse_args()
     cv2.setNumThreads(1)
+    side = min(224, options.height // 2)
     resources = Resources(image_workers=options.workers, images_per_shard=options.images_per_shard, train_cpus=1)
     experiment = Experiment(
-        dataset=Dataset(name="folder", panorama_height=224, panorama_width=448, tile_size=224),
+        dataset=Dataset(name="folder", panorama_height=side, panorama_width=2 * side, tile_size=side),
         projection=Projection(fov_deg=170.0),
         resources=resources,
     )
-    line: dict = {"store": options.store, "images": options.count, "workers": options.workers}
+    line: dict = {"store": options.store, "images": options.count, "height": options.height, "workers": options.workers}
     fill = filled_bucket if options.store == "s3" else filled_folder
-    with fill(options.count) as root, tempfile.TemporaryDirectory(prefix="ingest") as out:
+    with fill(options.count, options.height) as root, tempfile.TemporaryDirectory(prefix="ingest") as out:
         catalog, line["listing_s"] = timed(lambda: read_catalog(root, "train"))
         if options.only != "pipeline":
             line["in_process_images_per_s"] = in_process(catalog, experiment, Path(out) / "alone")
@@ -202,7 +206,7 @@ def main() -> None:
             with Peak() as peak:
                 steady, overall, rejected = pipeline(catalog, experiment, Path(out) / "ray")
             line |= {"pipeline_images_per_s": steady, "with_start_images_per_s": overall, "peak_mb": peak.bytes / 1e6}
-            line |= check(catalog, rejected, Path(out) / "ray", options.count)
+            line |= check(catalog, rejected, Path(out) / "ray", options.count, options.height)
         if not options.only:
             line["efficiency"] = steady / (options.workers * line["in_process_images_per_s"])
     line = {name: round(value, 3) if isinstance(value, float) else value for name, value in line.items()}

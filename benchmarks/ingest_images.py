@@ -1,4 +1,4 @@
-"""Panoramas of 512 x 1024 as they come, and the eight ways in which some are broken."""
+"""Panoramas, 512 x 1024 unless asked otherwise, as they come, and the eight ways in which some are broken."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ import cv2
 import numpy as np
 from PIL import Image
 
-HEIGHT, WIDTH = 512, 1024
+HEIGHT = 512
 DISTINCT = 24
 
 
 @cache
-def good_images() -> tuple[bytes, ...]:
+def good_images(height: int = HEIGHT) -> tuple[bytes, ...]:
     """JPEGs, and a few of the forms that are decoded as well: CMYK, grey, turned by EXIF, a PNG of 16 bits."""
-    panoramas = [_panorama(seed) for seed in range(DISTINCT)]
+    panoramas = [_panorama(seed, height) for seed in range(DISTINCT)]
     odd = Image.fromarray(panoramas[0])
     turned = Image.Exif()
     turned[0x0112] = 3
@@ -28,25 +28,25 @@ def good_images() -> tuple[bytes, ...]:
 
 
 @cache
-def broken_images() -> tuple[bytes, ...]:
+def broken_images(height: int = HEIGHT) -> tuple[bytes, ...]:
     """Empty, cut, cut with an end marker, with a hole, a web page, noise, a cut PNG, a decompression bomb."""
-    whole = good_images()[0]
+    whole = good_images(height)[0]
     half = len(whole) // 2
-    png = cv2.imencode(".png", _panorama(0))[1].tobytes()
+    png = cv2.imencode(".png", _panorama(0, height))[1].tobytes()
     noise = np.random.default_rng(0).bytes(5000)
     page = b"<!DOCTYPE html><title>404 Not Found</title>"
-    hole = whole[:half] + whole[half + 5000 :]
+    hole = whole[:half] + whole[half + len(whole) // 25 :]
     return (b"", whole[:half], whole[:half] + b"\xff\xd9", hole, page, noise, png[: len(png) // 2], _bomb())
 
 
-def _panorama(seed: int) -> np.ndarray:
+def _panorama(seed: int, height: int) -> np.ndarray:
     """Waves and texture, about two bits per pixel as a JPEG."""
     random = np.random.default_rng(seed)
     waves = random.uniform(0, 255, (8, 16, 3)).astype(np.float32)
-    image = cv2.resize(waves, (WIDTH, HEIGHT), interpolation=cv2.INTER_CUBIC)
+    image = cv2.resize(waves, (2 * height, height), interpolation=cv2.INTER_CUBIC)
     for scale, strength in ((1, 5), (2, 8), (4, 10), (8, 10)):
-        grain = random.normal(0, strength, (HEIGHT // scale, WIDTH // scale, 3)).astype(np.float32)
-        image += cv2.resize(grain, (WIDTH, HEIGHT), interpolation=cv2.INTER_CUBIC)
+        grain = random.normal(0, strength, (height // scale, 2 * height // scale, 3)).astype(np.float32)
+        image += cv2.resize(grain, (2 * height, height), interpolation=cv2.INTER_CUBIC)
     return image.clip(0, 255).astype(np.uint8)
 
 

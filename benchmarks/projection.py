@@ -72,6 +72,7 @@ def birdseye_ways(images: Panoramas, size: int) -> dict[str, Callable[[bytes], n
     """Ways from JPEG bytes to a BEV, the project's own first; the two decoders alone are the limit."""
     height, width = images.shape
     whole, half = images.birdseye(size, height, width), images.birdseye(size, height // 2, width // 2)
+    fine = images.birdseye(2 * size, height, width), images.birdseye(2 * size, height // 2, width // 2)
 
     def ours(data: bytes) -> np.ndarray:
         panorama = decode(data, "", enough=(0, COLUMNS_PER_PIXEL * size))
@@ -84,12 +85,23 @@ def birdseye_ways(images: Panoramas, size: int) -> dict[str, Callable[[bytes], n
 
     return {
         "ucvgl": ours,
-        "ucvgl, decoded at half scale": lambda data: half(decode(data, "", enough=(1, 1))),
+        "ucvgl, decoded at half scale": lambda data: half(_halved(data, height, width)),
+        "ucvgl, at half scale, twice the size averaged": lambda data: resize(
+            fine[1](_halved(data, height, width)), size, size
+        ),
+        "ucvgl, twice the size averaged": lambda data: resize(fine[0](decode(data, "")), size, size),
+        "ucvgl, chroma repeated": lambda data: whole(simplejpeg.decode_jpeg(data, "RGB", fastupsample=True)),
         f"ucvgl, and the network's input {INPUT[0]} x {INPUT[1]}": ours_for_both_views,
         **peers.birdseye_ways(size, height, width, fov_deg=FOV_DEG),
         "decoding alone (simplejpeg)": lambda data: simplejpeg.decode_jpeg(data, "RGB"),
         "decoding alone (OpenCV)": peers.opencv_decode,
+        "decoding alone, at half scale": lambda data: _halved(data, height, width),
+        "decoding alone, a pixel of 64": lambda data: simplejpeg.decode_jpeg(data, "RGB", min_height=1, min_width=1),
     }
+
+
+def _halved(data: bytes, height: int, width: int) -> np.ndarray:
+    return simplejpeg.decode_jpeg(data, "RGB", min_height=height // 2, min_width=width // 2, min_factor=2)
 
 
 def input_ways() -> dict[str, Callable[[bytes], np.ndarray]]:

@@ -203,6 +203,20 @@ def test_a_large_image_is_averaged_in_two_steps_and_looks_the_same():
     assert np.abs(resize(noise, 150, 300) - means).max() <= 1
 
 
+def test_a_large_image_that_shrinks_a_little_misses_no_pixel_and_looks_as_if_averaged():
+    averaged = cv2.resize(LARGE, (768, 384), interpolation=cv2.INTER_AREA).astype(int)
+    assert np.abs(resize(LARGE, 384, 768) - averaged).max() <= 2
+    dots = np.zeros((512, 1024, 3), np.uint8)
+    dots[::16, ::16] = 255
+    seen = resize(dots, 384, 768).reshape(32, 12, 64, 12, 3).max(axis=(1, 3))
+    assert seen.min() > 30, "a pixel was passed over"
+    noise = np.random.default_rng(1).integers(0, 256, (512, 1024, 3), dtype=np.uint8)
+    by_a_half = cv2.resize(noise, (680, 340), interpolation=cv2.INTER_AREA)
+    np.testing.assert_array_equal(resize(noise, 340, 680), by_a_half)  # 1.506: every pixel counts alike
+    small = noise[:240]
+    np.testing.assert_array_equal(resize(small, 180, 768), cv2.resize(small, (768, 180), interpolation=cv2.INTER_AREA))
+
+
 def test_an_axis_that_shrinks_is_averaged_while_the_other_grows():
     stripes = np.zeros((4, 64, 3), np.uint8)
     stripes[:, ::2] = 200

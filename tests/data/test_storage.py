@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
@@ -43,9 +44,11 @@ class Faults(BaseHTTPRequestHandler):
     target: str
     answer: tuple[int, str]
     while_true: Callable[[], bool] = staticmethod(lambda: False)
+    thinking_s: float = 0
     protocol_version = "HTTP/1.1"
 
     def do_GET(self) -> None:
+        time.sleep(type(self).thinking_s)
         if type(self).while_true():
             self._refuse(*self.answer)
             return
@@ -199,6 +202,17 @@ def test_a_fault_that_lasts_ends_with_the_reason(faults, bucket, monkeypatch):
     faults.answer, faults.while_true = (500, "InternalError"), lambda: True
     with pytest.raises(StorageError, match=r"a.jpg cannot be reached after \d+ s of trying again: .*the same command"):
         read(f"s3://{bucket}/a.jpg")
+
+
+@SLOW
+def test_an_answer_that_takes_its_time_is_waited_for(faults, moto, bucket, caplog):
+    """Longer than the three seconds after which Arrow would ask again, and again."""
+    put(moto, bucket, **{"set/a.jpg": b"abc"})
+    faults.thinking_s = 4
+    start = time.monotonic()
+    assert list(list_files(f"s3://{bucket}/set")) == ["a.jpg"]
+    assert "trying again" not in caplog.text
+    assert time.monotonic() - start < 9, "it was asked for twice"
 
 
 @SLOW

@@ -1,6 +1,8 @@
 """Tiles to an index and photos to Parquet, on Ray."""
 
+import json
 import sys
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +14,10 @@ sys.path.append(str(Path(__file__).parents[1] / "localize"))
 
 from areas import EXPERIMENT, QUERY, make_run, pictures
 
+from benchmarks.object_store import SECRET
+from ucvgl import cli
 from ucvgl.config import Resources
+from ucvgl.data.storage import list_files, read
 from ucvgl.data.tiles import list_tiles
 from ucvgl.distributed.listed import localize_listed, read_bad
 from ucvgl.localize.answers import rows
@@ -137,3 +142,39 @@ def test_without_held_out_queries_there_is_no_confidence_and_it_is_said(cluster,
     manifest, _ = made(tmp_path / "area", make_run(tmp_path / "run"), home / "tiles")
     assert manifest.calibration is None
     assert manifest.uncalibrated == "the run has no evaluated validation images that it was not trained on"
+
+
+def test_an_index_lives_in_a_bucket_from_the_first_tile_to_the_last_answer(
+    cluster, home, moto, bucket, monkeypatch, capsys
+):
+    """Tiles, index, photos and answers in an S3 server, by the commands as they are typed."""
+    monkeypatch.setattr("ucvgl.distributed.cluster.connect", lambda resources: None)  # this process is connected
+    root = f"s3://{bucket}"
+    for name in ("tiles", "photos"):
+        for path in (home / name).iterdir():
+            moto.client().upload_file(str(path), bucket, f"{name}/{path.name}")
+    made = ["index", str(home / "run"), f"{root}/tiles", "--out", f"{root}/area/", "--images-per-shard", "16"]
+    assert cli.main(made) == 0
+    assert "40 tiles, flat" in capsys.readouterr().out
+    files = ["manifest.json", "model.pt", "tiles.parquet", "vectors.faiss"]
+    assert sorted(list_files(f"{root}/area")) == files, "a part was left, or a file is missing"
+    assert SECRET.encode() not in b"".join(read(f"{root}/area/{name}") for name in files)
+    assert cli.main(made) == 2 and "is an index already" in capsys.readouterr().err
+
+    photo, asked = f"{root}/photos/003.png", ["--index", f"{root}/area"]
+    assert cli.main(["localize", photo, *asked, "--format", "jsonl", "--k", "3"]) == 0
+    (line,) = capsys.readouterr().out.splitlines()
+    answer = json.loads(line)
+    (expected,) = load(f"{root}/area").localize(home / "photos" / "003.png", k=3)
+    assert [tile["uri"] for tile in answer["tiles"]] == [tile.uri for tile in expected.candidates]
+    assert answer["tiles"][0]["uri"].startswith(f"{root}/tiles/") and 0 <= answer["confidence"] <= 1
+    cli.main(["localize", f"{root}/photos", *asked, "--k", "1"])
+    assert len(capsys.readouterr().out.splitlines()) == 2 * 20
+
+    bulk = ["localize", photo, f"{root}/photos", *asked, "--k", "1", "--parquet", f"{root}/answers"]
+    cli.main(bulk)
+    assert "21 photos answered" in capsys.readouterr().out
+    rows_found = pq.read_table(BytesIO(read(f"{root}/answers/part-00000.parquet"))).to_pylist()
+    assert rows_found[0]["query"] == photo and rows_found[0]["uri"] == answer["tiles"][0]["uri"]
+    assert cli.main(["localize", f"{root}/absent", *asked]) == 2
+    assert "holds no image" in capsys.readouterr().err

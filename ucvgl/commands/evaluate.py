@@ -38,7 +38,8 @@ def evaluate(
         dataset: as dataset.name; empty: the one of the run, or of --config.
         root: folder or URI of the data set; empty: that of the run, or of --config.
         split: which images.
-        protocol: as dataset.protocol, where the data set has several; empty: that of the run, or of --config.
+        protocol: as dataset.protocol, where the data set has several; empty: that of the run, or of --config, and for
+            another data set its first.
         config: run or config.yaml with the data set's settings, for an index.
         address: Ray cluster; empty: the one this job runs on, else a local Ray.
         workers: actors that embed, and tasks that decode.
@@ -117,6 +118,8 @@ def _dataset(of_run: Dataset, name: str, root: str, protocol: str) -> Dataset:
     from ucvgl.config import PROTOCOLS
 
     chosen = replace(of_run, name=name or of_run.name, root=root or of_run.root)
+    if chosen.name != of_run.name:  # what the run chose of its own data set says nothing about another
+        chosen = replace(chosen, protocol="default", queries="", references="")
     allowed = PROTOCOLS.get(chosen.name, ())
     if protocol and protocol not in allowed:
         raise ValueError(f"--protocol {protocol}: {chosen.name} has {', '.join(filter(None, allowed)) or 'only one'}")

@@ -90,15 +90,24 @@ def _files(photos: Sequence[str]) -> list[str]:
 
     found: list[str] = []
     for photo in photos:
-        found += sorted(read_images(photo)["uri"].to_pylist()) if os.path.isdir(photo) else [photo]
+        found += sorted(read_images(photo)["uri"].to_pylist()) if _is_folder(photo) else [photo]
     return found
+
+
+def _is_folder(photo: str) -> bool:
+    """In a bucket, where there are no folders, the ending tells."""
+    from ucvgl.data.listing import IMAGES
+
+    if "://" not in photo:
+        return os.path.isdir(photo)
+    return not photo.partition("?")[0].lower().endswith(IMAGES)
 
 
 def _in_bulk(photos: Sequence[str], index: str, k: int, out: str, address: str, workers: int) -> int:
     import pyarrow as pa
 
     from ucvgl.config import Resources
-    from ucvgl.data.folder import absolute, read_images
+    from ucvgl.data.folder import absolute
     from ucvgl.data.listing import opaque_id
     from ucvgl.distributed.cluster import connect
     from ucvgl.distributed.listed import localize_listed, read_bad
@@ -108,10 +117,7 @@ def _in_bulk(photos: Sequence[str], index: str, k: int, out: str, address: str, 
     start_logging()
     index, out = absolute(index).rstrip("/"), absolute(out).rstrip("/")
     height, width = read_manifest(index).query_size
-    where = [absolute(photo) for photo in photos]
-    folders = [path for path in where if "://" in path or os.path.isdir(path)]
-    uris = [path for path in where if path not in folders]
-    uris += [uri for folder in folders for uri in read_images(folder)["uri"].to_pylist()]
+    uris = _files([absolute(photo) for photo in photos])
     listed = pa.table({"id": [opaque_id(uri) for uri in uris], "uri": uris})
     resources = Resources(address=address, train_cpus=1, image_workers=workers, model_workers=workers)
     connect(resources)

@@ -21,9 +21,12 @@ from ucvgl.data.retries import StorageError, patiently
 AT_ONCE = 16
 """Requests of one process that are under way at the same time."""
 
-
 PIECE = 2**23
 """Bytes that are copied at a time."""
+
+CONNECT_S, ANSWER_S = 10, 60
+"""How long a store may take. Arrow gives up after 1 s and 3 s, and a page of a large listing may take longer: it would
+be asked for again and again, and never come."""
 
 
 def read(uri: str) -> bytes:
@@ -232,6 +235,13 @@ def _connect(root: str) -> fs.FileSystem:
         return fs.LocalFileSystem()
     pa.set_io_thread_count(max(AT_ONCE, pa.io_thread_count()))
     try:
-        return fs.FileSystem.from_uri(root)[0]
+        filesystem = fs.FileSystem.from_uri(root)[0]
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
         raise StorageError(f"{root} is not a place that can be read: {error}") from error
+    return _unhurried(filesystem) if filesystem.type_name == "s3" else filesystem
+
+
+def _unhurried(store: fs.FileSystem) -> fs.FileSystem:
+    """The same store with more time for an answer. A URI cannot ask for it, so it is made anew as from a pickle."""
+    rebuild, (settings,) = store.__reduce__()  # type: ignore[misc]
+    return rebuild(settings | {"connect_timeout": CONNECT_S, "request_timeout": ANSWER_S})

@@ -1,4 +1,4 @@
-"""Training on true pairs, to compare with, or to fine-tune: Sample4Geo's shared encoder and hard negatives.
+"""Training on true pairs, to compare with, or to fine-tune: the recipe of Sample4Geo, with hard negatives.
 
 python jobs/supervised.py --run runs/supervised
 python jobs/supervised.py --help                 every setting

@@ -41,3 +41,5 @@ def test_every_preset_can_be_trained_with_labels(name: str) -> None:
         experiment = recipe(PRESETS[name]())
         assert check(experiment) == []
         assert plan(experiment)[1].name == "2_labels"
+    model = supervised(PRESETS[name]()).model
+    assert (model.shared, model.aggregation == "mean") == (model.pretrained,) * 2, "one encoder needs pretraining"

@@ -169,16 +169,21 @@ def semi_supervised(preset: Experiment) -> Experiment:
 def supervised(preset: Experiment) -> Experiment:
     """A preset as `jobs/supervised.py` takes it, with the recipe of Sample4Geo.
 
-    All labels; one encoder for both views, with global average pooling; 40 epochs, and new hard negatives after every
-    fourth. A pretrained encoder needs no intra-view contrast first.
-    `--model.shared false --model.aggregation safa` are the two towers of UCVGL.
+    All labels; 40 epochs, and new hard negatives after every fourth. A pretrained backbone is one encoder for both
+    views, with global average pooling, and begins at once. From scratch such an encoder never left its plateau, so
+    the others keep the two towers of UCVGL, and begin with intra-view contrast, which needs no label.
     """
-    return replace(
+    told = replace(
         preset,
-        cold_start=replace(preset.cold_start, intra_epochs=0) if preset.model.pretrained else preset.cold_start,
         supervision=Supervision(label_fraction=1.0),
-        model=replace(preset.model, shared=True, aggregation="mean"),
         curriculum=replace(preset.curriculum, rounds=10, epochs_per_round=4),
+    )
+    if not preset.model.pretrained:
+        return told
+    return replace(
+        told,
+        model=replace(preset.model, shared=True, aggregation="mean"),
+        cold_start=replace(preset.cold_start, intra_epochs=0),
     )
 
 

@@ -71,7 +71,8 @@ def test_known_pairs_were_trained_on_in_the_cold_start_and_the_page_and_the_card
 def test_supervised_training_begins_with_the_nearest_places_and_goes_on_with_the_most_similar(
     cluster, small: Experiment, semi: Path, tmp_path: Path
 ) -> None:
-    experiment = replace(presets.supervised(small), curriculum=small.curriculum)
+    one = replace(small.model, shared=True, aggregation="mean")
+    experiment = replace(presets.supervised(small), curriculum=small.curriculum, model=one)
     experiment = replace(experiment, supervision=Supervision(label_fraction=1.0, neighbours=8))
     with RunDir(tmp_path / "run", experiment) as run:
         said = supervised(run, experiment)

@@ -34,9 +34,11 @@ def report(runs: tyro.conf.Positional[tuple[str, ...]], /, out: str = "compariso
 
     trained = TrainedRun(only)
     supervised = trained.model.parent.name == "5_supervised"
-    learned = (None, "5_supervised") if supervised else ("3_translate", "5_curriculum")
-    stages = [name and trained.path / name for name in ("2_project", *learned, "6_evaluate")]
-    missing = [stage.name for stage in stages if stage and not (stage / DONE).is_file()]
+    names = ("2_project", "3_translate", "5_supervised" if supervised else "5_curriculum", "6_evaluate")
+    projected, translated, learned, scored = (trained.path / name for name in names)
+    needed = [projected, learned, scored] if supervised else [projected, translated, learned, scored]
+    missing = [stage.name for stage in needed if not (stage / DONE).is_file()]
     if missing:
         raise ValueError(f"{only} lacks {', '.join(missing)}; the command that began this run goes on with it")
-    return draw(RunDir(trained.path, trained.experiment), trained.experiment, *stages)
+    run = RunDir(trained.path, trained.experiment)
+    return draw(run, trained.experiment, projected, None if supervised else translated, learned, scored)

@@ -20,6 +20,7 @@ class Card:
         settings: (preset's value, this run's) by dotted name, only where they differ.
         recall: None where there is no ground truth.
         raw_pixels: R@1 (share) by name of what needs no learning.
+        method: whose, and where it is described.
         labels_used: how many queries came with their true tile, in words; empty: none.
         labels: pseudo-labels of the last round, of how many queries, and the share that is true (or None).
         synthetic: whether the images are rendered.
@@ -32,6 +33,7 @@ class Card:
     recall: Recall | None
     raw_pixels: Mapping[str, float] = field(default_factory=dict)
     cold_start_r1: float | None = None
+    method: str = "UCVGL; Li, Qian and Xia, CVPR 2024"
     labels_used: str = ""
     labels: tuple[int, int, float | None] | None = None
     settings: Mapping[str, tuple[object, object]] = field(default_factory=dict)
@@ -43,8 +45,8 @@ def markdown(card: Card) -> str:
     """The card as Markdown."""
     parts = [
         f"# {card.name}",
-        "Two encoders that tell on which satellite tile a ground panorama was taken (UCVGL; Li, Qian and Xia, CVPR "
-        f"2024), {_labels(card)}.",
+        "Two encoders that tell on which satellite tile a ground panorama was taken "
+        f"({card.method}), {_labels(card)}.",
         "## Data",
         f"{card.data}.",
         _table(("images", "count"), [(name.replace("_", " "), count) for name, count in card.counts.items()]),

@@ -11,6 +11,7 @@ from ucvgl.report.card import Card, markdown
 from ucvgl.report.page import Report
 
 CARD = "MODEL_CARD.md"
+SAMPLE4GEO = "the recipe of Sample4Geo; Deuser, Habel and Oswald, ICCV 2023"
 
 
 def write_card(run: Path, experiment: Experiment, page: Report) -> Path:
@@ -35,6 +36,7 @@ def write_card(run: Path, experiment: Experiment, page: Report) -> Path:
         recall=page.recall,
         raw_pixels=page.raw_pixels,
         cold_start_r1=page.cold_start_r1,
+        method=SAMPLE4GEO if (run / "5_supervised").exists() else Card.method,
         labels_used=page.labels_used,
         labels=(last.labels, last.queries, last.precision if known else None) if last and last.queries else None,
         settings=page.settings,

@@ -74,7 +74,8 @@ def report(
     page = write_page(run.path / "report.html", content)
     write_card(run.path, experiment, content)
     labels = [f"labels: {used}"] if used else []
-    return "\n".join([f"report: {page}", *labels, *_supervised(experiment), *_verdict(reached, raw, scores)])
+    begun = "begun with" if experiment.supervision.start else "cold start"
+    return "\n".join([f"report: {page}", *labels, *_supervised(experiment), *_verdict(reached, raw, scores, begun)])
 
 
 def _job(translated: Path | None, used: str) -> str:
@@ -98,10 +99,10 @@ def _supervised(experiment: Experiment) -> list[str]:
     return [f"supervised, the same network on worlds 0 and 1, measured before: R@1 {SUPERVISED_R1}"]
 
 
-def _verdict(reached: Recall | None, raw: Mapping[str, float], scores: list[dict]) -> list[str]:
+def _verdict(reached: Recall | None, raw: Mapping[str, float], scores: list[dict], begun: str) -> list[str]:
     """What the result is to be measured by, and the result."""
     agreed = f"without truth: {100 * scores[-1]['agreement']:.1f} % of the panoramas and their best tiles agree"
-    agreed += f" (cold start: {100 * scores[0]['agreement']:.1f} %)"
+    agreed += f" ({begun}: {100 * scores[0]['agreement']:.1f} %)"
     if reached is None:
         return [f"no ground truth, so no recall; the retrievals are in the report; {agreed}"]
     best = max(raw, key=lambda name: raw[name]) if raw else ""
@@ -110,7 +111,7 @@ def _verdict(reached: Recall | None, raw: Mapping[str, float], scores: list[dict
         if raw
         else "raw pixels, without learning: not compared in so large a pool",
         agreed,
-        f"cold start: R@1 {100 * scores[0]['r1']:.1f}",
+        f"{begun}: R@1 {100 * scores[0]['r1']:.1f}",
         str(reached),
     ]
 

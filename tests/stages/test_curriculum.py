@@ -1,0 +1,89 @@
+from dataclasses import replace
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from ucvgl.config import Curriculum, Experiment
+from ucvgl.contrast.batches import Pairs
+from ucvgl.data.image_store import write_shard
+from ucvgl.stages.curriculum import labelled_pairs, write_labels
+from ucvgl.types import Matches
+
+PLACES = 20
+
+
+@pytest.fixture
+def train(tmp_path):
+    for view in ("queries", "references", "fake"):
+        ids = [f"{view}{number:02d}" for number in range(PLACES)]
+        write_shard(tmp_path / view, 0, ids, np.zeros((PLACES, 8, 8, 3), np.uint8))
+    return tmp_path
+
+
+def table(labels: dict[int, int]) -> pa.Table:
+    rows = [(f"queries{q:02d}", f"references{labels.get(q, 0):02d}", q in labels) for q in range(PLACES)]
+    return pa.Table.from_pylist([dict(zip(("query_id", "reference_id", "label"), row, strict=True)) for row in rows])
+
+
+def known_of(train, pairs: dict[int, int], spared=None) -> Pairs:
+    stores = train / "queries", train / "references"
+    query, reference = np.array([*pairs]), np.array([*pairs.values()])
+    return Pairs("known", ("query", "reference"), stores, query, reference, spared=spared)
+
+
+def sources(train, labels, known=None, **settings) -> list[Pairs]:
+    experiment = Experiment(curriculum=Curriculum(**settings))
+    return labelled_pairs(table(labels), 0, train, train / "fake", experiment, known)
+
+
+def shown(pairs: Pairs) -> list[tuple[int, int]]:
+    return sorted(zip(pairs.query.tolist(), pairs.reference.tolist(), strict=True))
+
+
+def test_known_pairs_and_pseudo_labels_are_one_source_as_long_as_the_corpus(train):
+    labels, known = {1: 5, 2: 6, 3: 7, 4: 8}, {10: 11, 12: 13, 14: 15, 16: 17}
+    pairs, fake = sources(train, labels, known_of(train, known, spared=np.array([[2], [-1], [-1], [-1]])))
+    copies = round(PLACES / 8)
+    assert shown(pairs) == sorted([*labels.items(), *known.items()] * copies) == shown(fake)
+    assert (pairs.name, fake.name, fake.views) == ("label", "fake_label", ("reference", "reference"))
+    assert fake.stores == (train / "fake", train / "references")
+    for source in (pairs, fake):
+        assert source.spared is not None
+        assert {int(q) for q, s in zip(source.query, source.spared, strict=True) if s[0] == 2} == {10}
+
+
+def test_without_known_pairs_only_pseudo_labels_train(train):
+    labels = {query: query for query in range(10)}
+    (pairs,) = sources(train, labels, fake_labels=False)
+    assert shown(pairs) == sorted([*labels.items()] * 2) and pairs.spared is None
+
+
+def test_known_pairs_make_up_for_few_pseudo_labels_and_too_few_of_both_are_refused(train):
+    known = {query: query for query in range(8)}
+    assert len(sources(train, {}, known_of(train, known))[0]) == 2 * 8
+    with pytest.raises(ValueError, match="round 1 found 3 pseudo-labels among 20 queries, too few to train on"):
+        sources(train, {1: 1, 2: 2, 3: 3}, known_of(train, {5: 5, 6: 6}))
+
+
+def test_neither_a_labelled_nor_a_known_query_goes_to_the_dustbin(train):
+    labels, known = {query: query for query in range(6)}, {query: query for query in range(10, 16)}
+    pairs, _ = sources(train, labels, known_of(train, known), dustbin_share=0.6)
+    assert pairs.labelled is not None
+    alone = ~pairs.labelled
+    assert set(pairs.query[alone].tolist()) == {6, 7, 8, 9, 16, 17, 18, 19}
+    assert not set(pairs.reference[alone].tolist()) & set(pairs.reference[pairs.labelled].tolist())
+    assert sources(train, labels, known_of(train, known), dustbin_share=0.61)[0].labelled is None
+
+
+def test_what_known_pairs_have_decided_is_written_as_no_label(train):
+    rows = np.arange(PLACES)
+    found = Matches(rows, rows, np.ones(PLACES), np.ones(PLACES), np.ones(PLACES), rows >= 0)
+    write_labels(found, train / "pairs.parquet", 0, train, Experiment(), known_of(train, {3: 9, 4: 4}))
+    label = np.array(pq.read_table(train / "pairs.parquet")["label"])
+    assert np.flatnonzero(~label).tolist() == [3, 4, 9]
+    shared = replace(Experiment(), curriculum=Curriculum(reciprocal=2))
+    write_labels(found, train / "pairs.parquet", 0, train, shared, known_of(train, {3: 9, 4: 4}))
+    label = np.array(pq.read_table(train / "pairs.parquet")["label"])
+    assert np.flatnonzero(~label).tolist() == [3, 4], "a tile with room for another query may get one"

@@ -16,7 +16,7 @@ HALL_RECORD = meadow(HALL).solids[0]
 
 @pytest.fixture(scope="module")
 def world() -> World:
-    return build_world(5, LEVELS["medium"], side_m=300)
+    return build_world(5, LEVELS["medium"], side_m=400)
 
 
 def test_places_are_buildings_apart_from_each_other_and_from_the_edge(world: World):

@@ -8,13 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from ucvgl.config import ColdStart, Curriculum, Experiment, Resources, Supervision
+from ucvgl.config import ColdStart, Curriculum, Dataset, Experiment, Resources, Supervision
 from ucvgl.plan import Stage, semi_supervised, supervised, unsupervised
 from ucvgl.run import RunDir, StageError
 from ucvgl.settings import Mistakes, dotted, setting_types
 
 LABELLED = Experiment(supervision=Supervision(label_fraction=0.1))
-PLANS = ((unsupervised, Experiment()), (semi_supervised, LABELLED), (supervised, LABELLED))
+FLOWN = Experiment(dataset=Dataset(name="synthetic_drone"))
+PLANS = ((unsupervised, Experiment()), (unsupervised, FLOWN), (semi_supervised, LABELLED), (supervised, LABELLED))
 
 PLAN = [
     Stage("1_a", {"x": 1}),

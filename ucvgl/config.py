@@ -29,8 +29,26 @@ class Synthetic:
     """Open world: share of tiles whose panorama is left out of the pool."""
 
 
+@dataclass(frozen=True)
+class Drone:
+    """Flights over the embedded world (`synthetic_drone`): the places are buildings."""
+
+    views: int = 9
+    """Pictures of each building, on a spiral around it from high to low."""
+    size: int = 128
+    """Side of the rendered drone and street pictures, pixels."""
+    distractor_places: int = 180
+    """Buildings of the searched pool that no query shows, beside `synthetic.validation_places`."""
+
+
 PROTOCOLS = {
     "synthetic": (),
+    "synthetic_drone": (
+        "drone_to_satellite",
+        "satellite_to_drone",
+        "street_to_satellite",
+        "satellite_to_street",
+    ),
     "folder": (),
     "cvusa": (),
     "cvact": ("validation", "test"),
@@ -50,9 +68,9 @@ PROTOCOLS = {
 class Dataset:
     """Which images, where they lie, and the size at which the networks see them."""
 
-    name: Literal["synthetic", "folder", "cvusa", "cvact", "vigor", "university1652"] = "synthetic"
+    name: Literal["synthetic", "synthetic_drone", "folder", "cvusa", "cvact", "vigor", "university1652"] = "synthetic"
     root: str = "data"
-    """Folder of the images (of the rendered worlds, for `synthetic`)."""
+    """Folder of the images (of the rendered worlds, for `synthetic` and `synthetic_drone`)."""
     protocol: Literal[
         "default",
         "validation",
@@ -71,6 +89,7 @@ class Dataset:
     references: str = ""
     """`folder` only: the same for the tiles."""
     synthetic: Synthetic = field(default_factory=Synthetic)
+    drone: Drone = field(default_factory=Drone)
     panorama_height: int = 48
     """Network input, pixels."""
     panorama_width: int = 192
@@ -78,6 +97,11 @@ class Dataset:
     """Network input for tiles, BEVs and fakes, pixels."""
     max_bad_share: float = 0.01
     """The job stops when a larger share of the images than this cannot be read."""
+
+    @property
+    def rendered(self) -> bool:
+        """Whether the images are rendered here, and not found."""
+        return self.name in ("synthetic", "synthetic_drone")
 
     @property
     def chosen_protocol(self) -> str:

@@ -104,6 +104,7 @@ def _unsupervised(experiment: Experiment) -> list[Stage]:
     dataset = experiment.dataset
     images = {"name": dataset.name, "root": dataset.root, "synthetic": dataset.synthetic}
     images |= {"protocol": dataset.chosen_protocol, "queries": dataset.queries, "references": dataset.references}
+    images |= {"drone": dataset.drone} if dataset.name == "synthetic_drone" else {}
     sizes = {
         name: getattr(dataset, name)
         for name in ("panorama_height", "panorama_width", "tile_size", "max_bad_share")

@@ -1,0 +1,42 @@
+"""The E-step of EM-CVGL: queries and references that choose each other, and are similar enough (section 3 there)."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import numpy as np
+from jaxtyping import Float32
+
+from ucvgl.adapt.labels import Labels, plain
+from ucvgl.matching.mutual import Scale, matches, scaled
+from ucvgl.matching.topk import TwoSided
+
+Threshold = Literal["similarity", "margin"]
+
+
+def mutual_matches(
+    queries: Float32[np.ndarray, "q d"],
+    references: Float32[np.ndarray, "r d"],
+    best: TwoSided,
+    *,
+    threshold: Threshold = "similarity",
+    least: float = 0.1,
+    scale: Scale = "cosine",
+    reciprocal: int = 1,
+    mutual: bool = True,
+) -> Labels:
+    """Every query with its best reference, where the choice is mutual and beyond a threshold.
+
+    Args:
+        threshold: what must be at least `least`: the similarity itself, as in EM-CVGL, or its margin over the
+            second best, as in UCVGL.
+        scale: unit of `least`, see `ucvgl.matching.mutual.scaled`.
+        reciprocal: among how many best queries of a reference a match counts as mutual; more than 1 where
+            several queries show one place.
+        mutual: whether it must be mutual at all.
+    """
+    found = matches(best, reciprocal=reciprocal)
+    eligible = (found.reference >= 0) & (found.mutual if mutual else True)
+    value = found.score if threshold == "similarity" else found.margin
+    kept = eligible & (scaled(value, eligible, scale) >= least)
+    return plain(found.query[kept], found.reference[kept])

@@ -14,11 +14,13 @@ from typing import Any
 
 import ray
 import ray.data
+from ray._raylet import Config
 
 import ucvgl
 from ucvgl.config import Resources
 from ucvgl.distributed.capacity import VARIABLE, Machine, growth, machines_of, refuse_what_fits_no_machine
 from ucvgl.distributed.demand import watch
+from ucvgl.distributed.turn import said_at_the_door
 
 log = logging.getLogger(__name__)
 
@@ -91,7 +93,8 @@ def connect(resources: Resources) -> ClusterInfo:
     quiet = {"logging_level": logging.WARNING, "log_to_driver": False, "configure_logging": True}
     if address:
         authenticate()
-        _join(address, runtime_env=_code(), **quiet)
+        needs = said_at_the_door(held_at_once(resources), gpus_at_once(resources))
+        _join(address, runtime_env=_code(), job_config=needs, **quiet)
     else:
         _make_importable()
         with _silent_stderr():  # the C++ part announces that it will be quiet
@@ -128,6 +131,11 @@ def cpus_at_once(resources: Resources) -> float:
     return max(resources.image_workers, training + resources.model_workers + resources.search_workers)
 
 
+def held_at_once(resources: Resources) -> float:
+    """CPUs that the job needs at the same time: its workers, and one for the tasks that read and write."""
+    return cpus_at_once(resources) + 1
+
+
 GPU_USERS = ("train", "model", "search")
 """Kinds of workers that may have a share of a GPU."""
 
@@ -145,7 +153,7 @@ def preflight(resources: Resources, cluster: ClusterInfo) -> None:
     """
     hint = "" if cluster.grows else f"; if it starts machines on demand, its head must say so in {VARIABLE}"
     holds = f"the cluster at {cluster.address} {'can grow to' if cluster.grows else 'has'}"
-    needed = cpus_at_once(resources) + 1  # one more for the tasks that read and write
+    needed = held_at_once(resources)
     if needed > cluster.most_cpus:
         raise ValueError(
             f"resources ask for {needed:g} CPUs at once (the larger of image_workers "
@@ -214,7 +222,9 @@ def authenticate() -> None:
     """Say explicitly whether to send a token; Ray looks for one by itself only with address `auto`."""
     token = any(name in os.environ for name in ("RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH"))
     token = token or (Path.home() / ".ray" / "auth_token").exists()
-    os.environ.setdefault("RAY_AUTH_MODE", "token" if token else "disabled")
+    if "RAY_AUTH_MODE" not in os.environ:
+        os.environ["RAY_AUTH_MODE"] = "token" if token else "disabled"
+        Config.initialize("")  # `import ray` has read the environment before
 
 
 def _code() -> dict | None:

@@ -121,7 +121,7 @@ def connect(resources: Resources) -> ClusterInfo:
     )
     if address:
         preflight(resources, info)
-        watch(info.machines)
+        watch()
     return info
 
 

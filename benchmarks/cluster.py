@@ -58,6 +58,8 @@ def jobs(lines: Iterable[Line]) -> str:
                 ["seconds that they ran side by side", str(line["seconds_together"])],
                 ["stages done, of 6, when the first one ended", done],
             ]
+        elif line["what"] == "never":
+            rows.append(["seconds from losing all machines to the line that says so", str(line["seconds_after_the_loss"])])
         else:
             rows += [
                 ["seconds until a job that does not fit says so", str(line["seconds_to_the_message"])],
@@ -74,7 +76,7 @@ def submitting(lines: Iterable[Line]) -> str:
 PARTS: dict[str, tuple[str, set[str], Callable[[Iterable[Line]], str]]] = {
     "nodes": ("test_lost_nodes.py", {"node lost"}, nodes),
     "scaling": ("test_autoscaler.py", {"scaling"}, scaling),
-    "jobs": ("test_two_jobs.py", {"two jobs", "turn"}, jobs),
+    "jobs": ("test_two_jobs.py", {"two jobs", "turn", "never"}, jobs),
     "submit": ("test_submit.py", {"submit"}, submitting),
 }
 """Name -> the tests, what their lines are called, and how these are shown."""

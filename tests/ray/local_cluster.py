@@ -45,6 +45,7 @@ class LocalCluster:
         starter = children(self.process.pid)[-1]
         (raylet,) = [pid for pid in descendants(starter) if name_of(pid) == "raylet"]
         os.kill(raylet, signal.SIGKILL)
+        wait_until(lambda: starter not in children(self.process.pid))
 
 
 @contextmanager

@@ -23,6 +23,8 @@ from ray.cluster_utils import Cluster
 pytestmark = [pytest.mark.cluster, pytest.mark.slow]
 
 WORKERS, CPUS = 3, 3
+LONGER = ("--translation.steps=300", "--curriculum.epochs-per-round=8")
+"""Trainings that last long enough to be in the middle of when they have said their first line, after 5 s."""
 
 
 @dataclass
@@ -39,9 +41,10 @@ class Nodes:
     def lose(self, work: str) -> bool:
         """kill -9 the raylet of the node where `work` runs, as a process title says; whether there is one."""
         for node in self.workers:
-            (raylet,) = (info.process.pid for info in node.all_processes["raylet"])
-            if any(work in title_of(pid) for pid in children(raylet)):
-                os.kill(raylet, signal.SIGKILL)
+            (raylet,) = (info.process for info in node.all_processes["raylet"])
+            if any(work in title_of(pid) for pid in children(raylet.pid)):
+                raylet.kill()
+                raylet.wait()  # its workers end when it is gone, and a zombie is not gone
                 self.workers.remove(node)
                 return True
         return False
@@ -141,7 +144,7 @@ def finish(nodes: Nodes, run: Path, moments: list[Moment] | None = None) -> list
 
 def begin(nodes: Nodes, run: Path) -> subprocess.Popen[str]:
     job = [sys.executable, str(ROOT / "jobs" / "unsupervised.py"), "tiny", f"--run={run}"]
-    job += [f"--dataset.root={run.with_name('images')}", "--resources.train-cpus=1"]
+    job += [f"--dataset.root={run.with_name('images')}", "--resources.train-cpus=1", *LONGER]
     with run.with_name(f"{run.name}.log").open("a") as log:
         env = dict(nodes.environment) | {"RAY_ADDRESS": nodes.cluster.address}
         return subprocess.Popen(job, env=env, stdout=log, stderr=log, text=True)

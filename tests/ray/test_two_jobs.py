@@ -113,3 +113,15 @@ def test_a_job_that_does_not_fit_beside_another_says_so_and_begins_when_that_has
     proof(what="turn", seconds_to_the_message=round(said), seconds_to_begin=round(time.monotonic() - stopped))
     assert "now there is room for this job" in large.said()
     large.stop()
+
+
+def test_work_that_no_machine_is_left_for_is_said_within_a_minute_of_its_wait(shared, tmp_path, proof):
+    job = Follow(shared, tmp_path / "run", "--resources.train-cpus=1")
+    wait_until(lambda: job.begun("1_catalog"))
+    for _ in range(2):
+        shared.kill_a_worker()
+    killed = time.monotonic()
+    wait_until(lambda: "no machine of this cluster can ever hold it" in job.said() or job.ended)
+    assert re.search(r"\d x \(CPU 1\) waiting for 4\d s: no machine of this cluster can ever hold it", job.said()), job.said()
+    proof(what="never", seconds_after_the_loss=round(time.monotonic() - killed))
+    job.stop()

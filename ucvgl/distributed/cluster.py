@@ -30,6 +30,7 @@ OBJECT_STORE_BYTES = 800_000_000
 QUIET = {
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_DATA_DISABLE_PROGRESS_BARS": "1",
+    "RAY_BACKEND_LOG_LEVEL": "fatal",  # C++ lines on the terminal alarm without cause; Python errors stay
     "RAY_DEDUP_LOGS": "1",
     "RAY_AIR_NEW_OUTPUT": "0",  # Tune's own reports; ours are shorter
     "RAY_TRAIN_ENABLE_PRINT_PATCH": "0",  # prints of workers would appear twice
@@ -44,7 +45,6 @@ NO_PROGRESS_S, NO_PROGRESS_GROWING_S = 120, 1800
 LOCAL = {
     "RAY_AUTH_MODE": "disabled",  # unset, a token file of an earlier Ray locks `ray job submit` out
     "RAY_TRAIN_HEALTH_CHECK_INTERVAL_S": "0.5",
-    "RAY_BACKEND_LOG_LEVEL": "fatal",  # C++ lines on the terminal alarm without cause; Python errors stay
     "RAY_num_workers_soft_limit": str(os.cpu_count()),  # idle processes, each tens of MB
     "OMP_NUM_THREADS": "1",
 }

@@ -1,15 +1,22 @@
 #!/usr/bin/env bash
 # A cluster of processes on this machine: a head that does no work, and workers.
 #
-#   clusters/local.sh [WORKERS] [CPUS] [GPUS]       of each worker; 2 workers with half of the cores each by default
+#   clusters/local.sh [WORKERS] [CPUS] [GPUS]       of each worker; by default 2, that share the cores
 #
 # It runs until Ctrl-C, then stops what it started and nothing else. PORT and DASHBOARD choose other ports,
 # RAY_AUTH_MODE and RAY_AUTH_TOKEN another authentication.
 set -euo pipefail
 
+cd "$(dirname "${BASH_SOURCE[0]}")/.." # where `ray job submit -- python jobs/...` then finds its job
+command -v ray >/dev/null || PATH=$PWD/.venv/bin:$PATH
+if ! command -v ray >/dev/null; then
+  echo "there is no ray command: run \`make setup\` first" >&2
+  exit 1
+fi
+
 workers=${1:-2}
 cores=$(nproc)
-cpus=${2:-$((cores / workers > 0 ? cores / workers : 1))}
+cpus=${2:-$((cores / workers > 4 ? cores / workers : 4))} # 4 at least, if only by name: what a job asks for by default fits
 gpus=${3:-0}
 port=${PORT:-6379}
 dashboard=${DASHBOARD:-8265}

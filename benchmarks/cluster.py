@@ -31,9 +31,10 @@ def nodes(lines: Iterable[Line]) -> str:
     rows = []
     for stage, lost in stages.items():
         calm, disturbed = lost[0]["seconds"]
+        times = [f"{calm:.0f}", f"{disturbed:.0f}", f"{disturbed - calm:+.0f}"]
         survived = sum(line["lived_on"] for line in lost)
         where = ", ".join(line["work"] for line in lost)
-        rows.append([stage, where, f"{survived} of {len(lost)}", f"{calm:.0f}", f"{disturbed:.0f}", f"{disturbed - calm:+.0f}"])
+        rows.append([stage, where, f"{survived} of {len(lost)}", *times])
     heading = ["stage", "node lost that ran", "job lived on", "s undisturbed", "s disturbed", "s lost"]
     return _table(heading, rows)
 
@@ -59,7 +60,7 @@ def jobs(lines: Iterable[Line]) -> str:
                 ["stages done, of 6, when the first one ended", done],
             ]
         elif line["what"] == "never":
-            rows.append(["seconds from losing all machines to the line that says so", str(line["seconds_after_the_loss"])])
+            rows.append(["seconds from losing all machines to the line about it", str(line["seconds_after_the_loss"])])
         else:
             rows += [
                 ["seconds until a job that does not fit says so", str(line["seconds_to_the_message"])],
@@ -69,7 +70,8 @@ def jobs(lines: Iterable[Line]) -> str:
 
 
 def submitting(lines: Iterable[Line]) -> str:
-    rows = [[f"{line['direct']:.1f}", f"{line['submitted']:.1f}", f"{line['submitted'] - line['direct']:.1f}"] for line in lines]
+    times = [(line["direct"], line["submitted"]) for line in lines]
+    rows = [[f"{direct:.1f}", f"{submitted:.1f}", f"{submitted - direct:.1f}"] for direct, submitted in times]
     return _table(["s of the job started beside the cluster", "s of the same job submitted", "s of overhead"], rows)
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import shutil
 import signal
 import subprocess
@@ -17,7 +16,7 @@ from pathlib import Path
 
 import pytest
 from local_cluster import children, plain, title_of
-from one_job import JOB_S, ROOT, artefacts, processes_with, wait_until
+from one_job import ROOT, artefacts, processes_with
 from ray.cluster_utils import Cluster
 
 pytestmark = [pytest.mark.cluster, pytest.mark.slow]
@@ -62,6 +61,9 @@ class Moment:
     stage: str
     work: str
     when: Callable[[Path], bool]
+
+    def has_come(self, run: Path) -> bool:
+        return (run / f"{self.stage}.partial").exists() and self.when(run)
 
 
 def exists(pattern: str) -> Callable[[Path], bool]:
@@ -131,10 +133,9 @@ def finish(nodes: Nodes, run: Path, moments: list[Moment] | None = None) -> list
         before = len(came)
         with begin(nodes, run) as process:
             while process.poll() is None:
-                if waiting and (run / f"{waiting[0].stage}.partial").exists() and waiting[0].when(run):
-                    if nodes.lose(waiting[0].work):
-                        came.append([waiting.pop(0), True])
-                        nodes.add()
+                if waiting and waiting[0].has_come(run) and nodes.lose(waiting[0].work):
+                    came.append([waiting.pop(0), True])
+                    nodes.add()
                 time.sleep(0.02)
         if process.returncode == 0:
             return [tuple(one) for one in came]

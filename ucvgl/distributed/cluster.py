@@ -14,7 +14,7 @@ from typing import Any
 
 import ray
 import ray.data
-from ray._raylet import Config
+from ray import _raylet
 
 import ucvgl
 from ucvgl.config import Resources
@@ -224,7 +224,7 @@ def authenticate() -> None:
     token = token or (Path.home() / ".ray" / "auth_token").exists()
     if "RAY_AUTH_MODE" not in os.environ:
         os.environ["RAY_AUTH_MODE"] = "token" if token else "disabled"
-        Config.initialize("")  # `import ray` has read the environment before
+        vars(_raylet)["Config"].initialize("")  # `import ray` has read the environment before
 
 
 def _code() -> dict | None:

@@ -40,7 +40,7 @@ class Step:
 
 
 def stream_missing(missing: Callable[[], Sequence[Row]], *steps: Step) -> Iterator[Row]:
-    """`stream` of what is missing, again from there where Ray Data comes to a standstill, as it may when a machine dies.
+    """`stream` of what is missing, and again of what is then missing where Ray Data comes to a standstill.
 
     Args:
         missing: the rows whose results do not exist yet; it is asked before every attempt.

@@ -45,7 +45,7 @@ def submit(address: str, job: str, arguments: Sequence[str], *, root: Path) -> i
         raise ValueError(f"JOB={job}: there is no jobs/{job}.py; there are {', '.join(known)}")
     client = _client(address)
     _compare_versions(address, client)
-    logging.getLogger("ray.dashboard.modules.dashboard_sdk").setLevel(logging.WARNING)  # says each upload, again and again
+    logging.getLogger("ray.dashboard.modules.dashboard_sdk").setLevel(logging.WARNING)  # it says each upload twice
     number = _send(client, shlex.join(["python", f"jobs/{job}.py", *arguments]), root)
     log.info("job %s; to stop it: ray job stop --address %s %s", number, address, number)
     try:
@@ -108,7 +108,7 @@ def _send(client: JobSubmissionClient, command: str, root: Path) -> str:
                 raise
             if time.monotonic() - begun > START_S:
                 raise ValueError(
-                    f"the head answers but takes no jobs, for {START_S:.0f} s now; is its machine too small or too busy? "
+                    f"the head answers but takes no jobs, for {START_S:.0f} s now; is its machine too busy? "
                     "its dashboard_agent.log, in Ray's folder of logs there, may say more"
                 ) from error
             log.info("the head is still starting")

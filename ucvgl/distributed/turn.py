@@ -73,16 +73,15 @@ def in_the_way(earlier: Sequence[Needs], mine: Needs, room: Needs) -> list[Needs
 def _reason(others: Sequence[Needs], mine: Needs, room: Needs) -> str:
     plural = "s" * (len(others) != 1)
     return (
-        f"waiting for {len(others)} earlier job{plural}: {sum(others, NOTHING)} for the other{plural} and {mine} for this "
-        f"one do not fit on {room}; it begins when they do. To run at the same time, stop it and lower its resources"
+        f"waiting for {len(others)} earlier job{plural}: {sum(others, NOTHING)} for the other{plural} and {mine} for "
+        f"this one do not fit on {room}; it begins when they do. To run both, stop it and lower its resources"
     )
 
 
 def _who_is_there() -> tuple[list[Needs], Needs]:
     """What the earlier living jobs need, and what this one does."""
-    table: Any = global_worker.gcs_client.get_all_job_info(
-        skip_submission_job_info_field=True, skip_is_running_tasks_field=True
-    )
+    head: Any = global_worker
+    table = head.gcs_client.get_all_job_info(skip_submission_job_info_field=True, skip_is_running_tasks_field=True)
     jobs = sorted(table.values(), key=lambda job: (job.start_time, job.job_id))
     mine = [job.job_id for job in jobs].index(bytes.fromhex(ray.get_runtime_context().get_job_id()))
     earlier = [_needs(job) for job in jobs[:mine] if not job.is_dead]

@@ -31,7 +31,9 @@ def nodes(lines: Iterable[Line]) -> str:
     rows = []
     for stage, lost in stages.items():
         calm, disturbed = lost[0]["seconds"]
-        times = [f"{calm:.0f}", f"{disturbed:.0f}", f"{disturbed - calm:+.0f}"]
+        times = ["", f"{disturbed:.0f}", ""]
+        if calm is not None:
+            times = [f"{calm:.0f}", f"{disturbed:.0f}", f"{disturbed - calm:+.0f}"]
         survived = sum(line["lived_on"] for line in lost)
         where = ", ".join(line["work"] for line in lost)
         rows.append([stage, where, f"{survived} of {len(lost)}", *times])

@@ -123,6 +123,8 @@ def test_a_node_lost_in_every_stage_changes_nothing(nodes, tmp_path, proof):
     for moment, lived_on in lost:
         stage = moment.stage
         seconds = [json.loads((run / stage / "DONE.json").read_text())["seconds"] for run in (calm, disturbed)]
+        if stage == "1_catalog":  # which had more to render the first time
+            seconds[0] = None
         proof(what="node lost", stage=stage, work=moment.work, lived_on=lived_on, seconds=seconds)
 
 

@@ -44,7 +44,8 @@ if answers "$port"; then
 fi
 
 ray start --head --block --node-ip-address=127.0.0.1 --port="$port" --num-cpus=0 --num-gpus=0 \
-  --dashboard-host=127.0.0.1 --dashboard-port="$dashboard" --object-store-memory=200000000 >/dev/null &
+  --dashboard-host=127.0.0.1 --dashboard-port="$dashboard" --dashboard-agent-listen-port=0 \
+  --object-store-memory=200000000 >/dev/null & # with its own number a second Ray of this machine could take no jobs
 started+=($!)
 until answers "$port" && answers "$dashboard"; do
   if ! kill -0 "${started[0]}" 2>/dev/null; then
@@ -56,10 +57,10 @@ done
 
 for ((n = 0; n < workers; n++)); do
   ray start --block --address="127.0.0.1:$port" --node-ip-address=127.0.0.1 --num-cpus="$cpus" --num-gpus="$gpus" \
-    --object-store-memory=400000000 >"$logs/$n" 2>&1 &
+    --dashboard-agent-listen-port=0 --object-store-memory=400000000 >"$logs/$n" 2>&1 &
   started+=($!)
   # One after the other: of two that start together on one machine, one may never join (seen with Ray 2.60).
-  until grep -q "Ray runtime started" "$logs/$n"; do
+  until grep -qs "Ray runtime started" "$logs/$n"; do
     if ! kill -0 "${started[n + 1]}" 2>/dev/null; then
       tail -n 1 "$logs/$n" >&2
       exit 1

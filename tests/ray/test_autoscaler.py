@@ -69,7 +69,7 @@ def growing_cluster(folder: Path, version: dict[str, str]) -> Iterator[tuple[str
         (folder / "cluster.json").write_text(json.dumps(configuration(address)))
         command = ["ray", "start", "--head", "--block", f"--port={port}", "--num-cpus=0", "--num-gpus=0"]
         command += ["--node-ip-address=127.0.0.1", f"--dashboard-port={dashboard}", "--object-store-memory=150000000"]
-        command += [f"--autoscaling-config={folder / 'cluster.json'}"]
+        command += ["--dashboard-agent-listen-port=0", f"--autoscaling-config={folder / 'cluster.json'}"]
         env = {"RAY_FAKE_CLUSTER": "1", "AUTOSCALER_UPDATE_INTERVAL_S": "1", "RAY_AUTH_MODE": "disabled"}
         env |= {"RAY_TMPDIR": ray, "UCVGL_MACHINES": "2xCPU:3"} | version
         with (folder / "head.log").open("w") as log:

@@ -206,7 +206,8 @@ def _defaults(environment: dict[str, str]) -> None:
 
 def _join(address: str, **how: Any) -> None:
     try:
-        ray.init(address=address, **how)
+        with _silent_stderr():
+            ray.init(address=address, **how)
     except RuntimeError as error:
         if "version" not in str(error).lower():
             raise

@@ -21,7 +21,7 @@ from ucvgl.distributed.cluster import authenticate
 log = logging.getLogger(__name__)
 
 OLDEST_RAY = (2, 60)
-START_S = 180.0
+START_S = 120.0
 """How long a head may need, once it answers, until it takes jobs."""
 FOLDERS = ("/runs/", "/data/", "/.git/", "/.venv/", "/tests/", "/docs/", "/benchmarks/")
 EXCLUDES = (*FOLDERS, "*.arrow", "*.parquet", "*.npy")
@@ -108,8 +108,9 @@ def _send(client: JobSubmissionClient, command: str, root: Path) -> str:
                 raise
             if time.monotonic() - begun > START_S:
                 raise ValueError(
-                    f"the head answers but takes no jobs, for {START_S:.0f} s now; is its machine too busy? "
-                    "its dashboard_agent.log, in Ray's folder of logs there, may say more"
+                    f"the head answers but takes no jobs, for {START_S:.0f} s now; does another Ray on its machine hold "
+                    "the port of its job agent (ray start --dashboard-agent-listen-port=0 takes a free one)? Its "
+                    "dashboard_agent.log says more"
                 ) from error
             log.info("the head is still starting")
         time.sleep(1)

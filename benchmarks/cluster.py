@@ -59,7 +59,7 @@ def jobs(lines: Iterable[Line]) -> str:
             rows += [
                 ["processor time of two jobs that fit together", shares],
                 ["seconds that they ran side by side", str(line["seconds_together"])],
-                ["stages done, of 6, when the first one ended", done],
+                ["stages done, of 4, when the first one ended", done],
             ]
         elif line["what"] == "never":
             rows.append(["seconds from losing all machines to the line about it", str(line["seconds_after_the_loss"])])

@@ -19,6 +19,14 @@ from one_job import artefacts, processes_with, wait_until
 
 pytestmark = [pytest.mark.cluster, pytest.mark.slow]
 
+SHORT = (
+    "--dataset.synthetic.train-places=192",
+    "--translation.steps=300",
+    "--resources.train-cpus=1",
+    "--stop-after=cold_start",
+)
+"""Four stages are enough to see who gets what: Ray Data and both trainings are among them."""
+
 
 class Follow:
     """A submitted job of the preset `tiny`; all of them read the images beside its run."""
@@ -46,10 +54,8 @@ class Follow:
     def said(self) -> str:
         return self._log.read_text()
 
-    def finish(self) -> str:
-        """Its recall, as printed."""
+    def finish(self) -> None:
         assert self._process.wait() == 0, self.said()
-        return next(line for line in reversed(self.said().splitlines()) if line.startswith("R@1 "))
 
     def stop(self) -> None:
         """As its first line says."""
@@ -78,9 +84,9 @@ def shared():
 
 
 def test_two_jobs_that_fit_together_have_equal_shares_and_equal_results(shared, tmp_path, proof):
-    first = Follow(shared, tmp_path / "first", "--resources.train-cpus=1")
+    first = Follow(shared, tmp_path / "first", *SHORT)
     wait_until(lambda: first.done("1_catalog"))  # both read the same images, and this one renders them
-    second = Follow(shared, tmp_path / "second", "--resources.train-cpus=1")
+    second = Follow(shared, tmp_path / "second", *SHORT)
     wait_until(lambda: second.begun("2_project") or second.ended)
     seen: dict[int, float] = {}
     processor_seconds(shared, {}, seen)
@@ -90,11 +96,12 @@ def test_two_jobs_that_fit_together_have_equal_shares_and_equal_results(shared, 
         processor_seconds(shared, used, seen)
         time.sleep(0.2)
     together, ahead = time.monotonic() - began, [first.stages, second.stages]
-    assert first.finish() == second.finish()
+    first.finish()
+    second.finish()
     assert artefacts(first.run) == artefacts(second.run)
     shares = sorted(used.values(), reverse=True)[:2]
     proof(what="two jobs", seconds_together=round(together), stages_done=ahead, processor_seconds=shares)
-    assert ahead[1] >= 3, "the later job waited for the earlier one"
+    assert ahead[1] >= 2, "the later job waited for the earlier one"
     assert min(shares) >= 0.3 * sum(shares)
 
 

@@ -108,8 +108,8 @@ def _send(client: JobSubmissionClient, command: str, root: Path) -> str:
                 raise
             if time.monotonic() - begun > START_S:
                 raise ValueError(
-                    f"the head answers but takes no jobs, for {START_S:.0f} s now; does another Ray on its machine hold "
-                    "the port of its job agent (ray start --dashboard-agent-listen-port=0 takes a free one)? Its "
+                    f"the head answers but takes no jobs, for {START_S:.0f} s now; does another Ray on its machine "
+                    "hold the port of its job agent (ray start --dashboard-agent-listen-port=0 takes a free one)? Its "
                     "dashboard_agent.log says more"
                 ) from error
             log.info("the head is still starting")

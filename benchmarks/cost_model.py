@@ -71,6 +71,8 @@ class Plan:
     turns: int | None = None
     """`curriculum.scan_turns`; empty: the preset's."""
     search_rows: int | None = None
+    search_machines: int | None = None
+    """That match, with an actor per core, or per GPU; empty: all of their kind."""
     match_on_gpu: bool = False
     """`resources.search_gpus`, for the rate of matching."""
     labelled: float = 1.0
@@ -88,7 +90,7 @@ class Stage:
         bucket: bytes of the object store.
         core_s: CPU time of one core.
         flop: on GPUs, as if all were at the bfloat16 rate.
-        memory: bytes that a worker of the stage holds, without the activations of networks.
+        memory: bytes that a machine holds, without the activations of networks.
     """
 
     name: str
@@ -120,7 +122,7 @@ def stages(plan: Plan) -> Iterator[Stage]:
         written=n * (panorama_bytes + tile_bytes) + m * tile_bytes,
         bucket=1e6 * (n * units.panorama_mb + m * units.tile_mb),
         core_s=(n * units.panorama_ms + m * units.tile_ms) / 1000,
-        memory=2 * shard,
+        memory=plan.cores * 2 * shard,
     )
     steps = experiment.translation.steps * experiment.translation.batch
     area = (tile / GENERATOR_SIDE) ** 2
@@ -153,16 +155,18 @@ def stages(plan: Plan) -> Iterator[Stage]:
         flop=rounds * turns * (n * (see_panorama + see_tile) + m * see_tile),
         memory=shard,
     )
+    machines = searching(plan)
+    actors = machines * (1 if plan.match_on_gpu else plan.cores)
     rows = plan.search_rows or experiment.resources.search_rows
-    shards = math.ceil(m / rows)
+    waves = math.ceil(m / (actors * rows))  # every actor holds a shard at a time, and the queries pass once per wave
     operations = rounds * 2.0 * n * m * vector / 4
     yield Stage(
         f"{rounds} x match",
         "gpu" if plan.match_on_gpu else "cpu",
-        read=rounds * (shards * n + m) * vector,
+        read=rounds * (waves * machines * n + m) * vector,
         core_s=0 if plan.match_on_gpu else operations / (units.match_tflops_core * TERA),
         flop=operations if plan.match_on_gpu else 0,
-        memory=min(m, rows) * vector / 2,
+        memory=m / waves / machines * vector / 2,
     )
     labels = rounds * plan.labelled * n
     yield Stage(
@@ -172,6 +176,10 @@ def stages(plan: Plan) -> Iterator[Stage]:
         flop=BACKWARD * labels * (see_panorama + 3 * see_tile),
         memory=weights,
     )
+
+
+def searching(plan: Plan) -> int:
+    return plan.search_machines or (plan.gpu_nodes if plan.match_on_gpu else plan.cpu_nodes)
 
 
 def forward(pixels: int) -> float:
@@ -186,8 +194,10 @@ def dimension(experiment: Experiment) -> int:
 def seconds(stage: Stage, plan: Plan) -> dict[str, float]:
     """How long each resource is busy with a stage, if its work is spread evenly."""
     units, nodes = plan.units, plan.gpu_nodes if stage.pool == "gpu" else plan.cpu_nodes
+    if stage.name.endswith("match"):
+        nodes = searching(plan)
     return {
-        "GPUs": stage.flop / (units.gpu_tflops * TERA * plan.gpu_nodes),
+        "GPUs": stage.flop / (units.gpu_tflops * TERA * nodes),
         "cores": stage.core_s / (plan.cores * nodes),
         "shared folder": (stage.read + stage.written) / (units.shared_gb_s * GB),
         "bucket": stage.bucket / (units.bucket_gb_s * GB * nodes),
@@ -203,7 +213,7 @@ def dollars(stage: Stage, plan: Plan) -> float:
 
 def table(plan: Plan) -> str:
     """All stages in Markdown."""
-    heading = ["stage", "GB read", "GB written", "core hours", "PFLOP", "GB a worker", "minutes", "$", "limit"]
+    heading = ["stage", "GB read", "GB written", "core hours", "PFLOP", "GB a machine", "minutes", "$", "limit"]
     lines = [heading, ["---"] * len(heading)]
     made = list(stages(plan))
     for stage in made:

@@ -1,15 +1,22 @@
 #!/usr/bin/env bash
 # A cluster of processes on this machine: a head that does no work, and workers.
 #
-#   clusters/local.sh [WORKERS] [CPUS] [GPUS]       of each worker; 2 workers with half of the cores each by default
+#   clusters/local.sh [WORKERS] [CPUS] [GPUS]       of each worker; by default 2, that share the cores
 #
 # It runs until Ctrl-C, then stops what it started and nothing else. PORT and DASHBOARD choose other ports,
 # RAY_AUTH_MODE and RAY_AUTH_TOKEN another authentication.
 set -euo pipefail
 
+cd "$(dirname "${BASH_SOURCE[0]}")/.." # where `ray job submit -- python jobs/...` then finds its job
+command -v ray >/dev/null || PATH=$PWD/.venv/bin:$PATH
+if ! command -v ray >/dev/null; then
+  echo "there is no ray command: run \`make setup\` first" >&2
+  exit 1
+fi
+
 workers=${1:-2}
 cores=$(nproc)
-cpus=${2:-$((cores / workers > 0 ? cores / workers : 1))}
+cpus=${2:-$((cores / workers > 4 ? cores / workers : 4))} # 4 at least, if only by name: what a job asks for by default fits
 gpus=${3:-0}
 port=${PORT:-6379}
 dashboard=${DASHBOARD:-8265}
@@ -37,7 +44,8 @@ if answers "$port"; then
 fi
 
 ray start --head --block --node-ip-address=127.0.0.1 --port="$port" --num-cpus=0 --num-gpus=0 \
-  --dashboard-host=127.0.0.1 --dashboard-port="$dashboard" --object-store-memory=200000000 >/dev/null &
+  --dashboard-host=127.0.0.1 --dashboard-port="$dashboard" --dashboard-agent-listen-port=0 \
+  --object-store-memory=200000000 >/dev/null & # with its own number a second Ray of this machine could take no jobs
 started+=($!)
 until answers "$port" && answers "$dashboard"; do
   if ! kill -0 "${started[0]}" 2>/dev/null; then
@@ -49,10 +57,10 @@ done
 
 for ((n = 0; n < workers; n++)); do
   ray start --block --address="127.0.0.1:$port" --node-ip-address=127.0.0.1 --num-cpus="$cpus" --num-gpus="$gpus" \
-    --object-store-memory=400000000 >"$logs/$n" 2>&1 &
+    --dashboard-agent-listen-port=0 --object-store-memory=400000000 >"$logs/$n" 2>&1 &
   started+=($!)
   # One after the other: of two that start together on one machine, one may never join (seen with Ray 2.60).
-  until grep -q "Ray runtime started" "$logs/$n"; do
+  until grep -qs "Ray runtime started" "$logs/$n"; do
     if ! kill -0 "${started[n + 1]}" 2>/dev/null; then
       tail -n 1 "$logs/$n" >&2
       exit 1

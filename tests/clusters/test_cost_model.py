@@ -19,7 +19,9 @@ def test_matching_costs_two_operations_per_pair_and_number() -> None:
     plan = Plan(queries=1000, references=2000, rounds=3, turns=1, match_on_gpu=True)
     length = 768 * 8 * 2  # channels x heads, seen as panorama and as fake
     assert stage_of(plan, "match").flop == 3 * 2 * 1000 * 2000 * length
-    assert stage_of(plan, "match").read == 3 * (1000 + 2000) * length * 4
+    assert stage_of(plan, "match").read == 3 * (8 * 1000 + 2000) * length * 4, "the queries pass on every machine"
+    some = replace(plan, search_machines=2, search_rows=500)
+    assert stage_of(some, "match").read == 3 * (2 * 2 * 1000 + 2000) * length * 4, "and again with every wave of shards"
     assert stage_of(plan, "embed").written == 3 * (1000 + 2000) * length * 4
 
 
@@ -35,7 +37,7 @@ def test_twice_the_machines_take_half_the_time_of_what_they_do_and_no_less_for_t
     for one, other in zip(stages(plan), stages(twice), strict=True):
         slow, fast = seconds(one, plan), seconds(other, twice)
         assert fast["GPUs"] == slow["GPUs"] / 2 and fast["cores"] == slow["cores"] / 2
-        assert fast["shared folder"] == slow["shared folder"]
+        assert fast["shared folder"] >= slow["shared folder"], one.name
 
 
 def test_an_hour_of_two_machines_and_the_head_costs_their_prices() -> None:
@@ -62,6 +64,7 @@ def test_the_tables_in_the_document_are_what_the_model_says() -> None:
         rounds=10,
         match_on_gpu=True,
         search_rows=1_000_000,
+        search_machines=16,
         units=Units(shared_gb_s=20),
     )
     assert table(large) in text

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import IO
 
 from one_job import ROOT, processes_with, wait_until
 
@@ -33,17 +34,18 @@ class LocalCluster:
             output, errors = process.communicate(timeout=1200)
         return subprocess.CompletedProcess(words, process.returncode, output, errors)
 
-    def begin(self, *words: str, **environment: str) -> subprocess.Popen[str]:
+    def begin(self, *words: str, log: IO[str] | None = None, **environment: str) -> subprocess.Popen[str]:
+        """The same, while it runs; what it prints goes to `log`, or else to pipes."""
         command = [sys.executable, str(ROOT / "jobs" / "submit.py"), self.address, *words]
-        return subprocess.Popen(
-            command, env=plain() | environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-        )
+        to = log or subprocess.PIPE
+        return subprocess.Popen(command, env=plain() | environment, stdout=to, stderr=to, text=True)
 
     def kill_a_worker(self) -> None:
         """kill -9 the raylet of the last worker, which ends all that ran there."""
         starter = children(self.process.pid)[-1]
         (raylet,) = [pid for pid in descendants(starter) if name_of(pid) == "raylet"]
         os.kill(raylet, signal.SIGKILL)
+        wait_until(lambda: starter not in children(self.process.pid))
 
 
 @contextmanager
@@ -83,11 +85,20 @@ def free_ports(count: int) -> list[int]:
 
 
 def children(pid: int) -> list[int]:
+    """Those of its main thread, which has all that Ray's daemons start."""
     return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
 
 def descendants(pid: int) -> list[int]:
     return [pid, *(below for child in children(pid) for below in descendants(child))]
+
+
+def title_of(pid: int) -> str:
+    """What Ray calls a process, as ray::Embedder.embed; empty once it has ended."""
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_text().replace("\0", " ").strip()
+    except OSError:
+        return ""
 
 
 def name_of(pid: int) -> str:

@@ -20,7 +20,8 @@ from ray.autoscaler.v2.sdk import get_cluster_status
 
 pytestmark = [pytest.mark.cluster, pytest.mark.slow]
 
-HEAD = "f" * 51 + "00000"
+HEAD, HEAD_KIND = "f" * 51 + "00000", "ray.head.default"
+"""The provider knows its head by these."""
 EMPTY_LISTS = (
     "cluster_synced_files rsync_exclude rsync_filter initialization_commands setup_commands head_setup_commands "
     "worker_setup_commands head_start_ray_commands worker_start_ray_commands"
@@ -50,9 +51,9 @@ def configuration(address: str) -> dict:
         "docker": {},
         "file_mounts": {},
         "file_mounts_sync_continuously": False,
-        "head_node_type": "head",
+        "head_node_type": HEAD_KIND,
         "available_node_types": {
-            "head": {"resources": {"CPU": 0}, "node_config": {}, "max_workers": 0},
+            HEAD_KIND: {"resources": {"CPU": 0}, "node_config": {}, "max_workers": 0},
             "cpu": {**worker, "min_workers": 0},
         },
         **{name: [] for name in EMPTY_LISTS.split()},
@@ -68,7 +69,7 @@ def growing_cluster(folder: Path, version: dict[str, str]) -> Iterator[tuple[str
         (folder / "cluster.json").write_text(json.dumps(configuration(address)))
         command = ["ray", "start", "--head", "--block", f"--port={port}", "--num-cpus=0", "--num-gpus=0"]
         command += ["--node-ip-address=127.0.0.1", f"--dashboard-port={dashboard}", "--object-store-memory=150000000"]
-        command += [f"--autoscaling-config={folder / 'cluster.json'}"]
+        command += ["--dashboard-agent-listen-port=0", f"--autoscaling-config={folder / 'cluster.json'}"]
         env = {"RAY_FAKE_CLUSTER": "1", "AUTOSCALER_UPDATE_INTERVAL_S": "1", "RAY_AUTH_MODE": "disabled"}
         env |= {"RAY_TMPDIR": ray, "UCVGL_MACHINES": "2xCPU:3"} | version
         with (folder / "head.log").open("w") as log:
@@ -84,7 +85,7 @@ def growing_cluster(folder: Path, version: dict[str, str]) -> Iterator[tuple[str
 
 
 @pytest.mark.parametrize("version", [V2, {}], ids=["v2", "v1"])
-def test_machines_come_with_a_job_and_go_when_it_is_over(version, tmp_path, capsys):
+def test_machines_come_with_a_job_and_go_when_it_is_over(version, tmp_path, proof):
     with growing_cluster(tmp_path, version) as (dashboard, address):
         wait_until(lambda: workers(address) == 0)
         arguments = ["tiny", f"--run={tmp_path / 'run'}", f"--dataset.root={tmp_path / 'images'}"]
@@ -100,8 +101,8 @@ def test_machines_come_with_a_job_and_go_when_it_is_over(version, tmp_path, caps
         assert job.returncode == 0, printed + (tmp_path / "head.log").read_text()
         assert "0 logical CPUs, 0 GPUs, up to 6 and 0" in printed
         wait_until(lambda: follow(trace, begun, workers(address)) == 0)
-    with capsys.disabled():
-        print("\nseconds and workers:", ", ".join(f"{when:.0f}: {count}" for when, count in trace))
+    shown = [(round(when), count) for when, count in trace]
+    proof(what="scaling", autoscaler="v2" if version else "v1", seconds_and_workers=shown)
     counts = [count for _, count in trace]
     assert counts[0] == 0 and max(counts) == 2 and counts[-1] == 0
 

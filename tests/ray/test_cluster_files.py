@@ -6,7 +6,7 @@ import jsonschema
 import pytest
 from ray.autoscaler._private.util import prepare_config, validate_config
 
-from tests.clusters.machine_files import RAY_UP, read
+from tests.clusters.machine_files import RAY_UP, ROOT, read
 
 
 @pytest.mark.parametrize("name", RAY_UP)
@@ -49,8 +49,21 @@ def test_spot_gpus_are_tried_first_and_the_fallback_is_the_same_machine_on_deman
 def test_the_token_goes_to_every_machine_and_no_key_lies_in_the_file(name):
     found = read(name)
     assert "--env RAY_AUTH_MODE=token" in found["docker"]["run_options"]
-    assert found["file_mounts"] == {"/home/ray/.ray/auth_token": "~/.ray/auth_token"}
+    assert found["file_mounts"]["/home/ray/.ray/auth_token"] == "~/.ray/auth_token"
     assert "secret" not in str(found).lower()
+
+
+@pytest.mark.parametrize("name", RAY_UP)
+def test_a_job_that_brings_no_code_finds_that_of_the_machine_that_ran_ray_up(name):
+    found = read(name)
+    home = "/home/ray/ucvgl"
+    assert {where: what for where, what in found["file_mounts"].items() if where.startswith(home)} == {
+        f"{home}/{folder}": folder for folder in ("jobs", "ucvgl")
+    }
+    assert all((ROOT / folder).is_dir() for folder in ("jobs", "ucvgl"))
+    assert f"--env PYTHONPATH={home}" in found["docker"]["run_options"]
+    for commands in ("head_start_ray_commands", "worker_start_ray_commands"):
+        assert found[commands][-1].startswith(f"cd {home};")
 
 
 @pytest.mark.parametrize("name", RAY_UP)

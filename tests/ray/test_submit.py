@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 
 import pytest
 from local_cluster import local_cluster, plain
@@ -15,7 +16,9 @@ from ucvgl.distributed.submit import submit
 
 pytestmark = [pytest.mark.cluster, pytest.mark.slow]
 
+Ended = subprocess.CompletedProcess[str]
 TOKEN = "0123456789abcdef" * 4
+STOP = "--stop-after=project"
 ONE_THREAD = ("--resources.train-cpus=1",)
 LOCAL = str(ROOT / "clusters" / "local.sh")
 OTHER_PYTHON = """
@@ -36,18 +39,23 @@ except ValueError as mistake:
 """A cluster that says it was started by another Python than this process runs on."""
 
 
-def test_without_authentication_a_stage_runs_and_a_token_does_no_harm(tmp_path):
+def test_without_authentication_a_stage_runs_and_a_token_does_no_harm(tmp_path, proof):
     with local_cluster(workers=1, cpus=6, RAY_AUTH_MODE="disabled") as cluster:
         arguments = ["tiny", f"--run={tmp_path / 'run'}", f"--dataset.root={tmp_path / 'images'}", *ONE_THREAD]
-        stage = cluster.submit("unsupervised", *arguments, "--stop-after=project", RAY_AUTH_MODE="disabled")
+        stage = cluster.submit("unsupervised", *arguments, STOP, RAY_AUTH_MODE="disabled")
         assert stage.returncode == 0, stage.stdout + stage.stderr
         assert stage.stdout.splitlines()[-1] == f"run folder {tmp_path / 'run'}"
         assert (tmp_path / "run" / "2_project" / "DONE.json").exists()
         taken = subprocess.run([LOCAL], env=cluster.environment, capture_output=True, text=True)
         assert (taken.returncode, taken.stdout) == (1, "")
         assert f"port {cluster.environment['PORT']} is in use" in taken.stderr
-        again = cluster.submit("unsupervised", *arguments, "--dry-run", RAY_AUTH_TOKEN=TOKEN)
+        again, submitted = timed(lambda: cluster.submit("unsupervised", *arguments, STOP, RAY_AUTH_TOKEN=TOKEN))
         assert again.returncode == 0, again.stdout + again.stderr
+        direct = [sys.executable, str(ROOT / "jobs" / "unsupervised.py"), *arguments, STOP]
+        env = plain() | {"RAY_ADDRESS": f"127.0.0.1:{cluster.environment['PORT']}", "RAY_AUTH_MODE": "disabled"}
+        again, beside = timed(lambda: subprocess.run(direct, env=env, capture_output=True, text=True))
+        assert again.returncode == 0, again.stdout + again.stderr
+        proof(what="submit", direct=beside, submitted=submitted)
         other = subprocess.run(
             [sys.executable, "-c", OTHER_PYTHON, f"127.0.0.1:{cluster.environment['PORT']}"],
             env=plain() | {"RAY_AUTH_MODE": "disabled"},
@@ -57,6 +65,11 @@ def test_without_authentication_a_stage_runs_and_a_token_does_no_harm(tmp_path):
         assert other.stdout.startswith("the cluster at 127.0.0.1:"), other.stdout + other.stderr
         assert "and this process do not match: here is Ray 2." in other.stdout
         assert "Python: 3.9.1" in other.stdout and "Submit the job instead (make submit)" in other.stdout
+
+
+def timed(run: Callable[[], Ended]) -> tuple[Ended, float]:
+    begun = time.monotonic()
+    return run(), time.monotonic() - begun
 
 
 def test_a_wrong_address_and_a_job_that_is_not_there_are_told_before_anything_is_sent(tmp_path):

@@ -14,11 +14,13 @@ from typing import Any
 
 import ray
 import ray.data
+from ray import _raylet
 
 import ucvgl
 from ucvgl.config import Resources
 from ucvgl.distributed.capacity import VARIABLE, Machine, growth, machines_of, refuse_what_fits_no_machine
 from ucvgl.distributed.demand import watch
+from ucvgl.distributed.turn import said_at_the_door
 
 log = logging.getLogger(__name__)
 
@@ -28,6 +30,7 @@ OBJECT_STORE_BYTES = 800_000_000
 QUIET = {
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_DATA_DISABLE_PROGRESS_BARS": "1",
+    "RAY_BACKEND_LOG_LEVEL": "fatal",  # C++ lines on the terminal alarm without cause; Python errors stay
     "RAY_DEDUP_LOGS": "1",
     "RAY_AIR_NEW_OUTPUT": "0",  # Tune's own reports; ours are shorter
     "TUNE_DISABLE_SIGINT_HANDLER": "1",  # an interrupted sweep ends as any job does
@@ -43,7 +46,6 @@ NO_PROGRESS_S, NO_PROGRESS_GROWING_S = 120, 1800
 LOCAL = {
     "RAY_AUTH_MODE": "disabled",  # unset, a token file of an earlier Ray locks `ray job submit` out
     "RAY_TRAIN_HEALTH_CHECK_INTERVAL_S": "0.5",
-    "RAY_BACKEND_LOG_LEVEL": "fatal",  # C++ lines on the terminal alarm without cause; Python errors stay
     "RAY_num_workers_soft_limit": str(os.cpu_count()),  # idle processes, each tens of MB
     "OMP_NUM_THREADS": "1",
 }
@@ -92,7 +94,8 @@ def connect(resources: Resources) -> ClusterInfo:
     quiet = {"logging_level": logging.WARNING, "log_to_driver": False, "configure_logging": True}
     if address:
         authenticate()
-        _join(address, runtime_env=_code(), **quiet)
+        needs = said_at_the_door(held_at_once(resources), gpus_at_once(resources))
+        _join(address, runtime_env=_code(), job_config=needs, **quiet)
     else:
         _make_importable()
         with _silent_stderr():  # the C++ part announces that it will be quiet
@@ -119,7 +122,7 @@ def connect(resources: Resources) -> ClusterInfo:
     )
     if address:
         preflight(resources, info)
-        watch(info.machines)
+        watch()
     return info
 
 
@@ -127,6 +130,11 @@ def cpus_at_once(resources: Resources) -> float:
     """CPUs that the job holds at the same time: projection is over before training starts, the rest stays."""
     training = resources.train_workers * resources.train_cpus
     return max(resources.image_workers, training + resources.model_workers + resources.search_workers)
+
+
+def held_at_once(resources: Resources) -> float:
+    """CPUs that the job needs at the same time: its workers, and one for the tasks that read and write."""
+    return cpus_at_once(resources) + 1
 
 
 GPU_USERS = ("train", "model", "search")
@@ -146,7 +154,7 @@ def preflight(resources: Resources, cluster: ClusterInfo) -> None:
     """
     hint = "" if cluster.grows else f"; if it starts machines on demand, its head must say so in {VARIABLE}"
     holds = f"the cluster at {cluster.address} {'can grow to' if cluster.grows else 'has'}"
-    needed = cpus_at_once(resources) + 1  # one more for the tasks that read and write
+    needed = held_at_once(resources)
     if needed > cluster.most_cpus:
         raise ValueError(
             f"resources ask for {needed:g} CPUs at once (the larger of image_workers "
@@ -199,7 +207,8 @@ def _defaults(environment: dict[str, str]) -> None:
 
 def _join(address: str, **how: Any) -> None:
     try:
-        ray.init(address=address, **how)
+        with _silent_stderr():
+            ray.init(address=address, **how)
     except RuntimeError as error:
         if "version" not in str(error).lower():
             raise
@@ -215,7 +224,9 @@ def authenticate() -> None:
     """Say explicitly whether to send a token; Ray looks for one by itself only with address `auto`."""
     token = any(name in os.environ for name in ("RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH"))
     token = token or (Path.home() / ".ray" / "auth_token").exists()
-    os.environ.setdefault("RAY_AUTH_MODE", "token" if token else "disabled")
+    if "RAY_AUTH_MODE" not in os.environ:
+        os.environ["RAY_AUTH_MODE"] = "token" if token else "disabled"
+        vars(_raylet)["Config"].initialize("")  # `import ray` has read the environment before
 
 
 def _code() -> dict | None:

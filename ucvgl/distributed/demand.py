@@ -11,7 +11,7 @@ import ray
 from ray.autoscaler.v2.schema import ClusterStatus
 from ray.autoscaler.v2.sdk import get_cluster_status
 
-from ucvgl.distributed.capacity import Machine
+from ucvgl.distributed.capacity import Machine, growth, machines_of
 
 log = logging.getLogger(__name__)
 
@@ -22,10 +22,10 @@ Shape = tuple[tuple[str, float], ...]
 """What one task, actor or bundle asks for: sorted (resource, amount)."""
 
 
-def watch(machines: Sequence[Machine]) -> threading.Thread:
+def watch() -> threading.Thread:
     """Log, from now on, what has waited for longer than 40 seconds, and why; a daemon thread."""
     address = ray.get_runtime_context().gcs_address
-    thread = threading.Thread(target=_watch, args=(address, tuple(machines)), daemon=True, name="demand")
+    thread = threading.Thread(target=_watch, args=(address,), daemon=True, name="demand")
     thread.start()
     return thread
 
@@ -75,7 +75,7 @@ class Waiting:
         return worth
 
 
-def _watch(address: str, machines: tuple[Machine, ...]) -> None:
+def _watch(address: str) -> None:
     waiting = Waiting()
     while ray.is_initialized():
         try:
@@ -85,7 +85,7 @@ def _watch(address: str, machines: tuple[Machine, ...]) -> None:
         else:
             for shape, count, seconds in waiting.look(pending(status), time.monotonic()):
                 amounts = ", ".join(f"{name} {amount:g}" for name, amount in shape) or "nothing but a place"
-                why = reason(shape, status, machines)
+                why = reason(shape, status, growth() or machines_of(ray.nodes()))  # some may be lost by now
                 log.warning("%d x (%s) waiting for %.0f s: %s", count, amounts, seconds, why)
         time.sleep(LOOK_S)
 

@@ -17,7 +17,7 @@ from ucvgl.data.image_store import ImageStore
 from ucvgl.distributed.cluster import gpu_share, threads_each
 from ucvgl.distributed.progress import Progress
 from ucvgl.distributed.shards import count_images, read_shard, shard_number, shards_of
-from ucvgl.distributed.stream import Row, Step, stream
+from ucvgl.distributed.stream import Row, Step, stream_missing
 from ucvgl.types import Embeddings
 
 if TYPE_CHECKING:
@@ -101,26 +101,32 @@ class EmbedPool:
     def embed(self, jobs: Sequence[EmbedJob]) -> None:
         """Write the descriptors of every job, all in one execution; parts that exist are kept."""
         work = [(job, shard) for job in jobs for shard in shards_of(job.looks[0].store)]
-        missing = [(job, shard) for job, shard in work if not part_path(job.folder, shard).exists()]
         # Neighbours in the stream share a model, so that each actor loads it once.
-        total, left = (sum(count_images(shard) for _, shard in some) for some in (work, missing))
+        total, left = (sum(count_images(shard) for _, shard in some) for some in (work, _missing(work)))
         progress = Progress("embed", total, done=total - left)
-        rows = [
-            {
-                "name": shard.name,
-                "looks": [[str(look.store), look.view, look.weight] for look in job.looks],
-                "model": str(job.model),
-                "turns": job.turns,
-                "folder": str(job.folder),
-                "actor": actor,
-            }
-            for (job, shard), actor in zip(missing, cycle(range(len(self.actors))), strict=False)
-        ]
+
+        def rows() -> list[Row]:
+            return [
+                {
+                    "name": shard.name,
+                    "looks": [[str(look.store), look.view, look.weight] for look in job.looks],
+                    "model": str(job.model),
+                    "turns": job.turns,
+                    "folder": str(job.folder),
+                    "actor": actor,
+                }
+                for (job, shard), actor in zip(_missing(work), cycle(range(len(self.actors))), strict=False)
+            ]
+
         # in:          name (of the shard), looks, model, turns, folder, actor (which one of the pool)
         # embed_shard: images (how many were embedded)
         step = Step(embed_shard, {"actors": self.actors}, at_once=2 * len(self.actors), cpus=0.5)
-        for row in stream(rows, step):
+        for row in stream_missing(rows, step):
             progress.advance(row["images"])
+
+
+def _missing(work: Sequence[tuple[EmbedJob, Path]]) -> list[tuple[EmbedJob, Path]]:
+    return [(job, shard) for job, shard in work if not part_path(job.folder, shard).exists()]
 
 
 def embed_shard(row: Row, *, actors: list[Any]) -> Row:

@@ -17,7 +17,7 @@ from ucvgl.data.decode import BadImage, decode, resize
 from ucvgl.data.image_store import shard_path, write_shard
 from ucvgl.data.storage import read_ahead
 from ucvgl.distributed.progress import Progress
-from ucvgl.distributed.stream import Row, Step, stream
+from ucvgl.distributed.stream import Row, Step, stream_missing
 from ucvgl.projection.birdseye import COLUMNS_PER_PIXEL, BirdsEye, birds_eye
 from ucvgl.types import Catalog
 
@@ -41,10 +41,11 @@ def project_images(catalogs: Mapping[str, Catalog], folder: Path, *, experiment:
     """
     resources = experiment.resources
     rows = _shard_rows(catalogs, folder, resources.images_per_shard)
-    missing = [
-        row for row in rows if not shard_path(folder / row["split"] / row["view"], row["shard"]).exists()
-    ]
-    total, left = (sum(len(row["id"]) for row in some) for some in (rows, missing))
+
+    def missing() -> list[Row]:
+        return [row for row in rows if not shard_path(folder / row["split"] / row["view"], row["shard"]).exists()]
+
+    total, left = (sum(len(row["id"]) for row in some) for some in (rows, missing()))
     limit = experiment.dataset.max_bad_share * total
     rejected = _rejected(folder)
     progress = Progress("project", total, done=total - left)
@@ -55,10 +56,11 @@ def project_images(catalogs: Mapping[str, Catalog], folder: Path, *, experiment:
         Step(Project, {"experiment": experiment}, at_once=resources.image_workers),
         Step(write_projected, {"folder": str(folder), "experiment": experiment}, at_once=2, cpus=0.5),
     )
-    for row in stream(missing, *steps):
+    for row in stream_missing(missing, *steps):
         rejected += json.loads(row["bad"])
         progress.advance(row["images"])
         _refuse_too_many(rejected, limit, total, experiment.dataset.max_bad_share)
+    rejected = _rejected(folder)
     _refuse_too_many(rejected, limit, total, experiment.dataset.max_bad_share)
     return pa.Table.from_pylist(sorted(rejected, key=lambda bad: tuple(bad.values())), schema=REJECTED)
 

@@ -10,11 +10,12 @@ from ucvgl.config import Resources
 from ucvgl.distributed.embed import EmbedPool
 from ucvgl.distributed.search import SearchPool
 from ucvgl.distributed.train import TrainSession
+from ucvgl.distributed.turn import wait_for_turn
 from ucvgl.model.loop import Log
 
 
 class Machines:
-    """A context manager over the training workers, the embedders and the searchers of a job.
+    """A context manager over the training workers, the embedders and the searchers of a job; entered in its turn.
 
     Args:
         folder: where Ray Train keeps its own small state.
@@ -38,6 +39,7 @@ class Machines:
         return self._started.enter_context(SearchPool(self.resources))
 
     def __enter__(self) -> Machines:
+        wait_for_turn()
         return self
 
     def __exit__(self, *error: object) -> None:

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import ray.data
 from ray.data import ActorPoolStrategy, TaskPoolStrategy
+from ray.data.exceptions import ExecutionTimeoutError
 from ray.exceptions import RayTaskError
 
+log = logging.getLogger(__name__)
+
 Row = dict[str, Any]
+ATTEMPTS = 3
+"""Times that a stream may come to a standstill, one after the other."""
 
 
 @dataclass(frozen=True)
@@ -31,6 +37,26 @@ class Step:
     at_once: int = 1
     cpus: float = 1
     gpus: float = 0
+
+
+def stream_missing(missing: Callable[[], Sequence[Row]], *steps: Step) -> Iterator[Row]:
+    """`stream` of what is missing, and again of what is then missing where Ray Data comes to a standstill.
+
+    Args:
+        missing: the rows whose results do not exist yet; it is asked before every attempt.
+
+    Raises:
+        ValueError: as raised by a step, with its message.
+        ExecutionTimeoutError: it came to a standstill again and again.
+    """
+    for left in reversed(range(ATTEMPTS)):
+        try:
+            yield from stream(missing(), *steps)
+            return
+        except ExecutionTimeoutError:
+            if not left:
+                raise
+            log.warning("no row has arrived for minutes: what is missing is done again")
 
 
 def stream(rows: Sequence[Row], *steps: Step) -> Iterator[Row]:

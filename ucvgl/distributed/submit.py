@@ -21,7 +21,7 @@ from ucvgl.distributed.cluster import authenticate
 log = logging.getLogger(__name__)
 
 OLDEST_RAY = (2, 60)
-START_S = 60.0
+START_S = 120.0
 """How long a head may need, once it answers, until it takes jobs."""
 FOLDERS = ("/runs/", "/data/", "/.git/", "/.venv/", "/tests/", "/docs/", "/benchmarks/")
 EXCLUDES = (*FOLDERS, "*.arrow", "*.parquet", "*.npy")
@@ -45,6 +45,7 @@ def submit(address: str, job: str, arguments: Sequence[str], *, root: Path) -> i
         raise ValueError(f"JOB={job}: there is no jobs/{job}.py; there are {', '.join(known)}")
     client = _client(address)
     _compare_versions(address, client)
+    logging.getLogger("ray.dashboard.modules.dashboard_sdk").setLevel(logging.WARNING)  # it says each upload twice
     number = _send(client, shlex.join(["python", f"jobs/{job}.py", *arguments]), root)
     log.info("job %s; to stop it: ray job stop --address %s %s", number, address, number)
     try:
@@ -98,15 +99,20 @@ def _release(version: str) -> tuple[int, ...]:
 def _send(client: JobSubmissionClient, command: str, root: Path) -> str:
     """Submit; a head that has just started answers before it can take jobs."""
     os.environ.setdefault("RAY_OVERRIDE_RUNTIME_ENV_DEFAULT_EXCLUDES", "")  # ours name them too, without a warning
-    patient_until = time.monotonic() + START_S
+    begun, code = time.monotonic(), {"working_dir": str(root), "excludes": list(EXCLUDES)}
     while True:
         try:
-            return client.submit_job(
-                entrypoint=command, runtime_env={"working_dir": str(root), "excludes": list(EXCLUDES)}
-            )
+            return client.submit_job(entrypoint=command, runtime_env=code)
         except RuntimeError as error:
-            if "No available agent" not in str(error) or time.monotonic() > patient_until:
+            if "No available agent" not in str(error):
                 raise
+            if time.monotonic() - begun > START_S:
+                raise ValueError(
+                    f"the head answers but takes no jobs, for {START_S:.0f} s now; does another Ray on its machine "
+                    "hold the port of its job agent (ray start --dashboard-agent-listen-port=0 takes a free one)? Its "
+                    "dashboard_agent.log says more"
+                ) from error
+            log.info("the head is still starting")
         time.sleep(1)
 
 

@@ -11,15 +11,19 @@ from ucvgl.data.image_store import shard_path
 from ucvgl.distributed.cluster import gpu_share, threads_each
 from ucvgl.distributed.progress import Progress
 from ucvgl.distributed.shards import count_images, load_images, pixels, shard_number, shards_of, write_images
-from ucvgl.distributed.stream import Row, Step, stream
+from ucvgl.distributed.stream import Row, Step, stream_missing
 from ucvgl.gan.generator import load_generator, translate
 
 
 def translate_images(source: Path, folder: Path, *, generator: Path, resources: Resources) -> None:
     """Render every image of the store `source` through a generator into the store `folder`."""
     shards = shards_of(source)
-    missing = [path for path in shards if not shard_path(folder, shard_number(path)).exists()]
-    total, left = (sum(map(count_images, some)) for some in (shards, missing))
+
+    def missing() -> list[Row]:
+        return [{"path": str(path)} for path in shards if not shard_path(folder, shard_number(path)).exists()]
+
+    total = sum(map(count_images, shards))
+    left = sum(count_images(Path(row["path"])) for row in missing())
     progress = Progress(f"translate {folder.name}", total, done=total - left)
     # in:        path
     # load:      shard, id [n], image (raw pixels), height, width
@@ -35,7 +39,7 @@ def translate_images(source: Path, folder: Path, *, generator: Path, resources: 
         ),
         Step(write_images, {"folder": str(folder)}, at_once=2, cpus=0.5),
     )
-    for row in stream([{"path": str(path)} for path in missing], *steps):
+    for row in stream_missing(missing, *steps):
         progress.advance(row["images"])
 
 

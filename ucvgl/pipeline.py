@@ -1,4 +1,4 @@
-"""UCVGL, top to bottom: unpaired images in, recall and a report out."""
+"""The methods, top to bottom: unpaired images in, recall out."""
 
 from __future__ import annotations
 
@@ -13,10 +13,13 @@ from ucvgl.config import Experiment
 from ucvgl.distributed.machines import Machines
 from ucvgl.log import training_line
 from ucvgl.run import RunDir
+from ucvgl.stages.adapt import adapt as train_adapter
 from ucvgl.stages.catalog import catalog
 from ucvgl.stages.cold_start import cold_start
 from ucvgl.stages.curriculum import curriculum
 from ucvgl.stages.evaluate import evaluate
+from ucvgl.stages.evaluate_adapter import evaluate_adapter, outcome
+from ucvgl.stages.features import features
 from ucvgl.stages.project import project
 from ucvgl.stages.report import report
 from ucvgl.stages.translate import translate
@@ -29,12 +32,7 @@ def unsupervised(run: RunDir, experiment: Experiment) -> str:
 
     A stage that is done is reused, one that was broken off goes on; `ucvgl.plan` says what each depends on.
     """
-
-    def log(**numbers: Any) -> None:
-        run.log(**numbers)
-        if "eta_s" in numbers:
-            logger.info(training_line(numbers))
-
+    log = partial(_log, run)
     with Machines(run.path, experiment.resources, log) as machines:
         make = partial(_make, run, {stage.name: stage for stage in plan.unsupervised(experiment)}, experiment)
         listed = make("1_catalog", catalog)
@@ -47,6 +45,26 @@ def unsupervised(run: RunDir, experiment: Experiment) -> str:
             "6_evaluate", evaluate, projected=projected, cold=cold, trained=trained, machines=machines
         )
     return report(run, experiment, projected, translated, trained, scored)
+
+
+def adapt(run: RunDir, experiment: Experiment) -> str:
+    """Train a light adapter on a frozen model without labels; what it reached, as lines (EM-CVGL, Li et al. 2024)."""
+    log = partial(_log, run)
+    with Machines(run.path, experiment.resources, log) as machines:
+        make = partial(_make, run, {stage.name: stage for stage in plan.adapt(experiment)}, experiment)
+        listed = make("1_catalog", catalog, both_ways=True)
+        projected = make("2_project", project, catalogs=listed)
+        described = make("3_features", features, projected=projected, machines=machines)
+        seen = {"projected": projected, "described": described}
+        trained = make("4_adapt", train_adapter, **seen, machines=machines, log=log)
+        scored = make("5_evaluate", evaluate_adapter, **seen, trained=trained)
+    return outcome(run, scored)
+
+
+def _log(run: RunDir, **numbers: Any) -> None:
+    run.log(**numbers)
+    if "eta_s" in numbers:
+        logger.info(training_line(numbers))
 
 
 def _make(

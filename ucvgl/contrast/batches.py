@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 from jaxtyping import Int
@@ -37,7 +38,17 @@ class Pairs:
         return len(self.query)
 
 
-def epoch_order(pairs: Pairs, batch: int, seed: tuple[int, ...]) -> list[Int[np.ndarray, " b"]]:
+class Rows(Protocol):
+    """Pairs of rows, whatever they are rows of."""
+
+    @property
+    def query(self) -> np.ndarray: ...
+    @property
+    def reference(self) -> np.ndarray: ...
+    def __len__(self) -> int: ...
+
+
+def epoch_order(pairs: Rows, batch: int, seed: tuple[int, ...]) -> list[Int[np.ndarray, " b"]]:
     """Batches of pair numbers for one epoch in which no batch holds a query or a reference twice.
 
     A pair whose query or reference is already in the batch waits for the next one, so a reference that several

@@ -7,7 +7,7 @@ import math
 import os
 from io import BytesIO
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Protocol
 
 import numpy as np
 import torch
@@ -20,6 +20,12 @@ from ucvgl.model.backbone import backbone
 from ucvgl.model.safa import SAFA, MeanPool
 
 View = Literal["query", "reference"]
+
+
+class Encoders(Protocol):
+    """Whatever has an encoder of each view."""
+
+    def encoder(self, view: View) -> nn.Module: ...
 
 
 class Encoder(nn.Module):
@@ -110,7 +116,7 @@ def load_towers(path: Path | str | BytesIO, device: torch.device | str = "cpu") 
 
 @torch.inference_mode()
 def embed(
-    towers: TwoTowers, images: UInt8[np.ndarray, "n h w 3"], view: View, *, turns: int = 1, batch: int = 128
+    towers: Encoders, images: UInt8[np.ndarray, "n h w 3"], view: View, *, turns: int = 1, batch: int = 128
 ) -> Float[np.ndarray, "n d"]:
     """Unit-norm descriptors of images of one view.
 
@@ -126,7 +132,7 @@ def embed(
         with torch.autocast(device.type, torch.bfloat16):
             looks = [encoder(turned(part, view, quarters)).float().cpu() for quarters in range(turns)]
         out.append(torch.cat(looks, 1) / math.sqrt(turns))
-    return torch.cat(out).numpy() if out else np.empty((0, turns * encoder.dimension), np.float32)
+    return torch.cat(out).numpy() if out else np.empty((0, 0), np.float32)
 
 
 def turned(images: Float[Tensor, "n 3 h w"], view: View, quarters: int) -> Float[Tensor, "n 3 h w"]:

@@ -29,8 +29,26 @@ class Synthetic:
     """Open world: share of tiles whose panorama is left out of the pool."""
 
 
+@dataclass(frozen=True)
+class Drone:
+    """Flights over the embedded world (`synthetic_drone`): the places are buildings."""
+
+    views: int = 9
+    """Pictures of each building, on a spiral around it from high to low."""
+    size: int = 128
+    """Side of the rendered drone and street pictures, pixels."""
+    distractor_places: int = 180
+    """Buildings of the searched pool that no query shows, beside `synthetic.validation_places`."""
+
+
 PROTOCOLS = {
     "synthetic": (),
+    "synthetic_drone": (
+        "drone_to_satellite",
+        "satellite_to_drone",
+        "street_to_satellite",
+        "satellite_to_street",
+    ),
     "folder": (),
     "cvusa": (),
     "cvact": ("validation", "test"),
@@ -50,9 +68,9 @@ PROTOCOLS = {
 class Dataset:
     """Which images, where they lie, and the size at which the networks see them."""
 
-    name: Literal["synthetic", "folder", "cvusa", "cvact", "vigor", "university1652"] = "synthetic"
+    name: Literal["synthetic", "synthetic_drone", "folder", "cvusa", "cvact", "vigor", "university1652"] = "synthetic"
     root: str = "data"
-    """Folder of the images (of the rendered worlds, for `synthetic`)."""
+    """Folder of the images (of the rendered worlds, for `synthetic` and `synthetic_drone`)."""
     protocol: Literal[
         "default",
         "validation",
@@ -71,6 +89,7 @@ class Dataset:
     references: str = ""
     """`folder` only: the same for the tiles."""
     synthetic: Synthetic = field(default_factory=Synthetic)
+    drone: Drone = field(default_factory=Drone)
     panorama_height: int = 48
     """Network input, pixels."""
     panorama_width: int = 192
@@ -78,6 +97,11 @@ class Dataset:
     """Network input for tiles, BEVs and fakes, pixels."""
     max_bad_share: float = 0.01
     """The job stops when a larger share of the images than this cannot be read."""
+
+    @property
+    def rendered(self) -> bool:
+        """Whether the images are rendered here, and not found."""
+        return self.name in ("synthetic", "synthetic_drone")
 
     @property
     def chosen_protocol(self) -> str:
@@ -261,8 +285,9 @@ class Adaptation:
     """Of the reconstruction loss, against the contrast of labelled pairs."""
     relabel: bool = True
     """Off: the labels of the frozen model are kept (no EM)."""
-    strategy: Literal["mutual"] = "mutual"
-    """How the E-step finds its labels."""
+    strategy: Literal["mutual", "transport", "neighbours", "groups"] = "mutual"
+    """How the E-step finds its labels: pairs that choose each other (EM-CVGL), by optimal transport, only what the
+    neighbours of both confirm, or by groups of queries that vote as one."""
     partners: int = 2
     """Best partners both ways that the E-step looks at."""
     mutual: bool = True
@@ -274,8 +299,18 @@ class Adaptation:
     threshold_scale: Literal["cosine", "quantile", "z_score"] = "cosine"
     """Unit of the thresholds, as in `curriculum.margin_scale`."""
     first_threshold: float = 0.1
+    """What a label needs in the first round: similarity or margin; for `transport` a share of the query's mass, for
+    `neighbours` of its neighbours, for `groups` a margin."""
     final_threshold: float = 0.1
-    """Of the last round; half a cosine in between."""
+    """The same in the last round; half a cosine in between."""
+    neighbours: int = 8
+    """Of every image in its own view, that `neighbours` and `groups` look at."""
+    largest_group: int = 64
+    """Most queries that `groups` takes for one place."""
+    transport_temperature: float = 0.05
+    """Similarity by which a reference must be better to get e times the mass."""
+    transport_balance: float = 0.9
+    """1: every reference gets the same mass; 0: what each query alone would send it."""
 
 
 @dataclass(frozen=True)

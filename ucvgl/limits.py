@@ -60,6 +60,9 @@ LIMITS = {
     "dataset.synthetic.tile_size": PIXELS,
     "dataset.synthetic.queries_without_reference": BELOW_ONE,
     "dataset.synthetic.references_without_query": BELOW_ONE,
+    "dataset.drone.views": Limit(low=1, high=99),
+    "dataset.drone.size": PIXELS,
+    "dataset.drone.distractor_places": COUNT_OR_NONE,
     "dataset.panorama_height": PIXELS,
     "dataset.panorama_width": PIXELS,
     "dataset.tile_size": PIXELS,
@@ -118,6 +121,10 @@ LIMITS = {
     "adaptation.aic_weight": NOT_NEGATIVE,
     "adaptation.partners": Limit(low=2, high=64),
     "adaptation.reciprocal": Limit(low=1, high=64),
+    "adaptation.neighbours": Limit(low=1, high=64),
+    "adaptation.largest_group": COUNT,
+    "adaptation.transport_temperature": POSITIVE,
+    "adaptation.transport_balance": SHARE,
     "adaptation.first_threshold": MARGIN,
     "adaptation.final_threshold": MARGIN,
     "resources.train_workers": COUNT,
@@ -195,7 +202,7 @@ def disagreements(experiment: Experiment) -> list[str]:
             f"dataset.synthetic.references_without_query: together with queries_without_reference "
             f"it makes {unpaired:g}, which leaves no pair; their sum must be less than 1"
         )
-    if dataset.name == "synthetic" and experiment.contrast.batch > dataset.synthetic.train_places:
+    if dataset.rendered and experiment.contrast.batch > dataset.synthetic.train_places:
         mistakes.append(
             f"contrast.batch: {experiment.contrast.batch} is more than there are images, "
             f"dataset.synthetic.train_places, {dataset.synthetic.train_places}"

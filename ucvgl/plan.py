@@ -81,6 +81,7 @@ def _images(experiment: Experiment, back: str = "") -> list[Stage]:
     dataset = experiment.dataset
     images = {"name": dataset.name, "root": dataset.root, "synthetic": dataset.synthetic}
     images |= {"protocol": dataset.chosen_protocol, "queries": dataset.queries, "references": dataset.references}
+    images |= {"drone": dataset.drone} if dataset.name == "synthetic_drone" else {}
     images |= {"back": back} if back else {}
     sizes = {
         name: getattr(dataset, name)

@@ -1,17 +1,27 @@
-from ucvgl.config import Resources, Synthetic
-from ucvgl.data.synthetic.dataset import catalog
+from ucvgl.config import Dataset, Drone, Resources, Synthetic
+from ucvgl.data.corpora import read_catalog
+from ucvgl.data.synthetic import university
+from ucvgl.data.synthetic.dataset import catalog, home
 from ucvgl.distributed.worlds import render_worlds
+
+SETTINGS = Synthetic(train_places=3, validation_places=2, panorama_height=32, panorama_width=128, tile_size=32)
 
 
 def test_worlds_are_rendered_side_by_side_and_never_twice(cluster, tmp_path):
-    settings = Synthetic(
-        train_places=3, validation_places=2, panorama_height=32, panorama_width=128, tile_size=32
-    )
-    render_worlds(settings, tmp_path, Resources())
+    dataset = Dataset(root=str(tmp_path), synthetic=SETTINGS)
+    render_worlds(dataset, Resources())
     for split, places in (("train", 3), ("validation", 2)):
-        found = catalog(tmp_path, split)
+        found = catalog(home(dataset), split)
         assert (found.queries.num_rows, found.references.num_rows) == (places, places)
-
     before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.*")}
-    render_worlds(settings, tmp_path, Resources())
+    render_worlds(dataset, Resources())
     assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.*")} == before
+
+
+def test_so_are_flights_over_them(cluster, tmp_path):
+    drone = Drone(views=2, size=32, distractor_places=1)
+    dataset = Dataset(name="synthetic_drone", root=str(tmp_path), synthetic=SETTINGS, drone=drone)
+    render_worlds(dataset, Resources())
+    assert len(list((university.home(dataset) / "rendered").iterdir())) == 2
+    found = read_catalog(dataset, "validation")
+    assert (found.queries.num_rows, found.references.num_rows) == (4, 3)

@@ -7,6 +7,7 @@ from typing import Any, cast
 from ucvgl.config import Dataset
 from ucvgl.data import cvact, cvusa, folder, university1652, vigor
 from ucvgl.data.listing import Split
+from ucvgl.data.synthetic import university
 from ucvgl.types import Catalog
 
 
@@ -28,4 +29,6 @@ def read_catalog(dataset: Dataset, split: Split) -> Catalog:
             return vigor.read_catalog(dataset.root, split, protocol)
         case "university1652":
             return university1652.read_catalog(dataset.root, split, protocol)
+        case "synthetic_drone":
+            return university1652.read_catalog(str(university.home(dataset)), split, protocol)
     raise ValueError(f"{dataset.name} is rendered, and no pile of files")

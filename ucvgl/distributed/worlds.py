@@ -2,32 +2,35 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import ray
 
-from ucvgl.config import Resources, Synthetic
-from ucvgl.data.synthetic.dataset import WorldPlan, plan, render_world
+from ucvgl.config import Dataset, Resources
+from ucvgl.data.synthetic import dataset as panoramas
+from ucvgl.data.synthetic import university
 from ucvgl.distributed.cluster import cores, one_machine
 from ucvgl.distributed.progress import Progress
 
 
-def render_worlds(settings: Synthetic, folder: Path, resources: Resources) -> None:
-    """Render every world of the plan into `folder`; a finished world is kept, a broken one is done again."""
-    worlds = plan(settings)
+def render_worlds(dataset: Dataset, resources: Resources) -> None:
+    """Render every world of the plan below the data set's root; a finished world is kept, a broken one done again."""
+    flown = dataset.name == "synthetic_drone"
+    worlds = university.plan(dataset) if flown else panoramas.plan(dataset.synthetic)
     at_once = max(resources.image_workers, cores() if one_machine() else 1)
     progress = Progress("render worlds", sum(world.places for world in worlds), unit="places")
     waiting = list(worlds)
-    running: dict[ray.ObjectRef, WorldPlan] = {}
+    running: dict[ray.ObjectRef, university.Area | panoramas.WorldPlan] = {}
     while waiting or running:
         while waiting and len(running) < at_once:
             world = waiting.pop(0)
-            running[_render.remote(settings, world, str(folder))] = world
+            running[_render.remote(dataset, world)] = world
         (finished,), _ = ray.wait(list(running), num_returns=1)
         ray.get(finished)
         progress.advance(running.pop(finished).places)
 
 
 @ray.remote(num_cpus=1, max_retries=3)
-def _render(settings: Synthetic, world: WorldPlan, folder: str) -> None:
-    render_world(settings, world, folder)
+def _render(dataset: Dataset, world: university.Area | panoramas.WorldPlan) -> None:
+    if isinstance(world, university.Area):
+        university.render_area(dataset, world, university.home(dataset))
+    else:
+        panoramas.render_world(dataset.synthetic, world, panoramas.home(dataset))

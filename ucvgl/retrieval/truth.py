@@ -15,6 +15,7 @@ from jaxtyping import Int
 from ucvgl.config import Dataset
 from ucvgl.data.listing import Split
 from ucvgl.data.synthetic import dataset as synthetic
+from ucvgl.data.synthetic import university
 from ucvgl.retrieval import truth_cvact, truth_cvusa, truth_university1652, truth_vigor, truth_written
 from ucvgl.retrieval.truth_type import GroundTruth, Rows
 
@@ -37,6 +38,9 @@ def read_truth(dataset: Dataset, split: Split) -> GroundTruth | None:
             return truth_vigor.read(dataset.root, split, protocol)
         case "university1652":
             return truth_university1652.read(dataset.root, split, protocol)
+        case "synthetic_drone":
+            home = str(university.home(dataset))
+            return truth_university1652.read(home, split, protocol, name="embedded world,")
 
 
 def rows_of(references: Rows, query_ids: np.ndarray, reference_ids: np.ndarray) -> Int[np.ndarray, "q p"]:

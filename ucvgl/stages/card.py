@@ -17,7 +17,7 @@ def write_card(run: Path, experiment: Experiment, page: Report) -> Path:
     """Write `MODEL_CARD.md` into the run folder."""
     listed = read_record(run / "1_catalog" / DONE)
     dataset, model = experiment.dataset, experiment.model
-    rendered = dataset.name == "synthetic"
+    rendered = dataset.rendered
     world = f"The embedded world, level {dataset.synthetic.level}, seed {dataset.synthetic.seed}: rendered images"
     last = page.rounds[-1] if page.rounds else None
     known = last is not None and last.precision is not None and math.isfinite(last.precision)

@@ -64,8 +64,8 @@ def read_catalogs(folder: Path) -> dict[str, Catalog]:
 
 def _list(experiment: Experiment, split: Split) -> Catalog:
     dataset = experiment.dataset
-    if dataset.name != "synthetic":
-        return corpora.read_catalog(dataset, split)
-    home = synthetic.home(dataset)
-    render_worlds(dataset.synthetic, home, experiment.resources)
-    return synthetic.catalog(home, split)
+    if dataset.rendered:
+        render_worlds(dataset, experiment.resources)
+    if dataset.name == "synthetic":
+        return synthetic.catalog(synthetic.home(dataset), split)
+    return corpora.read_catalog(dataset, split)

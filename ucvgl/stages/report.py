@@ -98,7 +98,7 @@ def _verdict(reached: Recall | None, raw: Mapping[str, float], scores: list[dict
 
 def _what(experiment: Experiment) -> str:
     dataset = experiment.dataset
-    return f"the synthetic world, level {dataset.synthetic.level}" if dataset.name == "synthetic" else dataset.root
+    return f"the synthetic world, level {dataset.synthetic.level}" if dataset.rendered else dataset.root
 
 
 def _rounds(trained: Path, scores: list[dict]) -> list[Round]:

@@ -56,7 +56,7 @@ def plan(settings: Synthetic) -> list[WorldPlan]:
     totals: list[tuple[Split, int]] = [("train", settings.train_places), ("validation", settings.validation_places)]
     for split, total in totals:
         for number, first in enumerate(range(0, total, PLACES_PER_WORLD)):
-            seed = int(_digest(settings.seed, split, number), 16) % 2**31
+            seed = int(digest(settings.seed, split, number), 16) % 2**31
             worlds.append(WorldPlan(split, seed, min(PLACES_PER_WORLD, total - first)))
     return worlds
 
@@ -69,7 +69,7 @@ def home(dataset: Dataset) -> Path:
 
 def settings_digest(settings: Synthetic) -> str:
     """Short name of everything that decides the pictures."""
-    return _digest(RENDERER, json.dumps(asdict(settings), sort_keys=True), asdict(LEVELS[settings.level]))[
+    return digest(RENDERER, json.dumps(asdict(settings), sort_keys=True), asdict(LEVELS[settings.level]))[
         :12
     ]
 
@@ -84,23 +84,22 @@ def render_world(settings: Synthetic, item: WorldPlan, folder: Path | str) -> No
         return
     truth_path = Path(folder) / "truth" / f"{item.split}-{item.seed}.parquet"
     panoramas, tiles = (Path(folder) / item.split / view for view in ("panorama", "satellite"))
-    for path in (panoramas, tiles, truth_path.parent):
-        path.mkdir(parents=True, exist_ok=True)
+    truth_path.parent.mkdir(parents=True, exist_ok=True)
     world = build_world(item.seed, LEVELS[settings.level])
     spots = places(world)[: item.places]
     if len(spots) < item.places:
         raise ValueError(f"world {item.seed} has room for {len(spots)} places, {item.places} were asked for")
-    has_query, has_reference = _open_world(settings, item)
+    has_query, has_reference = open_world(settings, item.seed, item.places)
     ids = {
-        view: [_digest(item.seed, view, k)[:16] for k in range(item.places)]
+        view: [digest(item.seed, view, k)[:16] for k in range(item.places)]
         for view in ("query", "reference")
     }
     size = {"height": settings.panorama_height, "width": settings.panorama_width}
     for k, spot in enumerate(spots):
         if has_query[k]:
-            _write_jpeg(panoramas / f"{ids['query'][k]}.jpg", render_panorama(world, spot, k, **size))
+            write_jpeg(panoramas / f"{ids['query'][k]}.jpg", render_panorama(world, spot, k, **size))
         if has_reference[k]:
-            _write_jpeg(
+            write_jpeg(
                 tiles / f"{ids['reference'][k]}.jpg", render_tile(world, spot, k, size=settings.tile_size)
             )
     anchor = np.random.default_rng([item.seed, 5]).uniform((36, -10), (58, 25))
@@ -123,11 +122,11 @@ def catalog(folder: Path | str, split: str) -> Catalog:
     return Catalog(queries, references.join(pa.concat_tables(located), "id").sort_by("id"))
 
 
-def _open_world(settings: Synthetic, item: WorldPlan) -> tuple[np.ndarray, np.ndarray]:
-    """Which places keep their panorama, and which their tile."""
-    order = np.random.default_rng([item.seed, 6]).permutation(item.places)
-    lone_queries = round(settings.queries_without_reference * item.places)
-    lone_references = min(round(settings.references_without_query * item.places), item.places - lone_queries)
+def open_world(settings: Synthetic, seed: int, count: int) -> tuple[np.ndarray, np.ndarray]:
+    """Which places of a world keep their query, and which their reference."""
+    order = np.random.default_rng([seed, 6]).permutation(count)
+    lone_queries = round(settings.queries_without_reference * count)
+    lone_references = min(round(settings.references_without_query * count), count - lone_queries)
     rank = np.argsort(order)
     return (rank < lone_queries) | (rank >= lone_queries + lone_references), rank >= lone_queries
 
@@ -139,7 +138,9 @@ def _listing(folder: Path) -> pa.Table:
     return pa.table({"id": [path.stem for path in paths], "uri": [str(path) for path in paths]})
 
 
-def _write_jpeg(path: Path, image: np.ndarray) -> None:
+def write_jpeg(path: Path, image: np.ndarray) -> None:
+    """Write an RGB image, and the folder it lies in."""
+    path.parent.mkdir(parents=True, exist_ok=True)
     if not cv2.imwrite(str(path), image[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 95]):
         raise OSError(f"{path} could not be written")
 
@@ -150,5 +151,6 @@ def _write_table(path: Path, columns: dict, order: str) -> None:
     os.replace(aside, path)
 
 
-def _digest(*parts: object) -> str:
+def digest(*parts: object) -> str:
+    """Hexadecimal digits that depend on all parts."""
     return hashlib.sha256("/".join(map(str, parts)).encode()).hexdigest()

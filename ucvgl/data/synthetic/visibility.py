@@ -17,7 +17,7 @@ CEILING_M = 60.0
 
 
 @kernel
-def _meets(s, ox, oy, oz, dx, dy, dz):
+def meets(s, ox, oy, oz, dx, dy, dz):
     """`hit`, but light comes through the rim of a crown."""
     t, face = hit(s, ox, oy, oz, dx, dy, dz)
     if face == CURVED and s.shape == ELLIPSOID:
@@ -67,7 +67,7 @@ def look_around(solids, ox, oy, oz, yaw, height, width):
             last = min(int((0.5 - lowest / math.pi) * height), height - 1)
             for r in range(first, last + 1):
                 if depth[r, column] * row_cos[r] > enter:
-                    t, side = _meets(s, ox, oy, oz, sin * row_cos[r], cos * row_cos[r], row_sin[r])
+                    t, side = meets(s, ox, oy, oz, sin * row_cos[r], cos * row_cos[r], row_sin[r])
                     if t < depth[r, column]:
                         depth[r, column], which[r, column], face[r, column] = t, k, side
     return depth, which, face
@@ -97,7 +97,7 @@ def look_down(solids, west, south, cell, cells, lean_x, lean_y):
             for c in range(left, right + 1):
                 ox = west + (c + 0.5) * cell - lean_x * CEILING_M
                 if depth[r, c] > CEILING_M - top:
-                    t, side = _meets(s, ox, oy, CEILING_M, lean_x, lean_y, -1.0)
+                    t, side = meets(s, ox, oy, CEILING_M, lean_x, lean_y, -1.0)
                     if t < depth[r, c]:
                         depth[r, c], which[r, c], face[r, c] = t, k, side
     return depth, which, face

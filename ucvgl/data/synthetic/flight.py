@@ -1,0 +1,107 @@
+"""A drone flies around a building: where it takes its pictures, and what they show; and a photo from the street."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from jaxtyping import Float, UInt8
+
+from ucvgl.data.synthetic.camera import Camera, aimed
+from ucvgl.data.synthetic.film import expose
+from ucvgl.data.synthetic.perspective import first_met, photograph
+from ucvgl.data.synthetic.solids import BLOCK, HOUSE
+from ucvgl.data.synthetic.surroundings import draw_light, surroundings
+from ucvgl.data.synthetic.world import CAMERA_HEIGHT_M, World
+
+EDGE_M = 64
+"""No building that is flown around is nearer to the world's edge."""
+ROUNDS = 3 + 1 / 3
+"""Turns of the spiral; not whole, so that no round takes its pictures above those of the last."""
+DEPRESSION_DEG = (62.0, 33.0)
+"""Of the building seen from the first, highest picture and from the last."""
+DISTANCE_M = (68.0, 50.0)
+FOV_DEG = 46.0
+STREET_FOV_DEG = 75.0
+REACH_M = 170.0
+SPOTS = 4
+"""Nearest places of a street that a photo of a building is tried from."""
+STEP_BACK = 1.2
+"""A photo is taken from this many heights of the building away."""
+LEAST_SHARE = 0.04
+"""A building that fills less of the photo is taken to be hidden."""
+
+
+def buildings(world: World) -> np.ndarray:
+    """The houses and blocks that are flown around, in random order, their middles `spacing_m` apart."""
+    solids = world.solids[np.isin(world.solids["style"], (HOUSE, BLOCK))]
+    middle = np.stack([solids["x"], solids["y"]], axis=1)
+    inside = (middle > EDGE_M).all(1) & (middle < world.side_m - EDGE_M).all(1)
+    kept: list[int] = []
+    for row in np.random.default_rng([world.seed, 7]).permutation(np.flatnonzero(inside)):
+        if not kept or np.hypot(*(middle[kept] - middle[row]).T).min() > world.level.spacing_m:
+            kept.append(int(row))
+    return solids[kept]
+
+
+def flight(world: World, building: np.void, view_seed: int, *, views: int) -> list[Camera]:
+    """The cameras of a flight: a spiral down around a building, begun at a random azimuth."""
+    rng = np.random.default_rng([world.seed, view_seed, 8])
+    first, size = rng.uniform(0, 2 * math.pi), rng.uniform(0.9, 1.1)
+    cameras = []
+    for k in range(views):
+        share = k / max(views - 1, 1)
+        yaw = math.radians(rng.normal() * world.level.yaw_jitter_deg)
+        azimuth = first + 2 * math.pi * ROUNDS * k / views + yaw
+        depression = math.radians(_between(DEPRESSION_DEG, share))
+        away = size * _between(DISTANCE_M, share)
+        east, north = rng.normal(size=2) * world.level.position_jitter_m
+        target = float(building["x"]) + east, float(building["y"]) + north, 0.4 * float(building["top"])
+        flat = away * math.cos(depression)
+        eye = (
+            target[0] + flat * math.sin(azimuth),
+            target[1] + flat * math.cos(azimuth),
+            target[2] + away * math.sin(depression),
+        )
+        cameras.append(aimed(eye, target, math.radians(FOV_DEG)))
+    return cameras
+
+
+def render_flight(
+    world: World, building: np.void, view_seed: int, *, views: int, size: int
+) -> list[UInt8[np.ndarray, "s s 3"]]:
+    """The pictures of a flight: one sun, one set of parked cars, another exposure in each."""
+    rng = np.random.default_rng([world.seed, view_seed, 9])
+    light = draw_light(world, rng, azimuth=(80, 290), elevation=(28, 62), visibility_m=900.0)
+    x, y = float(building["x"]), float(building["y"])
+    scene = surroundings(world, x, y, rng, world.summer, light, reach_m=REACH_M, shade_reach_m=70, clear_m=0)
+    return [
+        expose(photograph(scene, camera, size), world.level, rng)
+        for camera in flight(world, building, view_seed, views=views)
+    ]
+
+
+def render_street(
+    world: World, building: np.void, spots: Float[np.ndarray, "n 2"], view_seed: int, *, size: int
+) -> UInt8[np.ndarray, "s s 3"] | None:
+    """A photo of a building from the street that shows most of it; None where other things hide it from all near spots."""
+    rng = np.random.default_rng([world.seed, view_seed, 10])
+    light = draw_light(world, rng, azimuth=(80, 290), elevation=(28, 62), visibility_m=420.0)
+    x, y = float(building["x"]), float(building["y"])
+    scene = surroundings(world, x, y, rng, world.summer, light, reach_m=REACH_M, shade_reach_m=70, clear_m=0)
+    this = (scene.solids["x"] == x) & (scene.solids["y"] == y) & (scene.solids["style"] == building["style"])
+    away = np.hypot(*(spots - (x, y)).T)
+    near = np.argsort(np.where(away > building["reach"] + STEP_BACK * building["top"], away, np.inf))[:SPOTS]
+    best, most = None, LEAST_SHARE
+    for spot in spots[near]:
+        eye = (float(spot[0]), float(spot[1]), CAMERA_HEIGHT_M)
+        camera = aimed(eye, (x, y, 0.5 * float(building["top"])), math.radians(STREET_FOV_DEG))
+        met = first_met(scene.solids, camera, 32)
+        share = float((met == np.flatnonzero(this)[0]).mean())
+        if share > most:
+            best, most = camera, share
+    return expose(photograph(scene, best, size), world.level, rng) if best else None
+
+
+def _between(ends: tuple[float, float], share: float) -> float:
+    return ends[0] + share * (ends[1] - ends[0])

@@ -273,7 +273,7 @@ class Adaptation:
     """The mean of each view over the training images is subtracted first."""
     rounds: int = 10
     """E-steps; each is followed by an M-step."""
-    steps_per_round: int = 60
+    steps_per_round: int = 40
     batch: int = 512
     """Pairs that meet in a step, over all workers."""
     learning_rate: float = 1e-3
@@ -294,14 +294,14 @@ class Adaptation:
     reciprocal: int = 1
     """A match is mutual when the query is among so many best queries of its tile; more than 1 where several
     queries share a tile."""
-    threshold: Literal["similarity", "margin"] = "similarity"
+    threshold: Literal["similarity", "margin"] = "margin"
     """What must be large enough for a label: the similarity (EM-CVGL), or its margin over the second best (UCVGL)."""
-    threshold_scale: Literal["cosine", "quantile", "z_score"] = "cosine"
+    threshold_scale: Literal["cosine", "quantile", "z_score"] = "quantile"
     """Unit of the thresholds, as in `curriculum.margin_scale`."""
-    first_threshold: float = 0.1
+    first_threshold: float = 0.5
     """What a label needs in the first round: similarity or margin; for `transport` a share of the query's mass, for
     `neighbours` of its neighbours, for `groups` a margin."""
-    final_threshold: float = 0.1
+    final_threshold: float = 0.0
     """The same in the last round; half a cosine in between."""
     neighbours: int = 8
     """Of every image in its own view, that `neighbours` and `groups` look at."""

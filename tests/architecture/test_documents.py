@@ -122,14 +122,15 @@ def test_a_command_in_the_documents_can_be_typed(
     assert [script for script in scripts if not (ROOT / script).exists()] == []
     if words[:1] == ["ucvgl"] and words[1:2] not in (["COMMAND"], ["--help"]):
         assert unknown_flags(words[1], [word for word in words[2:] if word.startswith("--")]) == []
-    if scripts == ["jobs/unsupervised.py"]:
+    plans = {"jobs/unsupervised.py": plan.unsupervised, "jobs/adapt.py": plan.adapt}
+    if len(scripts) == 1 and scripts[0] in plans:
         arguments = words[words.index(scripts[0]) + 1 :]
         monkeypatch.chdir(tmp_path)
         for flag, value in zip(arguments, arguments[1:], strict=False):
             if flag == "--config":  # the reader's own file
                 Path(value).parent.mkdir(parents=True, exist_ok=True)
                 Path(value).write_text(to_yaml(synthetic()))
-        stages = [stage.name for stage in plan.unsupervised(Experiment())]
+        stages = [stage.name for stage in plans[scripts[0]](Experiment())]
         if "--help" not in arguments:
             resolve(arguments, stages=stages)
 

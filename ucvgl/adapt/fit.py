@@ -37,7 +37,7 @@ def fit_adapter(
     log: Log,
     span: tuple[float, float] = (0.0, 1.0),
 ) -> None:
-    """Train from the adapter in `start`; write `trained.pt` (to go on from) and `adapter.pt` (to adapt with) to `folder`.
+    """Train from the adapter in `start`; write `trained.pt` (to go on from) and `adapter.pt` to `folder`.
 
     A step takes pairs of which no two share a query or a reference by their labels, and a turn for each pair. The loss
     is the contrast within the batch, gathered over all workers, and the reconstruction of the frozen descriptors.

@@ -14,7 +14,7 @@ It is a pure function of these: no file, no id, no truth, no state between round
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float, Float32, Int
@@ -44,6 +44,7 @@ class Labels:
         return len(self.query)
 
 
+@runtime_checkable
 class Strategy(Protocol):
     """An E-step with its tuning arguments bound."""
 

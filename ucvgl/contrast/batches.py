@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Int
@@ -38,6 +38,7 @@ class Pairs:
         return len(self.query)
 
 
+@runtime_checkable
 class Rows(Protocol):
     """Pairs of rows, whatever they are rows of."""
 

@@ -81,8 +81,9 @@ class TimmNetwork(nn.Module):
         self.last = self.layer == count - 1
         if facet != "token" and not hasattr(getattr(blocks[self.layer] if blocks else None, "attn", None), "qkv"):
             raise ValueError(
-                f"adaptation.facet: {settings.backbone!r} has no queries, keys and values in one layer; leave it at token"
+                f"adaptation.facet: {settings.backbone!r} has no layer of queries, keys and values; leave it at token"
             )
+        self.has_cls = bool(getattr(self.network, "num_prefix_tokens", 0))
         usual = timm.data.resolve_model_data_config(self.network)
         self.register_buffer("mean", torch.tensor(usual["mean"]).view(3, 1, 1), persistent=False)
         self.register_buffer("deviation", torch.tensor(usual["std"]).view(3, 1, 1), persistent=False)
@@ -123,7 +124,9 @@ class Describer(nn.Module):
         centres: of `vlad`; where they are still to be fitted, any.
     """
 
-    def __init__(self, network: TowerNetwork | TimmNetwork, settings: Adaptation, centres: Tensor | None = None) -> None:
+    def __init__(
+        self, network: TowerNetwork | TimmNetwork, settings: Adaptation, centres: Tensor | None = None
+    ) -> None:
         super().__init__()
         self.network, self.pooling = network, settings.pooling
         pools = {"gem": GeM(settings.gem_power), "vlad": None if centres is None else Vlad(centres)}
@@ -153,10 +156,13 @@ class Frozen(nn.Module):
     ) -> None:
         super().__init__()
         self.adaptation, self.model, self.centres = adaptation, model, centres
-        self.built = None if towers is None else (dataclasses.asdict(towers.settings), towers.query_size, towers.reference_size)
+        self.built = None
         if towers is None:
             networks: list[Any] = [TimmNetwork(model, layer=adaptation.layer, facet=adaptation.facet)]
+            if adaptation.pooling == "cls" and not networks[0].has_cls:
+                raise ValueError(f"adaptation.pooling: {model.backbone!r} has no class token; pool its patches")
         else:
+            self.built = (dataclasses.asdict(towers.settings), towers.query_size, towers.reference_size)
             views: list[View] = ["reference", "query"] if adaptation.towers == "two" else ["reference"]
             networks = [TowerNetwork(towers.encoder(view)) for view in views]
         self.describers = nn.ModuleList(Describer(network, adaptation, centres) for network in networks)

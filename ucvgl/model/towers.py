@@ -7,7 +7,7 @@ import math
 import os
 from io import BytesIO
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Literal, Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -22,6 +22,7 @@ from ucvgl.model.safa import SAFA, MeanPool
 View = Literal["query", "reference"]
 
 
+@runtime_checkable
 class Encoders(Protocol):
     """Whatever has an encoder of each view."""
 

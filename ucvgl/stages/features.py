@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-
 from ucvgl.adapt.features import Features
 from ucvgl.adapt.freeze import freeze
 from ucvgl.config import Experiment

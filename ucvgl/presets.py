@@ -60,7 +60,7 @@ def tiny() -> Experiment:
 def synthetic_drone() -> Experiment:
     """Flights over the embedded world, for `jobs/adapt.py`; a model to freeze comes from other flights:
 
-    `python jobs/unsupervised.py synthetic_drone --stop-after cold_start --seed 1 --dataset.synthetic.seed 1`
+    `python jobs/unsupervised.py synthetic_drone --stop-after cold_start --dataset.synthetic.seed 1`
 
     A drone's picture is no panorama, so it is neither projected nor translated. A building has nine of them, so
     many may share a tile. `docs/adapt.md` has what was measured.

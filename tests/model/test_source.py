@@ -18,5 +18,5 @@ def test_a_source_is_a_file_a_folder_or_a_run(tmp_path):
 
 
 def test_a_source_without_a_model_is_refused(tmp_path):
-    with pytest.raises(ValueError, match=f"^adaptation.source: {tmp_path} is neither a model.pt nor a run that has one"):
+    with pytest.raises(ValueError, match=f"^adaptation.source: {tmp_path} is neither a model.pt nor a run that has"):
         weights_of(str(tmp_path))

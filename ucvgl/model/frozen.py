@@ -200,7 +200,7 @@ def save_frozen(frozen: Frozen, path: Path) -> None:
 def load_frozen(path: Path | str, device: torch.device | str = "cpu") -> Frozen:
     """The model that `save_frozen` wrote; no other file and no hub is needed."""
     saved = torch.load(path, map_location="cpu", weights_only=True)
-    adaptation, model = (kind(**settings) for kind, settings in zip((Adaptation, Model), saved["frozen"], strict=True))
+    adaptation, model = Adaptation(**saved["frozen"][0]), Model(**saved["frozen"][1])
     towers = None
     if saved["towers"]:
         settings, query_size, reference_size = saved["towers"]

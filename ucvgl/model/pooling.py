@@ -58,4 +58,4 @@ def fit_centres(
         unit.shape[1], count, niter=steps, seed=seed, spherical=True, min_points_per_centroid=1
     )
     found.train(unit)
-    return found.centroids.reshape(count, -1)
+    return np.asarray(found.centroids).reshape(count, -1)

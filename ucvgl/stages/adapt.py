@@ -93,11 +93,11 @@ def expect(
         run(folder=into / "scan" / view, parts=parts_of(train / view), view=view)
     parts = [parts_of(into / "scan" / view) for view in VIEWS]
     best = machines.searcher.match(*parts, k=partners_needed(settings))
-    sides = [np.concatenate([np.load(part) for part in some]) for some in parts]
-    labels = strategy(settings, index)(*sides, best)
+    queries, references = (np.concatenate([np.load(part) for part in some]) for some in parts)
+    labels = strategy(settings, index)(queries, references, best)
     found = matches(best, reciprocal=settings.reciprocal)
-    mutual, queries = found.mutual.sum(), len(found.query)
-    logger.info("round %d: %d labels (%d of %d queries mutual)", index + 1, len(labels), mutual, queries)
+    mutual = found.mutual.sum()
+    logger.info("round %d: %d labels (%d of %d queries mutual)", index + 1, len(labels), mutual, len(queries))
     shutil.rmtree(into / "scan")
     return labels, agreement(found)
 

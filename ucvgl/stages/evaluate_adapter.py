@@ -60,11 +60,11 @@ def evaluate_adapter(
     for name, describe in zip(names, describes, strict=True):
         row: dict[str, Any] = {"name": name}
         for key, way in (("forth", forth), ("back", back)):
-            vectors = [describe(side, view) for side, view in zip(way.features, way.views, strict=True)]
-            reached = _score(*vectors, way.protocol, more=name in (names[0], names[-1]))
+            asked, searched = (describe(side, view) for side, view in zip(way.features, way.views, strict=True))
+            reached = _score(asked, searched, way.protocol, more=name in (names[0], names[-1]))
             row |= {f"{key}_r1": reached and reached.r1, f"{key}_r10": reached and reached.r10}
             if key == "forth":
-                row["agreement"] = agreement(matches(two_sided_topk(*vectors)))
+                row["agreement"] = agreement(matches(two_sided_topk(asked, searched)))
             if name in (names[0], names[-1]) and reached:
                 when = "before" if name == names[0] else "after"
                 result.setdefault(when, {})[way.name] = reached.saved()
@@ -88,6 +88,8 @@ def outcome(run: RunDir, scored: Path) -> str:
     lines = [f"without truth: {agreed[1]} of the queries and their best references agree (frozen: {agreed[0]})"]
     share = made["trained"] / (made["trained"] + run.summary("3_features")["frozen"])
     lines.append(f"trained {made['trained'] / 1e6:.2f} million numbers, {100 * share:.1f} % of all")
+    if not found:
+        lines.append("no ground truth, so no recall")
     for when, names in (("before", "frozen"), ("after", "adapted")):
         lines += [f"{names}, {way}: {reached}" for way, reached in found.get(when, {}).items()]
     return "\n".join(lines)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from ucvgl.config import ColdStart, Curriculum, Experiment, Resources
+from ucvgl.config import ColdStart, Curriculum, Dataset, Experiment, Resources
 from ucvgl.plan import Stage, unsupervised
 from ucvgl.run import RunDir, StageError
 from ucvgl.settings import dotted, setting_types
@@ -69,7 +69,9 @@ def test_a_changed_setting_refuses_its_stage_and_all_that_is_made_from_it(run: R
 
 
 def test_every_setting_of_the_paper_enters_some_stage_and_no_resource_enters_any() -> None:
-    used = {name for stage in unsupervised(Experiment()) for name in dotted(stage.settings)}
+    flown = Experiment(dataset=Dataset(name="synthetic_drone"))
+    stages = [*unsupervised(Experiment()), *unsupervised(flown)]
+    used = {name for stage in stages for name in dotted(stage.settings)}
     assert used == {name for name in setting_types() if not name.startswith("resources.")}
     more = replace(Experiment(), resources=Resources(train_workers=9, search_workers=9))
     assert unsupervised(more) == unsupervised(Experiment())

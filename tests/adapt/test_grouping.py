@@ -34,7 +34,7 @@ def test_groups_are_those_of_repainting_a_list_edge_by_edge(n, neighbours, large
             for row in joined:
                 paint[row] = min(joined)
     first_seen = {colour: number for number, colour in enumerate(dict.fromkeys(paint))}
-    found = groups(vectors, neighbours=neighbours, largest=largest)
+    found = groups(vectors, neighbours=neighbours, largest=largest, alike=-2.0)
     assert found.tolist() == [first_seen[colour] for colour in paint]
 
 

@@ -1,4 +1,5 @@
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -63,3 +64,9 @@ def test_labels_are_mutual_matches_fewer_the_more_support_they_need(n, m, mutual
     ]
     sets = [set(zip(some.query.tolist(), some.reference.tolist(), strict=True)) for some in (plain, *kept)]
     assert sets[0] == sets[1] and sets[1] >= sets[2] >= sets[3]
+
+
+@pytest.mark.parametrize(("n", "m"), [(0, 4), (4, 0), (1, 1)])
+def test_without_neighbours_there_are_no_labels(n: int, m: int):
+    queries, references = integers(n, 3, 0), integers(m, 3, 1)
+    assert len(confirmed_matches(queries, references, two_sided_topk(queries, references))) == 0

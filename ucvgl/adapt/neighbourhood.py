@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from jaxtyping import Bool, Float, Float32, Int
+from jaxtyping import Float, Float32, Int
 
 from ucvgl.adapt.labels import Labels, plain
 from ucvgl.matching.mutual import matches
@@ -34,27 +34,31 @@ def confirmed_matches(
 
 
 def support(
-    reference_of_query: Int[np.ndarray, " q"], near_queries: Int[np.ndarray, "q k"], near_references: Int[np.ndarray, "r m"]
+    reference_of_query: Int[np.ndarray, " q"],
+    near_queries: Int[np.ndarray, "q k"],
+    near_references: Int[np.ndarray, "r m"],
 ) -> Float[np.ndarray, " q"]:
     """Share of each query's neighbours that are matched to its own reference or to a neighbour of that.
 
     -1 stands for no reference or no neighbour; a query without neighbours has no support.
     """
     chosen = np.where(near_queries >= 0, reference_of_query[near_queries], -1)
-    around = np.concatenate([np.arange(len(near_references))[:, None], near_references], axis=1)
-    own = around[reference_of_query]
+    itself = np.arange(len(near_references))[:, None]
+    none = np.full((1, near_references.shape[1] + 1), -1)
+    own = np.concatenate([itself, near_references], axis=1)
+    own = np.concatenate([own, none])[reference_of_query]
     agrees = np.zeros(near_queries.shape, bool)
     for column in range(own.shape[1]):
         agrees |= chosen == own[:, column : column + 1]
     asked = near_queries >= 0
-    agrees &= asked & (chosen >= 0) & (reference_of_query >= 0)[:, None]
+    agrees &= chosen >= 0
     return agrees.sum(axis=1) / np.maximum(asked.sum(axis=1), 1)
 
 
 def nearest(vectors: Float32[np.ndarray, "n d"], count: int) -> Int[np.ndarray, "n k"]:
     """The most similar other rows of each row, best first; -1 where there are fewer."""
     found = two_sided_topk(vectors, vectors, k=count + 1).row_index
-    itself: Bool[np.ndarray, "n k"] = found == np.arange(len(found))[:, None]
+    itself = found == np.arange(len(found))[:, None]
     last = np.where(itself.any(axis=1), itself.argmax(axis=1), count)
     kept = np.arange(count + 1) != last[:, None]
     return found[kept].reshape(len(found), count)

@@ -46,6 +46,8 @@ def shares(
     pairs: Candidates, queries: int, references: int, *, temperature: float, balance: float, sweeps: int
 ) -> Float[np.ndarray, " n"]:
     """The share of its query's mass that each pair gets; those of a query add up to 1."""
+    if not len(pairs.query):
+        return np.empty(0)
     gain = pairs.score.astype(np.float64) / temperature
     by_reference = np.argsort(pairs.reference, kind="stable")
     column = pairs.reference[by_reference]

@@ -40,7 +40,7 @@ def read_truth(dataset: Dataset, split: Split) -> GroundTruth | None:
             return truth_university1652.read(dataset.root, split, protocol)
         case "synthetic_drone":
             home = str(university.home(dataset))
-            return truth_university1652.read(home, split, protocol, name="embedded world,")
+            return truth_university1652.read(home, split, protocol, title="embedded world,")
 
 
 def rows_of(references: Rows, query_ids: np.ndarray, reference_ids: np.ndarray) -> Int[np.ndarray, "q p"]:

@@ -9,7 +9,7 @@ from ucvgl.data.university1652 import Protocol, views
 from ucvgl.retrieval.truth_type import GroundTruth
 
 
-def read(root: str, split: Split, protocol: Protocol, *, name: str = "University-1652") -> GroundTruth:
+def read(root: str, split: Split, protocol: Protocol, *, title: str = "University-1652") -> GroundTruth:
     found = views(root, split, protocol)
     of_building = defaultdict(list)
     for name, path in found.references.items():  # distractors: under no building, which nobody asks for
@@ -19,5 +19,5 @@ def read(root: str, split: Split, protocol: Protocol, *, name: str = "University
         for name, path in found.queries.items()
         if (building := name.partition("/")[0]) in of_building
     }
-    which = f"{name} {protocol.replace('_', ' ')} {split}"
+    which = f"{title} {protocol.replace('_', ' ')} {split}"
     return GroundTruth(positives, f"{which}, any image of the building", average_precision=True)

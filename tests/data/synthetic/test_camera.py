@@ -12,8 +12,9 @@ def test_a_target_appears_in_the_middle_of_the_picture():
 
 
 @pytest.mark.parametrize(
-    ("point", "pixel"), [((5, 10, 2), (75, 50)), ((-5, 10, 2), (25, 50)), ((0, 10, 7), (50, 25)), ((0, 20, -3), (50, 62.5))]
-)  # fmt: skip
+    ("point", "pixel"),
+    [((5, 10, 2), (75, 50)), ((-5, 10, 2), (25, 50)), ((0, 10, 7), (50, 25)), ((0, 20, -3), (50, 62.5))],
+)
 def test_facing_north_with_a_right_angle_of_view_pixels_can_be_counted_by_hand(point, pixel):
     camera = Camera(0, 0, 2, 0, 0, math.radians(90))
     np.testing.assert_allclose(camera.pixel_of(np.array([point], float), 100, 100), [pixel])

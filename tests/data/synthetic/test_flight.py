@@ -11,11 +11,12 @@ from ucvgl.data.synthetic.solids import BLOCK, HEDGE, HOUSE, SHED, box
 from ucvgl.data.synthetic.world import World, build_world
 
 HALL = box(BLOCK, 50, 50, 14, 10, 0.4, 0, 10, 5)
+HALL_RECORD = meadow(HALL).solids[0]
 
 
 @pytest.fixture(scope="module")
 def world() -> World:
-    return build_world(5, LEVELS["medium"], side_m=300)
+    return build_world(5, LEVELS["medium"], side_m=400)
 
 
 def test_places_are_buildings_apart_from_each_other_and_from_the_edge(world: World):
@@ -37,7 +38,8 @@ def test_a_flight_goes_down_looks_at_the_building_and_comes_by_every_side():
     aims = [camera.pixel_of(np.array([(50, 50, 4.0)]), 100, 100)[0] for camera in cameras]
     np.testing.assert_allclose(aims, np.full((9, 2), 50), atol=1e-6)
     headings = np.sort([camera.heading % (2 * math.pi) for camera in cameras])
-    np.testing.assert_allclose(np.diff(headings), 2 * math.pi / 9, atol=1e-6)
+    gaps = np.diff(np.append(headings, headings[0] + 2 * math.pi))
+    assert math.radians(15) < gaps.min() and gaps.max() < math.radians(60)
 
 
 def test_flights_begin_at_other_azimuths_and_the_level_shakes_the_camera():
@@ -64,9 +66,6 @@ def test_every_picture_of_a_flight_has_the_roof_in_its_middle_and_other_sides_ar
     assert (with_hall[0] != with_hall[1]).mean() > 0.2
 
 
-HALL_RECORD = meadow(HALL).solids[0]
-
-
 def test_a_flight_is_the_same_each_time_and_another_seed_gives_another():
     world = meadow(HALL, level=LEVELS["medium"])
     first, again, other = (render_flight(world, HALL_RECORD, seed, views=2, size=32) for seed in (1, 1, 2))
@@ -85,9 +84,9 @@ def test_the_photo_is_taken_from_the_spot_that_shows_most_and_not_through_other_
     assert render_street(behind_a_wall, HALL_RECORD, south[None], 1, size=48) is None
 
 
-def test_a_photo_shows_the_building_and_the_sky_above_it():
+def test_a_photo_has_the_sky_at_its_top():
     hedge = box(HEDGE, 50, 60, 8, 1, 0, 0, 1, 1)
     photo = render_street(meadow(HALL, hedge), HALL_RECORD, np.array([(50.0, 75.0)]), 1, size=64)
     assert photo is not None
     blue = photo[..., 2].astype(int) - photo[..., 0]
-    assert blue[2].mean() > 10 > np.abs(blue[28:34, 24:40]).mean() - 30
+    assert blue[2].mean() > 10

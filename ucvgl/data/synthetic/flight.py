@@ -16,8 +16,8 @@ from ucvgl.data.synthetic.world import CAMERA_HEIGHT_M, World
 
 EDGE_M = 64
 """No building that is flown around is nearer to the world's edge."""
-ROUNDS = 3 + 1 / 3
-"""Turns of the spiral; not whole, so that no round takes its pictures above those of the last."""
+TURN = math.pi * (3 - math.sqrt(5))
+"""From one picture to the next, radians: by the golden angle, pictures spread evenly whatever their number."""
 DEPRESSION_DEG = (62.0, 33.0)
 """Of the building seen from the first, highest picture and from the last."""
 DISTANCE_M = (68.0, 50.0)
@@ -52,7 +52,7 @@ def flight(world: World, building: np.void, view_seed: int, *, views: int) -> li
     for k in range(views):
         share = k / max(views - 1, 1)
         yaw = math.radians(rng.normal() * world.level.yaw_jitter_deg)
-        azimuth = first + 2 * math.pi * ROUNDS * k / views + yaw
+        azimuth = first + TURN * k + yaw
         depression = math.radians(_between(DEPRESSION_DEG, share))
         away = size * _between(DISTANCE_M, share)
         east, north = rng.normal(size=2) * world.level.position_jitter_m
@@ -84,16 +84,16 @@ def render_flight(
 def render_street(
     world: World, building: np.void, spots: Float[np.ndarray, "n 2"], view_seed: int, *, size: int
 ) -> UInt8[np.ndarray, "s s 3"] | None:
-    """A photo of a building from the street that shows most of it; None where other things hide it from all near spots."""
+    """A photo of a building from the near spot that shows most of it; None where it is hidden from all of them."""
     rng = np.random.default_rng([world.seed, view_seed, 10])
     light = draw_light(world, rng, azimuth=(80, 290), elevation=(28, 62), visibility_m=420.0)
     x, y = float(building["x"]), float(building["y"])
     scene = surroundings(world, x, y, rng, world.summer, light, reach_m=REACH_M, shade_reach_m=70, clear_m=0)
     this = (scene.solids["x"] == x) & (scene.solids["y"] == y) & (scene.solids["style"] == building["style"])
     away = np.hypot(*(spots - (x, y)).T)
-    near = np.argsort(np.where(away > building["reach"] + STEP_BACK * building["top"], away, np.inf))[:SPOTS]
+    far = np.flatnonzero(away > building["reach"] + STEP_BACK * building["top"])
     best, most = None, LEAST_SHARE
-    for spot in spots[near]:
+    for spot in spots[far[np.argsort(away[far])[:SPOTS]]]:
         eye = (float(spot[0]), float(spot[1]), CAMERA_HEIGHT_M)
         camera = aimed(eye, (x, y, 0.5 * float(building["top"])), math.radians(STREET_FOV_DEG))
         met = first_met(scene.solids, camera, 32)

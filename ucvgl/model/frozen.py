@@ -17,7 +17,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from ucvgl.config import Adaptation, Model
-from ucvgl.model.backbone import backbone
+from ucvgl.model.backbone import FeatureMap, backbone
 from ucvgl.model.pooling import GeM, Vlad
 from ucvgl.model.source import weights_of
 from ucvgl.model.towers import Encoder, TwoTowers, View, load_towers, standardised
@@ -70,9 +70,9 @@ class TimmNetwork(nn.Module):
 
     def __init__(self, settings: Model, *, layer: int = -1, facet: Facet = "token") -> None:
         super().__init__()
-        import timm.data
+        from timm.data.config import resolve_model_data_config
 
-        self.network: Any = getattr(backbone(settings), "network")  # noqa: B009  (a FeatureMap of a timm network)
+        self.network: Any = cast(FeatureMap, backbone(settings)).network
         blocks = getattr(self.network, "blocks", None)
         count = len(blocks) if blocks is not None else len(self.network.feature_info)
         if not -count <= layer < count:
@@ -84,7 +84,7 @@ class TimmNetwork(nn.Module):
                 f"adaptation.facet: {settings.backbone!r} has no layer of queries, keys and values; leave it at token"
             )
         self.has_cls = bool(getattr(self.network, "num_prefix_tokens", 0))
-        usual = timm.data.resolve_model_data_config(self.network)
+        usual = resolve_model_data_config(self.network)
         self.register_buffer("mean", torch.tensor(usual["mean"]).view(3, 1, 1), persistent=False)
         self.register_buffer("deviation", torch.tensor(usual["std"]).view(3, 1, 1), persistent=False)
 
@@ -96,8 +96,8 @@ class TimmNetwork(nn.Module):
         how = {"indices": [self.layer], "stop_early": True, "intermediates_only": True}
         how |= {"norm": self.last} | ({"return_prefix_tokens": True} if prefixes else {})
         (found,) = self.network.forward_intermediates((images - self.mean) / self.deviation, output_fmt="NCHW", **how)
-        grid, prefix = found if prefixes else (found, None)
-        return Seen(grid.flatten(2).transpose(1, 2), prefix[:, 0] if prefixes else None)
+        grid = found[0] if prefixes else found
+        return Seen(grid.flatten(2).transpose(1, 2), found[1][:, 0] if prefixes else None)
 
     def own(self, images: Float[Tensor, "n 3 h w"]) -> Float[Tensor, "n d"]:
         seen = self(images)
@@ -180,10 +180,10 @@ def frozen_model(adaptation: Adaptation, model: Model, centres: Tensor | None = 
         ValueError: there is none, or it does not have what the settings ask for.
     """
     towers = load_towers(weights_of(adaptation.source)) if adaptation.source else None
-    if towers is None and model.backbone == "strided" and not model.checkpoint:
+    if towers is None and model.backbone == "strided":
         raise ValueError(
-            "adaptation.source: there is no trained network to freeze; name a finished run, or set model.backbone to a "
-            "timm network with model.pretrained or model.checkpoint"
+            "adaptation.source: there is no trained network to freeze; name a run of ours, or set model.backbone to a "
+            "timm network, with model.pretrained or model.checkpoint"
         )
     return Frozen(adaptation, model, towers, centres)
 

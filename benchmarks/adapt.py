@@ -2,8 +2,8 @@
 
     python benchmarks/adapt.py --scenes drone,panorama --rows full,supervised,no_em
 
-A scene is a target area and a frozen model from another one. Its full row is a run of `jobs/adapt.py`; the other rows
-take its features and train and score in this process. Finished rows are skipped when it is started again.
+A scene is a target area and a frozen model from another one. Ray renders and projects the images; features are made
+once per scene, and every row trains and scores on them in this process. What is done is reused.
 """
 
 from __future__ import annotations
@@ -11,7 +11,9 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
@@ -35,6 +37,7 @@ from ucvgl.settings import Mistakes, with_changes
 from ucvgl.stages.adapt import adapt as train_adapter
 from ucvgl.stages.adapt import write_labels
 from ucvgl.stages.evaluate_adapter import evaluate_adapter
+from ucvgl.stages.features import features
 from ucvgl.sweep.share import share_stages
 
 SOURCE, TARGET = 1, 0
@@ -94,12 +97,10 @@ def _source(scene: str, wish: argparse.Namespace) -> Path:
     else:
         experiment = _changed(PRESETS["synthetic_drone" if scene == "drone" else "synthetic"](), flags)
         connect(experiment.resources)
+        start_logging()
         last = None if scene == "panorama_run" else "4_cold_start"
-        try:
-            with RunDir(folder, experiment, stop_after=last) as run:
-                unsupervised(run, experiment)
-        except StopRequested:
-            pass
+        with suppress(StopRequested), RunDir(folder, experiment, stop_after=last) as run:
+            unsupervised(run, experiment)
     return folder if scene == "panorama_run" else folder / "4_cold_start" / "intra" / "model.pt"
 
 
@@ -108,15 +109,15 @@ def _target(scene: str, wish: argparse.Namespace) -> Experiment:
     changes = {"dataset.synthetic.seed": TARGET, "dataset.root": str(wish.root)}
     changes |= {"adaptation.source": str(_source(scene, wish))}
     changes |= {"adaptation.towers": "two"} if scene == "panorama_run" else {}
+    changes |= {} if scene == "drone" else {"adaptation.turns": 4}  # both views are north up
     return _changed(preset, changes)
 
 
 def _measure(scene: str, row: str, experiment: Experiment, base: Experiment, runs: Path) -> dict[str, Any]:
     full = runs / f"{scene}-full"
+    _project(full, base)
     with RunDir(full, base) as run:
-        if not (full / "5_evaluate" / DONE).exists():
-            connect(base.resources)
-            adapt(run, base)
+        _in_process(run, base)
     with RunDir(runs / f"{scene}-{row}", experiment) as run:
         if row != "full":
             share_stages(full, run.path, stages_of(experiment)[:3])
@@ -129,30 +130,38 @@ def _measure(scene: str, row: str, experiment: Experiment, base: Experiment, run
         return {"row": row, "rounds": rounds, "recall": recall, "seconds": record.seconds, "share": share}
 
 
-def _in_process(run: RunDir, experiment: Experiment, *, supervised: bool) -> None:
-    """Adapt and evaluate on the features that are there."""
+def _project(path: Path, experiment: Experiment) -> None:
+    """The images of the target area at network size, by Ray."""
+    if not (path / "2_project" / DONE).exists():
+        connect(experiment.resources)
+        start_logging()
+        with suppress(StopRequested), RunDir(path, experiment, stop_after="2_project") as run:
+            adapt(run, experiment)
+
+
+def _in_process(run: RunDir, experiment: Experiment, *, supervised: bool = False) -> None:
+    """The stages after the projection; what is done is reused."""
     stages = {stage.name: stage for stage in stages_of(experiment)}
-    projected, described = run.path / "2_project", run.path / "3_features"
+    machines, projected = cast(Any, InProcess(run.log)), run.path / "2_project"
 
-    def build(folder: Path) -> Mapping[str, Any]:
-        if supervised:
-            (folder / "round_00").mkdir(exist_ok=True)
-            labels = plain(*_true_pairs(projected, experiment))
-            write_labels(labels, 1.0, folder / "round_00" / "pairs.parquet", projected, experiment)
-        machines = cast(Any, InProcess(run.log))
-        seen = {"projected": projected, "described": described}
-        return train_adapter(folder, **seen, experiment=experiment, machines=machines, log=run.log)
+    def make(name: str, build: Callable[..., Any], **arguments: Any) -> Path:
+        settings = dict(stages[name].settings)
+        settings |= {"labels": "true"} if supervised and name == "4_adapt" else {}
+        build = partial(build, projected=projected, experiment=experiment, **arguments)
+        return run.make(name, build, settings=settings, inputs=stages[name].inputs)
 
-    settings = dict(stages["4_adapt"].settings) | ({"labels": "true"} if supervised else {})
-    trained = run.make("4_adapt", build, settings=settings, inputs=stages["4_adapt"].inputs)
-    seen = {"projected": projected, "described": described, "trained": trained}
-    last = stages["5_evaluate"]
-    run.make(
-        last.name,
-        lambda folder: evaluate_adapter(folder, **seen, experiment=experiment),
-        settings=last.settings,
-        inputs=last.inputs,
-    )
+    described = make("3_features", features, machines=machines)
+    train = _supervised if supervised else train_adapter
+    trained = make("4_adapt", train, described=described, machines=machines, log=run.log)
+    make("5_evaluate", evaluate_adapter, described=described, trained=trained)
+
+
+def _supervised(folder: Path, *, projected: Path, experiment: Experiment, **arguments: Any) -> Mapping[str, Any]:
+    """The same training, with the true pairs as its first and only labels."""
+    (folder / "round_00").mkdir(exist_ok=True)
+    labels = plain(*_true_pairs(projected, experiment))
+    write_labels(labels, 1.0, folder / "round_00" / "pairs.parquet", projected, experiment)
+    return train_adapter(folder, projected=projected, experiment=experiment, **arguments)
 
 
 def _true_pairs(projected: Path, experiment: Experiment) -> tuple[np.ndarray, np.ndarray]:

@@ -6,7 +6,7 @@ import torch
 
 from ucvgl.config import Adaptation, Model
 from ucvgl.model.frozen import FROZEN, Frozen, frozen_model, frozen_size, load_frozen, save_frozen
-from ucvgl.model.towers import TwoTowers, embed, save_towers
+from ucvgl.model.towers import TwoTowers, embed, load_towers, save_towers
 
 SIZE = 32
 VIT = Model(backbone="vit_tiny_patch16_224", pretrained=False)
@@ -23,7 +23,7 @@ def run(tmp_path):
     torch.manual_seed(0)
     towers = TwoTowers(Model(channels=16, safa_heads=2), (SIZE, SIZE), (SIZE, SIZE))
     save_towers(towers, tmp_path / "model.pt")
-    return tmp_path / "model.pt", towers.eval()
+    return tmp_path / "model.pt", load_towers(tmp_path / "model.pt")
 
 
 def test_the_own_descriptor_of_a_run_is_that_of_its_tile_encoder_for_both_views(run, images):
@@ -60,7 +60,7 @@ def test_a_saved_frozen_model_describes_as_before_without_any_other_file(setting
     described = embed(loaded, images, "query")
     assert described.shape == (3, dimension)
     np.testing.assert_allclose(np.linalg.norm(described, axis=1), 1, atol=1e-5)
-    np.testing.assert_array_equal(described, embed(frozen, images, "query"))
+    np.testing.assert_allclose(described, embed(frozen, images, "query"), atol=2e-3)  # bfloat16, laid out otherwise
     assert not any(weights.requires_grad for weights in loaded.parameters())
     assert frozen_size(tmp_path / FROZEN) > 5_000_000
 

@@ -34,8 +34,19 @@ def freeze(
 
     Args:
         stores: training images of both views, and the encoder that sees each.
+
+    Raises:
+        ValueError: the images are not of the size that the encoders of a run were made for.
     """
     frozen = frozen_model(adaptation, model)
+    for store, view in stores:
+        wanted, given = frozen.size(view), ImageStore(store).shape[:2]
+        if wanted and wanted != given:
+            raise ValueError(
+                f"adaptation.source: its encoder sees images of {wanted[0]}x{wanted[1]} pixels, but those of "
+                f"{store.name} have {given[0]}x{given[1]}; set dataset.tile_size (and for towers two dataset."
+                "panorama_height and panorama_width) to what the run had"
+            )
     if workers.rank() == 0:
         if adaptation.pooling == "vlad":
             patches = np.concatenate([_patches(frozen.to(device), *some, seed=seed) for some in stores])

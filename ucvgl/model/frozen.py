@@ -121,7 +121,7 @@ class Describer(nn.Module):
     """Image -> unit-norm descriptor, by a frozen network and a pooling of its patches.
 
     Args:
-        centres: of `vlad`; where they are still to be fitted, any.
+        centres: of `vlad`; None while they are still to be fitted.
     """
 
     def __init__(
@@ -168,6 +168,12 @@ class Frozen(nn.Module):
         self.describers = nn.ModuleList(Describer(network, adaptation, centres) for network in networks)
         self.requires_grad_(False)
 
+    def size(self, view: View) -> tuple[int, int] | None:
+        """Height and width that images must have, pixels; None: any, as only SAFA is tied to one."""
+        if self.built is None or self.built[0]["aggregation"] != "safa" or self.adaptation.pooling != "own":
+            return None
+        return self.built[1] if view == "query" else self.built[2]
+
     def encoder(self, view: View) -> Describer:
         """The tile encoder comes first, and is the only one where one network sees both views."""
         return cast(Describer, self.describers[0 if view == "reference" else -1])
@@ -209,7 +215,7 @@ def load_frozen(path: Path | str, device: torch.device | str = "cpu") -> Frozen:
     plain = dataclasses.replace(model, checkpoint="", pretrained=False)
     frozen = Frozen(adaptation, plain, towers, saved["centres"])
     frozen.load_state_dict(saved["state"])
-    return frozen.to(device)
+    return frozen.to(device).to(memory_format=torch.channels_last)
 
 
 def frozen_size(path: Path) -> int:

@@ -1,4 +1,5 @@
 import functools
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -13,7 +14,7 @@ from ucvgl.model.adapter import Adapter, load_adapter, save_adapter
 from ucvgl.model.loop import run_steps
 
 PLACES, DIMENSION = 48, 12
-SETTINGS = Adaptation(batch=24, steps_per_round=40, learning_rate=0.01)
+SETTINGS = Adaptation(batch=24, steps_per_round=60, learning_rate=0.03)
 CPU = torch.device("cpu")
 
 
@@ -73,8 +74,6 @@ def test_the_m_step_brings_labelled_pairs_together(corpus):
 
 
 def test_a_large_reconstruction_loss_keeps_what_the_frozen_descriptor_tells(corpus):
-    from dataclasses import replace
-
     rows = {0.0: [], 100.0: []}
     for weight, logged in rows.items():
         settings = replace(SETTINGS, aic_weight=weight)

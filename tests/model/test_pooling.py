@@ -8,7 +8,7 @@ from ucvgl.model.pooling import GeM, Vlad, fit_centres
 def test_gem_with_power_one_is_the_mean_and_with_a_large_power_the_largest_magnitude():
     patches = torch.tensor([[[1.0, -1.0], [3.0, -5.0]]])
     assert torch.allclose(GeM(1)(patches), patches.mean(1))
-    assert torch.allclose(GeM(400)(patches), torch.tensor([[3.0, -5.0]]), rtol=0.01)
+    assert torch.allclose(GeM(20)(patches), torch.tensor([[3.0, -5.0]]), rtol=0.05)
 
 
 def test_gem_does_not_lose_what_is_negative():

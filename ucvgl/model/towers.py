@@ -133,7 +133,7 @@ def embed(
         with torch.autocast(device.type, torch.bfloat16):
             looks = [encoder(turned(part, view, quarters)).float().cpu() for quarters in range(turns)]
         out.append(torch.cat(looks, 1) / math.sqrt(turns))
-    return torch.cat(out).numpy() if out else np.empty((0, 0), np.float32)
+    return torch.cat(out).numpy() if out else np.empty((0, turns * getattr(encoder, "dimension", 0)), np.float32)
 
 
 def turned(images: Float[Tensor, "n 3 h w"], view: View, quarters: int) -> Float[Tensor, "n 3 h w"]:

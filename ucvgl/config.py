@@ -271,9 +271,9 @@ class Adaptation:
     """The adapter starts as the identity and learns a difference; off: from random weights, as in EM-CVGL."""
     centred: bool = True
     """The mean of each view over the training images is subtracted first."""
-    rounds: int = 10
+    rounds: int = 6
     """E-steps; each is followed by an M-step."""
-    steps_per_round: int = 40
+    steps_per_round: int = 30
     batch: int = 512
     """Pairs that meet in a step, over all workers."""
     learning_rate: float = 1e-3

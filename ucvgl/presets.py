@@ -68,8 +68,8 @@ def synthetic_drone() -> Experiment:
     return Experiment(
         dataset=Dataset(
             name="synthetic_drone",
-            synthetic=Synthetic(train_places=400, validation_places=150),
-            drone=Drone(views=9, distractor_places=60),
+            synthetic=Synthetic(level="easy", train_places=250, validation_places=120),
+            drone=Drone(views=9, distractor_places=40),
             panorama_height=64,
             panorama_width=64,
         ),

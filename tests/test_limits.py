@@ -107,3 +107,17 @@ def test_a_closed_end_belongs_to_the_interval_and_an_open_one_does_not() -> None
     assert Limit(low=0, high=1).holds(0) and Limit(low=0, high=1).holds(1)
     assert not Limit(low=0, high=1, low_open=True).holds(0)
     assert not Limit(low=0, high=1, high_open=True).holds(1)
+
+
+def test_an_adaptation_asks_for_what_its_model_has() -> None:
+    assert mistakes({"adaptation.first_threshold": 0.1, "adaptation.final_threshold": 0.2}) == [
+        "adaptation.final_threshold: 0.2 is above adaptation.first_threshold, 0.1; the threshold falls from the "
+        "second to the first"
+    ]
+    assert mistakes({"adaptation.towers": "two"}) == [
+        "adaptation.towers: two encoders are those of a run; name it in adaptation.source"
+    ]
+    for wrong in ({"adaptation.facet": "key"}, {"adaptation.layer": 3}, {"adaptation.pooling": "cls"}):
+        (line,) = mistakes({"adaptation.source": "run", **wrong})
+        assert line.startswith("adaptation.source: the encoders of a run have no blocks, facets or class token")
+    assert mistakes({"adaptation.source": "run", "adaptation.towers": "two", "adaptation.pooling": "gem"}) == []

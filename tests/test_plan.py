@@ -8,14 +8,20 @@ from pathlib import Path
 
 import pytest
 
-from ucvgl.config import ColdStart, Curriculum, Dataset, Experiment, Resources, Supervision
-from ucvgl.plan import Stage, semi_supervised, supervised, unsupervised
+from ucvgl.config import Adaptation, ColdStart, Curriculum, Dataset, Experiment, Resources, Supervision
+from ucvgl.plan import Stage, adapt, semi_supervised, supervised, unsupervised
 from ucvgl.run import RunDir, StageError
 from ucvgl.settings import Mistakes, dotted, setting_types
 
 LABELLED = Experiment(supervision=Supervision(label_fraction=0.1))
 FLOWN = Experiment(dataset=Dataset(name="synthetic_drone"))
-PLANS = ((unsupervised, Experiment()), (unsupervised, FLOWN), (semi_supervised, LABELLED), (supervised, LABELLED))
+PLANS = (
+    (unsupervised, Experiment()),
+    (unsupervised, FLOWN),
+    (semi_supervised, LABELLED),
+    (supervised, LABELLED),
+    (adapt, Experiment()),
+)
 
 PLAN = [
     Stage("1_a", {"x": 1}),
@@ -74,7 +80,9 @@ def test_a_changed_setting_refuses_its_stage_and_all_that_is_made_from_it(run: R
 
 def test_every_setting_of_the_paper_enters_some_stage_and_no_resource_enters_any() -> None:
     used = [{name for stage in plan(base) for name in dotted(stage.settings)} for plan, base in PLANS]
-    assert set.union(*used) == {name for name in setting_types() if not name.startswith("resources.")}
+    by_content = {"adaptation.source"}
+    known = {name for name in setting_types() if not name.startswith("resources.")}
+    assert set.union(*used) & set(setting_types()) == known - by_content
     assert {name for name in used[0] if name.startswith("supervision.")} == set()
     for plan, base in PLANS:
         more = replace(base, resources=Resources(train_workers=9, search_workers=9))
@@ -123,3 +131,38 @@ def test_a_setting_of_one_stage_leaves_the_earlier_ones_alone(changed: Experimen
         if old != new
     ]
     assert differing == [first]
+
+
+def test_frozen_descriptors_are_kept_under_the_content_of_their_model_and_how_it_sees(tmp_path: Path) -> None:
+    source = tmp_path / "model.pt"
+    source.write_bytes(b"weights")
+
+    def features(**settings: object) -> dict:
+        chosen = replace(Adaptation(source=str(source)), **settings)
+        return dotted({stage.name: stage for stage in adapt(Experiment(adaptation=chosen))}["3_features"].settings)
+
+    first = features()
+    assert features(rounds=3, aic_weight=0.0, strategy="groups") == first
+    assert features(pooling="gem") != first
+    moved = tmp_path / "moved.pt"
+    source.rename(moved)
+    assert features(source=str(moved)) == first
+    moved.write_bytes(b"other weights")
+    assert features(source=str(moved)) != first
+
+
+def test_the_adapter_is_made_from_every_other_setting_of_the_adaptation() -> None:
+    made = [stage.settings for stage in adapt(Experiment())]
+    names = {name for settings in made for name in dotted(settings) if name.startswith("adaptation.")}
+    assert names == {name for name in setting_types() if name.startswith("adaptation.")} - {"adaptation.source"}
+
+
+def test_pools_for_the_way_back_are_listed_where_a_data_set_has_them() -> None:
+    def back(**dataset: object) -> object:
+        return dotted(adapt(Experiment(dataset=replace(Dataset(), **dataset)))[0].settings).get("dataset.back")
+
+    assert back() is None
+    assert back(name="cvact") is None
+    assert back(name="university1652") == "satellite_to_drone"
+    assert back(name="university1652", protocol="drone_to_satellite_160k") == "satellite_to_drone"
+    assert back(name="university1652", protocol="satellite_to_street") == "street_to_satellite"

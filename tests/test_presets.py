@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import pytest
 
+from ucvgl.config import Experiment
 from ucvgl.invocation import resolve
 from ucvgl.limits import check
 from ucvgl.plan import semi_supervised as with_some_labels
 from ucvgl.plan import supervised as with_labels
+from ucvgl.plan import unsupervised
 from ucvgl.presets import PRESETS, semi_supervised, supervised
 from ucvgl.settings import from_yaml, to_yaml
 
@@ -25,7 +27,8 @@ def test_a_preset_has_no_mistake_and_survives_its_yaml(name: str) -> None:
 def test_a_presets_docstring_gives_a_command_that_runs_it(name: str) -> None:
     _, found, rest = (PRESETS[name].__doc__ or "").partition("`python jobs/unsupervised.py")
     assert found, f"{name} says no command"
-    assert resolve(rest.partition("`")[0].split()).preset == name
+    stages = [stage.name for stage in unsupervised(Experiment())]
+    assert resolve(rest.partition("`")[0].split(), stages=stages).preset == name
 
 
 @presets

@@ -23,7 +23,7 @@ class Flags:
     """What to do with a run; the settings of the experiment are flags too."""
 
     preset: tyro.conf.Positional[str] = "synthetic"
-    """The experiment to begin from: synthetic, tiny, folder, cvusa, cvact, vigor or university1652."""
+    """The experiment to begin from: synthetic, tiny, synthetic_drone, folder, cvusa, cvact, vigor or university1652."""
     config: Path | None = None
     """YAML file of settings, laid over the preset."""
     run: str | None = None

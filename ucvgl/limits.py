@@ -109,6 +109,27 @@ LIMITS = {
     "curriculum.dustbin_share": SHARE,
     "supervision.label_fraction": SHARE,
     "supervision.neighbours": COUNT,
+    "adaptation.layer": Limit(low=-100, high=100),
+    "adaptation.gem_power": POSITIVE,
+    "adaptation.vlad_centres": COUNT,
+    "adaptation.turns": Limit(low=1, high=4),
+    "adaptation.width": COUNT_OR_NONE,
+    "adaptation.rounds": COUNT_OR_NONE,
+    "adaptation.steps_per_round": COUNT,
+    "adaptation.batch": BATCH,
+    "adaptation.learning_rate": POSITIVE,
+    "adaptation.weight_decay": NOT_NEGATIVE,
+    "adaptation.temperature": POSITIVE,
+    "adaptation.label_smoothing": BELOW_ONE,
+    "adaptation.aic_weight": NOT_NEGATIVE,
+    "adaptation.partners": Limit(low=2, high=64),
+    "adaptation.reciprocal": Limit(low=1, high=64),
+    "adaptation.neighbours": Limit(low=1, high=64),
+    "adaptation.largest_group": COUNT,
+    "adaptation.transport_temperature": POSITIVE,
+    "adaptation.transport_balance": SHARE,
+    "adaptation.first_threshold": MARGIN,
+    "adaptation.final_threshold": MARGIN,
     "resources.train_workers": COUNT,
     "resources.train_cpus": COUNT,
     "resources.train_gpus": NOT_NEGATIVE,
@@ -130,6 +151,8 @@ def check(experiment: Experiment) -> list[str]:
     values = dotted(experiment)
     margin = MARGINS[experiment.curriculum.margin_scale]
     limits = LIMITS | {"curriculum.min_margin": margin, "curriculum.final_margin": margin}
+    threshold = MARGINS[experiment.adaptation.threshold_scale]
+    limits |= {"adaptation.first_threshold": threshold, "adaptation.final_threshold": threshold}
     mistakes = [
         f"{name}: {values[name]!r} is not allowed; it must be {limit}"
         for name, limit in limits.items()
@@ -140,7 +163,7 @@ def check(experiment: Experiment) -> list[str]:
 
 def disagreements(experiment: Experiment) -> list[str]:
     """Settings that are right alone and wrong together."""
-    mistakes = []
+    mistakes = _adaptation(experiment)
     projection, curriculum, dataset = experiment.projection, experiment.curriculum, experiment.dataset
     if projection.top_elevation_deg <= projection.bottom_elevation_deg:
         mistakes.append(
@@ -176,7 +199,7 @@ def disagreements(experiment: Experiment) -> list[str]:
     if holds_credentials(dataset.root):
         mistakes.append(f"dataset.root: {without_credentials(dataset.root)}: {NO_CREDENTIALS}")
     workers = experiment.resources.train_workers
-    for name in ("translation", "contrast"):
+    for name in ("translation", "contrast", "adaptation"):
         batch = getattr(experiment, name).batch
         if batch < workers:
             mistakes.append(f"{name}.batch: {batch} is less than resources.train_workers, {workers}")
@@ -193,5 +216,23 @@ def disagreements(experiment: Experiment) -> list[str]:
         mistakes.append(
             f"contrast.batch: {experiment.contrast.batch} is more than there are images, "
             f"dataset.synthetic.train_places, {dataset.synthetic.train_places}"
+        )
+    return mistakes
+
+
+def _adaptation(experiment: Experiment) -> list[str]:
+    settings = experiment.adaptation
+    mistakes = []
+    if settings.final_threshold > settings.first_threshold:
+        mistakes.append(
+            f"adaptation.final_threshold: {settings.final_threshold:g} is above adaptation.first_threshold, "
+            f"{settings.first_threshold:g}; the threshold falls from the second to the first"
+        )
+    if settings.towers == "two" and not settings.source:
+        mistakes.append("adaptation.towers: two encoders are those of a run; name it in adaptation.source")
+    if settings.source and (settings.facet != "token" or settings.pooling == "cls" or settings.layer != -1):
+        mistakes.append(
+            "adaptation.source: the encoders of a run have no blocks, facets or class token; leave adaptation.layer at "
+            "-1 and adaptation.facet at token, and choose another adaptation.pooling"
         )
     return mistakes

@@ -1,4 +1,4 @@
-"""UCVGL, top to bottom: unpaired images in, recall and a report out."""
+"""The methods, top to bottom: unpaired images in, recall out."""
 
 from __future__ import annotations
 
@@ -15,10 +15,13 @@ from ucvgl.distributed.machines import Machines
 from ucvgl.log import training_line
 from ucvgl.model.loop import Log
 from ucvgl.run import RunDir
+from ucvgl.stages.adapt import adapt as train_adapter
 from ucvgl.stages.catalog import catalog
 from ucvgl.stages.cold_start import cold_start
 from ucvgl.stages.curriculum import curriculum
 from ucvgl.stages.evaluate import evaluate
+from ucvgl.stages.evaluate_adapter import evaluate_adapter, outcome
+from ucvgl.stages.features import features
 from ucvgl.stages.project import project
 from ucvgl.stages.report import report
 from ucvgl.stages.translate import translate
@@ -43,6 +46,19 @@ def unsupervised(run: RunDir, experiment: Experiment) -> str:
             "6_evaluate", evaluate, projected=projected, cold=cold, trained=trained, machines=machines
         )
     return report(run, experiment, projected, translated, trained, scored)
+
+
+def adapt(run: RunDir, experiment: Experiment) -> str:
+    """Train a light adapter on a frozen model without labels; what it reached, as lines (EM-CVGL, Li et al. 2024)."""
+    log, make = training_log(run), maker(run, plan.adapt(experiment), experiment)
+    with Machines(run.path, experiment.resources, log) as machines:
+        listed = make("1_catalog", catalog, both_ways=True)
+        projected = make("2_project", project, catalogs=listed)
+        described = make("3_features", features, projected=projected, machines=machines)
+        seen = {"projected": projected, "described": described}
+        trained = make("4_adapt", train_adapter, **seen, machines=machines, log=log)
+        scored = make("5_evaluate", evaluate_adapter, **seen, trained=trained)
+    return outcome(run, scored)
 
 
 def training_log(run: RunDir) -> Log:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ucvgl.config import Experiment
+from ucvgl.model.source import weights_of
 from ucvgl.record import BEGUN, DONE, Record, as_json_holds, digest, read_record
 from ucvgl.settings import Mistakes, differences, dotted
 
@@ -42,10 +43,7 @@ def unsupervised(experiment: Experiment) -> list[Stage]:
     Raises:
         Mistakes: it is asked to use labels, of its own or of another run.
     """
-    for name in ("label_fraction", "start"):
-        if value := getattr(experiment.supervision, name):
-            labelled = "jobs/semi_supervised.py and jobs/supervised.py do"
-            raise Mistakes([f"supervision.{name}: {value!r}, but jobs/unsupervised.py does not use it; {labelled}"])
+    _refuse_labels(experiment, "jobs/unsupervised.py")
     return _unsupervised(experiment)
 
 
@@ -92,6 +90,13 @@ def supervised(experiment: Experiment) -> list[Stage]:
     ]
 
 
+def _refuse_labels(experiment: Experiment, job: str) -> None:
+    for name in ("label_fraction", "start"):
+        if value := getattr(experiment.supervision, name):
+            labelled = "jobs/semi_supervised.py and jobs/supervised.py do"
+            raise Mistakes([f"supervision.{name}: {value!r}, but {job} does not use it; {labelled}"])
+
+
 def _labels(experiment: Experiment) -> Stage:
     fraction = experiment.supervision.label_fraction
     if not fraction:
@@ -101,25 +106,58 @@ def _labels(experiment: Experiment) -> Stage:
 
 
 def _unsupervised(experiment: Experiment) -> list[Stage]:
-    dataset = experiment.dataset
-    images = {"name": dataset.name, "root": dataset.root, "synthetic": dataset.synthetic}
-    images |= {"protocol": dataset.chosen_protocol, "queries": dataset.queries, "references": dataset.references}
-    images |= {"drone": dataset.drone} if dataset.name == "synthetic_drone" else {}
-    sizes = {
-        name: getattr(dataset, name)
-        for name in ("panorama_height", "panorama_width", "tile_size", "max_bad_share")
-    }
     seed = {"seed": experiment.seed}
     training = seed | {"model": experiment.model, "contrast": experiment.contrast}
     cold_start = training | {"cold_start": experiment.cold_start}
     curriculum = training | {"curriculum": experiment.curriculum}
     return [
-        Stage("1_catalog", {"dataset": images}),
-        Stage("2_project", {"dataset": sizes, "projection": experiment.projection}, ["1_catalog"]),
+        *_images(experiment),
         Stage("3_translate", seed | {"translation": experiment.translation}, ["2_project"]),
         Stage("4_cold_start", cold_start, ["2_project", "3_translate"]),
         Stage("5_curriculum", curriculum, ["2_project", "3_translate", "4_cold_start"]),
         Stage("6_evaluate", {}, ["1_catalog", "2_project", "4_cold_start", "5_curriculum"]),
+    ]
+
+
+FROZEN_SETTINGS = ("towers", "layer", "facet", "pooling", "gem_power", "vlad_centres", "turns")
+"""What of `adaptation` decides the frozen descriptors, beside the network itself."""
+
+
+def adapt(experiment: Experiment) -> list[Stage]:
+    """The stages of EM-CVGL. Frozen descriptors are kept under their network, layer, pooling and preprocessing.
+
+    Raises:
+        ValueError: `adaptation.source` names no model, or it is asked to use labels.
+    """
+    _refuse_labels(experiment, "jobs/adapt.py")
+    settings, model, seed = experiment.adaptation, experiment.model, {"seed": experiment.seed}
+    if settings.source:
+        network: dict[str, Any] = {"weights": digest(weights_of(settings.source))}
+    else:
+        network = {name: getattr(model, name) for name in ("backbone", "checkpoint", "pretrained")}
+    light = {name: value for name, value in vars(settings).items() if name not in (*FROZEN_SETTINGS, "source")}
+    frozen = {"network": network, "adaptation": {name: getattr(settings, name) for name in FROZEN_SETTINGS}}
+    return [
+        *_images(experiment, back=experiment.dataset.reverse_protocol),
+        Stage("3_features", seed | frozen, ["2_project"]),
+        Stage("4_adapt", seed | {"adaptation": light}, ["2_project", "3_features"]),
+        Stage("5_evaluate", {}, ["1_catalog", "2_project", "3_features", "4_adapt"]),
+    ]
+
+
+def _images(experiment: Experiment, back: str = "") -> list[Stage]:
+    dataset = experiment.dataset
+    images = {"name": dataset.name, "root": dataset.root, "synthetic": dataset.synthetic}
+    images |= {"protocol": dataset.chosen_protocol, "queries": dataset.queries, "references": dataset.references}
+    images |= {"drone": dataset.drone} if dataset.name == "synthetic_drone" else {}
+    images |= {"back": back} if back else {}
+    sizes = {
+        name: getattr(dataset, name)
+        for name in ("panorama_height", "panorama_width", "tile_size", "max_bad_share")
+    }
+    return [
+        Stage("1_catalog", {"dataset": images}),
+        Stage("2_project", {"dataset": sizes, "projection": experiment.projection}, ["1_catalog"]),
     ]
 
 

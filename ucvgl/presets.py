@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 
 from ucvgl.config import (
+    Adaptation,
     ColdStart,
     Contrast,
     Curriculum,
     Dataset,
+    Drone,
     Experiment,
     Model,
     Projection,
@@ -53,6 +55,30 @@ def tiny() -> Experiment:
         cold_start=ColdStart(intra_epochs=8, cross_epochs=2),
         curriculum=Curriculum(rounds=3, epochs_per_round=4),
         resources=Resources(images_per_shard=64),
+    )
+
+
+def synthetic_drone() -> Experiment:
+    """Flights over the embedded world, for `jobs/adapt.py`; a model to freeze comes from other flights:
+
+    `python jobs/unsupervised.py synthetic_drone --stop-after cold_start --dataset.synthetic.seed 1`
+
+    A drone's picture is no panorama, so it is neither projected nor translated. A building has nine of them, so
+    many may share a tile. `docs/adapt.md` has what was measured.
+    """
+    return Experiment(
+        dataset=Dataset(
+            name="synthetic_drone",
+            synthetic=Synthetic(level="easy", train_places=250, validation_places=120),
+            drone=Drone(views=9, distractor_places=40),
+            panorama_height=64,
+            panorama_width=64,
+        ),
+        projection=Projection(bev=False),
+        translation=Translation(fake=False, steps=1),
+        contrast=Contrast(rotate=False),
+        curriculum=Curriculum(reciprocal=9, scan_turns=1),
+        adaptation=Adaptation(reciprocal=9),
     )
 
 
@@ -188,5 +214,6 @@ def supervised(preset: Experiment) -> Experiment:
 
 
 PRESETS = {
-    preset.__name__: preset for preset in (synthetic, tiny, folder, cvusa, cvact, vigor, university1652)
+    preset.__name__: preset
+    for preset in (synthetic, tiny, synthetic_drone, folder, cvusa, cvact, vigor, university1652)
 }

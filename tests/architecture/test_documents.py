@@ -23,6 +23,7 @@ TRAINING = {
     "jobs/unsupervised.py": (plan.unsupervised, replace),
     "jobs/semi_supervised.py": (plan.semi_supervised, presets.semi_supervised),
     "jobs/supervised.py": (plan.supervised, presets.supervised),
+    "jobs/adapt.py": (plan.adapt, replace),
 }
 """What each training job makes of a preset, and its stages."""
 

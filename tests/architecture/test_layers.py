@@ -7,7 +7,7 @@ import ast
 import pytest
 from source_tree import ROOT, imported_names, module_files, python_files, reachable, texts
 
-CORE = ("projection", "gan", "model", "contrast", "matching", "retrieval", "data", "localize")
+CORE = ("projection", "gan", "model", "adapt", "contrast", "matching", "retrieval", "data", "localize")
 MAY_IMPORT_RAY = ("ucvgl/distributed/", "jobs/", "tests/ray/", "benchmarks/")
 TRUTH = "ucvgl.retrieval.truth"
 """The door; its readers have names that begin with it."""
@@ -57,8 +57,8 @@ TELLS = "ucvgl.stages.labels"
 
 def trains() -> list[str]:
     """All but evaluation, report and comparison, what tells the labels, and what calls them."""
-    packages = ("contrast", "gan", "model", "matching", "distributed", "projection", "data", "stages")
-    judges = {"ucvgl.stages.evaluate", "ucvgl.stages.report", "ucvgl.stages.compare"}
+    packages = ("adapt", "contrast", "gan", "model", "matching", "distributed", "projection", "data", "stages")
+    judges = {"ucvgl.stages.evaluate", "ucvgl.stages.evaluate_adapter", "ucvgl.stages.report", "ucvgl.stages.compare"}
     return [module for module in within(packages) if module not in judges | {TELLS}]
 
 

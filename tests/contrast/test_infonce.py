@@ -57,3 +57,14 @@ def test_perfect_descriptors_lose_least_and_a_sharper_temperature_helps_them():
     queries = torch.eye(4)
     warm, sharp = (info_nce(queries, queries, torch.tensor(scale)).item() for scale in (1.0, 3.0))
     assert sharp < warm < info_nce(queries, queries.roll(1, 0), torch.tensor(1.0)).item()
+
+
+def test_rows_count_by_their_weight():
+    queries, references, scale = descriptors(5, 3, 0), descriptors(5, 3, 1), torch.tensor(1.2)
+    plain = info_nce(queries, references, scale, label_smoothing=0.1)
+    alike = info_nce(queries, references, scale, label_smoothing=0.1, weight=torch.full((5,), 0.3))
+    assert alike.item() == pytest.approx(plain.item(), abs=1e-6)
+    logits = scale.exp() * queries @ references.T
+    losses = [F.cross_entropy(each[2:3], torch.tensor([2])).item() for each in (logits, logits.T)]
+    only = torch.tensor([0.0, 0.0, 1.0, 0.0, 0.0])
+    assert info_nce(queries, references, scale, weight=only).item() == pytest.approx(sum(losses) / 2, abs=1e-6)

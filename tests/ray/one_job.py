@@ -25,10 +25,14 @@ class Job:
     Args:
         images: root of the rendered worlds, the same for all runs.
         ray: Ray's own folder; a short name, as Ray puts sockets there.
+        script: which job.
+        flags: of every start.
     """
 
     images: Path
     ray: Path
+    script: str = "unsupervised.py"
+    flags: tuple[str, ...] = ()
 
     def finish(self, run: Path, *flags: str) -> list[str]:
         """Run the job to its end; the lines that it printed."""
@@ -62,7 +66,7 @@ class Job:
         """Start the job in a session of its own; stderr goes to `log_path(run)`."""
         job = [
             sys.executable,
-            str(ROOT / "jobs" / "unsupervised.py"),
+            str(ROOT / "jobs" / self.script),
             "tiny",
             f"--run={run}",
             "--resources.train-cpus=1",
@@ -71,7 +75,7 @@ class Job:
         needed = {"PYTHONPATH": str(ROOT), "RAY_TMPDIR": str(self.ray), "RAY_AUTH_MODE": "disabled"}
         with log_path(run).open("a") as log:
             return subprocess.Popen(
-                [*job, f"--dataset.root={self.images}", *flags],
+                [*job, f"--dataset.root={self.images}", *self.flags, *flags],
                 env=mine | needed,
                 stdout=subprocess.PIPE,
                 stderr=log,

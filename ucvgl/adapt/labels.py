@@ -14,7 +14,7 @@ It is a pure function of these: no file, no id, no truth, no state between round
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float, Float32, Int
@@ -36,6 +36,12 @@ class Labels:
     reference: Int[np.ndarray, " n"]
     weight: Float[np.ndarray, " n"]
 
+    @property
+    def spared(self) -> None:
+        """Nothing is known that a batch would have to mind (`contrast.batches.Rows`)."""
+
+    neighbours = spared
+
     def __post_init__(self) -> None:
         assert len(self.query) == len(self.reference) == len(self.weight)
         assert np.all((self.weight > 0) & (self.weight <= 1)), "weights of pseudo-labels lie in (0, 1]"
@@ -44,6 +50,7 @@ class Labels:
         return len(self.query)
 
 
+@runtime_checkable
 class Strategy(Protocol):
     """An E-step with its tuning arguments bound."""
 

@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Int
@@ -43,7 +44,22 @@ class Pairs:
         return len(self.query)
 
 
-def epoch_order(pairs: Pairs, batch: int, seed: tuple[int, ...]) -> list[Int[np.ndarray, " b"]]:
+@runtime_checkable
+class Rows(Protocol):
+    """Pairs of rows, whatever they are rows of; `Pairs` says what each is."""
+
+    @property
+    def query(self) -> np.ndarray: ...
+    @property
+    def reference(self) -> np.ndarray: ...
+    @property
+    def spared(self) -> np.ndarray | None: ...
+    @property
+    def neighbours(self) -> np.ndarray | None: ...
+    def __len__(self) -> int: ...
+
+
+def epoch_order(pairs: Rows, batch: int, seed: tuple[int, ...]) -> list[Int[np.ndarray, " b"]]:
     """Batches of pair numbers for one epoch in which no pair meets an image of its own, or a spared one, as a negative.
 
     A pair that may not join a batch waits for the next one, so a reference that several queries share never becomes
@@ -75,7 +91,7 @@ def epoch_order(pairs: Pairs, batch: int, seed: tuple[int, ...]) -> list[Int[np.
 class _Batch:
     """Pairs that may meet: each will be a negative of all others."""
 
-    def __init__(self, pairs: Pairs, size: int) -> None:
+    def __init__(self, pairs: Rows, size: int) -> None:
         self.rows: list[int] = []
         self._pairs, self._size = pairs, size
         self._queries: set[int] = set()
@@ -100,7 +116,7 @@ class _Batch:
         return True
 
 
-def _pairs_of_references(pairs: Pairs) -> dict[int, list[int]]:
+def _pairs_of_references(pairs: Rows) -> dict[int, list[int]]:
     """The pairs that show each reference; asked for only where there are neighbours."""
     showing: dict[int, list[int]] = defaultdict(list)
     if pairs.neighbours is not None:
@@ -109,7 +125,7 @@ def _pairs_of_references(pairs: Pairs) -> dict[int, list[int]]:
     return showing
 
 
-def _company(pairs: Pairs, row: int, batch: int, random: np.random.Generator) -> Iterator[int]:
+def _company(pairs: Rows, row: int, batch: int, random: np.random.Generator) -> Iterator[int]:
     """References to meet: the hardest of a pair's neighbours, and as many drawn from the rest (Sample4Geo).
 
     Half of its neighbours, and at most half of the batch, so that a batch has several neighbourhoods.

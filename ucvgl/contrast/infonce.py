@@ -15,6 +15,7 @@ def info_nce(
     *,
     label_smoothing: float = 0.0,
     labelled: Bool[Tensor, " n"] | None = None,
+    weight: Float[Tensor, " n"] | None = None,
 ) -> Float[Tensor, ""]:
     """Mean of the two directions' cross-entropies, where row i of one view belongs to row i of the other.
 
@@ -23,6 +24,7 @@ def info_nce(
         logit_scale: logarithm of the inverse temperature.
         labelled: rows whose pair is known. The others only serve as negatives: their target, in both directions,
             is an extra column of zero logits, the dustbin. None: all are, and there is no dustbin.
+        weight: of each row in the means; None: all count alike.
     """
     logits = logit_scale.exp() * queries @ references.T
     target = torch.arange(len(logits), device=logits.device)
@@ -31,5 +33,8 @@ def info_nce(
     else:
         both = tuple(F.pad(each, (0, 1)) for each in (logits, logits.T))
         target = torch.where(labelled, target, len(logits))
+    if weight is not None:
+        rows = [F.cross_entropy(each, target, label_smoothing=label_smoothing, reduction="none") for each in both]
+        return (weight * (rows[0] + rows[1])).sum() / (2 * weight.sum())
     losses = [F.cross_entropy(each, target, label_smoothing=label_smoothing) for each in both]
     return (losses[0] + losses[1]) / 2

@@ -43,7 +43,7 @@ class EmbedJob:
 
     Args:
         looks: what to describe an id by; the descriptors are concatenated.
-        model: the two towers.
+        model: the two towers or, by its name, a frozen model.
         folder: where `part-*.npy` go, one per shard of the first store, float32 [n d].
         turns: quarter turns to look from, see `ucvgl.model.towers.embed`.
     """
@@ -69,10 +69,12 @@ class Embedder:
         self._towers: Any = None
 
     def embed(self, model: str, images: np.ndarray, view: View, turns: int) -> np.ndarray:
+        from ucvgl.model.frozen import FROZEN, load_frozen
         from ucvgl.model.towers import embed, load_towers
 
         if model != self._model:
-            self._towers = load_towers(model, self._device)
+            load = load_frozen if Path(model).name == FROZEN else load_towers
+            self._towers = load(model, self._device)
             self._model = model
         return embed(self._towers, images, view, turns=turns)
 

@@ -7,7 +7,7 @@ import math
 import os
 from io import BytesIO
 from pathlib import Path
-from typing import Literal, cast
+from typing import Literal, Protocol, cast, runtime_checkable
 
 import numpy as np
 import torch
@@ -22,6 +22,13 @@ from ucvgl.model.backbone import backbone
 from ucvgl.model.safa import SAFA, MeanPool
 
 View = Literal["query", "reference"]
+
+
+@runtime_checkable
+class Encoders(Protocol):
+    """Whatever has an encoder of each view."""
+
+    def encoder(self, view: View) -> nn.Module: ...
 
 
 class Encoder(nn.Module):
@@ -133,7 +140,7 @@ def load_towers(path: Path | str | BytesIO, device: torch.device | str = "cpu") 
 
 @torch.inference_mode()
 def embed(
-    towers: TwoTowers, images: UInt8[np.ndarray, "n h w 3"], view: View, *, turns: int = 1, batch: int = 128
+    towers: Encoders, images: UInt8[np.ndarray, "n h w 3"], view: View, *, turns: int = 1, batch: int = 128
 ) -> Float[np.ndarray, "n d"]:
     """Unit-norm descriptors of images of one view.
 
@@ -149,7 +156,7 @@ def embed(
         with torch.autocast(device.type, torch.bfloat16):
             looks = [encoder(turned(part, view, quarters)).float().cpu() for quarters in range(turns)]
         out.append(torch.cat(looks, 1) / math.sqrt(turns))
-    return torch.cat(out).numpy() if out else np.empty((0, turns * encoder.dimension), np.float32)
+    return torch.cat(out).numpy() if out else np.empty((0, turns * getattr(encoder, "dimension", 0)), np.float32)
 
 
 def turned(images: Float[Tensor, "n 3 h w"], view: View, quarters: int) -> Float[Tensor, "n 3 h w"]:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, cast, get_args
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -19,17 +20,25 @@ from ucvgl.types import Catalog
 logger = logging.getLogger(__name__)
 
 SPLITS: tuple[Split, ...] = get_args(Split)
+BACK = "back"
+"""Validation images for the question the other way round, where a data set has other pools for it."""
 
 
-def catalog(folder: Path, *, experiment: Experiment) -> dict[str, Any]:
+def catalog(folder: Path, *, experiment: Experiment, both_ways: bool = False) -> dict[str, Any]:
     """List the images of every split into `folder`; the synthetic worlds are rendered first, where they are not yet.
 
     Files that the data set lists and that are not there are left out, and told in `missing.parquet`.
+
+    Args:
+        both_ways: list the pools of the reverse protocol as well, where there is one.
     """
     counts: dict[str, Any] = {}
     missing = []
-    for split in SPLITS:
-        listed = _list(experiment, split)
+    catalogs = {split: _list(experiment, split) for split in SPLITS}
+    if both_ways and experiment.dataset.reverse_protocol:
+        reverse = replace(experiment.dataset, protocol=cast(Any, experiment.dataset.reverse_protocol))
+        catalogs[BACK] = corpora.read_catalog(reverse, "validation")
+    for split, listed in catalogs.items():
         for view, table in (("queries", listed.queries), ("references", listed.references)):
             pq.write_table(table, folder / f"{split}_{view}.parquet")
             counts[f"{split}_{view}"] = table.num_rows
@@ -49,7 +58,8 @@ def read_catalogs(folder: Path) -> dict[str, Catalog]:
     def read(split: str, view: str) -> pa.Table:
         return pq.read_table(folder / f"{split}_{view}.parquet")
 
-    return {split: Catalog(read(split, "queries"), read(split, "references")) for split in SPLITS}
+    splits = [split for split in (*SPLITS, BACK) if (folder / f"{split}_queries.parquet").exists()]
+    return {split: Catalog(read(split, "queries"), read(split, "references")) for split in splits}
 
 
 def _list(experiment: Experiment, split: Split) -> Catalog:

@@ -1,0 +1,45 @@
+"""The workers of a job, without Ray: the same programs, one after the other in this process."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from ucvgl.adapt.features import write_part
+from ucvgl.distributed.embed import EmbedJob, part_path
+from ucvgl.distributed.shards import read_shard, shards_of
+from ucvgl.matching.topk import TwoSided, two_sided_topk
+from ucvgl.model.frozen import load_frozen
+from ucvgl.model.loop import Log
+from ucvgl.model.towers import embed
+
+
+class InProcess:
+    """Stands in for `ucvgl.distributed.machines.Machines`: trainer, embedder and searcher.
+
+    The answers are those of any number of workers, up to the rounding of sums; starting a Ray for each row of a table
+    takes longer than the row itself.
+    """
+
+    def __init__(self, log: Log) -> None:
+        self.trainer = self.embedder = self.searcher = self
+        self._log = log
+
+    def run(self, program: Callable[..., Any], **arguments: Any) -> Any:
+        return program(device=torch.device("cpu"), log=self._log, **arguments)
+
+    def embed(self, jobs: Sequence[EmbedJob]) -> None:
+        for job in jobs:
+            ((store, view),) = [(look.store, look.view) for look in job.looks]
+            frozen = load_frozen(job.model)
+            for shard in shards_of(store):
+                _, images = read_shard(shard)
+                write_part(part_path(job.folder, shard), embed(frozen, images.copy(), view, turns=job.turns))
+
+    def match(self, query_parts: Sequence[Path], reference_parts: Sequence[Path], *, k: int = 2) -> TwoSided:
+        sides = (np.concatenate([np.load(part) for part in parts]) for parts in (query_parts, reference_parts))
+        return two_sided_topk(*sides, k=k)

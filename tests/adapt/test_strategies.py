@@ -1,0 +1,42 @@
+from dataclasses import replace
+from typing import get_args, get_type_hints
+
+import numpy as np
+import pytest
+
+from ucvgl.adapt.strategies import partners_needed, strategy
+from ucvgl.config import Adaptation
+from ucvgl.matching.topk import two_sided_topk
+
+PLACES, DIMENSION = 40, 16
+
+
+def corpus():
+    """Unit vectors of places, seen twice with a little noise."""
+    draw = np.random.default_rng(0)
+    places = draw.standard_normal((PLACES, DIMENSION))
+    views = [places + 0.1 * draw.standard_normal(places.shape) for _ in range(2)]
+    return [(view / np.linalg.norm(view, axis=1, keepdims=True)).astype(np.float32) for view in views]
+
+
+@pytest.mark.parametrize("name", get_args(get_type_hints(Adaptation)["strategy"]))
+def test_every_strategy_finds_the_places_of_an_easy_corpus(name):
+    settings = Adaptation(strategy=name, first_threshold=0.01, final_threshold=0.01, partners=8, largest_group=1)
+    queries, references = corpus()
+    found = strategy(settings, 0)(queries, references, two_sided_topk(queries, references, k=partners_needed(settings)))
+    right = found.query == found.reference
+    assert right.mean() > 0.9 and len(found) > 20, (len(found), right.mean())
+
+
+def test_the_threshold_falls_from_the_first_round_to_the_last():
+    settings = Adaptation(rounds=3, threshold_scale="cosine", first_threshold=0.6, final_threshold=0.0)
+    queries, references = corpus()
+    best = two_sided_topk(queries, references, k=2)
+    counts = [len(strategy(settings, index)(queries, references, best)) for index in range(3)]
+    assert counts[0] < counts[1] < counts[2] == PLACES
+
+
+def test_a_match_among_several_queries_needs_one_partner_more():
+    assert partners_needed(Adaptation()) == 2
+    assert partners_needed(Adaptation(reciprocal=9)) == 10
+    assert partners_needed(replace(Adaptation(), partners=16)) == 16

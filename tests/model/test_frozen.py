@@ -1,0 +1,101 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from ucvgl.config import Adaptation, Model
+from ucvgl.model.frozen import FROZEN, Frozen, frozen_model, frozen_size, load_frozen, save_frozen
+from ucvgl.model.towers import TwoTowers, embed, load_towers, save_towers
+
+SIZE = 32
+VIT = Model(backbone="vit_tiny_patch16_224", pretrained=False)
+
+
+@pytest.fixture(scope="module")
+def images():
+    return np.random.default_rng(0).integers(0, 256, (3, SIZE, SIZE, 3), dtype=np.uint8)
+
+
+@pytest.fixture
+def run(tmp_path):
+    """Towers as a run of ours leaves them."""
+    torch.manual_seed(0)
+    towers = TwoTowers(Model(channels=16, safa_heads=2), (SIZE, SIZE), (SIZE, SIZE))
+    save_towers(towers, tmp_path / "model.pt")
+    return tmp_path / "model.pt", load_towers(tmp_path / "model.pt")
+
+
+def test_the_own_descriptor_of_a_run_is_that_of_its_tile_encoder_for_both_views(run, images):
+    path, towers = run
+    frozen = frozen_model(Adaptation(source=str(path)), Model())
+    expected = embed(towers, images, "reference")
+    for view in ("query", "reference"):
+        np.testing.assert_allclose(embed(frozen, images, view), expected, atol=1e-6)
+
+
+def test_two_towers_each_see_their_own_view(run, images):
+    path, towers = run
+    frozen = frozen_model(Adaptation(source=str(path), towers="two"), Model())
+    for view in ("query", "reference"):
+        np.testing.assert_allclose(embed(frozen, images, view), embed(towers, images, view), atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("settings", "dimension"),
+    [
+        ({"pooling": "own"}, 192),
+        ({"pooling": "cls", "layer": 3}, 192),
+        ({"pooling": "mean", "layer": -2}, 192),
+        ({"pooling": "gem", "facet": "value", "layer": 5}, 192),
+        ({"pooling": "vlad", "vlad_centres": 4}, 4 * 192),
+    ],
+)
+def test_a_saved_frozen_model_describes_as_before_without_any_other_file(settings, dimension, images, tmp_path):
+    torch.manual_seed(0)
+    centres = torch.randn(4, 192) if settings["pooling"] == "vlad" else None
+    frozen = Frozen(Adaptation(**settings), VIT, None, centres)
+    save_frozen(frozen, tmp_path / FROZEN)
+    loaded = load_frozen(tmp_path / FROZEN)
+    described = embed(loaded, images, "query")
+    assert described.shape == (3, dimension)
+    np.testing.assert_allclose(np.linalg.norm(described, axis=1), 1, atol=1e-5)
+    np.testing.assert_allclose(described, embed(frozen, images, "query"), atol=2e-3)  # bfloat16, laid out otherwise
+    assert not any(weights.requires_grad for weights in loaded.parameters())
+    assert frozen_size(tmp_path / FROZEN) > 5_000_000
+
+
+def test_a_facet_is_its_third_of_what_enters_the_attention():
+    torch.manual_seed(0)
+    frozen = Frozen(Adaptation(facet="value", pooling="mean", layer=2), VIT, None).eval()
+    network, images = frozen.encoder("query").network, torch.rand(2, 3, SIZE, SIZE)
+    caught = []
+    network.network.blocks[2].attn.register_forward_pre_hook(lambda _, inputs: caught.append(inputs[0]))
+    with torch.no_grad():
+        seen = network(images)
+        qkv = network.network.blocks[2].attn.qkv(caught[0])
+    assert seen.patches.shape == (2, 4, 192)
+    assert torch.equal(seen.patches, qkv[:, 1:, 2 * 192 :])
+
+
+def test_a_convolution_net_has_stages_and_no_facets(images):
+    convnext = Model(backbone="convnext_atto", pretrained=False)
+    frozen = Frozen(Adaptation(pooling="gem", layer=2), convnext, None)
+    assert embed(frozen, images, "query").shape == (3, 160)
+    with pytest.raises(ValueError, match="'convnext_atto' has no layer of queries, keys and values; leave it at token"):
+        Frozen(Adaptation(pooling="gem", facet="key"), convnext, None)
+
+
+def test_a_layer_that_the_network_does_not_have_is_refused():
+    with pytest.raises(ValueError, match="'vit_tiny_patch16_224' has 12 layers, there is no 12"):
+        Frozen(Adaptation(layer=12), VIT, None)
+
+
+def test_something_must_have_been_trained():
+    with pytest.raises(ValueError, match="^adaptation.source: there is no trained network to freeze"):
+        frozen_model(Adaptation(), Model())
+
+
+def test_a_network_without_class_token_has_no_cls_pooling():
+    with pytest.raises(ValueError, match="^adaptation.pooling: .* has no class token"):
+        Frozen(Adaptation(pooling="cls"), replace(VIT, backbone="convnext_atto"), None)

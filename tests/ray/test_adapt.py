@@ -1,0 +1,87 @@
+"""The adaptation from the outside: resumed it makes the same, one worker or two, and it never reads the truth."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+import torch
+from one_job import Job, artefacts, log_of
+
+from ucvgl.config import Model
+from ucvgl.model.towers import TwoTowers, save_towers
+
+FLAGS = (
+    "--adaptation.rounds=3",
+    "--adaptation.steps-per-round=20",
+    "--adaptation.batch=64",
+    "--dataset.synthetic.train-places=128",
+    "--contrast.batch=32",
+    "--resources.search-workers=1",
+)
+STAGES = ["1_catalog", "2_project", "3_features", "4_adapt", "5_evaluate"]
+
+
+@pytest.fixture(scope="module")
+def job(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Job]:
+    """The job on a frozen model of random weights: its map of colours already tells places apart, a little."""
+    images = tmp_path_factory.mktemp("images")
+    torch.manual_seed(0)
+    save_towers(TwoTowers(Model(channels=32, safa_heads=4), (32, 128), (32, 32)), images / "model.pt")
+    with tempfile.TemporaryDirectory(prefix="ucvgl") as ray:
+        yield Job(images, Path(ray), script="adapt.py", flags=(f"--adaptation.source={images}/model.pt", *FLAGS))
+
+
+@pytest.fixture(scope="module")
+def undisturbed(job: Job, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[str]]:
+    run = tmp_path_factory.mktemp("runs") / "undisturbed"
+    return run, job.finish(run)
+
+
+def test_a_run_ends_with_recall_before_and_after_both_ways(undisturbed: tuple[Path, list[str]]) -> None:
+    run, printed = undisturbed
+    assert sorted(file.parent.name for file in run.glob("*/DONE.json")) == STAGES
+    ends = [line.partition(": R@1")[0] for line in printed[-4:]]
+    assert ends == [
+        f"{when}, {way}" for when in ("frozen", "adapted") for way in ("query to reference", "reference to query")
+    ]
+    assert all("AP (trapezoid)" in line for line in printed[-4:])
+    rounds = pq.read_table(run / "5_evaluate" / "rounds.parquet").to_pylist()
+    assert [row["name"] for row in rounds] == ["frozen", "start", "round_00", "round_01", "round_02"]
+    assert rounds[-1]["forth_r10"] > 10 / 64, "no better than chance"
+
+
+def test_killed_and_without_truth_it_makes_the_same(job: Job, undisturbed: tuple[Path, list[str]]) -> None:
+    whole, run = undisturbed[0], undisturbed[0].with_name("disturbed")
+    (world,) = (folder for folder in job.images.iterdir() if folder.is_dir())
+    aside = shutil.move(world / "truth", job.images.with_name("truth"))
+    job.kill(run, when=lambda: any(run.glob("3_features.partial/*/*/part-*.npy")))
+    job.kill(run, when=lambda: any(run.glob("4_adapt.partial/round_00/adapter.pt")))
+    assert "no ground truth" in "\n".join(job.finish(run)), log_of(run)
+    shutil.move(aside, world / "truth")
+    made, expected = artefacts(run), artefacts(whole)
+    training = {name for name in expected if name.startswith(("1_", "2_", "3_", "4_"))}
+    assert any(name.endswith("round_02/pairs.parquet") for name in training)
+    assert {name: made[name] for name in training} == {name: expected[name] for name in training}
+
+
+def test_two_workers_give_the_same_answer_to_rounding(job: Job, undisturbed: tuple[Path, list[str]]) -> None:
+    whole, run = undisturbed[0], undisturbed[0].with_name("two_workers")
+    run.mkdir()
+    for stage in STAGES[:3]:
+        shutil.copytree(whole / stage, run / stage)
+    job.finish(run, "--resources.train-workers=2", "--resources.search-workers=2", "--resources.model-workers=2")
+    labels = [pq.read_table(folder / "4_adapt" / "round_00" / "pairs.parquet") for folder in (whole, run)]
+    assert labels[0].equals(labels[1])
+    one, two = (torch.load(folder / "4_adapt" / "round_00" / "adapter.pt")["state"] for folder in (whole, run))
+    for name, weights in one.items():
+        np.testing.assert_allclose(two[name].numpy(), weights.numpy(), atol=1e-4, err_msg=name)
+    reached = [json.loads((folder / "5_evaluate" / "recall.json").read_text())["after"] for folder in (whole, run)]
+    for way, numbers in reached[0].items():
+        assert abs(numbers["r10"] - reached[1][way]["r10"]) < 0.05

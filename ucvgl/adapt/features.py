@@ -1,0 +1,59 @@
+"""Descriptors of the frozen model, as they lie in the run: parts that are mapped and not loaded."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float32
+
+
+class Features:
+    """Rows of `.npy` parts, float32 [n turns*d], in the order of the parts; read at random.
+
+    A part holds the descriptors of every turn side by side, each divided by the root of the number of turns.
+    """
+
+    def __init__(self, parts: Sequence[Path], *, turns: int = 1) -> None:
+        self.turns = turns
+        self._parts = [np.load(part, mmap_mode="r") for part in parts]
+        self._starts = np.cumsum([0] + [len(part) for part in self._parts])
+
+    def __len__(self) -> int:
+        return int(self._starts[-1])
+
+    @property
+    def dimension(self) -> int:
+        """Numbers in the descriptor of one turn."""
+        return self._parts[0].shape[1] // self.turns
+
+    def read(self, rows: np.ndarray) -> Float32[np.ndarray, "n t d"]:
+        """The unit-norm descriptors of these rows, in this order."""
+        out = np.empty((len(rows), self.turns * self.dimension), np.float32)
+        part = np.searchsorted(self._starts, rows, side="right") - 1
+        for number in np.unique(part):
+            own = part == number
+            out[own] = self._parts[number][rows[own] - self._starts[number]]
+        return out.reshape(len(rows), self.turns, self.dimension) * np.float32(self.turns**0.5)
+
+    def mean(self) -> Float32[np.ndarray, " d"]:
+        """Over all rows and turns, in float64 on the way."""
+        total = sum(part.sum(axis=0, dtype=np.float64) for part in self._parts)
+        turns = np.asarray(total).reshape(self.turns, self.dimension).sum(axis=0)
+        return (turns * self.turns**0.5 / (len(self) * self.turns)).astype(np.float32)
+
+    def blocks(self) -> Iterator[Float32[np.ndarray, "n t d"]]:
+        """Part after part."""
+        for start, stop in zip(self._starts, self._starts[1:], strict=False):
+            yield self.read(np.arange(start, stop))
+
+
+def write_part(path: Path, vectors: Float32[np.ndarray, "n d"]) -> None:
+    """Publish one part by rename."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    aside = path.with_name(f".{path.name}.{os.getpid()}")
+    with aside.open("wb") as file:
+        np.save(file, vectors)
+    os.replace(aside, path)

@@ -1,0 +1,39 @@
+"""Every strategy of the E-step by its name among the settings."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from ucvgl.adapt.grouping import group_matches
+from ucvgl.adapt.labels import Strategy
+from ucvgl.adapt.mutual import mutual_matches
+from ucvgl.adapt.neighbourhood import confirmed_matches
+from ucvgl.adapt.transport import transported
+from ucvgl.config import Adaptation
+from ucvgl.matching.mutual import margin_threshold
+
+
+def strategy(settings: Adaptation, round_index: int) -> Strategy:
+    """The E-step of one round, with its settings bound."""
+    least = margin_threshold(
+        round_index, settings.rounds, first=settings.first_threshold, final=settings.final_threshold
+    )
+    scale, choice = settings.threshold_scale, {"reciprocal": settings.reciprocal}
+    match settings.strategy:
+        case "mutual":
+            how = {"threshold": settings.threshold, "scale": scale, "mutual": settings.mutual}
+            return partial(mutual_matches, least=least, **choice, **how)
+        case "transport":
+            how = {"temperature": settings.transport_temperature, "balance": settings.transport_balance}
+            return partial(transported, least=least, **how)
+        case "neighbours":
+            how = {"neighbours": settings.neighbours, "mutual": settings.mutual}
+            return partial(confirmed_matches, least=least, **choice, **how)
+        case "groups":
+            how = {"neighbours": settings.neighbours, "largest": settings.largest_group, "scale": scale}
+            return partial(group_matches, least=least, **choice, **how)
+
+
+def partners_needed(settings: Adaptation) -> int:
+    """How many best partners both ways the strategy must be given."""
+    return max(settings.partners, settings.reciprocal + 1)

@@ -1,0 +1,91 @@
+"""The light part that is trained: a shared linear encoder and decoder on frozen descriptors (EM-CVGL section 3)."""
+
+from __future__ import annotations
+
+import math
+import os
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from ucvgl.model.towers import View
+
+
+class Adapter(nn.Module):
+    """Frozen descriptors of either view -> adapted unit-norm descriptors, and back to the frozen ones.
+
+    Both views share all weights. No layer takes statistics over the batch: those of the released code mix the views,
+    and would depend on the number of workers. Each view's own mean over the corpus is subtracted instead.
+
+    Args:
+        dimension: of the frozen descriptors.
+        width: of the adapted ones.
+        residual: start as the identity (a projection on, or an embedding in, `width` numbers) and learn a difference.
+        temperature: where the learnable temperature of the contrast starts.
+    """
+
+    query_mean: Tensor
+    reference_mean: Tensor
+
+    def __init__(self, dimension: int, width: int = 0, *, residual: bool = True, temperature: float = 0.07) -> None:
+        super().__init__()
+        width = width or dimension
+        self.dimension, self.width, self.residual = dimension, width, residual
+        self.encoder, self.decoder = nn.Linear(dimension, width), nn.Linear(width, dimension)
+        if residual:
+            for layer in (self.encoder, self.decoder):
+                nn.init.zeros_(layer.weight)
+                nn.init.zeros_(layer.bias)
+        self.logit_scale = nn.Parameter(torch.tensor(math.log(1 / temperature)))
+        self.register_buffer("query_mean", torch.zeros(dimension))
+        self.register_buffer("reference_mean", torch.zeros(dimension))
+
+    def centred(self, features: Float[Tensor, "n d"], view: View) -> Float[Tensor, "n d"]:
+        """Unit-norm frozen descriptors without the mean of their view: what the adapter sees and must keep."""
+        return F.normalize(features - (self.query_mean if view == "query" else self.reference_mean), dim=1)
+
+    def encode(self, centred: Float[Tensor, "n d"]) -> Float[Tensor, "n w"]:
+        adapted = self.encoder(centred)
+        return F.normalize(adapted + _fitted(centred, self.width) if self.residual else adapted, dim=1)
+
+    def decode(self, adapted: Float[Tensor, "n w"]) -> Float[Tensor, "n d"]:
+        back = self.decoder(adapted)
+        return F.normalize(back + _fitted(adapted, self.dimension) if self.residual else back, dim=1)
+
+    def forward(
+        self, queries: Float[Tensor, "n d"], references: Float[Tensor, "m d"]
+    ) -> tuple[Float[Tensor, "n w"], Float[Tensor, "m w"], Float[Tensor, "n+m d"], Float[Tensor, ""]]:
+        """Adapted descriptors of both views, their reconstruction, and the scale of the logits (a logarithm).
+
+        Both are given centred.
+        """
+        adapted = self.encode(torch.cat((queries, references)))
+        return adapted[: len(queries)], adapted[len(queries) :], self.decode(adapted), self.logit_scale * 1
+
+    @property
+    def trainable(self) -> int:
+        """Numbers that training changes."""
+        return sum(weights.numel() for weights in self.parameters())
+
+
+def _fitted(vectors: Float[Tensor, "n d"], width: int) -> Float[Tensor, "n w"]:
+    """The same vectors in another number of dimensions: the first ones, or with zeros behind."""
+    return F.pad(vectors, (0, max(0, width - vectors.shape[1])))[:, :width]
+
+
+def save_adapter(adapter: Adapter, path: Path) -> None:
+    aside = path.with_name(f".{path.name}.{os.getpid()}")
+    built = (adapter.dimension, adapter.width, adapter.residual)
+    torch.save({"adapter": built, "state": adapter.state_dict()}, aside)
+    os.replace(aside, path)
+
+
+def load_adapter(path: Path, device: torch.device | str = "cpu") -> Adapter:
+    saved = torch.load(path, map_location="cpu", weights_only=True)
+    dimension, width, residual = saved["adapter"]
+    adapter = Adapter(dimension, width, residual=residual)
+    adapter.load_state_dict(saved["state"])
+    return adapter.to(device)

@@ -1,0 +1,224 @@
+"""A frozen network and how it describes an image: timm networks with a layer, a facet and a pooling, or towers of ours.
+
+A `Frozen` is used like the two towers: `encoder(view)` takes images and gives unit-norm descriptors.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, cast
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from ucvgl.config import Adaptation, Model
+from ucvgl.model.backbone import FeatureMap, backbone
+from ucvgl.model.pooling import GeM, Vlad
+from ucvgl.model.source import weights_of
+from ucvgl.model.towers import Encoder, TwoTowers, View, load_towers, standardised
+
+FROZEN = "frozen.pt"
+"""Name of the file that holds a frozen model."""
+Facet = Literal["token", "query", "key", "value"]
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What a network makes of images.
+
+    Args:
+        patches: one descriptor per position.
+        cls: the class token, where there is one.
+    """
+
+    patches: Float[Tensor, "n p c"]
+    cls: Float[Tensor, "n c"] | None = None
+
+
+class TowerNetwork(nn.Module):
+    """The backbone of an encoder that a run of ours has trained; `own` is the encoder's descriptor."""
+
+    def __init__(self, encoder: Encoder) -> None:
+        super().__init__()
+        self.encoder = encoder
+
+    def forward(self, images: Float[Tensor, "n 3 h w"]) -> Seen:
+        return Seen(self.encoder.backbone(standardised(images)).flatten(2).transpose(1, 2))
+
+    def own(self, images: Float[Tensor, "n 3 h w"]) -> Float[Tensor, "n d"]:
+        return self.encoder(images)
+
+
+class TimmNetwork(nn.Module):
+    """A block of a timm network, or a facet of the block's attention.
+
+    Args:
+        layer: block of a transformer, stage of a convolution net; negative from the end.
+        facet: anything but `token` is a third of the attention's input and needs a transformer.
+
+    Raises:
+        ValueError: there is no such layer or facet.
+    """
+
+    mean: Tensor
+    deviation: Tensor
+
+    def __init__(self, settings: Model, *, layer: int = -1, facet: Facet = "token") -> None:
+        super().__init__()
+        from timm.data.config import resolve_model_data_config
+
+        self.network: Any = cast(FeatureMap, backbone(settings)).network
+        blocks = getattr(self.network, "blocks", None)
+        count = len(blocks) if blocks is not None else len(self.network.feature_info)
+        if not -count <= layer < count:
+            raise ValueError(f"adaptation.layer: {settings.backbone!r} has {count} layers, there is no {layer}")
+        self.layer, self.facet = layer % count, facet
+        self.last = self.layer == count - 1
+        if facet != "token" and not hasattr(getattr(blocks[self.layer] if blocks else None, "attn", None), "qkv"):
+            raise ValueError(
+                f"adaptation.facet: {settings.backbone!r} has no layer of queries, keys and values; leave it at token"
+            )
+        self.has_cls = bool(getattr(self.network, "num_prefix_tokens", 0))
+        usual = resolve_model_data_config(self.network)
+        self.register_buffer("mean", torch.tensor(usual["mean"]).view(3, 1, 1), persistent=False)
+        self.register_buffer("deviation", torch.tensor(usual["std"]).view(3, 1, 1), persistent=False)
+
+    def forward(self, images: Float[Tensor, "n 3 h w"]) -> Seen:
+        prefixes = getattr(self.network, "num_prefix_tokens", 0)
+        if self.facet != "token":
+            tokens = self._attended(images)
+            return Seen(tokens[:, prefixes:], tokens[:, 0] if prefixes else None)
+        how = {"indices": [self.layer], "stop_early": True, "intermediates_only": True}
+        how |= {"norm": self.last} | ({"return_prefix_tokens": True} if prefixes else {})
+        (found,) = self.network.forward_intermediates((images - self.mean) / self.deviation, output_fmt="NCHW", **how)
+        grid = found[0] if prefixes else found
+        return Seen(grid.flatten(2).transpose(1, 2), found[1][:, 0] if prefixes else None)
+
+    def own(self, images: Float[Tensor, "n 3 h w"]) -> Float[Tensor, "n d"]:
+        seen = self(images)
+        return seen.patches.mean(1) if seen.cls is None else seen.cls
+
+    def _attended(self, images: Float[Tensor, "n 3 h w"]) -> Float[Tensor, "n t c"]:
+        """One third of what enters the attention of the layer: queries, keys or values of every token."""
+        caught: list[Tensor] = []
+        layer = self.network.blocks[self.layer].attn.qkv
+        hook = layer.register_forward_hook(lambda _, __, out: caught.append(out))
+        try:
+            self.network.forward_intermediates(
+                (images - self.mean) / self.deviation, indices=[self.layer], stop_early=True, intermediates_only=True
+            )
+        finally:
+            hook.remove()
+        return caught[0].chunk(3, dim=-1)[("query", "key", "value").index(self.facet)]
+
+
+class Describer(nn.Module):
+    """Image -> unit-norm descriptor, by a frozen network and a pooling of its patches.
+
+    Args:
+        centres: of `vlad`; None while they are still to be fitted.
+    """
+
+    def __init__(
+        self, network: TowerNetwork | TimmNetwork, settings: Adaptation, centres: Tensor | None = None
+    ) -> None:
+        super().__init__()
+        self.network, self.pooling = network, settings.pooling
+        pools = {"gem": GeM(settings.gem_power), "vlad": None if centres is None else Vlad(centres)}
+        self.pool = pools.get(settings.pooling)
+
+    def forward(self, images: Float[Tensor, "n 3 h w"]) -> Float[Tensor, "n d"]:
+        if self.pooling == "own":
+            return F.normalize(self.network.own(images).float(), dim=1)
+        seen = self.network(images)
+        if self.pooling == "cls":
+            assert seen.cls is not None
+            return F.normalize(seen.cls.float(), dim=1)
+        patches = seen.patches.float()
+        return F.normalize(patches.mean(1) if self.pool is None else self.pool(patches), dim=1)
+
+
+class Frozen(nn.Module):
+    """The describer of each view; with one network for both views, the same one.
+
+    Args:
+        towers: that the networks are taken from; None: they are timm's.
+        centres: of `vlad`.
+    """
+
+    def __init__(
+        self, adaptation: Adaptation, model: Model, towers: TwoTowers | None, centres: Tensor | None = None
+    ) -> None:
+        super().__init__()
+        self.adaptation, self.model, self.centres = adaptation, model, centres
+        self.built = None
+        if towers is None:
+            networks: list[Any] = [TimmNetwork(model, layer=adaptation.layer, facet=adaptation.facet)]
+            if adaptation.pooling == "cls" and not networks[0].has_cls:
+                raise ValueError(f"adaptation.pooling: {model.backbone!r} has no class token; pool its patches")
+        else:
+            self.built = (dataclasses.asdict(towers.settings), towers.query_size, towers.reference_size)
+            views: list[View] = ["reference", "query"] if adaptation.towers == "two" else ["reference"]
+            networks = [TowerNetwork(towers.encoder(view)) for view in views]
+        self.describers = nn.ModuleList(Describer(network, adaptation, centres) for network in networks)
+        self.requires_grad_(False)
+
+    def size(self, view: View) -> tuple[int, int] | None:
+        """Height and width that images must have, pixels; None: any, as only SAFA is tied to one."""
+        if self.built is None or self.built[0]["aggregation"] != "safa" or self.adaptation.pooling != "own":
+            return None
+        return self.built[1] if view == "query" else self.built[2]
+
+    def encoder(self, view: View) -> Describer:
+        """The tile encoder comes first, and is the only one where one network sees both views."""
+        return cast(Describer, self.describers[0 if view == "reference" else -1])
+
+
+def frozen_model(adaptation: Adaptation, model: Model, centres: Tensor | None = None) -> Frozen:
+    """The frozen model that the settings name.
+
+    Raises:
+        ValueError: there is none, or it does not have what the settings ask for.
+    """
+    towers = load_towers(weights_of(adaptation.source)) if adaptation.source else None
+    if towers is None and model.backbone == "strided":
+        raise ValueError(
+            "adaptation.source: there is no trained network to freeze; name a run of ours, or set model.backbone to a "
+            "timm network, with model.pretrained or model.checkpoint"
+        )
+    return Frozen(adaptation, model, towers, centres)
+
+
+def save_frozen(frozen: Frozen, path: Path) -> None:
+    """Write the model with all that is needed to build it again, by rename."""
+    settings = (dataclasses.asdict(frozen.adaptation), dataclasses.asdict(frozen.model))
+    aside = path.with_name(f".{path.name}.{os.getpid()}")
+    saved = {"frozen": settings, "towers": frozen.built, "centres": frozen.centres, "state": frozen.state_dict()}
+    torch.save(saved, aside)
+    os.replace(aside, path)
+
+
+def load_frozen(path: Path | str, device: torch.device | str = "cpu") -> Frozen:
+    """The model that `save_frozen` wrote; no other file and no hub is needed."""
+    saved = torch.load(path, map_location="cpu", weights_only=True)
+    adaptation, model = Adaptation(**saved["frozen"][0]), Model(**saved["frozen"][1])
+    towers = None
+    if saved["towers"]:
+        settings, query_size, reference_size = saved["towers"]
+        settings = Model(**{**settings, "checkpoint": "", "pretrained": False})
+        towers = TwoTowers(settings, tuple(query_size), tuple(reference_size))
+    plain = dataclasses.replace(model, checkpoint="", pretrained=False)
+    frozen = Frozen(adaptation, plain, towers, saved["centres"])
+    frozen.load_state_dict(saved["state"])
+    return frozen.to(device).to(memory_format=torch.channels_last)
+
+
+def frozen_size(path: Path) -> int:
+    """How many numbers a frozen model has."""
+    state = torch.load(path, map_location="meta", weights_only=True)["state"]
+    return sum(weights.numel() for weights in state.values())

@@ -1,0 +1,137 @@
+"""Rounds of expectation and maximisation: label by the adapted descriptors, train the adapter on that (EM-CVGL)."""
+
+from __future__ import annotations
+
+import logging
+import os
+import shutil
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import torch
+
+from ucvgl.adapt.fit import adapt_features, fit_adapter
+from ucvgl.adapt.labels import Labels
+from ucvgl.adapt.strategies import partners_needed, strategy
+from ucvgl.config import Experiment
+from ucvgl.data.image_store import ImageStore
+from ucvgl.distributed.embed import parts_of
+from ucvgl.distributed.machines import Machines
+from ucvgl.matching.mutual import agreement, matches
+from ucvgl.model.adapter import Adapter, save_adapter
+from ucvgl.model.loop import Log
+from ucvgl.stages.features import VIEWS, read_features
+
+logger = logging.getLogger(__name__)
+
+MINIMUM_LABELS = 8
+
+
+def adapt(
+    folder: Path, *, projected: Path, described: Path, experiment: Experiment, machines: Machines, log: Log
+) -> dict[str, Any]:
+    """Write `round_XX/{pairs.parquet,adapter.pt}` for every round and the final `adapter.pt` into `folder`.
+
+    A finished round is kept; one that was broken off keeps its labels and resumes its training.
+    """
+    settings, train = experiment.adaptation, described / "train"
+    start = folder / "start"
+    adapter = new_adapter(read_features(described, "train", experiment), experiment)
+    if not (start / "adapter.pt").exists():
+        start.mkdir(exist_ok=True)
+        save_adapter(adapter, start / "adapter.pt")
+    labels = 0
+    for index in range(settings.rounds):
+        into = folder / f"round_{index:02d}"
+        into.mkdir(exist_ok=True)
+        if not (into / "adapter.pt").exists():
+            labelled = folder / f"round_{index if settings.relabel else 0:02d}" / "pairs.parquet"
+            if not labelled.exists():
+                write_labels(*expect(start, into, train, index, experiment, machines), labelled, projected, experiment)
+            found = read_labels(labelled, index)
+            labels = len(found)
+            log(stage="adapt", step=index, labels=labels)
+            machines.trainer.run(
+                fit_adapter,
+                folder=into,
+                start=start,
+                features=tuple(parts_of(train / view) for view in VIEWS),
+                labels=found,
+                name=f"adapt_{index:02d}",
+                settings=settings,
+                seed=experiment.seed * 1000 + index,
+                span=(index / settings.rounds, (index + 1) / settings.rounds),
+            )
+        start = into
+    shutil.copyfile(start / "adapter.pt", folder / "adapter.pt")
+    return {"rounds": settings.rounds, "labels_in_last_round": labels, "trained": adapter.trainable}
+
+
+def new_adapter(features: dict, experiment: Experiment) -> Adapter:
+    """The adapter before the first round, with the mean of each view over the training images."""
+    torch.manual_seed(experiment.seed)
+    settings = experiment.adaptation
+    how = {"residual": settings.residual, "temperature": settings.temperature}
+    adapter = Adapter(features["query"].dimension, settings.width, **how)
+    if settings.centred:
+        adapter.query_mean.copy_(torch.from_numpy(features["query"].mean()))
+        adapter.reference_mean.copy_(torch.from_numpy(features["reference"].mean()))
+    return adapter
+
+
+def expect(
+    start: Path, into: Path, train: Path, index: int, experiment: Experiment, machines: Machines
+) -> tuple[Labels, float]:
+    """The E-step over the whole corpus: labels, and the share of the queries that agree with their best reference."""
+    settings = experiment.adaptation
+    run = partial(machines.trainer.run, adapt_features, adapter=start / "adapter.pt", turns=settings.turns)
+    for view in VIEWS:
+        run(folder=into / "scan" / view, parts=parts_of(train / view), view=view)
+    parts = [parts_of(into / "scan" / view) for view in VIEWS]
+    best = machines.searcher.match(*parts, k=partners_needed(settings))
+    queries, references = (np.concatenate([np.load(part) for part in some]) for some in parts)
+    labels = strategy(settings, index)(queries, references, best)
+    found = matches(best, reciprocal=settings.reciprocal)
+    mutual = found.mutual.sum()
+    logger.info("round %d: %d labels (%d of %d queries mutual)", index + 1, len(labels), mutual, len(queries))
+    shutil.rmtree(into / "scan")
+    return labels, agreement(found)
+
+
+def write_labels(labels: Labels, agreed: float, path: Path, projected: Path, experiment: Experiment) -> None:
+    """Publish the labels of a round, by row and by id."""
+    train = projected / "train"
+    queries, references = ImageStore(train / "queries").ids, ImageStore(train / "references").ids
+    table = pa.table(
+        {
+            "query": labels.query,
+            "reference": labels.reference,
+            "weight": labels.weight,
+            "query_id": queries[labels.query],
+            "reference_id": references[labels.reference],
+            "label": np.ones(len(labels), bool),
+        },
+        metadata={"agreement": str(agreed)},
+    )
+    aside = path.with_name(f".{path.name}.{os.getpid()}")
+    pq.write_table(table, aside)
+    os.replace(aside, path)
+
+
+def read_labels(path: Path, index: int) -> Labels:
+    """The labels that `write_labels` wrote.
+
+    Raises:
+        ValueError: too few to train on.
+    """
+    table = pq.read_table(path)
+    if len(table) < MINIMUM_LABELS:
+        raise ValueError(
+            f"round {index + 1} found {len(table)} pseudo-labels, too few to train on; the frozen model does not tell "
+            "the views of a place from others: try another layer or pooling, or lower adaptation.first_threshold"
+        )
+    return Labels(*(table[name].to_numpy() for name in ("query", "reference", "weight")))

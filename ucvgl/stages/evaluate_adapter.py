@@ -1,0 +1,162 @@
+"""Recall and average precision of frozen and adapted descriptors, both ways; reads ground truth."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import torch
+
+from ucvgl.adapt.features import Features
+from ucvgl.adapt.fit import adapted
+from ucvgl.config import Experiment
+from ucvgl.data.image_store import ImageStore
+from ucvgl.matching.mutual import agreement, matches
+from ucvgl.matching.topk import two_sided_topk
+from ucvgl.model.adapter import load_adapter
+from ucvgl.model.towers import View
+from ucvgl.retrieval.recall import Recall, ranks
+from ucvgl.retrieval.score import Protocol, more_scores, protocol_of, score
+from ucvgl.retrieval.truth import GroundTruth, label_precision, read_truth
+from ucvgl.run import RunDir
+from ucvgl.stages.catalog import BACK
+from ucvgl.stages.features import VIEWS, read_features
+
+Describe = Callable[[Features, View], np.ndarray]
+
+
+@dataclass(frozen=True)
+class Way:
+    """One direction of the question: what asks, what is searched, and the truth about these pools."""
+
+    name: str
+    features: tuple[Features, Features]
+    views: tuple[View, View]
+    protocol: Protocol
+
+
+def evaluate_adapter(
+    folder: Path, *, projected: Path, described: Path, trained: Path, experiment: Experiment
+) -> dict[str, Any]:
+    """Write `rounds.parquet` (recall of every round) and `recall.json` (before and after, both ways) into `folder`.
+
+    Where the data set has pools of its own for the question the other way round, they are used; else the queries are
+    searched by the references.
+    """
+    forth, back = ways(projected, described, experiment)
+    adapters = [trained / "start", *sorted(trained.glob("round_*"))]
+    describes = [frozen_only, *(adapter_of(path / "adapter.pt") for path in adapters)]
+    names = ["frozen", *(path.name for path in adapters)]
+    truth = read_truth(experiment.dataset, "train")
+    rows: list[dict[str, Any]] = []
+    result: dict[str, Any] = {}
+    for name, describe in zip(names, describes, strict=True):
+        row: dict[str, Any] = {"name": name}
+        for key, way in (("forth", forth), ("back", back)):
+            asked, searched = (describe(side, view) for side, view in zip(way.features, way.views, strict=True))
+            reached = _score(asked, searched, way.protocol, more=name in (names[0], names[-1]))
+            row |= {f"{key}_r1": reached and reached.r1, f"{key}_r10": reached and reached.r10}
+            if key == "forth":
+                row["agreement"] = agreement(matches(two_sided_topk(asked, searched)))
+            if name in (names[0], names[-1]) and reached:
+                when = "before" if name == names[0] else "after"
+                result.setdefault(when, {})[way.name] = reached.saved()
+        rows.append(row | _labels(trained / name / "pairs.parquet", truth))
+    pq.write_table(pa.Table.from_pylist(rows), folder / "rounds.parquet")
+    (folder / "recall.json").write_text(json.dumps(result, indent=1) + "\n")
+    return {"before": rows[0]["forth_r1"], "r1": rows[-1]["forth_r1"], "agreement": rows[-1]["agreement"]}
+
+
+def read_ways(folder: Path) -> dict[str, dict[str, Recall]]:
+    """What was reached `before` and `after`, by the direction's name; empty without truth."""
+    saved = json.loads((folder / "recall.json").read_text())
+    return {when: {way: Recall(**numbers) for way, numbers in ways.items()} for when, ways in saved.items()}
+
+
+def outcome(run: RunDir, scored: Path) -> str:
+    """What the adapter reached, and what it cost, as lines."""
+    found, made = read_ways(scored), run.summary("4_adapt")
+    rounds = pq.read_table(scored / "rounds.parquet").to_pylist()
+    agreed = [f"{100 * rounds[place]['agreement']:.1f} %" for place in (0, -1)]
+    lines = [f"without truth: {agreed[1]} of the queries and their best references agree (frozen: {agreed[0]})"]
+    share = made["trained"] / (made["trained"] + run.summary("3_features")["frozen"])
+    lines.append(f"trained {made['trained'] / 1e6:.2f} million numbers, {100 * share:.1f} % of all")
+    if not found:
+        lines.append("no ground truth, so no recall")
+    for when, names in (("before", "frozen"), ("after", "adapted")):
+        lines += [f"{names}, {way}: {reached}" for way, reached in found.get(when, {}).items()]
+    return "\n".join(lines)
+
+
+def ways(projected: Path, described: Path, experiment: Experiment) -> tuple[Way, Way]:
+    """The question of the data set, and the question back."""
+    dataset = experiment.dataset
+    asked, searched = dataset.chosen_protocol.partition("_to_")[::2] if "_to_" in dataset.chosen_protocol else VIEWS
+    names = [f"{a} to {b}".replace("_160k", " 160k") for a, b in ((asked, searched), (searched, asked))]
+    truth = read_truth(dataset, "validation")
+    features = read_features(described, "validation", experiment)
+    pools = [ImageStore(projected / "validation" / name).ids for name in ("queries", "references")]
+    forth = Way(names[0], (features["query"], features["reference"]), VIEWS, _protocol(truth, *pools))
+    turned: tuple[View, View] = ("reference", "query")
+    if (projected / BACK).exists():
+        reverse = replace(dataset, protocol=cast(Any, dataset.reverse_protocol))
+        pools = [ImageStore(projected / BACK / name).ids for name in ("queries", "references")]
+        features = read_features(described, BACK, experiment)
+        protocol = _protocol(read_truth(reverse, "validation"), *pools)
+    else:
+        protocol = _protocol(truth and reversed_truth(truth), *pools[::-1])
+    return forth, Way(names[1], (features["reference"], features["query"]), turned, protocol)
+
+
+def reversed_truth(truth: GroundTruth) -> GroundTruth:
+    """The same pairs, asked from the other side."""
+    asked_by = defaultdict(list)
+    for query, references in truth.positives.items():
+        for reference in references:
+            asked_by[reference].append(query)
+    positives = {reference: tuple(queries) for reference, queries in asked_by.items()}
+    return GroundTruth(positives, f"{truth.protocol}, asked from the other side", average_precision=True)
+
+
+def frozen_only(features: Features, view: View) -> np.ndarray:
+    """Descriptors as the frozen model gives them."""
+    vectors = np.concatenate(list(features.blocks()))
+    return vectors.reshape(len(vectors), -1) / np.float32(features.turns**0.5)
+
+
+def adapter_of(path: Path) -> Describe:
+    """Descriptors by an adapter."""
+    adapter = load_adapter(path).eval()
+
+    @torch.inference_mode()
+    def describe(features: Features, view: View) -> np.ndarray:
+        return np.concatenate([adapted(adapter, torch.from_numpy(some), view).numpy() for some in features.blocks()])
+
+    return describe
+
+
+def _protocol(truth: GroundTruth | None, query_ids: np.ndarray, reference_ids: np.ndarray) -> Protocol:
+    return replace(protocol_of(truth, query_ids, reference_ids), average_precision=True)
+
+
+def _score(asked: np.ndarray, searched: np.ndarray, protocol: Protocol, *, more: bool) -> Recall | None:
+    if not protocol.answerable:
+        return None
+    reached = score(ranks(asked, searched, protocol.positives), len(searched), protocol)
+    return replace(reached, more=more_scores(asked, searched, protocol)) if more else reached
+
+
+def _labels(path: Path, truth: GroundTruth | None) -> dict[str, Any]:
+    """How many labels a round had, and how many of them are true."""
+    if not path.exists():
+        return {"labels": None, "precision": None}
+    table = pq.read_table(path)
+    known = truth is not None and bool(truth.positives)
+    return {"labels": len(table), "precision": label_precision(table, truth) if known and truth else None}

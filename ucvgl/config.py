@@ -8,131 +8,24 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
+from ucvgl.config_images import PROTOCOLS, Dataset, Drone, Projection, Synthetic
 
-@dataclass(frozen=True)
-class Synthetic:
-    """The embedded world (`ucvgl/data/synthetic`)."""
-
-    level: Literal["easy", "medium", "hard"] = "medium"
-    seed: int = 0
-    """World seed. The training worlds are derived from it, the validation world too, and they share no place."""
-    train_places: int = 4000
-    validation_places: int = 500
-    panorama_height: int = 128
-    """Rows of the rendered panorama, pixels."""
-    panorama_width: int = 512
-    tile_size: int = 128
-    """Side of the rendered tile, pixels."""
-    queries_without_reference: float = 0.0
-    """Open world: share of panoramas whose tile is left out of the pool."""
-    references_without_query: float = 0.0
-    """Open world: share of tiles whose panorama is left out of the pool."""
-
-
-@dataclass(frozen=True)
-class Drone:
-    """Flights over the embedded world (`synthetic_drone`): the places are buildings."""
-
-    views: int = 9
-    """Pictures of each building, on a spiral around it from high to low."""
-    size: int = 128
-    """Side of the rendered drone and street pictures, pixels."""
-    distractor_places: int = 180
-    """Buildings of the searched pool that no query shows, beside `synthetic.validation_places`."""
-
-
-PROTOCOLS = {
-    "synthetic": (),
-    "synthetic_drone": (
-        "drone_to_satellite",
-        "satellite_to_drone",
-        "street_to_satellite",
-        "satellite_to_street",
-    ),
-    "folder": (),
-    "cvusa": (),
-    "cvact": ("validation", "test"),
-    "vigor": ("same_area", "cross_area"),
-    "university1652": (
-        "drone_to_satellite",
-        "satellite_to_drone",
-        "street_to_satellite",
-        "satellite_to_street",
-        "drone_to_satellite_160k",
-    ),
-}
-"""What a data set can be used for, the default first; nothing where there is no choice."""
-
-
-@dataclass(frozen=True)
-class Dataset:
-    """Which images, where they lie, and the size at which the networks see them."""
-
-    name: Literal["synthetic", "synthetic_drone", "folder", "cvusa", "cvact", "vigor", "university1652"] = "synthetic"
-    root: str = "data"
-    """Folder of the images (of the rendered worlds, for `synthetic` and `synthetic_drone`)."""
-    protocol: Literal[
-        "default",
-        "validation",
-        "test",
-        "same_area",
-        "cross_area",
-        "drone_to_satellite",
-        "satellite_to_drone",
-        "street_to_satellite",
-        "satellite_to_street",
-        "drone_to_satellite_160k",
-    ] = "default"
-    """Which images train and which are searched, where a data set has several uses (`docs/data.md`)."""
-    queries: str = ""
-    """`folder` only: folder or glob of the query images, below the root; empty: by the folders' names."""
-    references: str = ""
-    """`folder` only: the same for the tiles."""
-    synthetic: Synthetic = field(default_factory=Synthetic)
-    drone: Drone = field(default_factory=Drone)
-    panorama_height: int = 48
-    """Network input, pixels."""
-    panorama_width: int = 192
-    tile_size: int = 64
-    """Network input for tiles, BEVs and fakes, pixels."""
-    max_bad_share: float = 0.01
-    """The job stops when a larger share of the images than this cannot be read."""
-
-    @property
-    def rendered(self) -> bool:
-        """Whether the images are rendered here, and not found."""
-        return self.name in ("synthetic", "synthetic_drone")
-
-    @property
-    def chosen_protocol(self) -> str:
-        """The protocol with `default` resolved; empty where the data set has no choice."""
-        return "".join(PROTOCOLS[self.name][:1]) if self.protocol == "default" else self.protocol
-
-    @property
-    def reverse_protocol(self) -> str:
-        """The protocol that asks the other way round, with pools of its own; empty where there is none."""
-        asked, _, searched = self.chosen_protocol.removesuffix("_160k").partition("_to_")
-        reverse = f"{searched}_to_{asked}"
-        return reverse if reverse in PROTOCOLS[self.name] else ""
-
-
-@dataclass(frozen=True)
-class Projection:
-    """Panorama to bird's-eye view (UCVGL section 3.1.1, equation 2 corrected)."""
-
-    bev: bool = True
-    """Off: the squashed panorama stands in for the BEV (Table 2, row a)."""
-    fov_deg: float = 170.0
-    """Field of view of the nadir camera; the BEV's edge is fov/2 from straight down."""
-    metres_per_pixel: float = 0.0
-    """Ground metres per BEV pixel, as of the tiles at `dataset.tile_size`: with the camera's height it sets the scale
-    in place of the field of view. 0: the field of view does."""
-    camera_height_m: float = 0.0
-    """Of the panorama's camera above the ground; needed with `metres_per_pixel` only."""
-    top_elevation_deg: float = 90.0
-    """Elevation of the panorama's first row; below 90 the sky was cropped away."""
-    bottom_elevation_deg: float = -90.0
-    """Elevation of the panorama's last row; above -90 the nadir was cropped away."""
+__all__ = [
+    "Adaptation",
+    "ColdStart",
+    "Contrast",
+    "Curriculum",
+    "Dataset",
+    "Drone",
+    "Experiment",
+    "Model",
+    "PROTOCOLS",
+    "Projection",
+    "Resources",
+    "Supervision",
+    "Synthetic",
+    "Translation",
+]
 
 
 @dataclass(frozen=True)

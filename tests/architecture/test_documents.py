@@ -139,6 +139,9 @@ def test_a_command_in_the_documents_can_be_typed(
             if flag == "--config":  # the reader's own file
                 Path(value).parent.mkdir(parents=True, exist_ok=True)
                 Path(value).write_text(to_yaml(synthetic()))
+            if flag == "--adaptation.source":
+                Path(value).mkdir(parents=True, exist_ok=True)
+                (Path(value) / "model.pt").touch()
         stages = [stage.name for stage in stages_of(recipe(Experiment()))]
         if "--help" not in arguments:
             stages_of(resolve(arguments, stages=stages, recipe=recipe).experiment)

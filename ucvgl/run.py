@@ -211,7 +211,7 @@ class RunDir:
         write_whole(self.path / "config.yaml", to_yaml(self.experiment))
 
 
-def cause(error: BaseException) -> str:
+def cause(error: BaseException | str) -> str:
     """The sentence of an error that a person needs; Ray's hold a remote traceback and end with it."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     return (lines[-1] if lines else type(error).__name__).rstrip(".")

@@ -100,7 +100,7 @@ def _work(
             raise ValueError("\n".join(refusals))
         return "dry run: nothing was done"
     run.open()
-    with _uninterrupted():
+    with uninterrupted():
         cluster = connect(invocation.experiment.resources)
     start_logging()
     for name in invocation.redo:
@@ -139,7 +139,7 @@ def _keep_traceback(run: RunDir, error: Exception) -> None:
 
 
 @contextmanager
-def _uninterrupted() -> Iterator[None]:
+def uninterrupted() -> Iterator[None]:
     """Hold interruptions back for a while: a Ray that is stopped in the middle of its start crashes."""
     held: list[int] = []
     numbers = (signal.SIGINT, signal.SIGTERM)

@@ -212,6 +212,6 @@ class RunDir:
 
 
 def cause(error: BaseException | str) -> str:
-    """The sentence of an error, or of its traceback, that a person needs; it comes last."""
+    """The sentence of an error that a person needs; Ray's hold a remote traceback and end with it."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     return (lines[-1] if lines else type(error).__name__).rstrip(".")

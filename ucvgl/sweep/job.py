@@ -19,7 +19,7 @@ import yaml
 from ucvgl import plan
 from ucvgl.config import Experiment, Resources
 from ucvgl.invocation import resolve
-from ucvgl.job import DONE, FAILED, INTERRUPTED, MISTAKEN, TERMINATED, terminate
+from ucvgl.job import DONE, FAILED, INTERRUPTED, MISTAKEN, TERMINATED, terminate, uninterrupted
 from ucvgl.lock import locked
 from ucvgl.log import start_logging
 from ucvgl.mirror import runs_folder
@@ -65,7 +65,8 @@ def main(argv: Sequence[str], work: Callable, *, run_trials: Callable, connect: 
         _remember(folder, space, base)
         lock = locked(folder)
         log.info("%d trials over %s, in %s", len(trials), ", ".join(space.settings), folder)
-        connect(base.resources)
+        with uninterrupted():
+            connect(base.resources)
         start_logging()
         shared = _train_in_common(folder, base, trials, work)
         outcomes = run_trials(trials, folder, work, partial(_prepare, str(shared.resolve())), space)

@@ -18,14 +18,13 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import cv2
 import psutil
 import pyarrow as pa
-from ingest_images import HEIGHT, broken_images, good_images
+from ingest_images import HEIGHT, good_images, names
 from object_store import moto_server
 
 from ucvgl.config import Dataset, Experiment, Projection, Resources
@@ -33,17 +32,7 @@ from ucvgl.data.folder import read_catalog
 from ucvgl.data.image_store import ImageStore
 from ucvgl.types import Catalog
 
-BROKEN_EVERY = 1000
-PUT_AT_ONCE = 16
-
-
-def names(count: int, height: int) -> Iterator[tuple[str, bytes, bool]]:
-    """Path, content and whether it is good; a thousand images per subfolder."""
-    good, broken = good_images(height), broken_images(height)
-    for number in range(count):
-        is_good = number % BROKEN_EVERY != BROKEN_EVERY // 2
-        content = good[number % len(good)] if is_good else broken[number // BROKEN_EVERY % len(broken)]
-        yield f"panorama/{number // 1000:04d}/{number:08d}.jpg", content, is_good
+SERVER = Path(__file__).with_name("ingest_server.py")
 
 
 @contextmanager
@@ -67,14 +56,8 @@ def filled_folder(count: int, height: int) -> Iterator[str]:
 @contextmanager
 def filled_bucket(count: int, height: int) -> Iterator[str]:
     """A bucket of so many images on a server of its own."""
-    with moto_server() as store:
+    with moto_server(str(SERVER), str(count), str(height)) as store:
         os.environ.update(store.environment)
-        client = store.client()
-        client.create_bucket(Bucket="ingest")
-        put = [(name, content) for name, content, _ in names(count, height)]
-        put.append(("satellite/tile.jpg", good_images()[0]))
-        with ThreadPoolExecutor(PUT_AT_ONCE) as pool:
-            list(pool.map(lambda item: client.put_object(Bucket="ingest", Key=item[0], Body=item[1]), put))
         yield "s3://ingest"
 
 
@@ -102,7 +85,7 @@ class Peak:
 def family() -> list[psutil.Process]:
     """This process and what it started, the S3 server apart."""
     processes = [psutil.Process(), *psutil.Process().children(recursive=True)]
-    return [process for process in processes if process.is_running() and "moto.server" not in command(process)]
+    return [process for process in processes if process.is_running() and str(SERVER) not in command(process)]
 
 
 def command(process: psutil.Process) -> list[str]:
@@ -119,11 +102,20 @@ def unshared(process: psutil.Process) -> int:
         return 0
 
 
-def in_process(catalog: Catalog, experiment: Experiment, folder: Path) -> float:
-    """Images per second of one process that does the same work without Ray, one shard after another."""
+def processor_s() -> float:
+    """Seconds of processor time that this process and all that it started have used, the S3 server apart."""
+    used = 0.0
+    for process in family():
+        with suppress(psutil.Error):
+            used += process.cpu_times().user + process.cpu_times().system
+    return used
+
+
+def in_process(catalog: Catalog, experiment: Experiment, folder: Path) -> tuple[float, float]:
+    """Images per second, and per second of processor time, of one process that does the same work without Ray."""
     from ucvgl.distributed.images import Project, write_projected
 
-    project, size, done, start = Project(experiment), experiment.resources.images_per_shard, 0, 0.0
+    project, size, done, start, used = Project(experiment), experiment.resources.images_per_shard, 0, 0.0, 0.0
     for shard, row in enumerate(range(0, catalog.queries.num_rows, size)):
         part = catalog.queries.slice(row, size).to_pydict()
         made = project({"split": "train", "view": "queries", "shard": shard, "id": part["id"], "uri": part["uri"]})
@@ -131,30 +123,35 @@ def in_process(catalog: Catalog, experiment: Experiment, folder: Path) -> float:
         if shard:  # the first warms up
             done += len(part["id"])
         else:
-            start = time.perf_counter()
-    return done / (time.perf_counter() - start)
+            start, used = time.perf_counter(), time.process_time()
+    return done / (time.perf_counter() - start), done / (time.process_time() - used)
 
 
-def pipeline(catalog: Catalog, experiment: Experiment, folder: Path) -> tuple[float, float, pa.Table]:
-    """Images per second once it flows, images per second from the start, the rejected images.
+def pipeline(catalog: Catalog, experiment: Experiment, folder: Path) -> tuple[dict[str, float], pa.Table]:
+    """Images per second once it flows, the same of processor time and from the start on; the rejected images.
 
     It flows when two fifths are done: before that, shards pile up while the processes that write them start.
     """
     from ucvgl.distributed import images
 
-    arrivals: list[tuple[float, int]] = []
+    arrivals: list[tuple[float, float, int]] = []
 
     class Arrivals(images.Progress):
         def advance(self, amount: int) -> None:
-            arrivals.append((time.perf_counter(), amount))
+            arrivals.append((time.perf_counter(), processor_s(), amount))
             super().advance(amount)
 
     images.Progress = Arrivals  # type: ignore[misc]
     start = time.perf_counter()
     rejected = images.project_images({"train": catalog}, folder, experiment=experiment)
-    first, total = 2 * len(arrivals) // 5, sum(amount for _, amount in arrivals)
-    flowing = sum(amount for _, amount in arrivals[first + 1 :]) / (arrivals[-1][0] - arrivals[first][0])
-    return flowing, total / (arrivals[-1][0] - start), rejected
+    since, end = arrivals[2 * len(arrivals) // 5], arrivals[-1]
+    flowing = sum(amount for _, _, amount in arrivals[2 * len(arrivals) // 5 + 1 :])
+    speed = {
+        "pipeline_images_per_s": flowing / (end[0] - since[0]),
+        "pipeline_images_per_cpu_s": flowing / (end[1] - since[1]),
+        "with_start_images_per_s": sum(amount for _, _, amount in arrivals) / (end[0] - start),
+    }
+    return speed, rejected
 
 
 def check(catalog: Catalog, rejected: pa.Table, folder: Path, count: int, height: int) -> dict[str, int]:
@@ -198,17 +195,19 @@ def main() -> None:
     with fill(options.count, options.height) as root, tempfile.TemporaryDirectory(prefix="ingest") as out:
         catalog, line["listing_s"] = timed(lambda: read_catalog(root, "train"))
         if options.only != "pipeline":
-            line["in_process_images_per_s"] = in_process(catalog, experiment, Path(out) / "alone")
+            speed = in_process(catalog, experiment, Path(out) / "alone")
+            line["in_process_images_per_s"], line["in_process_images_per_cpu_s"] = speed
         if options.only != "in_process":
             from ucvgl.distributed.cluster import connect
 
             connect(resources)
             with Peak() as peak:
-                steady, overall, rejected = pipeline(catalog, experiment, Path(out) / "ray")
-            line |= {"pipeline_images_per_s": steady, "with_start_images_per_s": overall, "peak_mb": peak.bytes / 1e6}
+                flow, rejected = pipeline(catalog, experiment, Path(out) / "ray")
+            line |= flow | {"peak_mb": peak.bytes / 1e6}
             line |= check(catalog, rejected, Path(out) / "ray", options.count, options.height)
         if not options.only:
-            line["efficiency"] = steady / (options.workers * line["in_process_images_per_s"])
+            line["efficiency"] = line["pipeline_images_per_s"] / (options.workers * line["in_process_images_per_s"])
+            line["cpu_efficiency"] = line["pipeline_images_per_cpu_s"] / line["in_process_images_per_cpu_s"]
     line = {name: round(value, 3) if isinstance(value, float) else value for name, value in line.items()}
     print(json.dumps(line))
     options.out.parent.mkdir(parents=True, exist_ok=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import struct
 import zlib
+from collections.abc import Iterator
 from functools import cache
 
 import cv2
@@ -13,6 +14,16 @@ from PIL import Image
 
 HEIGHT = 512
 DISTINCT = 24
+BROKEN_EVERY = 1000
+
+
+def names(count: int, height: int) -> Iterator[tuple[str, bytes, bool]]:
+    """Path, content and whether it is good; a thousand images per subfolder."""
+    good, broken = good_images(height), broken_images(height)
+    for number in range(count):
+        is_good = number % BROKEN_EVERY != BROKEN_EVERY // 2
+        content = good[number % len(good)] if is_good else broken[number // BROKEN_EVERY % len(broken)]
+        yield f"panorama/{number // 1000:04d}/{number:08d}.jpg", content, is_good
 
 
 @cache

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 KEY, SECRET = "testing", "testing-secret"
-START_S = 60
+START_S = 300
 
 
 @dataclass(frozen=True)
@@ -55,10 +55,14 @@ class ObjectStore:
 
 
 @contextmanager
-def moto_server(**environment: str) -> Iterator[ObjectStore]:
-    """moto's server while the context lasts; it knows no wrong signature unless told to check."""
+def moto_server(*program: str, **environment: str) -> Iterator[ObjectStore]:
+    """moto's server while the context lasts; it knows no wrong signature unless told to check.
+
+    Args:
+        program: a script that becomes such a server, and its arguments; the port is its last one.
+    """
     port = free_port()
-    command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)]
+    command = [sys.executable, *(program or ("-m", "moto.server", "-H", "127.0.0.1", "-p")), str(port)]
     quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
     process = subprocess.Popen(command, env=os.environ | environment, **quiet)
     try:

@@ -19,7 +19,7 @@ def group_matches(
     *,
     neighbours: int = 8,
     largest: int = 64,
-    alike: float = 0.0,
+    shared: float = 0.5,
     reciprocal: int = 1,
     least: float = 0.0,
     scale: Scale = "cosine",
@@ -32,13 +32,14 @@ def group_matches(
     Args:
         neighbours: two queries may be of one group when each is among so many most similar queries of the other.
         largest: most members of a group.
-        alike: smallest similarity that ties two queries together.
+        shared: least share of their neighbours, counted with themselves, that two queries of a group have in common.
+            Without it, chains of look-alikes join places.
         reciprocal: among how many best groups of a reference a match counts as mutual; more than 1 where the views
             of one place fall into several groups.
         least: smallest margin of a group over its second-best reference.
         scale: unit of `least`, see `ucvgl.matching.mutual.scaled`.
     """
-    group = groups(queries, neighbours=neighbours, largest=largest, alike=alike)
+    group = groups(queries, neighbours=neighbours, largest=largest, shared=shared)
     total = np.zeros((group.max(initial=-1) + 1, queries.shape[1]))
     np.add.at(total, group, queries)
     together = (total / np.maximum(np.linalg.norm(total, axis=1, keepdims=True), 1e-12)).astype(np.float32)
@@ -49,20 +50,23 @@ def group_matches(
 
 
 def groups(
-    vectors: Float32[np.ndarray, "n d"], *, neighbours: int, largest: int, alike: float = 0.0
+    vectors: Float32[np.ndarray, "n d"], *, neighbours: int, largest: int, shared: float = 0.0
 ) -> Int[np.ndarray, " n"]:
     """The group of each row, numbered by first member: components of the mutual-neighbour graph, of bounded size.
 
     Ties are made in order of similarity; one that would make too large a group is left out.
     """
-    near = nearest(vectors, neighbours)
-    row, column = np.nonzero(near >= 0)
-    one, other = row, near[row, column]
-    back = (near[other] == one[:, None]).any(axis=1) & (one < other)
-    one, other = one[back], other[back]
+    near = np.concatenate([np.arange(len(vectors))[:, None], nearest(vectors, neighbours)], axis=1)
+    one, column = np.nonzero(near >= 0)
+    other = near[one, column]
+    tied = (one < other) & (near[other] == one[:, None]).any(axis=1)
+    one, other = one[tied], other[tied]
+    common = np.zeros(len(one))
+    for column in near.T:
+        common += ((near[other] == column[one][:, None]) & (near[other] >= 0)).any(axis=1)
+    one, other = (side[common >= shared * near.shape[1]] for side in (one, other))
     similarity = np.einsum("nd,nd->n", vectors[one].astype(np.float64), vectors[other].astype(np.float64))
     order = np.lexsort((other, one, -similarity))
-    order = order[similarity[order] >= alike]
     return _joined(one[order], other[order], len(vectors), largest)
 
 

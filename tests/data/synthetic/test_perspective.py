@@ -3,7 +3,7 @@ import math
 import numpy as np
 import pytest
 
-from tests.data.synthetic.hand_built import MIDDLE, meadow
+from tests.data.synthetic.hand_built import meadow
 from ucvgl.data.synthetic.camera import Camera, aimed
 from ucvgl.data.synthetic.draft import Draft
 from ucvgl.data.synthetic.levels import NO_GAP
@@ -24,7 +24,7 @@ CAMERAS = [
 def picture(world: World, camera: Camera) -> np.ndarray:
     rng = np.random.default_rng(0)
     light = draw_light(world, rng, azimuth=(90, 90), elevation=(45, 45), visibility_m=0.0)
-    scene = surroundings(world, *MIDDLE, rng, world.summer, light, reach_m=80, shade_reach_m=40, clear_m=0)
+    scene = surroundings(world, 50.0, 50.0, rng, world.summer, light, reach_m=80, shade_reach_m=40, clear_m=0)
     return photograph(scene, camera, SIZE)
 
 
@@ -33,7 +33,7 @@ def picture(world: World, camera: Camera) -> np.ndarray:
 def test_a_mark_on_the_ground_appears_where_the_camera_equation_puts_it(camera: Camera, spot):
     draft = Draft(100, np.random.default_rng(0))
     plain = picture(finished(draft, 0, NO_GAP), camera)
-    draft.disc(*spot, 1.5, Material.MARKING)
+    draft.disc(spot[0], spot[1], 1.5, Material.MARKING)
     changed = np.abs(picture(finished(draft, 0, NO_GAP), camera) - plain).sum(2)
     row, column = (np.indices(changed.shape) + 0.5).reshape(2, -1) @ changed.ravel() / changed.sum()
     expected = camera.pixel_of(np.array([(*spot, 0.0)]), SIZE, SIZE)[0]
@@ -52,9 +52,11 @@ def test_the_top_of_a_pole_appears_where_the_camera_equation_puts_it(camera: Cam
 def test_every_ray_meets_what_is_nearest_of_all_solids(camera: Camera):
     """The oracle cuts every ray with every solid; nothing may be lost by looking only where a solid can appear."""
     rng = np.random.default_rng(1)
-    things = [box(HOUSE, *rng.uniform(30, 70, 2), 9, 6, rng.uniform(0, 3), 0, 4, 1, 2.0, True) for _ in range(6)]
-    things += [box(BLOCK, *rng.uniform(30, 70, 2), 6, 4, rng.uniform(0, 3), 0, 9, 1) for _ in range(5)]
-    things += [cylinder(LAMP, *rng.uniform(30, 70, 2), 0.4, 0, 8, 0) for _ in range(6)]
+    things = []
+    for x, y, turn in rng.uniform((30, 30, 0), (70, 70, 3), (6, 3)):
+        things.append(box(HOUSE, x, y, 9, 6, turn, 0, 4, 1, 2.0, True))
+        things.append(box(BLOCK, y, x, 6, 4, turn, 0, 9, 1))
+        things.append(cylinder(LAMP, x - 5, y + 4, 0.4, 0, 8, 0))
     solids, pixels = meadow(*things).solids, 24  # no ellipsoid: light comes through their rims
     eye, focal = np.array([camera.x, camera.y, camera.z]), camera.focal(pixels)
     met = first_met(solids, camera, pixels)

@@ -37,6 +37,8 @@ class InProcess:
             (look,) = job.looks
             frozen = load_frozen(job.model)
             for shard in shards_of(look.store):
+                if part_path(job.folder, shard).exists():
+                    continue
                 _, images = read_shard(shard)
                 write_part(part_path(job.folder, shard), embed(frozen, images.copy(), look.view, turns=job.turns))
 

@@ -5,7 +5,10 @@ Sinkhorn's scaling (Cuturi, NeurIPS 2013) with the references' shares relaxed (C
     P_ij = exp(s_ij / T + f_i + g_j)      sum_j P_ij = 1      g_j = b (log(q / r) - log sum_i exp(s_ij / T + f_i))
 
 Only pairs that are among one another's best partners have a place in P: memory and time grow with the number of
-images, not with its square. What is left out is small where the k-th best is some T below the best.
+images, not with its square. What is left out is small where the k-th best is several T below the best. Measured on
+2,250 drone pictures and 250 tiles, the mean total variation of a query from the whole P was 0.02, 0.21 and 0.59 for
+T = 0.02, 0.05 and 0.1 with the best 10, and 0.00, 0.03 and 0.24 with the best 50. Shares come out too large
+more than too small: what is left out no longer takes part of a query.
 """
 
 from __future__ import annotations
@@ -32,7 +35,8 @@ def transported(
 
     Args:
         temperature: similarity, in cosine units, by which a reference must be better to get e times the mass.
-        balance: 1, every reference gets the same mass; 0, it gets what each query alone would send it.
+        balance: 1, every reference gets the same mass; 0, it gets what each query alone would send it. Where many
+            references have no query, equal shares are wrong, and it should be low.
         sweeps: how often both sides are scaled.
         least: smallest share of a query's mass that makes a label; with 0.5 and more a query has one at most.
     """

@@ -34,11 +34,13 @@ class InProcess:
 
     def embed(self, jobs: Sequence[EmbedJob]) -> None:
         for job in jobs:
-            ((store, view),) = [(look.store, look.view) for look in job.looks]
+            (look,) = job.looks
             frozen = load_frozen(job.model)
-            for shard in shards_of(store):
+            for shard in shards_of(look.store):
+                if part_path(job.folder, shard).exists():
+                    continue
                 _, images = read_shard(shard)
-                write_part(part_path(job.folder, shard), embed(frozen, images.copy(), view, turns=job.turns))
+                write_part(part_path(job.folder, shard), embed(frozen, images.copy(), look.view, turns=job.turns))
 
     def match(self, query_parts: Sequence[Path], reference_parts: Sequence[Path], *, k: int = 2) -> TwoSided:
         sides = (np.concatenate([np.load(part) for part in parts]) for parts in (query_parts, reference_parts))

@@ -69,7 +69,7 @@ def fit_adapter(
             span[0] + (span[1] - span[0]) * index / len(plan)
         )
         query, reference, back, scale = wrapped(*seen)
-        lost = lost_information(back, torch.cat(seen)).unflatten(0, (2, -1)).T
+        lost = lost_information(back, torch.cat(seen)).unflatten(0, (2, len(seen[0]))).T
         query, reference, lost = (workers.gather(each.contiguous(), len(rows)) for each in (query, reference, lost))
         weight = torch.from_numpy(labels.weight[rows]).to(query)
         contrast = info_nce(query, reference, scale, label_smoothing=settings.label_smoothing, weight=weight)

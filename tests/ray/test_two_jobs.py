@@ -14,7 +14,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from local_cluster import LocalCluster, local_cluster
+from local_cluster import LocalCluster, local_cluster, plain
 from one_job import artefacts, processes_with, wait_until
 
 pytestmark = [pytest.mark.cluster, pytest.mark.slow]

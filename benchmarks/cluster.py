@@ -117,5 +117,6 @@ if __name__ == "__main__":
     failed = [] if asked.show else [part for part in asked.parts if not measure(part)]
     for part in asked.parts:
         _, names, show = PARTS[part]
-        print(f"\n{show([line for line in _read(RESULTS) if line['what'] in names])}")
+        lines = [line for line in _read(RESULTS) if line["what"] in names]
+        print(f"\n{show(lines) if lines else f'{part}: not measured yet'}")
     sys.exit(f"not proven: {', '.join(failed)}" if failed else 0)

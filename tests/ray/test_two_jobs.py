@@ -14,7 +14,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from local_cluster import LocalCluster, local_cluster
+from local_cluster import LocalCluster, local_cluster, plain
 from one_job import artefacts, processes_with, wait_until
 
 pytestmark = [pytest.mark.cluster, pytest.mark.slow]
@@ -36,6 +36,13 @@ class Follow:
         images = f"--dataset.root={run.with_name('images')}"
         with self._log.open("w") as log:
             self._process = cluster.begin("unsupervised", "tiny", f"--run={run}", images, *flags, log=log)
+
+    def __enter__(self) -> Follow:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if not self.ended:
+            self.stop()
 
     @property
     def ended(self) -> bool:
@@ -106,31 +113,30 @@ def test_two_jobs_that_fit_together_have_equal_shares_and_equal_results(shared, 
 
 
 def test_a_job_that_does_not_fit_beside_another_says_so_and_begins_when_that_has_ended(shared, tmp_path, proof):
-    first = Follow(shared, tmp_path / "first", "--resources.train-cpus=1")
-    wait_until(lambda: first.begun("1_catalog"))
-    large = Follow(shared, tmp_path / "large", "--resources.image-workers=10")
-    asked = time.monotonic()
-    wait_until(lambda: "waiting for 1 earlier job:" in large.said() or large.ended)
-    assert "5 CPUs for the other and 11 CPUs for this one do not fit on 12 CPUs" in large.said()
-    said = time.monotonic() - asked
-    assert not large.begun("1_catalog")
-    first.stop()
-    stopped = time.monotonic()
-    wait_until(lambda: large.begun("1_catalog"))
-    proof(what="turn", seconds_to_the_message=round(said), seconds_to_begin=round(time.monotonic() - stopped))
-    assert "now there is room for this job" in large.said()
-    large.stop()
+    with Follow(shared, tmp_path / "first", *SHORT) as first:
+        wait_until(lambda: first.begun("1_catalog"))
+        asked = time.monotonic()
+        with Follow(shared, tmp_path / "large", *SHORT, "--resources.image-workers=10") as large:
+            wait_until(lambda: "waiting for 1 earlier job:" in large.said() or large.ended)
+            said = time.monotonic() - asked
+            assert "5 CPUs for the other and 11 CPUs for this one do not fit on 12 CPUs" in large.said()
+            assert not large.begun("1_catalog")
+            first.stop()
+            stopped = time.monotonic()
+            wait_until(lambda: large.begun("1_catalog"))
+            begun = time.monotonic() - stopped
+            assert "now there is room for this job" in large.said()
+    proof(what="turn", seconds_to_the_message=round(said), seconds_to_begin=round(begun))
 
 
 def test_work_that_no_machine_is_left_for_is_said_within_a_minute_of_its_wait(shared, tmp_path, proof):
-    job = Follow(shared, tmp_path / "run", "--resources.train-cpus=1")
-    wait_until(lambda: job.begun("1_catalog"))
-    for _ in range(2):
-        shared.kill_a_worker()
-    killed = time.monotonic()
-    wait_until(lambda: "no machine of this cluster can ever hold it" in job.said() or job.ended)
-    assert "no machine of this cluster can ever hold it (1 x 0 CPUs); stop the job" in job.said(), job.said()
-    seconds = re.findall(r"x \(CPU 1\) waiting for (\d+) s: no machine", job.said())
-    assert seconds and max(map(int, seconds)) < 60
-    proof(what="never", seconds_after_the_loss=round(time.monotonic() - killed))
-    job.stop()
+    with Follow(shared, tmp_path / "run", *SHORT) as job:
+        wait_until(lambda: job.begun("1_catalog"))
+        for _ in range(2):
+            shared.kill_a_worker()
+        killed = time.monotonic()
+        wait_until(lambda: "no machine of this cluster can ever hold it" in job.said() or job.ended)
+        assert "no machine of this cluster can ever hold it (1 x 0 CPUs); stop the job" in job.said(), job.said()
+        seconds = re.findall(r"x \(CPU 1\) waiting for (\d+) s: no machine", job.said())
+        assert seconds and max(map(int, seconds)) < 60
+        proof(what="never", seconds_after_the_loss=round(time.monotonic() - killed))

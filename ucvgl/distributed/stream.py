@@ -42,6 +42,8 @@ class Step:
 def stream_missing(missing: Callable[[], Sequence[Row]], *steps: Step) -> Iterator[Row]:
     """`stream` of what is missing, and again of what is then missing where Ray Data comes to a standstill.
 
+    What was made before a standstill and had not arrived is not yielded any more: look at what exists.
+
     Args:
         missing: the rows whose results do not exist yet; it is asked before every attempt.
 

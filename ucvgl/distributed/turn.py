@@ -71,9 +71,11 @@ def in_the_way(earlier: Sequence[Needs], mine: Needs, room: Needs) -> list[Needs
 
 
 def _reason(others: Sequence[Needs], mine: Needs, room: Needs) -> str:
-    plural = "s" * (len(others) != 1)
+    plural, theirs = "s" * (len(others) != 1), sum(others, NOTHING)
+    if not room.gpus:  # then nobody asks for any
+        theirs, mine = Needs(theirs.cpus, 0), Needs(mine.cpus, 0)
     return (
-        f"waiting for {len(others)} earlier job{plural}: {sum(others, NOTHING)} for the other{plural} and {mine} for "
+        f"waiting for {len(others)} earlier job{plural}: {theirs} for the other{plural} and {mine} for "
         f"this one do not fit on {room}; it begins when they do. To run both, stop it and lower its resources"
     )
 

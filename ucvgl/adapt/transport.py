@@ -20,13 +20,16 @@ from ucvgl.adapt.candidates import Candidates, candidates
 from ucvgl.adapt.labels import Labels
 from ucvgl.matching.topk import TwoSided
 
+FEWEST_PARTNERS = 10
+"""With fewer, nearly every query has a share that looks sure."""
+
 
 def transported(
     queries: Float32[np.ndarray, "q d"],
     references: Float32[np.ndarray, "r d"],
     best: TwoSided,
     *,
-    temperature: float = 0.05,
+    temperature: float = 0.03,
     balance: float = 0.9,
     sweeps: int = 30,
     least: float = 0.5,
@@ -39,7 +42,16 @@ def transported(
             references have no query, equal shares are wrong, and it should be low.
         sweeps: how often both sides are scaled.
         least: smallest share of a query's mass that makes a label; with 0.5 and more a query has one at most.
+
+    Raises:
+        ValueError: too few best partners were kept to weigh them against each other.
     """
+    kept_partners = best.row_index.shape[1]
+    if kept_partners < min(FEWEST_PARTNERS, len(references)):
+        raise ValueError(
+            f"transport shares every query out among its best partners, but {kept_partners} were kept; "
+            f"set adaptation.partners to {FEWEST_PARTNERS} or more, or to 50 to come near the shares of the whole pool"
+        )
     pairs = candidates(best)
     share = shares(pairs, len(queries), len(references), temperature=temperature, balance=balance, sweeps=sweeps)
     kept = share >= max(least, np.finfo(np.float32).tiny)

@@ -21,7 +21,7 @@ def corpus():
 
 @pytest.mark.parametrize("name", get_args(get_type_hints(Adaptation)["strategy"]))
 def test_every_strategy_finds_the_places_of_an_easy_corpus(name):
-    settings = Adaptation(strategy=name, first_threshold=0.01, final_threshold=0.01, partners=8, largest_group=1)
+    settings = Adaptation(strategy=name, first_threshold=0.01, final_threshold=0.01, partners=16, largest_group=1)
     queries, references = corpus()
     found = strategy(settings, 0)(queries, references, two_sided_topk(queries, references, k=partners_needed(settings)))
     right = found.query == found.reference

@@ -78,7 +78,7 @@ def main(argv: Sequence[str], work: Callable, *, run_trials: Callable, connect: 
         return FAILED
     except (KeyboardInterrupt, SystemExit) as stop:
         log.error("interrupted. The same command goes on; finished trials and rounds are kept")
-        return TERMINATED if getattr(stop, "code", None) == TERMINATED else INTERRUPTED
+        return TERMINATED if isinstance(stop, SystemExit) else INTERRUPTED
     finally:
         signal.signal(signal.SIGTERM, before)
         if lock is not None:

@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+TRANSPORT_PARTNERS = 10
+"""Fewest partners for `transport`: with fewer, nearly every query has a share that looks sure."""
+
 
 @dataclass(frozen=True)
 class Adaptation:

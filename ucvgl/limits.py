@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 
 from ucvgl.config import PROTOCOLS, Experiment
+from ucvgl.config_adapt import TRANSPORT_PARTNERS
 from ucvgl.data.storage import NO_CREDENTIALS, holds_credentials, without_credentials
 from ucvgl.settings import dotted
 
@@ -190,6 +191,12 @@ def disagreements(experiment: Experiment) -> list[str]:
         )
     if curriculum.patience and curriculum.keep == "last":
         mistakes.append("curriculum.patience: it counts rounds by their agreement; set curriculum.keep to agreement")
+    adaptation = experiment.adaptation
+    if adaptation.strategy == "transport" and adaptation.partners < TRANSPORT_PARTNERS:
+        mistakes.append(
+            f"adaptation.partners: {adaptation.partners} is too few for adaptation.strategy transport, which shares "
+            f"every query out among them; give {TRANSPORT_PARTNERS} or more, or 50 to come near the whole pool's shares"
+        )
     model, sizes = experiment.model, (dataset.panorama_height, dataset.panorama_width)
     if model.shared and model.aggregation == "safa" and sizes != (dataset.tile_size, dataset.tile_size):
         mistakes.append(

@@ -18,10 +18,8 @@ from jaxtyping import Float, Float32, Int
 
 from ucvgl.adapt.candidates import Candidates, candidates
 from ucvgl.adapt.labels import Labels
+from ucvgl.config_adapt import TRANSPORT_PARTNERS
 from ucvgl.matching.topk import TwoSided
-
-FEWEST_PARTNERS = 10
-"""With fewer, nearly every query has a share that looks sure."""
 
 
 def transported(
@@ -47,10 +45,10 @@ def transported(
         ValueError: too few best partners were kept to weigh them against each other.
     """
     kept_partners = best.row_index.shape[1]
-    if kept_partners < min(FEWEST_PARTNERS, len(references)):
+    if kept_partners < min(TRANSPORT_PARTNERS, len(references)):
         raise ValueError(
             f"transport shares every query out among its best partners, but {kept_partners} were kept; "
-            f"set adaptation.partners to {FEWEST_PARTNERS} or more, or to 50 to come near the shares of the whole pool"
+            f"set adaptation.partners to {TRANSPORT_PARTNERS} or more, or 50 to come near the whole pool's shares"
         )
     pairs = candidates(best)
     share = shares(pairs, len(queries), len(references), temperature=temperature, balance=balance, sweeps=sweeps)

@@ -70,12 +70,12 @@ def test_settings_that_contradict_each_other_are_refused() -> None:
             "dataset.synthetic.references_without_query": 0.5,
         }
     ) == [
+        "adaptation.partners: 2 is too few for adaptation.strategy transport, which shares every query out among them; "
+        "give 10 or more, or 50 to come near the whole pool's shares",
         "projection.top_elevation_deg: 0 is not above projection.bottom_elevation_deg, 0",
         "curriculum.final_margin: 0.02 is above curriculum.min_margin, 0.01; "
         "the threshold falls from the second to the first",
         "curriculum.patience: it counts rounds by their agreement; set curriculum.keep to agreement",
-        "adaptation.partners: 2 is too few for adaptation.strategy transport, which shares every query out among them; "
-        "give 10 or more, or 50 to come near the whole pool's shares",
         "translation.batch: 1 is less than resources.train_workers, 2",
         "resources.train_workers_at_least: 3 is more than resources.train_workers, 2",
         "dataset.synthetic.references_without_query: together with queries_without_reference it makes 1, "

@@ -191,12 +191,6 @@ def disagreements(experiment: Experiment) -> list[str]:
         )
     if curriculum.patience and curriculum.keep == "last":
         mistakes.append("curriculum.patience: it counts rounds by their agreement; set curriculum.keep to agreement")
-    adaptation = experiment.adaptation
-    if adaptation.strategy == "transport" and adaptation.partners < TRANSPORT_PARTNERS:
-        mistakes.append(
-            f"adaptation.partners: {adaptation.partners} is too few for adaptation.strategy transport, which shares "
-            f"every query out among them; give {TRANSPORT_PARTNERS} or more, or 50 to come near the whole pool's shares"
-        )
     model, sizes = experiment.model, (dataset.panorama_height, dataset.panorama_width)
     if model.shared and model.aggregation == "safa" and sizes != (dataset.tile_size, dataset.tile_size):
         mistakes.append(
@@ -234,6 +228,11 @@ def _adaptation(experiment: Experiment) -> list[str]:
         mistakes.append(
             f"adaptation.final_threshold: {settings.final_threshold:g} is above adaptation.first_threshold, "
             f"{settings.first_threshold:g}; the threshold falls from the second to the first"
+        )
+    if settings.strategy == "transport" and settings.partners < TRANSPORT_PARTNERS:
+        mistakes.append(
+            f"adaptation.partners: {settings.partners} is too few for adaptation.strategy transport, which shares "
+            f"every query out among them; give {TRANSPORT_PARTNERS} or more, or 50 to come near the whole pool's shares"
         )
     if settings.towers == "two" and not settings.source:
         mistakes.append("adaptation.towers: two encoders are those of a run; name it in adaptation.source")

@@ -1,7 +1,9 @@
 """Training goes on with the workers that are left when a node is lost."""
 
+import os
 import threading
 import time
+from pathlib import Path
 
 import pytest
 import ray
@@ -16,6 +18,8 @@ pytestmark = [pytest.mark.cluster, pytest.mark.slow]
 
 @pytest.fixture
 def two_nodes(monkeypatch):
+    here = str(Path(__file__).parent)  # where the workers find the programs
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([here, os.environ.get("PYTHONPATH", "")]))
     monkeypatch.setenv("RAY_TRAIN_WORKER_GROUP_START_TIMEOUT_S", "10")
     ray.shutdown()
     cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1})

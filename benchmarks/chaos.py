@@ -40,7 +40,7 @@ VICTIMS = {
 }
 """What may be killed beside the driver: how the titles of Ray's workers begin, and the programs of its servers end."""
 WAIT_S, PATIENCE_S = 10, 1800
-"""How long to wait for a victim that is not alive before another is drawn, and for a run to end."""
+"""How long to wait for a victim that is not alive before another is drawn, and for a start of the job to end."""
 
 
 @dataclass
@@ -60,7 +60,7 @@ def main(argv: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--kills", type=int, default=100)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--pause", type=float, default=9.0, help="mean seconds between kills")
+    parser.add_argument("--pause", type=float, default=9.0, help="mean seconds between kills; few let no run end before all kills are done")
     parser.add_argument("--folder", type=Path, default=Path("runs/chaos"))
     parser.add_argument("--out", type=Path, default=Path("benchmarks/results/chaos.json"))
     wish = parser.parse_args(argv)
@@ -92,9 +92,8 @@ def main(argv: Sequence[str]) -> int:
 
 def _disturb(job: Job, run: Path, tally: Tally, kills: int, random_: random.Random, pause: float) -> None:
     """One run of the job, to its end, with up to so many kills."""
-    deadline = time.monotonic() + PATIENCE_S
     while True:
-        tally.starts += 1
+        tally.starts, deadline = tally.starts + 1, time.monotonic() + PATIENCE_S
         process, hit = job.begin(run), ""
         while process.poll() is None:
             victim, moment = random_.choice(["driver", *VICTIMS]), time.monotonic() + random_.expovariate(1 / pause)
@@ -104,6 +103,7 @@ def _disturb(job: Job, run: Path, tally: Tally, kills: int, random_: random.Rand
                     tally.killed[victim] += 1
                     tally.by_stage[_stage(run)] += 1
                     kills, hit = kills - 1, victim
+                    print(f"{run.name}: {victim} killed in {_stage(run)}; {_line(tally)}", flush=True)
                     break
             if time.monotonic() >= deadline:
                 tally.lost.append(f"{run.name} hung after {hit or 'no kill'}")

@@ -60,7 +60,7 @@ def main(argv: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--kills", type=int, default=100)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--pause", type=float, default=9.0, help="mean seconds between kills; few let no run end before all kills are done")
+    parser.add_argument("--pause", type=float, default=9.0, help="mean seconds between kills")
     parser.add_argument("--folder", type=Path, default=Path("runs/chaos"))
     parser.add_argument("--out", type=Path, default=Path("benchmarks/results/chaos.json"))
     wish = parser.parse_args(argv)

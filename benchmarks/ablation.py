@@ -25,7 +25,7 @@ from ucvgl.distributed.cluster import connect
 from ucvgl.distributed.machines import Machines
 from ucvgl.environment import environment
 from ucvgl.labelled import supervised
-from ucvgl.limits import check
+from ucvgl.limits import changed
 from ucvgl.log import start_logging
 from ucvgl.metrics import read_metrics
 from ucvgl.pipeline import unsupervised
@@ -35,7 +35,7 @@ from ucvgl.plan import unsupervised as stages_of
 from ucvgl.presets import PRESETS
 from ucvgl.record import DONE, read_record
 from ucvgl.run import RunDir, StageError
-from ucvgl.settings import Mistakes, differences, with_changes
+from ucvgl.settings import differences
 from ucvgl.stages.evaluate import evaluate
 from ucvgl.sweep.share import share_stages
 
@@ -78,8 +78,8 @@ def main(argv: Sequence[str]) -> int:
     start_logging()
     wish = _wish(argv)
     done = {_key(line): line for line in _lines(wish.out)}
-    bases = {seed: _changed(PRESETS[wish.preset](), _seeds(seed) | wish.changed) for seed in wish.seeds}
-    plan = {(row, seed): _changed(bases[seed], changes(row, bases[seed])) for seed in wish.seeds for row in wish.rows}
+    bases = {seed: changed(PRESETS[wish.preset](), _seeds(seed) | wish.changed) for seed in wish.seeds}
+    plan = {(row, seed): changed(bases[seed], changes(row, bases[seed])) for seed in wish.seeds for row in wish.rows}
     asked = {which: _identity(*which, wish.preset, experiment) for which, experiment in plan.items()}
     missing = [which for which, identity in asked.items() if _key(identity) not in done]
     if missing:
@@ -132,7 +132,7 @@ def with_truth(base: Experiment, full: Path) -> Experiment:
     epochs = max(1, round(encoder_steps(full) * base.contrast.batch / listed.summary["train_queries"]))
     begun = {"supervision.start": str(full / "4_cold_start" / "intra"), "supervision.label_fraction": 1.0}
     plain = {"supervision.hard_negatives": False, "curriculum.rounds": 1, "curriculum.epochs_per_round": epochs}
-    return _changed(base, begun | plain)
+    return changed(base, begun | plain)
 
 
 def encoder_steps(run: Path) -> int:
@@ -170,14 +170,6 @@ def _numbers(run: Path, trained: Path, scored: Path) -> dict[str, Any]:
 
 def _seeds(seed: int) -> dict[str, Any]:
     return {"seed": seed, "dataset.synthetic.seed": FIRST_WORLD + seed}
-
-
-def _changed(base: Experiment, settings: Mapping[str, Any]) -> Experiment:
-    experiment, mistakes = with_changes(base, settings)
-    mistakes += check(experiment)
-    if mistakes:
-        raise Mistakes(mistakes)
-    return experiment
 
 
 def _identity(row: str, seed: int, preset: str, experiment: Experiment) -> dict[str, Any]:

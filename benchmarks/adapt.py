@@ -25,7 +25,7 @@ from ucvgl.adapt.labels import plain
 from ucvgl.config import Experiment
 from ucvgl.data.image_store import ImageStore
 from ucvgl.distributed.cluster import connect
-from ucvgl.limits import check
+from ucvgl.limits import changed
 from ucvgl.log import start_logging
 from ucvgl.pipeline import adapt, unsupervised
 from ucvgl.plan import adapt as stages_of
@@ -33,7 +33,6 @@ from ucvgl.presets import PRESETS
 from ucvgl.record import DONE, read_record
 from ucvgl.retrieval.truth import read_truth, rows_of
 from ucvgl.run import RunDir, StopRequested
-from ucvgl.settings import Mistakes, with_changes
 from ucvgl.stages.adapt import adapt as train_adapter
 from ucvgl.stages.adapt import write_labels
 from ucvgl.stages.evaluate_adapter import evaluate_adapter
@@ -77,9 +76,9 @@ def main(argv: Sequence[str]) -> int:
     wish = _wish(argv)
     for scene in wish.scenes:
         lines = []
-        base = _changed(_target(scene, wish), wish.changed)
+        base = changed(_target(scene, wish), wish.changed)
         for row in wish.rows:
-            experiment = _changed(base, ROWS[row])
+            experiment = changed(base, ROWS[row])
             lines.append(_measure(scene, row, experiment, base, wish.runs))
         print(f"\n{scene}\n\n{_table(lines)}\n", flush=True)
         wish.out.mkdir(parents=True, exist_ok=True)
@@ -95,7 +94,7 @@ def _source(scene: str, wish: argparse.Namespace) -> Path:
     if given:
         folder = given
     else:
-        experiment = _changed(PRESETS["synthetic_drone" if scene == "drone" else "synthetic"](), flags)
+        experiment = changed(PRESETS["synthetic_drone" if scene == "drone" else "synthetic"](), flags)
         connect(experiment.resources)
         start_logging()
         last = None if scene == "panorama_run" else "4_cold_start"
@@ -110,7 +109,7 @@ def _target(scene: str, wish: argparse.Namespace) -> Experiment:
     changes |= {"adaptation.source": str(_source(scene, wish))}
     changes |= {"adaptation.towers": "two"} if scene == "panorama_run" else {}
     changes |= {} if scene == "drone" else {"adaptation.turns": 4}  # both views are north up
-    return _changed(preset, changes)
+    return changed(preset, changes)
 
 
 def _measure(scene: str, row: str, experiment: Experiment, base: Experiment, runs: Path) -> dict[str, Any]:
@@ -200,14 +199,6 @@ def _numbers(ways: Mapping[str, Mapping[str, Any]]) -> list[str]:
         scores = [some[name] for name in ("r1", "r5", "r10", "r1pct")] + [some["more"]["AP (trapezoid)"]]
         found += [f"{100 * value:.1f}" for value in scores]
     return found
-
-
-def _changed(base: Experiment, settings: Mapping[str, Any]) -> Experiment:
-    experiment, mistakes = with_changes(base, settings)
-    mistakes += check(experiment)
-    if mistakes:
-        raise Mistakes(mistakes)
-    return experiment
 
 
 def _wish(argv: Sequence[str]) -> argparse.Namespace:

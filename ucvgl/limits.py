@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from ucvgl.config import PROTOCOLS, Experiment
 from ucvgl.config_adapt import TRANSPORT_PARTNERS
 from ucvgl.data.storage import NO_CREDENTIALS, holds_credentials, without_credentials
-from ucvgl.settings import dotted
+from ucvgl.settings import Mistakes, dotted, with_changes
 
 
 @dataclass(frozen=True)
@@ -160,6 +162,19 @@ def check(experiment: Experiment) -> list[str]:
         if not limit.holds(values[name])
     ]
     return mistakes or disagreements(experiment)
+
+
+def changed(base: Experiment, settings: Mapping[str, Any]) -> Experiment:
+    """An experiment with other values of some settings, by dotted name.
+
+    Raises:
+        Mistakes: everything that is wrong with them, at once.
+    """
+    experiment, mistakes = with_changes(base, settings)
+    mistakes += check(experiment)
+    if mistakes:
+        raise Mistakes(mistakes)
+    return experiment
 
 
 def disagreements(experiment: Experiment) -> list[str]:

@@ -9,7 +9,7 @@ import os
 import pickle
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Protocol, runtime_checkable
 
@@ -103,7 +103,7 @@ class _Guard:
     seen: Callable[[int], Mapping[str, Any]]
     policy: Literal["stop", "skip"]
     _in_a_row: int = 0
-    _in_all: int = field(default=0)
+    _in_all: int = 0
 
     def refuses(self, index: int, numbers: Numbers) -> bool:
         bad = {key: float(value) for key, value in numbers.items() if not math.isfinite(value)}

@@ -15,13 +15,13 @@ import pyarrow.parquet as pq
 
 from ucvgl.config import Experiment
 from ucvgl.contrast.batches import Pairs
-from ucvgl.contrast.fit import fit_towers
 from ucvgl.data.image_store import ImageStore
 from ucvgl.distributed.embed import EmbedJob, Look, parts_of
 from ucvgl.distributed.machines import Machines
 from ucvgl.matching.mutual import margin_threshold, matches, pseudo_labels, undecided
 from ucvgl.model.loop import Log
 from ucvgl.stages.pairs import fake_store, joined, known_pairs, repeated
+from ucvgl.stages.rounds import train_round
 from ucvgl.stages.selection import keep, round_agreement, worn_out
 from ucvgl.types import Matches
 
@@ -63,18 +63,7 @@ def curriculum(
             mutual = sum(table["mutual"].to_pylist())
             log(stage="curriculum", step=index, labels=count, mutual=mutual, agreement=mutual / len(table))
             sources = labelled_pairs(table, index, train, fakes, experiment, known)
-            machines.trainer.run(
-                fit_towers,
-                folder=into,
-                start=start,
-                sources=sources,
-                name=f"round_{index:02d}",
-                epochs=settings.epochs_per_round,
-                settings=experiment.contrast,
-                rows_at_once=experiment.resources.train_rows,
-                seed=experiment.seed * 1000 + 10 + index,
-                span=(index / settings.rounds, (index + 1) / settings.rounds),
-            )
+            train_round(into, start, sources, index, experiment=experiment, machines=machines)
         start = into
         if settings.keep == "agreement":
             agreements.append(round_agreement(into, projected, machines))

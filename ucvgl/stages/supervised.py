@@ -13,7 +13,6 @@ import numpy as np
 
 from ucvgl.config import Experiment
 from ucvgl.contrast.batches import Pairs
-from ucvgl.contrast.fit import fit_towers
 from ucvgl.contrast.neighbours import nearest_places, without
 from ucvgl.data.image_store import ImageStore
 from ucvgl.distributed.embed import EmbedJob, Look, parts_of
@@ -21,6 +20,7 @@ from ucvgl.distributed.machines import Machines
 from ucvgl.model.loop import Log
 from ucvgl.stages.catalog import read_catalogs
 from ucvgl.stages.pairs import known_pairs, repeated
+from ucvgl.stages.rounds import train_round
 
 logger = logging.getLogger(__name__)
 
@@ -60,18 +60,7 @@ def supervised(
                     )
                     _publish(found, into / "neighbours.npy")
                 pairs = replace(known, neighbours=np.load(into / "neighbours.npy"))
-            machines.trainer.run(
-                fit_towers,
-                folder=into,
-                start=start,
-                sources=[repeated(pairs, copies)],
-                name=f"round_{index:02d}",
-                epochs=settings.epochs_per_round,
-                settings=experiment.contrast,
-                rows_at_once=experiment.resources.train_rows,
-                seed=experiment.seed * 1000 + 10 + index,
-                span=(index / settings.rounds, (index + 1) / settings.rounds),
-            )
+            train_round(into, start, [repeated(pairs, copies)], index, experiment=experiment, machines=machines)
         start = into
     shutil.copyfile(start / "model.pt", folder / "model.pt")
     return {"rounds": settings.rounds, "true_pairs": len(known)}

@@ -1,0 +1,30 @@
+"""One round of training, whoever made its labels."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from ucvgl.config import Experiment
+from ucvgl.contrast.batches import Pairs
+from ucvgl.contrast.fit import fit_towers
+from ucvgl.distributed.machines import Machines
+
+
+def train_round(
+    into: Path, start: Path, sources: Sequence[Pairs], index: int, *, experiment: Experiment, machines: Machines
+) -> None:
+    """Train from the encoders in `start` into `into`, on this round's part of the one schedule of all rounds."""
+    settings = experiment.curriculum
+    machines.trainer.run(
+        fit_towers,
+        folder=into,
+        start=start,
+        sources=sources,
+        name=f"round_{index:02d}",
+        epochs=settings.epochs_per_round,
+        settings=experiment.contrast,
+        rows_at_once=experiment.resources.train_rows,
+        seed=experiment.seed * 1000 + 10 + index,
+        span=(index / settings.rounds, (index + 1) / settings.rounds),
+    )

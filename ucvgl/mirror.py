@@ -23,7 +23,8 @@ from types import TracebackType
 
 from ucvgl.data.retries import StorageError
 from ucvgl.data.storage import AT_ONCE, copy_in, copy_out, delete, join, list_files, read, write
-from ucvgl.record import BEGUN, DONE, write_whole
+from ucvgl.record import BEGUN, DONE
+from ucvgl.whole import write_whole
 
 log = logging.getLogger(__name__)
 

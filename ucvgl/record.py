@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
 import ucvgl
+from ucvgl.whole import write_whole
 
 BEGUN, DONE = "BEGUN.json", "DONE.json"
 
@@ -72,13 +72,6 @@ def digest(path: Path) -> str:
 def as_json_holds(tree: Mapping[str, Any]) -> dict[str, Any]:
     """The same mapping after a round trip through JSON, so that it compares equal to what was stored."""
     return json.loads(json.dumps(tree, default=_plain))
-
-
-def write_whole(path: Path, text: str) -> None:
-    """Write a text file by rename: a reader sees the old content or the new, never a part."""
-    aside = path.with_name(f".{path.name}.aside")
-    aside.write_text(text, encoding="utf-8")
-    os.replace(aside, path)
 
 
 def _plain(value: Any) -> Any:

@@ -18,8 +18,9 @@ from ucvgl.environment import environment
 from ucvgl.lock import locked
 from ucvgl.metrics import MetricsLog
 from ucvgl.plan import Prospect, Stage, made_from, partial_folder, prospect, prospects, wanted
-from ucvgl.record import BEGUN, DONE, read_record, write_record, write_whole
+from ucvgl.record import BEGUN, DONE, read_record, write_record
 from ucvgl.settings import differences, to_yaml
+from ucvgl.whole import write_whole
 
 log = logging.getLogger(__name__)
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 from jaxtyping import Float32
+
+from ucvgl.whole import whole
 
 
 class Features:
@@ -52,8 +53,5 @@ class Features:
 
 def write_part(path: Path, vectors: Float32[np.ndarray, "n d"]) -> None:
     """Publish one part by rename."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    aside = path.with_name(f".{path.name}.{os.getpid()}")
-    with aside.open("wb") as file:
+    with whole(path) as aside, aside.open("wb") as file:
         np.save(file, vectors)
-    os.replace(aside, path)

@@ -6,13 +6,14 @@ Columns: `id` string, `image` binary (RGB uint8, HWC, raw). The shape lies in th
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 from jaxtyping import UInt8
+
+from ucvgl.whole import whole
 
 
 def shard_path(folder: Path | str, shard: int) -> Path:
@@ -26,16 +27,13 @@ def write_shard(
     if len(ids) != len(images):
         raise ValueError(f"{len(ids)} ids for {len(images)} images")
     path = shard_path(folder, shard)
-    path.parent.mkdir(parents=True, exist_ok=True)
     schema = pa.schema(
         [("id", pa.string()), ("image", pa.binary())],
         metadata={"shape": "x".join(map(str, images.shape[1:]))},
     )
     rows = [np.ascontiguousarray(image).tobytes() for image in images]
-    aside = path.with_name(f".{path.name}.{os.getpid()}")
-    with pa.OSFile(str(aside), "wb") as sink, pa.ipc.new_file(sink, schema) as writer:
+    with whole(path) as aside, pa.OSFile(str(aside), "wb") as sink, pa.ipc.new_file(sink, schema) as writer:
         writer.write_table(pa.table({"id": list(ids), "image": rows}, schema=schema))
-    os.replace(aside, path)
     return path
 
 

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import io
-import os
 import shutil
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from functools import lru_cache, partial
 from pathlib import Path
 from typing import IO
@@ -17,6 +16,7 @@ import pyarrow as pa
 from pyarrow import fs
 
 from ucvgl.data.retries import StorageError, patiently
+from ucvgl.whole import whole
 
 AT_ONCE = 16
 """Requests of one process that are under way at the same time."""
@@ -120,15 +120,12 @@ def copy_out(file: Path, uri: str) -> bool:
 def copy_in(uri: str, file: Path) -> None:
     """Copy to a local file, which appears whole or not at all."""
     filesystem, path = locate(uri)
-    file.parent.mkdir(parents=True, exist_ok=True)
-    aside = file.with_name(f".{file.name}.{os.getpid()}")
 
     def fetch() -> None:
-        with filesystem.open_input_stream(path) as source, aside.open("wb") as sink:
+        with whole(file) as aside, filesystem.open_input_stream(path) as source, aside.open("wb") as sink:
             shutil.copyfileobj(source, sink, PIECE)
 
     patiently(fetch, uri)
-    os.replace(aside, file)
 
 
 def delete(uri: str) -> None:
@@ -203,14 +200,10 @@ def _read(filesystem: fs.FileSystem, path: str) -> bytes:
 
 
 def _write(filesystem: fs.FileSystem, path: str, source: Callable[[], IO[bytes]]) -> None:
-    target = path
-    if isinstance(filesystem, fs.LocalFileSystem):
-        Path(path).parent.mkdir(parents=True, exist_ok=True)
-        target = str(Path(path).with_name(f".{Path(path).name}.{os.getpid()}"))
-    with source() as data, filesystem.open_output_stream(target) as sink:
+    local = isinstance(filesystem, fs.LocalFileSystem)
+    into = whole(Path(path)) if local else nullcontext(path)
+    with into as target, source() as data, filesystem.open_output_stream(str(target)) as sink:
         shutil.copyfileobj(data, sink, PIECE)
-    if target != path:
-        os.replace(target, path)
 
 
 def _list(filesystem: fs.FileSystem, path: str, uri: str, *, recursive: bool = False) -> list[fs.FileInfo]:

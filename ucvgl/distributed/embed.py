@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import cycle
@@ -19,6 +18,7 @@ from ucvgl.distributed.progress import Progress
 from ucvgl.distributed.shards import count_images, read_shard, shard_number, shards_of
 from ucvgl.distributed.stream import Row, Step, stream_missing
 from ucvgl.types import Embeddings
+from ucvgl.whole import whole
 
 if TYPE_CHECKING:
     from ucvgl.model.towers import View
@@ -142,11 +142,8 @@ def embed_shard(row: Row, *, actors: list[Any]) -> Row:
         vectors.append(np.asarray(ray.get(made[store, view])) * np.float32(weight**0.5))
     embeddings = Embeddings(np.asarray(ids), np.concatenate(vectors, axis=1))  # refuses what cannot be matched, by id
     path = part_path(Path(row["folder"]), Path(row["name"]))
-    path.parent.mkdir(parents=True, exist_ok=True)
-    aside = path.with_name(f".{path.name}.{os.getpid()}")
-    with aside.open("wb") as file:
+    with whole(path) as aside, aside.open("wb") as file:
         np.save(file, embeddings.vector)
-    os.replace(aside, path)
     return {"images": len(images)}
 
 

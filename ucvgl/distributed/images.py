@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
@@ -20,6 +19,7 @@ from ucvgl.distributed.progress import Progress
 from ucvgl.distributed.stream import Row, Step, stream_missing
 from ucvgl.projection.birdseye import COLUMNS_PER_PIXEL, BirdsEye, birds_eye
 from ucvgl.types import Catalog
+from ucvgl.whole import write_whole
 
 REJECTED = pa.schema([(name, pa.string()) for name in ("split", "view", "id", "uri", "reason")])
 
@@ -119,7 +119,7 @@ def write_projected(row: Row, *, folder: str, experiment: Experiment) -> Row:
         write_shard(split / "bev", shard, ids, _pixels(row["bev"], tile, tile))
     bad = json.loads(row["bad"])
     if bad:
-        _publish(split / row["view"] / f"bad-{shard:05d}.json", row["bad"])
+        write_whole(split / row["view"] / f"bad-{shard:05d}.json", row["bad"])
     write_shard(split / row["view"], shard, ids, _pixels(row["image"], height, width))
     where = {key: row[key] for key in ("split", "view", "shard")}
     return {**where, "images": len(ids) + len(bad), "bad": row["bad"]}
@@ -129,7 +129,7 @@ def _shard_rows(catalogs: Mapping[str, Catalog], folder: Path, images_per_shard:
     """One row per shard. A resumed attempt keeps the shard size of the first, whatever it asks for."""
     layout = folder / "shards.json"
     if not layout.exists():
-        _publish(layout, json.dumps({"images_per_shard": images_per_shard}))
+        write_whole(layout, json.dumps({"images_per_shard": images_per_shard}))
     size = json.loads(layout.read_text())["images_per_shard"]
     rows = []
     for split, catalog in catalogs.items():
@@ -164,10 +164,3 @@ def _raw(images: list[np.ndarray]) -> bytes:
 
 def _pixels(raw: bytes, height: int, width: int) -> np.ndarray:
     return np.frombuffer(raw, np.uint8).reshape(-1, height, width, 3)
-
-
-def _publish(path: Path, text: str) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    aside = path.with_name(f".{path.name}.{os.getpid()}")
-    aside.write_text(text)
-    os.replace(aside, path)

@@ -18,10 +18,10 @@ from ray.tune.schedulers import AsyncHyperBandScheduler, FIFOScheduler, MedianSt
 from ucvgl.config import Experiment, Resources
 from ucvgl.distributed.cluster import cpus_at_once, gpus_at_once
 from ucvgl.log import start_logging
-from ucvgl.record import write_whole
 from ucvgl.run import RunDir, StageError, cause
 from ucvgl.sweep.outcome import FAILURE, Outcome, agreement_of_rounds, outcome_of
 from ucvgl.sweep.space import Space, Trial, trial_folder
+from ucvgl.whole import write_whole
 
 log = logging.getLogger(__name__)
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import numpy as np
 import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor, nn
+
+from ucvgl.whole import whole
 
 
 class Block(nn.Module):
@@ -83,9 +84,8 @@ def to_images(signed: Float[Tensor, "n 3 h w"]) -> UInt8[np.ndarray, "n h w 3"]:
 
 
 def save_generator(generator: Generator, path: Path) -> None:
-    aside = path.with_name(f".{path.name}.{os.getpid()}")
-    torch.save({"generator": generator.settings, "state": generator.state_dict()}, aside)
-    os.replace(aside, path)
+    with whole(path) as aside:
+        torch.save({"generator": generator.settings, "state": generator.state_dict()}, aside)
 
 
 def load_generator(path: Path | str, device: torch.device | str = "cpu") -> Generator:

@@ -15,6 +15,7 @@ from ucvgl.localize.localizer import Localizer
 from ucvgl.localize.seen import Image, pixels
 from ucvgl.localize.tilemap import bar_metres, distance, metres, thinned
 from ucvgl.report.gallery import at_most
+from ucvgl.whole import whole
 
 COLUMNS = 5
 """Tiles in a row."""
@@ -47,12 +48,8 @@ def draw(localizer: Localizer, photo: Image, answer: Answer, path: Path | str) -
         _show(axes, tile_pixels(tile.uri), f"{place + 1}   {tile.similarity:.3f}")
     if known:
         _map(figure.add_subplot(grid[-1, :]), localizer, answer)
-    aside = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
-    try:
-        figure.savefig(aside, dpi=110)
-        os.replace(aside, path)
-    finally:
-        aside.unlink(missing_ok=True)
+    with whole(path) as aside:
+        figure.savefig(aside, dpi=110, format=path.suffix[1:])
 
 
 def tile_pixels(uri: str) -> UInt8[np.ndarray, "h w 3"] | None:

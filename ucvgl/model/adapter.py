@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 from pathlib import Path
 
 import torch
@@ -12,6 +11,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from ucvgl.model.towers import View
+from ucvgl.whole import whole
 
 
 class Adapter(nn.Module):
@@ -77,10 +77,9 @@ def _fitted(vectors: Float[Tensor, "n d"], width: int) -> Float[Tensor, "n w"]:
 
 
 def save_adapter(adapter: Adapter, path: Path) -> None:
-    aside = path.with_name(f".{path.name}.{os.getpid()}")
     built = (adapter.dimension, adapter.width, adapter.residual)
-    torch.save({"adapter": built, "state": adapter.state_dict()}, aside)
-    os.replace(aside, path)
+    with whole(path) as aside:
+        torch.save({"adapter": built, "state": adapter.state_dict()}, aside)
 
 
 def load_adapter(path: Path, device: torch.device | str = "cpu") -> Adapter:

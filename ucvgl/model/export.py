@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -14,6 +13,7 @@ import torch
 from torch import nn
 
 from ucvgl.model.towers import TwoTowers, View
+from ucvgl.whole import whole
 
 Format = Literal["torch", "onnx"]
 VIEWS: tuple[View, View] = ("query", "reference")
@@ -39,8 +39,7 @@ def export_towers(towers: TwoTowers, folder: Path, form: Format) -> dict[str, fl
     for view in VIEWS:
         encoder = towers.encoder(view).eval().float()
         size = towers.query_size if view == "query" else towers.reference_size
-        aside, path = folder / f".{view}.{os.getpid()}.{ending}", folder / f"{view}.{ending}"
-        try:
+        with whole(folder / f"{view}.{ending}") as aside:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # of torch about itself
                 write(encoder, size, aside)
@@ -50,9 +49,6 @@ def export_towers(towers: TwoTowers, folder: Path, form: Format) -> dict[str, fl
                     f"the exported {view} encoder differs from the original by {differences[view]:.2g}, more than "
                     f"{CLOSE:g}; it was not kept: try the other format, or another version of torch"
                 )
-            os.replace(aside, path)
-        finally:
-            aside.unlink(missing_ok=True)
     sizes = {"query": list(towers.query_size), "reference": list(towers.reference_size)}
     about = {"layout": "n 3 h w", "colour": "RGB", "range": [0, 1], "size": sizes, "shrink": "average over areas"}
     (folder / "preprocessing.json").write_text(json.dumps(about, indent=1) + "\n")

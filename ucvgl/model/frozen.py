@@ -6,7 +6,6 @@ A `Frozen` is used like the two towers: `encoder(view)` takes images and gives u
 from __future__ import annotations
 
 import dataclasses
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, cast
@@ -21,6 +20,7 @@ from ucvgl.model.backbone import FeatureMap, backbone
 from ucvgl.model.pooling import GeM, Vlad
 from ucvgl.model.source import weights_of
 from ucvgl.model.towers import Encoder, TwoTowers, View, load_towers, standardised
+from ucvgl.whole import whole
 
 FROZEN = "frozen.pt"
 """Name of the file that holds a frozen model."""
@@ -195,12 +195,11 @@ def frozen_model(adaptation: Adaptation, model: Model, centres: Tensor | None = 
 
 
 def save_frozen(frozen: Frozen, path: Path) -> None:
-    """Write the model with all that is needed to build it again, by rename."""
+    """Write the model with all that is needed to build it again."""
     settings = (dataclasses.asdict(frozen.adaptation), dataclasses.asdict(frozen.model))
-    aside = path.with_name(f".{path.name}.{os.getpid()}")
     saved = {"frozen": settings, "towers": frozen.built, "centres": frozen.centres, "state": frozen.state_dict()}
-    torch.save(saved, aside)
-    os.replace(aside, path)
+    with whole(path) as aside:
+        torch.save(saved, aside)
 
 
 def load_frozen(path: Path | str, device: torch.device | str = "cpu") -> Frozen:

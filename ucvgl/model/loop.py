@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import logging
 import math
-import os
 import pickle
 import time
 from collections.abc import Callable, Mapping
@@ -17,6 +16,7 @@ import torch
 from torch import Tensor
 
 from ucvgl.model import workers
+from ucvgl.whole import whole
 
 logger = logging.getLogger(__name__)
 
@@ -153,10 +153,8 @@ def _resume(path: Path, state: Mapping[str, Stateful]) -> int:
 def _save(path: Path, state: Mapping[str, Stateful], step: int) -> None:
     if workers.rank() != 0:
         return
-    aside = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        torch.save({"step": step, "state": {key: part.state_dict() for key, part in state.items()}}, aside)
-        os.replace(aside, path)
+        with whole(path) as aside:
+            torch.save({"step": step, "state": {key: part.state_dict() for key, part in state.items()}}, aside)
     except (OSError, RuntimeError) as error:  # torch tells of a full disk by a RuntimeError
-        aside.unlink(missing_ok=True)
         logger.warning("no checkpoint of step %d: %s; tried again later, the last one is kept", step, error)

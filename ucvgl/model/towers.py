@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import math
-import os
 from io import BytesIO
 from pathlib import Path
 from typing import Literal, Protocol, cast, runtime_checkable
@@ -20,6 +19,7 @@ from torch.utils.checkpoint import checkpoint
 from ucvgl.config import Model
 from ucvgl.model.backbone import backbone
 from ucvgl.model.safa import SAFA, MeanPool
+from ucvgl.whole import whole
 
 View = Literal["query", "reference"]
 
@@ -121,11 +121,10 @@ def refuse_batch_statistics(towers: TwoTowers) -> None:
 
 
 def save_towers(towers: TwoTowers, path: Path) -> None:
-    """Write the encoders with all that is needed to build them again, by rename."""
-    aside = path.with_name(f".{path.name}.{os.getpid()}")
+    """Write the encoders with all that is needed to build them again."""
     built = (dataclasses.asdict(towers.settings), towers.query_size, towers.reference_size)
-    torch.save({"towers": built, "state": towers.state_dict()}, aside)
-    os.replace(aside, path)
+    with whole(path) as aside:
+        torch.save({"towers": built, "state": towers.state_dict()}, aside)
 
 
 def load_towers(path: Path | str | BytesIO, device: torch.device | str = "cpu") -> TwoTowers:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,6 +16,7 @@ from markupsafe import Markup
 from ucvgl.report.curves import loss_curve, margin_histogram, recall_curve
 from ucvgl.report.gallery import at_most
 from ucvgl.retrieval.recall import Recall
+from ucvgl.whole import write_whole
 
 Image = UInt8[np.ndarray, "h w 3"]
 TILE_HEIGHT = 160
@@ -147,10 +147,7 @@ def publish(path: Path, template: str, **content: object) -> Path:
         picture=picture, percent=percent, duration=duration, histogram=_histogram, loss=_loss
     )
     page = environment.get_template(template).render(**content)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    aside = path.with_name(f".{path.name}.{os.getpid()}")
-    aside.write_text(page, encoding="utf-8")
-    os.replace(aside, path)
+    write_whole(path, page)
     return path
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import shutil
 from functools import partial
 from pathlib import Path
@@ -25,6 +24,7 @@ from ucvgl.matching.mutual import agreement, matches
 from ucvgl.model.adapter import Adapter, save_adapter
 from ucvgl.model.loop import Log
 from ucvgl.stages.features import VIEWS, read_features
+from ucvgl.whole import whole
 
 logger = logging.getLogger(__name__)
 
@@ -117,9 +117,8 @@ def write_labels(labels: Labels, agreed: float, path: Path, projected: Path, exp
         },
         metadata={"agreement": str(agreed)},
     )
-    aside = path.with_name(f".{path.name}.{os.getpid()}")
-    pq.write_table(table, aside)
-    os.replace(aside, path)
+    with whole(path) as aside:
+        pq.write_table(table, aside)
 
 
 def read_labels(path: Path, index: int) -> Labels:

@@ -6,9 +6,10 @@ import math
 from pathlib import Path
 
 from ucvgl.config import Experiment
-from ucvgl.record import DONE, read_record, write_whole
+from ucvgl.record import DONE, read_record
 from ucvgl.report.card import Card, markdown
 from ucvgl.report.page import Report
+from ucvgl.whole import write_whole
 
 CARD = "MODEL_CARD.md"
 SAMPLE4GEO = "the recipe of Sample4Geo; Deuser, Habel and Oswald, ICCV 2023"

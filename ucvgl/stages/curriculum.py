@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -24,6 +23,7 @@ from ucvgl.stages.pairs import fake_store, joined, known_pairs, repeated
 from ucvgl.stages.rounds import train_round
 from ucvgl.stages.selection import keep, round_agreement, worn_out
 from ucvgl.types import Matches
+from ucvgl.whole import whole
 
 logger = logging.getLogger(__name__)
 
@@ -136,9 +136,8 @@ def write_labels(
         },
         metadata={"threshold": str(threshold)},
     )
-    aside = path.with_name(f".{path.name}.{os.getpid()}")
-    pq.write_table(table, aside)
-    os.replace(aside, path)
+    with whole(path) as aside:
+        pq.write_table(table, aside)
 
 
 def labelled_pairs(

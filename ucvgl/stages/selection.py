@@ -9,7 +9,7 @@ from pathlib import Path
 from ucvgl.distributed.embed import EmbedJob, Look, parts_of
 from ucvgl.distributed.machines import Machines
 from ucvgl.matching.mutual import agreement, matches
-from ucvgl.record import write_whole
+from ucvgl.whole import write_whole
 
 KEPT = "kept.json"
 

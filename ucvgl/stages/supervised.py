@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -21,6 +20,7 @@ from ucvgl.model.loop import Log
 from ucvgl.stages.catalog import read_catalogs
 from ucvgl.stages.pairs import known_pairs, repeated
 from ucvgl.stages.rounds import train_round
+from ucvgl.whole import whole
 
 logger = logging.getLogger(__name__)
 
@@ -119,7 +119,5 @@ def _rows_of_parts(folder: Path, into: Path, rows: np.ndarray) -> list[Path]:
 
 
 def _publish(neighbours: np.ndarray, path: Path) -> None:
-    aside = path.with_name(f".{path.name}.{os.getpid()}")
-    with aside.open("wb") as file:
+    with whole(path) as aside, aside.open("wb") as file:
         np.save(file, neighbours.astype(np.int32))
-    os.replace(aside, path)

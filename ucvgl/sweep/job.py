@@ -23,12 +23,13 @@ from ucvgl.job import DONE, FAILED, INTERRUPTED, MISTAKEN, TERMINATED, terminate
 from ucvgl.lock import locked
 from ucvgl.log import start_logging
 from ucvgl.mirror import runs_folder
-from ucvgl.record import as_json_holds, write_whole
+from ucvgl.record import as_json_holds
 from ucvgl.report.sweep import Row, table, write_sweep_page
 from ucvgl.run import RunDir, StageError, StopRequested
 from ucvgl.settings import Mistakes, differences, to_yaml
 from ucvgl.sweep.share import common_stages, share_stages
 from ucvgl.sweep.space import Space, Trial, draw, read_space, trial_folder
+from ucvgl.whole import write_whole
 
 log = logging.getLogger(__name__)
 

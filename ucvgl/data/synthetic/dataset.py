@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
@@ -26,6 +25,7 @@ from ucvgl.data.synthetic.panorama import render_panorama
 from ucvgl.data.synthetic.tile import render_tile
 from ucvgl.data.synthetic.world import build_world, places
 from ucvgl.types import Catalog
+from ucvgl.whole import whole
 
 Split = Literal["train", "validation"]
 PLACES_PER_WORLD = 500
@@ -146,9 +146,8 @@ def write_jpeg(path: Path, image: np.ndarray) -> None:
 
 
 def _write_table(path: Path, columns: dict, order: str) -> None:
-    aside = path.with_name(f".{path.name}.{os.getpid()}")
-    pq.write_table(pa.table(columns).sort_by(order), aside)
-    os.replace(aside, path)
+    with whole(path) as aside:
+        pq.write_table(pa.table(columns).sort_by(order), aside)
 
 
 def digest(*parts: object) -> str:

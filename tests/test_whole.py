@@ -1,0 +1,44 @@
+"""A file appears whole or not at all."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from ucvgl.whole import whole, write_whole
+
+DIES = """
+import os, sys
+from pathlib import Path
+from ucvgl.whole import whole
+with whole(Path(sys.argv[1])) as aside:
+    aside.write_text("half")
+    os._exit(9)
+"""
+
+
+def test_a_file_takes_its_place_at_the_end(tmp_path):
+    path = tmp_path / "new" / "folder" / "a.npy"
+    with whole(path) as aside:
+        aside.write_text("all")
+        assert not path.exists() and list(path.parent.glob("*.npy")) == []
+    assert path.read_text() == "all" and os.listdir(path.parent) == ["a.npy"]
+
+
+def test_an_error_leaves_the_old_file_and_nothing_else(tmp_path):
+    path = tmp_path / "a"
+    write_whole(path, "old")
+    with pytest.raises(OSError, match="full"), whole(path) as aside:
+        aside.write_text("half")
+        raise OSError("disk full")
+    assert path.read_text() == "old" and os.listdir(tmp_path) == ["a"]
+
+
+def test_a_process_that_dies_leaves_the_old_file(tmp_path):
+    path = tmp_path / "a"
+    write_whole(path, "old")
+    assert subprocess.run([sys.executable, "-c", DIES, str(path)]).returncode == 9
+    assert path.read_text() == "old"

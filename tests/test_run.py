@@ -112,6 +112,20 @@ def test_the_cause_of_a_remote_error_is_its_last_line() -> None:
     assert cause(KeyError()) == "KeyError"
 
 
+def test_out_of_memory_is_told_in_a_sentence_and_not_by_rays_advice() -> None:
+    """The words are those of Ray 2.60."""
+    remote = (
+        "7 worker(s) were killed due to the node running low on memory. Memory on the node (IP: 10.0.0.1, ID: 1a2b) "
+        "was 22.45GB used / 23.54GB limit (0.953826)\nOOM kill reason: Memory usage 24030789632B exceeded threshold\n"
+        "Refer to the documentation on how to address the out of memory issue: https://docs.ray.io/. Consider "
+        "provisioning more memory on this node."
+    )
+    assert cause(RuntimeError(f"the training workers died: {remote}")) == (
+        "the machine ran out of memory (22.45GB of 23.54GB used), and Ray ended processes of this job; run less beside "
+        "it, or lower resources.image_workers, resources.search_workers or resources.train_rows"
+    )
+
+
 def test_a_stage_made_from_an_older_input_is_refused(run: RunDir) -> None:
     make_chain(run, Build())
     record = run.path / "1_a" / "DONE.json"

@@ -20,10 +20,11 @@ from ucvgl.stages.catalog import catalog
 from ucvgl.stages.cold_start import cold_start
 from ucvgl.stages.curriculum import curriculum
 from ucvgl.stages.evaluate import evaluate
-from ucvgl.stages.evaluate_adapter import evaluate_adapter, outcome
+from ucvgl.stages.evaluate_adapter import evaluate_adapter
 from ucvgl.stages.features import features
 from ucvgl.stages.project import project
 from ucvgl.stages.report import report
+from ucvgl.stages.report_adapter import report_adapter
 from ucvgl.stages.translate import translate
 
 logger = logging.getLogger(__name__)
@@ -58,7 +59,7 @@ def adapt(run: RunDir, experiment: Experiment) -> str:
         seen = {"projected": projected, "described": described}
         trained = make("4_adapt", train_adapter, **seen, machines=machines, log=log)
         scored = make("5_evaluate", evaluate_adapter, **seen, trained=trained)
-    return outcome(run, scored)
+    return report_adapter(run, experiment, projected, scored)
 
 
 def training_log(run: RunDir) -> Log:

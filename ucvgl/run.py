@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import re
 import shutil
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -214,5 +215,10 @@ class RunDir:
 
 def cause(error: BaseException | str) -> str:
     """The sentence of an error that a person needs; Ray's hold a remote traceback and end with it."""
+    if memory := re.search(r"low on memory\..*? was (\S+) used / (\S+) limit", str(error), re.DOTALL):
+        return (
+            f"the machine ran out of memory ({memory[1]} of {memory[2]} used), and Ray ended processes of this job; "
+            "run less beside it, or lower resources.image_workers, resources.search_workers or resources.train_rows"
+        )
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     return (lines[-1] if lines else type(error).__name__).rstrip(".")

@@ -58,7 +58,7 @@ TELLS = "ucvgl.stages.labels"
 def trains() -> list[str]:
     """All but evaluation, report and comparison, what tells the labels, and what calls them."""
     packages = ("adapt", "contrast", "gan", "model", "matching", "distributed", "projection", "data", "stages")
-    judges = {"ucvgl.stages.evaluate", "ucvgl.stages.evaluate_adapter", "ucvgl.stages.report", "ucvgl.stages.compare"}
+    judges = {f"ucvgl.stages.{name}" for name in ("evaluate", "evaluate_adapter", "report", "report_adapter", "compare")}
     return [module for module in within(packages) if module not in judges | {TELLS}]
 
 

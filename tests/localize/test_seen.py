@@ -2,8 +2,10 @@ import numpy as np
 import pytest
 from areas import pictures, pixels_of
 
+from ucvgl.config import Projection
 from ucvgl.data.decode import BadImage, resize
-from ucvgl.localize.seen import pixels, seen
+from ucvgl.localize.seen import pixels, seen, sight, sight_from_above
+from ucvgl.projection.birdseye import birds_eye
 
 
 def test_every_form_of_an_image_is_seen_alike(tmp_path):
@@ -11,7 +13,18 @@ def test_every_form_of_an_image_is_seen_alike(tmp_path):
     whole = pixels_of(path)
     for form in (path, str(path), path.read_bytes(), np.ascontiguousarray(whole)):
         np.testing.assert_array_equal(pixels(form), whole)
-        np.testing.assert_array_equal(seen(form, (16, 64)), resize(whole, 16, 64))
+        np.testing.assert_array_equal(seen(form, sight((16, 64))), resize(whole, 16, 64))
+
+
+def test_a_panorama_is_seen_from_above_where_the_encoder_is_one_of_tiles(tmp_path):
+    (path,) = pictures(tmp_path, 1, (64, 128), seed=0)
+    whole, flat = pixels_of(path), Projection(bev=False)
+    above = sight_from_above((16, 64), 16, Projection())
+    assert (above.size, above.enough) == ((16, 16), (16, 128)), "eight columns for every pixel of the view from above"
+    np.testing.assert_array_equal(seen(path, above), birds_eye(Projection(), 16, 64, 128)(whole))
+    as_it_is = sight_from_above((8, 32), 16, flat)
+    assert as_it_is.enough == (16, 32)
+    np.testing.assert_array_equal(seen(path, as_it_is), resize(whole, 16, 16))
 
 
 @pytest.mark.parametrize("wrong", [np.zeros((4, 4, 4), np.uint8), np.zeros((0, 4, 3), np.uint8), np.zeros((4, 4, 3))])

@@ -14,8 +14,11 @@ import pytest
 import torch
 from one_job import Job, artefacts, log_of
 
+import ucvgl
 from ucvgl.config import Model
+from ucvgl.data.image_store import ImageStore
 from ucvgl.model.towers import TwoTowers, save_towers
+from ucvgl.stages.catalog import read_catalogs
 
 FLAGS = (
     "--adaptation.rounds=3",
@@ -55,6 +58,23 @@ def test_a_run_ends_with_recall_before_and_after_both_ways(undisturbed: tuple[Pa
     rounds = pq.read_table(run / "5_evaluate" / "rounds.parquet").to_pylist()
     assert [row["name"] for row in rounds] == ["frozen", "start", "round_00", "round_01", "round_02"]
     assert rounds[-1]["forth_r10"] > 10 / 64, "no better than chance"
+    page, card = (run / "report.html").read_text(), (run / "MODEL_CARD.md").read_text()
+    assert "Both ways, before and after" in page and "How it adapted without labels" in page
+    assert "EM-CVGL" in card and "| frozen model |" in card
+
+
+def test_photos_and_tiles_are_described_afterwards_as_they_were_in_the_run(
+    undisturbed: tuple[Path, list[str]],
+) -> None:
+    run = undisturbed[0]
+    encoders = ucvgl.load(run).encoders
+    listed = read_catalogs(run / "1_catalog")["validation"]
+    for view, table in (("query", listed.queries), ("reference", listed.references)):
+        embedded = run / "5_evaluate" / "embeddings" / "round_02" / view / "part-00000.npy"
+        order = ImageStore(run / "2_project" / "validation" / ("queries" if view == "query" else "references")).ids
+        uris = dict(zip(table["id"].to_pylist(), table["uri"].to_pylist(), strict=True))
+        embed = encoders.embed_queries if view == "query" else encoders.embed_references
+        np.testing.assert_allclose(embed([uris[identity] for identity in order]), np.load(embedded), atol=2e-3)
 
 
 def test_killed_and_without_truth_it_makes_the_same(job: Job, undisturbed: tuple[Path, list[str]]) -> None:

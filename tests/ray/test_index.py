@@ -22,6 +22,7 @@ from ucvgl.data.tiles import list_tiles
 from ucvgl.distributed.listed import localize_listed, read_bad
 from ucvgl.localize.answers import rows
 from ucvgl.localize.localizer import load
+from ucvgl.localize.seen import sight
 from ucvgl.localize.trained import TrainedRun
 from ucvgl.stages.index import index
 
@@ -60,7 +61,7 @@ def test_an_index_answers_as_the_encoders_alone_would(cluster, home):
     (home / "photos" / "bad.jpg").write_bytes(b"no image")
     listed = pa.table({"id": [*photos, "bad"], "uri": [*photos, str(home / "photos" / "bad.jpg")]})
     where = str(home / "answers")
-    parts = localize_listed(listed, where, index=str(home / "area"), k=3, size=QUERY, resources=RESOURCES)
+    parts = localize_listed(listed, where, index=str(home / "area"), k=3, how=sight(QUERY), resources=RESOURCES)
     found = pq.read_table(parts[0]).to_pylist() + pq.read_table(parts[1]).to_pylist()
     expected = rows(localizer.localize(photos, k=3))
     assert [(row["query"], row["rank"]) for row in found] == [(row["query"], row["rank"]) for row in expected]

@@ -29,7 +29,7 @@ def report() -> Report:
         ),
         raw_pixels={"colour": 0.031, "edges": 0.052},
         supervised=0.846,
-        cold_start_r1=0.184,
+        begun_r1=0.184,
         rounds=[
             Round(141, 300, 0.0517, margins, 0.781, 0.273),
             Round(229, 300, 0.0123, margins, 0.694, 0.369),
@@ -143,7 +143,7 @@ def test_without_truth_the_page_says_so_and_still_shows_the_rounds(report, tmp_p
     blind = replace(
         report,
         recall=None,
-        cold_start_r1=None,
+        begun_r1=None,
         retrievals=[],
         rounds=[replace(step, precision=None, r1=None) for step in report.rounds],
     )

@@ -92,7 +92,7 @@ def test_every_round_leaves_its_labels_and_its_adapter(run):
         assert len(labels) > 8
     assert not list((run / "trained").glob("round_*/scan")), "descriptors of a round are not kept"
     last = torch.load(run / "trained" / "round_02" / "adapter.pt")["state"]
-    final = torch.load(run / "trained" / "adapter.pt")["state"]
+    final = torch.load(run / "trained" / "model.pt")["adapter"]["state"]
     assert all(torch.equal(last[name], final[name]) for name in last)
 
 

@@ -17,7 +17,7 @@ from ucvgl.contrast.batches import epoch_order
 from ucvgl.contrast.fit import schedule
 from ucvgl.contrast.infonce import info_nce
 from ucvgl.model import workers
-from ucvgl.model.adapter import Adapter, load_adapter, save_adapter
+from ucvgl.model.adapter import Adapter, adapted, load_adapter, save_adapter
 from ucvgl.model.loop import Log, finish, run_steps
 from ucvgl.model.towers import View
 
@@ -117,13 +117,6 @@ def adapt_features(
         seen = torch.from_numpy(block).to(device)
         write_part(folder / parts[number].name, adapted(model, seen, view).cpu().numpy())
     workers.barrier()
-
-
-def adapted(adapter: Adapter, features: Float[Tensor, "n t d"], view: View) -> Float[Tensor, "n w"]:
-    """Unit-norm adapted descriptors; those of several turns side by side, so that their product is the mean."""
-    count, turns, _ = features.shape
-    each = adapter.encode(adapter.centred(features.flatten(0, 1), view))
-    return each.unflatten(0, (count, turns)).flatten(1) / turns**0.5
 
 
 def _centred(

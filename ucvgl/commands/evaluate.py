@@ -157,8 +157,8 @@ def _embedded(
         model.write_bytes(TrainedRun(source).model.read_bytes() if index is None else _model_of(source))
         wanted: list[Any] = [("query", listed.queries)] + ([("reference", listed.references)] if index is None else [])
         for view, table in wanted:
-            size = localizer.encoders.size(view)
-            parts = embed_listed(table, str(work / view), model=model, view=view, size=size, resources=resources)
+            how = localizer.encoders.sight(view)
+            parts = embed_listed(table, str(work / view), model=model, view=view, how=how, resources=resources)
             found = list(read_vectors(parts))
             ids[view] = np.array([identity for some, _ in found for identity in some])
             vectors[view] = np.concatenate([some for _, some in found])

@@ -111,18 +111,18 @@ def _in_bulk(photos: Sequence[str], index: str, k: int, out: str, address: str, 
     from ucvgl.data.listing import opaque_id
     from ucvgl.distributed.cluster import connect
     from ucvgl.distributed.listed import localize_listed, read_bad
-    from ucvgl.localize.index import read_manifest
+    from ucvgl.localize.index import query_sight, read_manifest
     from ucvgl.log import start_logging
 
     start_logging()
     index, out = absolute(index).rstrip("/"), absolute(out).rstrip("/")
-    height, width = read_manifest(index).query_size
+    how = query_sight(read_manifest(index))
     uris = _files([absolute(photo) for photo in photos])
     listed = pa.table({"id": [opaque_id(uri) for uri in uris], "uri": uris})
     resources = Resources(address=address, train_cpus=1, image_workers=workers, model_workers=workers)
     connect(resources)
     start_logging()
-    parts = localize_listed(listed, out, index=index, k=k, size=(height, width), resources=resources)
+    parts = localize_listed(listed, out, index=index, k=k, how=how, resources=resources)
     bad = read_bad(parts)
     for uri, reason in bad:
         print(f"ucvgl localize: {uri}: {reason}", file=sys.stderr)

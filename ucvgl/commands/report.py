@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import tyro
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def main(argv: Sequence[str]) -> None:
@@ -28,17 +32,26 @@ def report(runs: tyro.conf.Positional[tuple[str, ...]], /, out: str = "compariso
         return f"comparison: {compare([Path(run) for run in runs], Path(out))}"
     only = list(runs)[0]
     from ucvgl.localize.trained import TrainedRun
-    from ucvgl.record import DONE
     from ucvgl.run import RunDir
     from ucvgl.stages.report import report as draw
 
     trained = TrainedRun(only)
+    run = RunDir(trained.path, trained.experiment)
+    if trained.model.parent.name == "4_adapt":
+        _refuse_unfinished(only, [trained.path / name for name in ("2_project", "3_features", "4_adapt", "5_evaluate")])
+        from ucvgl.stages.report_adapter import report_adapter
+
+        return report_adapter(run, trained.experiment, trained.path / "2_project", trained.path / "5_evaluate")
     supervised = trained.model.parent.name == "5_supervised"
     names = ("2_project", "3_translate", "5_supervised" if supervised else "5_curriculum", "6_evaluate")
     projected, translated, learned, scored = (trained.path / name for name in names)
-    needed = [projected, learned, scored] if supervised else [projected, translated, learned, scored]
+    _refuse_unfinished(only, [projected, learned, scored] if supervised else [projected, translated, learned, scored])
+    return draw(run, trained.experiment, projected, None if supervised else translated, learned, scored)
+
+
+def _refuse_unfinished(run: str, needed: Sequence[Path]) -> None:
+    from ucvgl.record import DONE
+
     missing = [stage.name for stage in needed if not (stage / DONE).is_file()]
     if missing:
-        raise ValueError(f"{only} lacks {', '.join(missing)}; the command that began this run goes on with it")
-    run = RunDir(trained.path, trained.experiment)
-    return draw(run, trained.experiment, projected, None if supervised else translated, learned, scored)
+        raise ValueError(f"{run} lacks {', '.join(missing)}; the command that began this run goes on with it")

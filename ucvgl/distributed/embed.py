@@ -69,12 +69,11 @@ class Embedder:
         self._towers: Any = None
 
     def embed(self, model: str, images: np.ndarray, view: View, turns: int) -> np.ndarray:
-        from ucvgl.model.frozen import FROZEN, load_frozen
-        from ucvgl.model.towers import embed, load_towers
+        from ucvgl.model.adapted import load_encoders
+        from ucvgl.model.towers import embed
 
         if model != self._model:
-            load = load_frozen if Path(model).name == FROZEN else load_towers
-            self._towers = load(model, self._device)
+            self._towers = load_encoders(model, self._device)
             self._model = model
         return embed(self._towers, images, view, turns=turns)
 

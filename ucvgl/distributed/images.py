@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from functools import lru_cache
 from pathlib import Path
 
 import cv2
@@ -17,7 +16,7 @@ from ucvgl.data.image_store import shard_path, write_shard
 from ucvgl.data.storage import read_ahead
 from ucvgl.distributed.progress import Progress
 from ucvgl.distributed.stream import Row, Step, stream_missing
-from ucvgl.projection.birdseye import COLUMNS_PER_PIXEL, BirdsEye, birds_eye
+from ucvgl.projection.birdseye import from_above, worth_decoding
 from ucvgl.types import Catalog
 from ucvgl.whole import write_whole
 
@@ -71,17 +70,8 @@ class Project:
     def __init__(self, experiment: Experiment) -> None:
         cv2.setNumThreads(1)
         self.dataset, self.projection = experiment.dataset, experiment.projection
-        self._birdseye = lru_cache(maxsize=8)(self._make_birdseye)
-        self._enough = {"queries": self._panorama_enough(), "references": (self.dataset.tile_size,) * 2}
-
-    def _panorama_enough(self) -> tuple[int, int]:
-        """Rows and columns of a panorama below which the network's input or the BEV would be worse."""
-        dataset, tile = self.dataset, self.dataset.tile_size
-        rows, columns = (0, COLUMNS_PER_PIXEL * tile) if self.projection.bev else (tile, tile)
-        return max(dataset.panorama_height, rows), max(dataset.panorama_width, columns)
-
-    def _make_birdseye(self, height: int, width: int) -> BirdsEye:
-        return birds_eye(self.projection, self.dataset.tile_size, height, width)
+        tile, panorama = self.dataset.tile_size, (self.dataset.panorama_height, self.dataset.panorama_width)
+        self._enough = {"queries": worth_decoding(self.projection, tile, panorama), "references": (tile, tile)}
 
     def __call__(self, row: Row) -> Row:
         good, images, bevs, bad = [], [], [], []
@@ -97,16 +87,11 @@ class Project:
             good.append(identity)
             if row["view"] == "queries":
                 images.append(resize(image, self.dataset.panorama_height, self.dataset.panorama_width))
-                bevs.append(self._from_above(image))
+                bevs.append(from_above(self.projection, image, self.dataset.tile_size))
             else:
                 images.append(resize(image, self.dataset.tile_size, self.dataset.tile_size))
         where = {key: row[key] for key in ("split", "view", "shard")}
         return {**where, "id": good, "image": _raw(images), "bev": _raw(bevs), "bad": json.dumps(bad)}
-
-    def _from_above(self, panorama: np.ndarray) -> np.ndarray:
-        if self.projection.bev:
-            return self._birdseye(*panorama.shape[:2])(panorama)
-        return resize(panorama, self.dataset.tile_size, self.dataset.tile_size)
 
 
 def write_projected(row: Row, *, folder: str, experiment: Experiment) -> Row:

@@ -23,7 +23,7 @@ from ucvgl.distributed.embed import EmbedPool
 from ucvgl.distributed.progress import Progress
 from ucvgl.distributed.shards import pixels
 from ucvgl.distributed.stream import Row, Step, stream
-from ucvgl.localize.seen import seen
+from ucvgl.localize.seen import Sight, seen
 
 if TYPE_CHECKING:
     from ucvgl.model.towers import View
@@ -33,7 +33,7 @@ Bad = tuple[str, str]
 
 
 def embed_listed(
-    listed: pa.Table, folder: str, *, model: Path, view: View, size: tuple[int, int], resources: Resources
+    listed: pa.Table, folder: str, *, model: Path, view: View, how: Sight, resources: Resources
 ) -> list[str]:
     """Write the descriptors of all images of a list (`id, uri`); the URIs of the parts, in the list's order.
 
@@ -42,7 +42,7 @@ def embed_listed(
 
     Args:
         folder: a folder or URI that all machines see.
-        size: height and width at which the encoder sees images.
+        how: images reach the encoder.
     """
     rows = _missing(listed, folder, resources.images_per_shard)
     progress = Progress("embed", listed.num_rows, done=listed.num_rows - sum(len(row["id"]) for row in rows))
@@ -54,7 +54,7 @@ def embed_listed(
         # read_listed: shard, id [good], image (raw pixels of the good ones), height, width, bad (JSON), actor
         # embed_read:  images (how many were read)
         steps = (
-            Step(read_listed, {"size": size}, at_once=resources.image_workers + 1, cpus=0.5),
+            Step(read_listed, {"how": how}, at_once=resources.image_workers + 1, cpus=0.5),
             Step(embed_read, settings, at_once=2 * len(pool.actors), cpus=0.25),
         )
         for row in stream(rows, *steps):
@@ -63,7 +63,7 @@ def embed_listed(
 
 
 def localize_listed(
-    listed: pa.Table, folder: str, *, index: str, k: int, size: tuple[int, int], resources: Resources
+    listed: pa.Table, folder: str, *, index: str, k: int, how: Sight, resources: Resources
 ) -> list[str]:
     """Write the answers for all photos of a list (`id, uri`), as rows of `ucvgl.localize.answers.ROWS`."""
     rows = _missing(listed, folder, resources.images_per_shard)
@@ -74,7 +74,7 @@ def localize_listed(
     # read_listed: shard, id, uri [good], image (raw pixels of the good ones), height, width, bad (JSON)
     # Localize:    images (how many were read)
     steps = (
-        Step(read_listed, {"size": size}, at_once=resources.image_workers + 1, cpus=0.5),
+        Step(read_listed, {"how": how}, at_once=resources.image_workers + 1, cpus=0.5),
         Step(Localize, settings, at_once=actors, gpus=gpu_share(resources.model_gpus)),
     )
     for row in stream(rows, *steps):
@@ -82,18 +82,18 @@ def localize_listed(
     return _parts(folder, listed.num_rows, resources.images_per_shard)
 
 
-def read_listed(row: Row, *, size: tuple[int, int]) -> Row:
-    """Read, decode and shrink the images of a shard as the encoder sees them; a bad one costs only itself."""
+def read_listed(row: Row, *, how: Sight) -> Row:
+    """Read and decode the images of a shard as the encoder sees them; a bad one costs only itself."""
     good, uris, images, bad = [], [], [], []
     for identity, uri in zip(row["id"], row["uri"], strict=True):
         try:
-            images.append(seen(uri, size).tobytes())
+            images.append(seen(uri, how).tobytes())
         except (BadImage, OSError) as error:
             bad.append((uri, error.reason if isinstance(error, BadImage) else str(error)))
             continue
         good.append(identity)
         uris.append(uri)
-    found = {"id": good, "uri": uris, "image": b"".join(images), "height": size[0], "width": size[1]}
+    found = {"id": good, "uri": uris, "image": b"".join(images), "height": how.size[0], "width": how.size[1]}
     return {**row, **found, "bad": json.dumps(bad)}
 
 
@@ -120,7 +120,7 @@ class Localize:
         from ucvgl.localize.answers import ROWS, rows
 
         names = list(row["uri"])
-        answers = self.localizer.answers(names, self.localizer.embed_queries(list(pixels(row))), k=self.k)
+        answers = self.localizer.answers(names, self.localizer.encoders.embed_seen(pixels(row), "query"), k=self.k)
         _publish(self.folder, row, pa.Table.from_pylist(rows(answers), schema=ROWS))
         return {"images": len(names) + len(json.loads(row["bad"]))}
 

@@ -9,10 +9,11 @@ import numpy as np
 from jaxtyping import Float, UInt8
 
 from ucvgl.config import Projection
-from ucvgl.data.decode import resize
-from ucvgl.localize.seen import Image, seen
-from ucvgl.model.towers import View, embed, load_towers
-from ucvgl.projection.birdseye import birds_eye
+from ucvgl.localize.seen import Image, Sight, seen, sight, sight_from_above
+from ucvgl.model.adapted import Adapted, load_encoders
+from ucvgl.model.frozen import Frozen
+from ucvgl.model.towers import TwoTowers, View, embed
+from ucvgl.projection.birdseye import from_above
 
 AT_ONCE = 128
 """Images decoded before they are embedded: bounds the memory, whatever their number."""
@@ -23,7 +24,7 @@ class Encoders:
 
     Args:
         model: content of the `model.pt` that a run wrote.
-        projection: how the run looked at the ground; only the bird's-eye views of pictures need it.
+        projection: how the run looked at the ground: for pictures, and for models that see panoramas from above.
         origin: what to call the model in errors.
         device: `cpu`, `cuda`; empty: the GPU when there is one.
 
@@ -36,20 +37,34 @@ class Encoders:
 
         device = device or ("cuda" if torch.cuda.is_available() else "cpu")
         try:
-            self.towers = load_towers(BytesIO(model), device)
+            towers = load_encoders(BytesIO(model), device)
+            if isinstance(towers, Frozen):
+                raise ValueError("a frozen model without its adapter")
         except Exception as error:  # the unpickler raises anything on bytes it does not expect
             reason = str(error).splitlines()[0] if str(error) else type(error).__name__
             raise ValueError(f"{origin} does not hold the encoders of a run ({reason})") from error
+        self.towers: TwoTowers | Adapted = towers
         self.projection = projection
 
     @property
     def dimension(self) -> int:
         """Numbers in a descriptor."""
-        return self.towers.reference_encoder.dimension
+        return self.towers.dimension
+
+    @property
+    def from_above(self) -> bool:
+        """Whether the query encoder is shown bird's-eye views, as one network that sees both views is."""
+        return isinstance(self.towers, Adapted) and self.towers.from_above
 
     def size(self, view: View) -> tuple[int, int]:
-        """Height and width at which an encoder sees images, pixels."""
+        """Height and width of a view's images for the networks of the data set, pixels."""
         return self.towers.query_size if view == "query" else self.towers.reference_size
+
+    def sight(self, view: View) -> Sight:
+        """How images reach the encoder of a view."""
+        if view == "query" and self.from_above:
+            return sight_from_above(self.size("query"), self.size("reference")[0], self.projection)
+        return sight(self.size(view))
 
     def embed_queries(self, images: Sequence[Image]) -> Float[np.ndarray, "n d"]:
         """Unit-norm descriptors of panoramas (ground images).
@@ -66,14 +81,16 @@ class Encoders:
 
     def birdseye(self, panorama: UInt8[np.ndarray, "h w 3"], side: int) -> UInt8[np.ndarray, "side side 3"]:
         """The bird's-eye view of a panorama, as the run projected it."""
-        if not self.projection.bev:
-            return resize(panorama, side, side)
-        return birds_eye(self.projection, side, *panorama.shape[:2])(panorama)
+        return from_above(self.projection, panorama, side)
+
+    def embed_seen(self, images: UInt8[np.ndarray, "n h w 3"], view: View) -> Float[np.ndarray, "n d"]:
+        """Unit-norm descriptors of images that are as the encoder sees them."""
+        return embed(self.towers, images, view)
 
     def _embed(self, images: Sequence[Image], view: View) -> Float[np.ndarray, "n d"]:
-        found = [embed(self.towers, part, view) for part in self._seen(images, view)]
+        found = [self.embed_seen(part, view) for part in self._seen(images, view)]
         return np.concatenate(found) if found else np.empty((0, self.dimension), np.float32)
 
     def _seen(self, images: Sequence[Image], view: View) -> Iterator[UInt8[np.ndarray, "n h w 3"]]:
         for start in range(0, len(images), AT_ONCE):
-            yield np.stack([seen(image, self.size(view)) for image in images[start : start + AT_ONCE]])
+            yield np.stack([seen(image, self.sight(view)) for image in images[start : start + AT_ONCE]])

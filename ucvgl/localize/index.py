@@ -32,6 +32,7 @@ from ucvgl.data.storage import exists, join, read, write
 from ucvgl.data.tiles import check_tiles
 from ucvgl.localize import nearest
 from ucvgl.localize.confidence import Calibration
+from ucvgl.localize.seen import Sight, sight, sight_from_above
 
 FORMAT, VERSION = "ucvgl-index", 1
 MANIFEST, MODEL, TILES, VECTORS = "manifest.json", "model.pt", "tiles.parquet", "vectors.faiss"
@@ -49,7 +50,8 @@ class Manifest:
 
     Args:
         kind: of the faiss index; all but `flat` are approximate.
-        query_size: height and width at which the query encoder sees images, pixels.
+        query_size: height and width of panoramas for the networks of the data set, pixels.
+        from_above: the query encoder sees them as bird's-eye views, at `reference_size`.
         calibration: None where no confidence could be calibrated; `uncalibrated` says why.
         files: size and digest of each file.
     """
@@ -64,6 +66,7 @@ class Manifest:
     calibration: Calibration | None
     uncalibrated: str
     files: dict[str, FileRecord]
+    from_above: bool = False
     format: str = FORMAT
     version: int = VERSION
 
@@ -121,6 +124,14 @@ def open_index(where: str) -> tuple[Index, bytes]:
     if searcher.metric_type != nearest.INNER_PRODUCT:
         raise ValueError(f"{where}/{VECTORS} does not compare by inner product; make the index anew")
     return Index(manifest, tiles, searcher, origin=where), files[MODEL]
+
+
+def query_sight(manifest: Manifest) -> Sight:
+    """How photos reach the query encoder."""
+    height, width = manifest.query_size
+    if manifest.from_above:
+        return sight_from_above((height, width), manifest.reference_size[0], manifest.projection)
+    return sight((height, width))
 
 
 def is_index(where: str) -> bool:

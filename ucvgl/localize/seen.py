@@ -3,18 +3,50 @@
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import UInt8
 
+from ucvgl.config import Projection
 from ucvgl.data.decode import decode, read, resize
+from ucvgl.projection.birdseye import from_above, worth_decoding
 
 Image = str | os.PathLike | bytes | np.ndarray
 """A path or URI, the bytes of an image file, or RGB pixels (uint8, HWC)."""
 
 
-def seen(image: Image, size: tuple[int, int], name: str = "the photo") -> UInt8[np.ndarray, "h w 3"]:
-    """The image at the size of an encoder (height, width), as the pipeline reads it.
+@dataclass(frozen=True)
+class Sight:
+    """How images reach an encoder.
+
+    Args:
+        size: height and width, pixels.
+        above: how panoramas are projected, where the encoder sees them from above; `size` is square then.
+        enough: height and width of the whole image that are worth decoding.
+    """
+
+    size: tuple[int, int]
+    enough: tuple[int, int]
+    above: Projection | None = None
+
+
+def sight(size: tuple[int, int]) -> Sight:
+    """That of an encoder that sees whole images at this size."""
+    return Sight(size, size)
+
+
+def sight_from_above(panorama: tuple[int, int], tile: int, projection: Projection) -> Sight:
+    """That of an encoder of tiles, `tile` pixels wide, that is shown panoramas.
+
+    Args:
+        panorama: height and width at which the query encoder of the run's data set saw them, pixels.
+    """
+    return Sight((tile, tile), worth_decoding(projection, tile, panorama), projection)
+
+
+def seen(image: Image, how: Sight, name: str = "the photo") -> UInt8[np.ndarray, "h w 3"]:
+    """The image as an encoder sees it, and as the pipeline reads it.
 
     Args:
         name: what to call it in errors, where it has no name of its own.
@@ -23,7 +55,8 @@ def seen(image: Image, size: tuple[int, int], name: str = "the photo") -> UInt8[
         BadImage: it is not a whole image.
         OSError: it cannot be read.
     """
-    return resize(pixels(image, name, enough=size), *size)
+    whole = pixels(image, name, enough=how.enough)
+    return resize(whole, *how.size) if how.above is None else from_above(how.above, whole, how.size[0])
 
 
 def pixels(

@@ -44,7 +44,7 @@ class TrainedRun:
 
         None where they were trained on as well, or where the run was not evaluated.
         """
-        embedded = sorted(self.path.glob("6_evaluate/embeddings/*/query"))
+        embedded = sorted(self.path.glob("[0-9]_evaluate/embeddings/*/query"))
         if not embedded or self._trained_on_validation():
             return None
         query, reference = (self._vectors(embedded[-1].with_name(view)) for view in ("query", "reference"))

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -71,6 +73,13 @@ class Adapter(nn.Module):
         return sum(weights.numel() for weights in self.parameters())
 
 
+def adapted(adapter: Adapter, features: Float[Tensor, "n t d"], view: View) -> Float[Tensor, "n w"]:
+    """Unit-norm adapted descriptors; those of several turns side by side, so that their product is the mean."""
+    count, turns, _ = features.shape
+    each = adapter.encode(adapter.centred(features.flatten(0, 1), view))
+    return each.unflatten(0, (count, turns)).flatten(1) / turns**0.5
+
+
 def _fitted(vectors: Float[Tensor, "n d"], width: int) -> Float[Tensor, "n w"]:
     """The same vectors in another number of dimensions: the first ones, or with zeros behind."""
     return F.pad(vectors, (0, max(0, width - vectors.shape[1])))[:, :width]
@@ -83,8 +92,11 @@ def save_adapter(adapter: Adapter, path: Path) -> None:
 
 
 def load_adapter(path: Path, device: torch.device | str = "cpu") -> Adapter:
-    saved = torch.load(path, map_location="cpu", weights_only=True)
+    return adapter_from(torch.load(path, map_location="cpu", weights_only=True)).to(device)
+
+
+def adapter_from(saved: Mapping[str, Any]) -> Adapter:
     dimension, width, residual = saved["adapter"]
     adapter = Adapter(dimension, width, residual=residual)
     adapter.load_state_dict(saved["state"])
-    return adapter.to(device)
+    return adapter

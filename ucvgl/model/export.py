@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from ucvgl.model.adapted import Adapted
 from ucvgl.model.towers import TwoTowers, View
 from ucvgl.whole import whole
 
@@ -24,7 +25,7 @@ PROBES = (1, 3)
 """Batch sizes that are compared; the exported file takes any."""
 
 
-def export_towers(towers: TwoTowers, folder: Path, form: Format) -> dict[str, float]:
+def export_towers(towers: TwoTowers | Adapted, folder: Path, form: Format) -> dict[str, float]:
     """Write `query` and `reference` encoders into a folder; the largest difference of each from the original.
 
     Their input is `images`, float32 [n, 3, h, w], RGB from 0 to 1, at the size in `preprocessing.json`; their output
@@ -35,10 +36,12 @@ def export_towers(towers: TwoTowers, folder: Path, form: Format) -> dict[str, fl
     """
     write, run, ending = (_write_torch, _run_torch, "pt2") if form == "torch" else (_write_onnx, _run_onnx, "onnx")
     folder.mkdir(parents=True, exist_ok=True)
+    above = isinstance(towers, Adapted) and towers.from_above
+    sizes = {"query": towers.reference_size if above else towers.query_size, "reference": towers.reference_size}
     differences = {}
     for view in VIEWS:
         encoder = towers.encoder(view).eval().float()
-        size = towers.query_size if view == "query" else towers.reference_size
+        size = sizes[view]
         with whole(folder / f"{view}.{ending}") as aside:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # of torch about itself
@@ -49,8 +52,8 @@ def export_towers(towers: TwoTowers, folder: Path, form: Format) -> dict[str, fl
                     f"the exported {view} encoder differs from the original by {differences[view]:.2g}, more than "
                     f"{CLOSE:g}; it was not kept: try the other format, or another version of torch"
                 )
-    sizes = {"query": list(towers.query_size), "reference": list(towers.reference_size)}
     about = {"layout": "n 3 h w", "colour": "RGB", "range": [0, 1], "size": sizes, "shrink": "average over areas"}
+    about |= {"query": "bird's-eye view" if above else "whole image"}
     (folder / "preprocessing.json").write_text(json.dumps(about, indent=1) + "\n")
     return differences
 

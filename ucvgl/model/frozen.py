@@ -6,6 +6,7 @@ A `Frozen` is used like the two towers: `encoder(view)` takes images and gives u
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, cast
@@ -195,7 +196,7 @@ def frozen_model(adaptation: Adaptation, model: Model, centres: Tensor | None = 
 
 
 def save_frozen(frozen: Frozen, path: Path) -> None:
-    """Write the model with all that is needed to build it again."""
+    """Write the model with all that is needed to build it again; no other file and no hub is."""
     settings = (dataclasses.asdict(frozen.adaptation), dataclasses.asdict(frozen.model))
     saved = {"frozen": settings, "towers": frozen.built, "centres": frozen.centres, "state": frozen.state_dict()}
     with whole(path) as aside:
@@ -203,8 +204,10 @@ def save_frozen(frozen: Frozen, path: Path) -> None:
 
 
 def load_frozen(path: Path | str, device: torch.device | str = "cpu") -> Frozen:
-    """The model that `save_frozen` wrote; no other file and no hub is needed."""
-    saved = torch.load(path, map_location="cpu", weights_only=True)
+    return frozen_from(torch.load(path, map_location="cpu", weights_only=True)).to(device)
+
+
+def frozen_from(saved: Mapping[str, Any]) -> Frozen:
     adaptation, model = Adaptation(**saved["frozen"][0]), Model(**saved["frozen"][1])
     towers = None
     if saved["towers"]:
@@ -214,7 +217,7 @@ def load_frozen(path: Path | str, device: torch.device | str = "cpu") -> Frozen:
     plain = dataclasses.replace(model, checkpoint="", pretrained=False)
     frozen = Frozen(adaptation, plain, towers, saved["centres"])
     frozen.load_state_dict(saved["state"])
-    return frozen.to(device).to(memory_format=torch.channels_last)
+    return frozen.to(memory_format=torch.channels_last)
 
 
 def frozen_size(path: Path) -> int:

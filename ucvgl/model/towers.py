@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from collections.abc import Mapping
 from io import BytesIO
 from pathlib import Path
-from typing import Literal, Protocol, cast, runtime_checkable
+from typing import Any, Literal, Protocol, cast, runtime_checkable
 
 import numpy as np
 import torch
@@ -90,6 +91,11 @@ class TwoTowers(nn.Module):
         self.logit_scale = nn.Parameter(torch.tensor(math.log(1 / temperature)))
         self.rows_at_once = 0
 
+    @property
+    def dimension(self) -> int:
+        """Numbers in a descriptor."""
+        return self.reference_encoder.dimension
+
     def encoder(self, view: View) -> Encoder:
         return self.query_encoder if view == "query" else self.reference_encoder
 
@@ -129,12 +135,17 @@ def save_towers(towers: TwoTowers, path: Path) -> None:
 
 def load_towers(path: Path | str | BytesIO, device: torch.device | str = "cpu") -> TwoTowers:
     """The encoders that `save_towers` wrote; no other file (backbone weights) is needed."""
-    saved = torch.load(path, map_location="cpu", weights_only=True)
+    return towers_from(torch.load(path, map_location="cpu", weights_only=True)).to(device)
+
+
+def towers_from(saved: Mapping[str, Any]) -> TwoTowers:
+    if "frozen" in saved:
+        raise ValueError("this model was adapted: it has one frozen network and no towers; name the run it was made of")
     settings, query_size, reference_size = saved["towers"]
     settings = Model(**{**settings, "checkpoint": "", "pretrained": False})
     towers = TwoTowers(settings, tuple(query_size), tuple(reference_size))
     towers.load_state_dict(saved["state"])
-    return towers.to(device).to(memory_format=torch.channels_last)
+    return towers.to(memory_format=torch.channels_last)
 
 
 @torch.inference_mode()

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import cv2
 import numpy as np
 from jaxtyping import UInt8
 
 from ucvgl.config import Projection
+from ucvgl.data.decode import resize
 from ucvgl.projection.sphere import metric_fov_deg, panorama_of_bev
 
 COLUMNS_PER_PIXEL = 8
@@ -69,6 +72,7 @@ class BirdsEye:
         return bev
 
 
+@lru_cache(maxsize=8)
 def birds_eye(settings: Projection, size: int, panorama_height: int, panorama_width: int) -> BirdsEye:
     """The projection that the settings ask for, from panoramas of one size to BEVs of `size` pixels."""
     fov_deg = settings.fov_deg
@@ -84,3 +88,23 @@ def birds_eye(settings: Projection, size: int, panorama_height: int, panorama_wi
         top_elevation_deg=settings.top_elevation_deg,
         bottom_elevation_deg=settings.bottom_elevation_deg,
     )
+
+
+def from_above(
+    settings: Projection, panorama: UInt8[np.ndarray, "h w 3"], size: int
+) -> UInt8[np.ndarray, "size size 3"]:
+    """What the encoder of tiles sees of a panorama: its bird's-eye view, or where `bev` is off the image as it is."""
+    if not settings.bev:
+        return resize(panorama, size, size)
+    return birds_eye(settings, size, *panorama.shape[:2])(panorama)
+
+
+def worth_decoding(settings: Projection, size: int, network: tuple[int, int]) -> tuple[int, int]:
+    """Rows and columns of a panorama below which its view from above or the network's input would be worse.
+
+    Args:
+        size: of the view from above, pixels.
+        network: height and width at which the query encoder sees panoramas, pixels.
+    """
+    rows, columns = (0, COLUMNS_PER_PIXEL * size) if settings.bev else (size, size)
+    return max(network[0], rows), max(network[1], columns)

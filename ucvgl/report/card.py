@@ -21,6 +21,7 @@ class Card:
         recall: None where there is no ground truth.
         raw_pixels: R@1 (share) by name of what needs no learning.
         method: whose, and where it is described.
+        begun: what training began with; `begun_r1` is its R@1.
         labels_used: how many queries came with their true tile, in words; empty: none.
         labels: pseudo-labels of the last round, of how many queries, and the share that is true (or None).
         synthetic: whether the images are rendered.
@@ -32,7 +33,8 @@ class Card:
     model: Mapping[str, object]
     recall: Recall | None
     raw_pixels: Mapping[str, float] = field(default_factory=dict)
-    cold_start_r1: float | None = None
+    begun: str = "cold start"
+    begun_r1: float | None = None
     method: str = "UCVGL; Li, Qian and Xia, CVPR 2024"
     labels_used: str = ""
     labels: tuple[int, int, float | None] | None = None
@@ -79,8 +81,8 @@ def _results(card: Card) -> str:
         best = max(card.raw_pixels, key=lambda name: card.raw_pixels[name])
         name = f"raw pixels ({best.replace('_', ', ')}), no learning"
         rows.append((name, percent(card.raw_pixels[best]), "", "", ""))
-    if card.cold_start_r1 is not None:
-        rows.append(("after the cold start", percent(card.cold_start_r1), "", "", ""))
+    if card.begun_r1 is not None:
+        rows.append((card.begun, percent(card.begun_r1), "", "", ""))
     scores = (percent(share) for share in (recall.r1, recall.r5, recall.r10, recall.r1pct))
     rows.append(("**this model**", *scores))
     lines = [

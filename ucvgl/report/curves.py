@@ -20,11 +20,11 @@ MOST_POINTS = 300
 DASHES = ("-", "-", (0, (5, 2)), (0, (5, 2)), (0, (1.5, 1.5)), (0, (1.5, 1.5)))
 
 
-def recall_curve(r1: Sequence[float], levels: Mapping[str, float]) -> str:
-    """R@1 after the cold start and after each round, with levels (chance, supervised) to judge it by.
+def recall_curve(r1: Sequence[float], levels: Mapping[str, float], *, begun: str = "cold start") -> str:
+    """R@1 at the beginning and after each round, with levels (chance, supervised) to judge it by.
 
     Args:
-        r1: shares; the first is the cold start's.
+        r1: shares; the first is that of what the rounds begin with.
         levels: share by name, drawn as dashed lines.
     """
     figure, axes = new_figure(6.4, 2.9)
@@ -51,7 +51,7 @@ def recall_curve(r1: Sequence[float], levels: Mapping[str, float]) -> str:
         axes.text(
             1.015, place, label, transform=axes.get_yaxis_transform(), va="center", color=MUTED, fontsize=9
         )
-    axes.set_xticks(range(len(percent)), ["cold start", *map(str, range(1, len(percent)))])
+    axes.set_xticks(range(len(percent)), [begun, *map(str, range(1, len(percent)))])
     axes.set_xlabel("after round")
     axes.set_ylabel("R@1, %")
     axes.yaxis.grid(True, color=FAINT, linewidth=0.7)

@@ -40,7 +40,7 @@ class Round:
     Args:
         queries: how many could have got a pseudo-label; 0 where true pairs alone were trained on.
         threshold: smallest margin that makes a pseudo-label, cosine units.
-        margins: best minus second-best similarity of every query.
+        margins: best minus second-best similarity of every query; empty where labels are chosen otherwise.
         precision: share of the labels that are true; evaluation only, None or NaN without truth.
         r1: share, after training on the labels; evaluation only.
     """
@@ -91,7 +91,8 @@ class Report:
         recall: None where there is no ground truth to evaluate with.
         raw_pixels: R@1 (share) by name of what needs no learning: correlating colours, edges.
         supervised: R@1 of the same network trained on true pairs.
-        cold_start_r1: R@1 before the first round.
+        begun: what the first round begins with, in two words; `begun_r1` is its R@1.
+        ways: name of a direction, and its recall before and after an adaptation.
         settings: (preset's value, this run's) by dotted name, only where they differ.
         seconds: duration by stage.
         first_batch: what the two encoders are given, augmented: (panorama, tile) pairs.
@@ -106,7 +107,9 @@ class Report:
     labels_used: str = ""
     raw_pixels: Mapping[str, float] = field(default_factory=dict)
     supervised: float | None = None
-    cold_start_r1: float | None = None
+    begun: str = "cold start"
+    begun_r1: float | None = None
+    ways: Sequence[tuple[str, Recall, Recall]] = ()
     rounds: Sequence[Round] = ()
     translated: Sequence[Translated] = ()
     first_batch: Sequence[tuple[Image, Image]] = ()
@@ -157,8 +160,8 @@ def levels(report: Report) -> list[tuple[str, float, str]]:
         return []
     rows = [("blind guess", report.recall.chance, "other")]
     rows += [(f"raw pixels: {name}", share, "other") for name, share in report.raw_pixels.items()]
-    if report.cold_start_r1 is not None:
-        rows.append(("cold start", report.cold_start_r1, "other"))
+    if report.begun_r1 is not None:
+        rows.append((report.begun, report.begun_r1, "other"))
     rows.append(("this run", report.recall.r1, "this"))
     if report.supervised is not None:
         rows.append(("same network, true pairs", report.supervised, "other"))
@@ -201,11 +204,11 @@ def duration(seconds: float) -> str:
 
 
 def _curve(report: Report) -> Markup | None:
-    scores = [report.cold_start_r1, *(step.r1 for step in report.rounds)]
+    scores = [report.begun_r1, *(step.r1 for step in report.rounds)]
     if report.recall is None or len(scores) < 2 or any(score is None for score in scores):
         return None
-    lines = {name: share for name, share, _ in levels(report) if name not in ("cold start", "this run")}
-    return Markup(recall_curve([score for score in scores if score is not None], lines))
+    lines = {name: share for name, share, _ in levels(report) if name not in (report.begun, "this run")}
+    return Markup(recall_curve([score for score in scores if score is not None], lines, begun=report.begun))
 
 
 def _margin_limit(rounds: Sequence[Round]) -> float:

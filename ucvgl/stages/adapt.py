@@ -21,7 +21,9 @@ from ucvgl.data.image_store import ImageStore
 from ucvgl.distributed.embed import parts_of
 from ucvgl.distributed.machines import Machines
 from ucvgl.matching.mutual import agreement, matches
+from ucvgl.model.adapted import save_adapted
 from ucvgl.model.adapter import Adapter, save_adapter
+from ucvgl.model.frozen import FROZEN
 from ucvgl.model.loop import Log
 from ucvgl.stages.features import VIEWS, read_features
 from ucvgl.whole import whole
@@ -34,7 +36,8 @@ MINIMUM_LABELS = 8
 def adapt(
     folder: Path, *, projected: Path, described: Path, experiment: Experiment, machines: Machines, log: Log
 ) -> dict[str, Any]:
-    """Write `round_XX/{pairs.parquet,adapter.pt}` for every round and the final `adapter.pt` into `folder`.
+    """Write `round_XX/{pairs.parquet,adapter.pt}` for every round into `folder`, and `model.pt`: the frozen model
+    with the final adapter.
 
     A finished round is kept; one that was broken off keeps its labels and resumes its training.
     """
@@ -67,7 +70,14 @@ def adapt(
                 span=(index / settings.rounds, (index + 1) / settings.rounds),
             )
         start = into
-    shutil.copyfile(start / "adapter.pt", folder / "adapter.pt")
+    dataset = experiment.dataset
+    save_adapted(
+        folder / "model.pt",
+        frozen=described / FROZEN,
+        adapter=start / "adapter.pt",
+        query_size=(dataset.panorama_height, dataset.panorama_width),
+        reference_size=(dataset.tile_size, dataset.tile_size),
+    )
     return {"rounds": settings.rounds, "labels_in_last_round": labels, "trained": adapter.trainable}
 
 

@@ -12,32 +12,34 @@ from ucvgl.report.page import Report
 from ucvgl.whole import write_whole
 
 CARD = "MODEL_CARD.md"
+EM_CVGL = "EM-CVGL, an adapter on a frozen model; Li, Xu, Yang, Yu and Xia, 2024"
 SAMPLE4GEO = "the recipe of Sample4Geo; Deuser, Habel and Oswald, ICCV 2023"
 
 
 def write_card(run: Path, experiment: Experiment, page: Report) -> Path:
     """Write `MODEL_CARD.md` into the run folder."""
     listed = read_record(run / "1_catalog" / DONE)
-    dataset, model = experiment.dataset, experiment.model
-    rendered = dataset.rendered
+    dataset = experiment.dataset
+    rendered, adapted = dataset.rendered, (run / "4_adapt").exists()
     world = f"The embedded world, level {dataset.synthetic.level}, seed {dataset.synthetic.seed}: rendered images"
+    made = {"5_supervised": SAMPLE4GEO, "4_adapt": EM_CVGL}
+    method = next((words for stage, words in made.items() if (run / stage).exists()), Card.method)
     last = page.rounds[-1] if page.rounds else None
     known = last is not None and last.precision is not None and math.isfinite(last.precision)
     card = Card(
         name=run.name,
         data=world if rendered else f"Data set `{dataset.name}`, folder `{dataset.root}`",
         counts=listed.summary if listed else {},
-        model={
-            "backbone": model.backbone,
-            "aggregation": f"SAFA, {model.safa_heads} heads" if model.aggregation == "safa" else "mean",
-            "shared by both views": "yes" if model.shared else "no",
+        model=(_frozen if adapted else _towers)(experiment)
+        | {
             "panorama, pixels": f"{dataset.panorama_height} x {dataset.panorama_width}",
             "tile, pixels": f"{dataset.tile_size} x {dataset.tile_size}",
         },
         recall=page.recall,
         raw_pixels=page.raw_pixels,
-        cold_start_r1=page.cold_start_r1,
-        method=SAMPLE4GEO if (run / "5_supervised").exists() else Card.method,
+        begun=page.begun,
+        begun_r1=page.begun_r1,
+        method=method,
         labels_used=page.labels_used,
         labels=(last.labels, last.queries, last.precision if known else None) if last and last.queries else None,
         settings=page.settings,
@@ -47,3 +49,22 @@ def write_card(run: Path, experiment: Experiment, page: Report) -> Path:
     path = run / CARD
     write_whole(path, markdown(card))
     return path
+
+
+def _towers(experiment: Experiment) -> dict[str, object]:
+    model = experiment.model
+    return {
+        "backbone": model.backbone,
+        "aggregation": f"SAFA, {model.safa_heads} heads" if model.aggregation == "safa" else "mean",
+        "shared by both views": "yes" if model.shared else "no",
+    }
+
+
+def _frozen(experiment: Experiment) -> dict[str, object]:
+    settings = experiment.adaptation
+    one = "one network sees tiles, and panoramas from above"
+    return {
+        "frozen network": settings.source or experiment.model.backbone,
+        "networks": one if settings.towers == "one" else "one per view",
+        "turns of the camera": settings.turns,
+    }

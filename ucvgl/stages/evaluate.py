@@ -16,7 +16,7 @@ from ucvgl.data.image_store import ImageStore
 from ucvgl.distributed.embed import EmbedJob, Look, read_embeddings
 from ucvgl.distributed.machines import Machines
 from ucvgl.matching.mutual import agreement, matches
-from ucvgl.matching.topk import two_sided_topk
+from ucvgl.matching.topk import TwoSided, two_sided_topk
 from ucvgl.model.towers import View
 from ucvgl.retrieval.raw import raw_recall, shrink
 from ucvgl.retrieval.recall import Recall, ranks
@@ -67,17 +67,22 @@ def evaluate(
         result = {"recall": last.saved(), "raw_pixels": _raw_pixels(bevs, ImageStore(references), protocol)}
     train_truth = read_truth(experiment.dataset, "train")
     _write_rounds(folder / "rounds.parquet", trained, names, scores, agreements, train_truth)
-    shown = best.row_index[:, : min(SHOWN, len(reference))]
+    write_retrievals(folder / "retrievals.parquet", best, order, protocol)
+    (folder / "recall.json").write_text(json.dumps(result, indent=1) + "\n")
+    return {"r1": last.r1 if last else None, "agreement": agreements[-1]}
+
+
+def write_retrievals(path: Path, best: TwoSided, order: np.ndarray, protocol: Protocol) -> None:
+    """One row per query: its best references and whether they are right, and the rank of the first that is."""
+    shown = best.row_index[:, : min(SHOWN, len(best.column_index))]
     retrievals = {
-        "query_row": np.arange(len(query)),
+        "query_row": np.arange(len(shown)),
         "rank": order,
         "reference_rows": list(shown),
         "right": [np.isin(rows, true) for rows, true in zip(shown, protocol.positives, strict=True)],
         "scores": list(best.row_score[:, : shown.shape[1]]),
     }
-    pq.write_table(pa.table(retrievals), folder / "retrievals.parquet")
-    (folder / "recall.json").write_text(json.dumps(result, indent=1) + "\n")
-    return {"r1": last.r1 if last else None, "agreement": agreements[-1]}
+    pq.write_table(pa.table(retrievals), path)
 
 
 def _raw_pixels(bevs: ImageStore, tiles: ImageStore, protocol: Protocol) -> dict[str, float]:

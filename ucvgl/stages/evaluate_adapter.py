@@ -14,19 +14,18 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
 
-from ucvgl.adapt.features import Features
-from ucvgl.adapt.fit import adapted
+from ucvgl.adapt.features import Features, write_part
 from ucvgl.config import Experiment
 from ucvgl.data.image_store import ImageStore
 from ucvgl.matching.mutual import agreement, matches
 from ucvgl.matching.topk import two_sided_topk
-from ucvgl.model.adapter import load_adapter
+from ucvgl.model.adapter import adapted, load_adapter
 from ucvgl.model.towers import View
 from ucvgl.retrieval.recall import Recall, ranks
 from ucvgl.retrieval.score import Protocol, more_scores, protocol_of, score
 from ucvgl.retrieval.truth import GroundTruth, label_precision, read_truth
-from ucvgl.run import RunDir
 from ucvgl.stages.catalog import BACK
+from ucvgl.stages.evaluate import SHOWN, write_retrievals
 from ucvgl.stages.features import VIEWS, read_features
 
 Describe = Callable[[Features, View], np.ndarray]
@@ -47,6 +46,9 @@ def evaluate_adapter(
 ) -> dict[str, Any]:
     """Write `rounds.parquet` (recall of every round) and `recall.json` (before and after, both ways) into `folder`.
 
+    `embeddings/<last round>/{query,reference}` has the final descriptors, which calibrate the confidence of an index;
+    `retrievals.parquet` what they find.
+
     Where the data set has pools of its own for the question the other way round, they are used; else the queries are
     searched by the references.
     """
@@ -65,6 +67,8 @@ def evaluate_adapter(
             row |= {f"{key}_r1": reached and reached.r1, f"{key}_r10": reached and reached.r10}
             if key == "forth":
                 row["agreement"] = agreement(matches(two_sided_topk(asked, searched)))
+                if name == names[-1]:
+                    _write_answers(folder, name, asked, searched, way)
             if name in (names[0], names[-1]) and reached:
                 when = "before" if name == names[0] else "after"
                 result.setdefault(when, {})[way.name] = reached.saved()
@@ -74,25 +78,19 @@ def evaluate_adapter(
     return {"before": rows[0]["forth_r1"], "r1": rows[-1]["forth_r1"], "agreement": rows[-1]["agreement"]}
 
 
+def _write_answers(folder: Path, name: str, asked: np.ndarray, searched: np.ndarray, way: Way) -> None:
+    """The final descriptors, and the best references of every query with the rank of the first true one."""
+    for vectors, view in zip((asked, searched), way.views, strict=True):
+        write_part(folder / "embeddings" / name / view / "part-00000.npy", vectors)
+    best = two_sided_topk(asked, searched, k=max(2, min(SHOWN, len(searched))))
+    order = ranks(asked, searched, way.protocol.positives)
+    write_retrievals(folder / "retrievals.parquet", best, order, way.protocol)
+
+
 def read_ways(folder: Path) -> dict[str, dict[str, Recall]]:
     """What was reached `before` and `after`, by the direction's name; empty without truth."""
     saved = json.loads((folder / "recall.json").read_text())
     return {when: {way: Recall(**numbers) for way, numbers in ways.items()} for when, ways in saved.items()}
-
-
-def outcome(run: RunDir, scored: Path) -> str:
-    """What the adapter reached, and what it cost, as lines."""
-    found, made = read_ways(scored), run.summary("4_adapt")
-    rounds = pq.read_table(scored / "rounds.parquet").to_pylist()
-    agreed = [f"{100 * rounds[place]['agreement']:.1f} %" for place in (0, -1)]
-    lines = [f"without truth: {agreed[1]} of the queries and their best references agree (frozen: {agreed[0]})"]
-    share = made["trained"] / (made["trained"] + run.summary("3_features")["frozen"])
-    lines.append(f"trained {made['trained'] / 1e6:.2f} million numbers, {100 * share:.1f} % of all")
-    if not found:
-        lines.append("no ground truth, so no recall")
-    for when, names in (("before", "frozen"), ("after", "adapted")):
-        lines += [f"{names}, {way}: {reached}" for way, reached in found.get(when, {}).items()]
-    return "\n".join(lines)
 
 
 def ways(projected: Path, described: Path, experiment: Experiment) -> tuple[Way, Way]:

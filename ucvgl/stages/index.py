@@ -21,7 +21,6 @@ from ucvgl.localize.confidence import Calibration, calibrate
 from ucvgl.localize.encoders import Encoders
 from ucvgl.localize.index import Manifest, is_index, write_index
 from ucvgl.localize.trained import TrainedRun
-from ucvgl.model.towers import embed
 
 log = logging.getLogger(__name__)
 
@@ -59,7 +58,7 @@ def index(
         join(where, "parts"),
         model=run.model,
         view="reference",
-        size=encoders.size("reference"),
+        how=encoders.sight("reference"),
         resources=resources,
     )
     bad = read_bad(parts)
@@ -77,6 +76,7 @@ def index(
         "kind": kind,
         "query_size": list(encoders.size("query")),
         "reference_size": list(encoders.size("reference")),
+        "from_above": encoders.from_above,
         "projection": run.experiment.projection,
         "calibration": calibration,
         "uncalibrated": reason,
@@ -102,7 +102,7 @@ def _calibration(run: TrainedRun, encoders: Encoders, searcher: Any, count: int)
     own_best, _ = nearest.search(_exact(own), queries, 2)
     twins, _ = nearest.search(searcher, own[:QUERIES], 1)
     if (twins > SAME).any():  # the index holds tiles of the queries' own area
-        decoys = embed(encoders.towers, run.training_tiles(min(DECOYS, max(len(own), count - len(own)))), "reference")
+        decoys = encoders.embed_seen(run.training_tiles(min(DECOYS, max(len(own), count - len(own)))), "reference")
         searcher, count = _exact(decoys), len(decoys)
     if count < 2 or len(own) < 2:
         return None, "there are too few tiles to choose between"

@@ -32,6 +32,8 @@ from ucvgl.stages.told import told
 
 SHEET = 8
 """Rows of the contact sheet."""
+GROUPS = {"round": "curriculum", "adapt": "adaptation"}
+"""Trainings that are numbered, and what they are called together."""
 HITS, MISSES = 4, 4
 """Retrievals shown of each kind."""
 SUPERVISED_R1 = "86.8 and 88.0"
@@ -52,20 +54,21 @@ def report(
     rejected = pq.read_table(projected / "rejected.parquet").to_pylist()
     content = Report(
         title=run.path.name,
-        about=f"{_how(translated, used)} on {_what(experiment)}: {used or 'no labels'}.",
+        about=f"{_how(translated, used)} on {source_of(experiment)}: {used or 'no labels'}.",
         labels_used=used,
         recall=reached,
         raw_pixels=raw,
-        cold_start_r1=scores[0]["r1"],
+        begun="the start" if experiment.supervision.start else "cold start",
+        begun_r1=scores[0]["r1"],
         rounds=_rounds(trained, scores[1:]),
         translated=_translated(projected, fakes) if fakes else [],
         first_batch=_first_batch(projected, fakes, experiment) if fakes else [],
-        retrievals=_retrievals(projected / "validation", scored),
+        retrievals=retrievals(projected / "validation", scored),
         attention=_attention(projected / "validation", trained, scored),
-        losses=_losses(run.path),
+        losses=losses(run.path),
         settings={name: (before, now) for name, before, now in differences(synthetic(), experiment)},
         versions=json.loads((run.path / "environment.json").read_text()),
-        seconds=_seconds(run.path),
+        seconds=seconds(run.path),
         rejected=[(bad["uri"], bad["reason"]) for bad in rejected[:20]],
         rejected_count=len(rejected),
         images=sum(len(ImageStore(store)) for store in projected.glob("*/[qr]*") if store.is_dir()),
@@ -116,7 +119,7 @@ def _verdict(reached: Recall | None, raw: Mapping[str, float], scores: list[dict
     ]
 
 
-def _what(experiment: Experiment) -> str:
+def source_of(experiment: Experiment) -> str:
     dataset = experiment.dataset
     return f"the synthetic world, level {dataset.synthetic.level}" if dataset.rendered else dataset.root
 
@@ -160,7 +163,7 @@ def _first_batch(projected: Path, fakes: Path, experiment: Experiment) -> list[t
     return list(zip(*sides, strict=True))
 
 
-def _retrievals(validation: Path, scored: Path) -> list[Retrieval]:
+def retrievals(validation: Path, scored: Path) -> list[Retrieval]:
     """The first hits and misses of the validation queries, in the order of their opaque ids."""
     panoramas, bevs, tiles = (ImageStore(validation / name) for name in ("queries", "bev", "references"))
     shown = []
@@ -201,13 +204,13 @@ def _attention(validation: Path, trained: Path, scored: Path) -> list[Attention]
     ]
 
 
-def _losses(run: Path) -> Mapping[str, tuple[list[float], list[float]]]:
-    """Every logged loss of every training, over its steps; rounds of the curriculum follow each other."""
+def losses(run: Path) -> Mapping[str, tuple[list[float], list[float]]]:
+    """Every logged loss of every training, over its steps; rounds follow each other."""
     curves: dict[str, tuple[list[float], list[float]]] = {}
     offset: dict[str, float] = {}
     for row in read_metrics(run):
         stage = str(row.get("stage", ""))
-        group = "curriculum" if stage.startswith("round_") else stage
+        group = GROUPS.get(stage.rpartition("_")[0], stage)
         for name, value in row.items():
             if not name.endswith("_loss") or value is None:
                 continue
@@ -215,11 +218,11 @@ def _losses(run: Path) -> Mapping[str, tuple[list[float], list[float]]]:
             step = row["step"] + offset.get(group, 0.0)
             steps.append(step)
             values.append(value)
-        if group == "curriculum" and row.get("step") == row.get("steps"):
+        if group in GROUPS.values() and row.get("step") == row.get("steps"):
             offset[group] = offset.get(group, 0.0) + row.get("steps", 0)
     return curves
 
 
-def _seconds(run: Path) -> dict[str, float]:
+def seconds(run: Path) -> dict[str, float]:
     records = {done.parent.name: read_record(done) for done in sorted(run.glob(f"[0-9]_*/{DONE}"))}
     return {name: record.seconds for name, record in records.items() if record is not None}

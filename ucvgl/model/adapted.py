@@ -1,0 +1,87 @@
+"""A frozen model and its adapter as one: images in, adapted descriptors out, in a single file (EM-CVGL)."""
+
+from __future__ import annotations
+
+from io import BytesIO
+from pathlib import Path
+from typing import cast
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from ucvgl.model.adapter import Adapter, adapted, adapter_from
+from ucvgl.model.frozen import Describer, Frozen, frozen_from
+from ucvgl.model.towers import TwoTowers, View, towers_from, turned
+from ucvgl.whole import whole
+
+
+class AdaptedEncoder(nn.Module):
+    """Image -> unit-norm adapted descriptor, from as many turns of the camera as the adapter was trained with.
+
+    Args:
+        view: whose mean the adapter subtracts.
+        shown: how the image turns: as a panorama (`query`), or as what is seen from above.
+    """
+
+    def __init__(self, describer: Describer, adapter: Adapter, view: View, shown: View, turns: int) -> None:
+        super().__init__()
+        self.describer, self.adapter = describer, adapter
+        self.view: View = view
+        self.shown: View = shown
+        self.turns, self.dimension = turns, turns * adapter.width
+
+    def forward(self, images: Float[Tensor, "n 3 h w"]) -> Float[Tensor, "n d"]:
+        looks = [self.describer(turned(images, self.shown, quarters)).float() for quarters in range(self.turns)]
+        with torch.autocast(images.device.type, enabled=False):
+            return adapted(self.adapter, torch.stack(looks, 1), self.view)
+
+
+class Adapted(nn.Module):
+    """The encoders of both views, used like the two towers of the main job.
+
+    Args:
+        query_size: height and width of the data set's panoramas for a network, pixels. With one network for both views
+            (`from_above`) the query encoder sees their bird's-eye views instead, at `reference_size`.
+        reference_size: height and width of tiles, pixels.
+    """
+
+    def __init__(
+        self, frozen: Frozen, adapter: Adapter, query_size: tuple[int, int], reference_size: tuple[int, int]
+    ) -> None:
+        super().__init__()
+        self.query_size, self.reference_size = query_size, reference_size
+        self.from_above = frozen.adaptation.towers == "one"
+        turns, shown = frozen.adaptation.turns, "reference" if self.from_above else "query"
+        self.query_encoder = AdaptedEncoder(frozen.encoder(shown), adapter, "query", shown, turns)
+        tiles = AdaptedEncoder(frozen.encoder("reference"), adapter, "reference", "reference", turns)
+        self.reference_encoder = tiles
+
+    @property
+    def dimension(self) -> int:
+        """Numbers in a descriptor."""
+        return self.reference_encoder.dimension
+
+    def encoder(self, view: View) -> AdaptedEncoder:
+        return self.query_encoder if view == "query" else self.reference_encoder
+
+
+def save_adapted(
+    path: Path, *, frozen: Path, adapter: Path, query_size: tuple[int, int], reference_size: tuple[int, int]
+) -> None:
+    """Join the files of a frozen model and of its adapter."""
+    saved = torch.load(frozen, map_location="cpu", weights_only=True)
+    saved |= {"adapter": torch.load(adapter, map_location="cpu", weights_only=True)}
+    saved |= {"sizes": (query_size, reference_size)}
+    with whole(path) as aside:
+        torch.save(saved, aside)
+
+
+def load_encoders(path: Path | str | BytesIO, device: torch.device | str = "cpu") -> TwoTowers | Frozen | Adapted:
+    """Whatever encoders a file of ours holds: two towers, a frozen model, or one with its adapter."""
+    saved = torch.load(path, map_location="cpu", weights_only=True)
+    if "adapter" in saved:
+        query_size, reference_size = saved["sizes"]
+        made = Adapted(frozen_from(saved), adapter_from(saved["adapter"]), tuple(query_size), tuple(reference_size))
+        return cast(Adapted, made.to(device))
+    return (frozen_from if "frozen" in saved else towers_from)(saved).to(device)

@@ -1,0 +1,70 @@
+"""An adaptation as one page, and the lines a job ends with."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+
+from ucvgl.config import Experiment
+from ucvgl.data.image_store import ImageStore
+from ucvgl.presets import synthetic
+from ucvgl.report.page import Report, Round, write_page
+from ucvgl.run import RunDir
+from ucvgl.settings import differences
+from ucvgl.stages.card import write_card
+from ucvgl.stages.evaluate_adapter import read_ways
+from ucvgl.stages.report import losses, retrievals, seconds, source_of
+
+
+def report_adapter(run: RunDir, experiment: Experiment, projected: Path, scored: Path) -> str:
+    """Write `report.html` and `MODEL_CARD.md` into the run folder; what the adapter reached and cost, as lines."""
+    ways, frozen = read_ways(scored), experiment.adaptation.source or experiment.model.backbone
+    before, after = (list(ways.get(when, {}).items()) for when in ("before", "after"))
+    rejected = pq.read_table(projected / "rejected.parquet").to_pylist()
+    table = pq.read_table(scored / "rounds.parquet").to_pylist()
+    queries = len(ImageStore(projected / "train" / "queries"))
+    content = Report(
+        title=run.path.name,
+        about=f"A light adapter on a frozen model, {frozen} (EM-CVGL), on {source_of(experiment)}: no labels.",
+        recall=after[0][1] if after else None,
+        begun="frozen model",
+        begun_r1=table[0]["forth_r1"],
+        ways=[(name, reached, found) for (name, reached), (_, found) in zip(before, after, strict=True)],
+        rounds=_rounds(table, queries),
+        retrievals=retrievals(projected / "validation", scored),
+        losses=losses(run.path),
+        settings={name: (usual, now) for name, usual, now in differences(synthetic(), experiment)},
+        versions=json.loads((run.path / "environment.json").read_text()),
+        seconds=seconds(run.path),
+        rejected=[(bad["uri"], bad["reason"]) for bad in rejected[:20]],
+        rejected_count=len(rejected),
+        images=sum(len(ImageStore(store)) for store in projected.glob("*/[qr]*") if store.is_dir()),
+        command="python jobs/adapt.py",
+    )
+    page = write_page(run.path / "report.html", content)
+    write_card(run.path, experiment, content)
+    return "\n".join([f"report: {page}", *_outcome(run, scored, table)])
+
+
+def _rounds(table: list[dict], queries: int) -> list[Round]:
+    return [
+        Round(row["labels"], queries, 0.0, np.empty(0), precision=row["precision"], r1=row["forth_r1"])
+        for row in table
+        if row["name"].startswith("round_")
+    ]
+
+
+def _outcome(run: RunDir, scored: Path, table: list[dict]) -> list[str]:
+    found, made = read_ways(scored), run.summary("4_adapt")
+    agreed = [f"{100 * table[place]['agreement']:.1f} %" for place in (0, -1)]
+    lines = [f"without truth: {agreed[1]} of the queries and their best references agree (frozen: {agreed[0]})"]
+    share = made["trained"] / (made["trained"] + run.summary("3_features")["frozen"])
+    lines.append(f"trained {made['trained'] / 1e6:.2f} million numbers, {100 * share:.1f} % of all")
+    if not found:
+        lines.append("no ground truth, so no recall")
+    for when, names in (("before", "frozen"), ("after", "adapted")):
+        lines += [f"{names}, {way}: {reached}" for way, reached in found.get(when, {}).items()]
+    return lines

@@ -68,7 +68,8 @@ ROWS: Mapping[str, Mapping[str, Any]] = {
     "groups": {"adaptation.strategy": "groups"},
     "supervised": {"adaptation.relabel": False},
 }
-SCENES = ("drone", "panorama", "panorama_run")
+SCENES = ("drone", "drone_run", "panorama", "panorama_run")
+"""Frozen after intra-view contrast only, or both encoders of a whole run (`_run`)."""
 
 
 def main(argv: Sequence[str]) -> int:
@@ -88,27 +89,29 @@ def main(argv: Sequence[str]) -> int:
 
 def _source(scene: str, wish: argparse.Namespace) -> Path:
     """The frozen model: after intra-view contrast only, or a whole run, on the source area."""
-    folder = wish.runs / f"source-{'drone' if scene == 'drone' else 'panorama'}"
+    drone = scene.startswith("drone")
+    folder = wish.runs / f"source-{'drone' if drone else 'panorama'}"
     flags = {"dataset.synthetic.seed": SOURCE, "seed": SOURCE, "dataset.root": str(wish.root)}
-    given = wish.source_drone if scene == "drone" else wish.source_panorama
+    given = wish.source_drone if drone else wish.source_panorama
     if given:
         folder = given
     else:
-        experiment = changed(PRESETS["synthetic_drone" if scene == "drone" else "synthetic"](), flags)
+        experiment = changed(PRESETS["synthetic_drone" if drone else "synthetic"](), flags)
         connect(experiment.resources)
         start_logging()
-        last = None if scene == "panorama_run" else "4_cold_start"
+        last = None if scene.endswith("_run") else "4_cold_start"
         with suppress(StopRequested), RunDir(folder, experiment, stop_after=last) as run:
             unsupervised(run, experiment)
-    return folder if scene == "panorama_run" else folder / "4_cold_start" / "intra" / "model.pt"
+    return folder if scene.endswith("_run") else folder / "4_cold_start" / "intra" / "model.pt"
 
 
 def _target(scene: str, wish: argparse.Namespace) -> Experiment:
-    preset = PRESETS["synthetic_drone" if scene == "drone" else "synthetic"]()
+    drone = scene.startswith("drone")
+    preset = PRESETS["synthetic_drone" if drone else "synthetic"]()
     changes = {"dataset.synthetic.seed": TARGET, "dataset.root": str(wish.root)}
     changes |= {"adaptation.source": str(_source(scene, wish))}
-    changes |= {"adaptation.towers": "two"} if scene == "panorama_run" else {}
-    changes |= {} if scene == "drone" else {"adaptation.turns": 4}  # both views are north up
+    changes |= {"adaptation.towers": "two"} if scene.endswith("_run") else {}
+    changes |= {} if drone else {"adaptation.turns": 4}  # both views are north up
     return changed(preset, changes)
 
 

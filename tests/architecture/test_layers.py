@@ -58,7 +58,8 @@ TELLS = "ucvgl.stages.labels"
 def trains() -> list[str]:
     """All but evaluation, report and comparison, what tells the labels, and what calls them."""
     packages = ("adapt", "contrast", "gan", "model", "matching", "distributed", "projection", "data", "stages")
-    judges = {f"ucvgl.stages.{name}" for name in ("evaluate", "evaluate_adapter", "report", "report_adapter", "compare")}
+    names = ("evaluate", "evaluate_adapter", "report", "report_adapter", "compare")
+    judges = {f"ucvgl.stages.{name}" for name in names}
     return [module for module in within(packages) if module not in judges | {TELLS}]
 
 

@@ -12,7 +12,10 @@ from ucvgl.sweep.space import Trial
 
 
 def agree(run: RunDir, experiment: Experiment) -> str:
-    """Agreement that peaks at a margin of 0.05 and grows with the rounds; above 0.5 the run fails."""
+    """Agreement that peaks at a margin of 0.05 and grows with the rounds.
+
+    Above 0.5 the run fails by a mistake, at 0.31 its first attempt by an accident.
+    """
     margin = experiment.curriculum.min_margin
     tried = run.path / "tried"
     tried.rename(run.path / "tried_again") if tried.exists() else tried.touch()
@@ -21,6 +24,8 @@ def agree(run: RunDir, experiment: Experiment) -> str:
     final = 0.9 - abs(margin - 0.05)
 
     def build(folder: Path) -> dict[str, float]:
+        if margin == 0.31 and tried.exists():
+            raise RuntimeError("the training workers died")
         with (run.path / "built").open("a") as file:
             file.write("x")
         for index in range(experiment.curriculum.rounds):

@@ -42,6 +42,13 @@ def test_every_trial_is_a_run_and_one_that_fails_does_not_stop_the_others(cluste
     assert [built(tmp_path, number) for number in range(4)] == [1, 1, 0, 1]
 
 
+def test_a_trial_whose_workers_died_is_tried_again(cluster, tmp_path):
+    space = Space({"curriculum.min_margin": ("grid", [0.31])})
+    (outcome,) = run_trials(draw(space, BASE), tmp_path, agree, link_nothing, space)
+    assert outcome.finished and outcome.error == "" and outcome.agreement == pytest.approx(0.64)
+    assert (trial_folder(tmp_path, 0) / "tried_again").exists()
+
+
 def test_trials_that_fall_behind_are_stopped_early(cluster, tmp_path):
     outcomes = sweep(tmp_path, scheduler="asha", patience_rounds=1)
     assert outcomes[1].finished and outcomes[1].agreement == pytest.approx(0.9)

@@ -75,7 +75,7 @@ def run_trial(
     """One trial, in a process of its own; reports the agreement of every round.
 
     The rounds of an earlier attempt are reported again: a scheduler judges as if there had been no interruption.
-    What a second attempt would not mend is written down and is no error here, as that would be tried again.
+    A mistake, which a second attempt would not mend, is written down and is no error here: an error is tried again.
     """
     start_logging()
     logging.getLogger().setLevel(logging.WARNING)
@@ -99,6 +99,8 @@ def run_trial(
             if not outcome_of(Path(folder), trial).finished:
                 work(run, trial.experiment)
         except (StageError, ValueError) as error:
+            if not isinstance(error.__cause__ or error, ValueError):
+                raise
             write_whole(path / FAILURE, "".join(traceback.format_exception(error)))
 
 

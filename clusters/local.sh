@@ -55,9 +55,12 @@ until answers "$port" && answers "$dashboard"; do
   sleep 0.2
 done
 
+# Each in a folder of its own, as machines have: every node removes and unpacks the code of a submitted job when it first
+# works for it, and in a common folder that would take the working directory away from all who are at work.
+folder=${RAY_TMPDIR:-${TMPDIR:-/tmp}}/ray
 for ((n = 0; n < workers; n++)); do
   ray start --block --address="127.0.0.1:$port" --node-ip-address=127.0.0.1 --num-cpus="$cpus" --num-gpus="$gpus" \
-    --dashboard-agent-listen-port=0 --object-store-memory=400000000 >"$logs/$n" 2>&1 &
+    --dashboard-agent-listen-port=0 --object-store-memory=400000000 --temp-dir="$folder/worker_$n" >"$logs/$n" 2>&1 &
   started+=($!)
   # One after the other: of two that start together on one machine, one may never join (seen with Ray 2.60).
   until grep -qs "Ray runtime started" "$logs/$n"; do

@@ -13,11 +13,10 @@ STANDSTILL_S = 20
 
 
 @pytest.fixture
-def impatient(cluster):
+def impatient(cluster, monkeypatch):
     context = ray.data.DataContext.get_current()
-    before, context.execution_no_progress_timeout_s = context.execution_no_progress_timeout_s, STANDSTILL_S
-    yield
-    context.execution_no_progress_timeout_s = before
+    monkeypatch.setattr(context, "execution_no_progress_timeout_s", STANDSTILL_S)
+    return context
 
 
 @pytest.mark.slow
@@ -37,4 +36,27 @@ def stand_still_once(row):
         (folder / "stood_still").touch()
         time.sleep(120)
     (folder / row["name"]).touch()
+    return row
+
+
+@pytest.mark.slow
+def test_what_is_always_slow_is_waited_for_longer(impatient, tmp_path):
+    rows = [{"name": "a", "seconds": 1.4 * STANDSTILL_S, "folder": str(tmp_path)}]
+    assert [row["name"] for row in stream_missing(lambda: rows, Step(take_long))] == ["a"]
+    assert impatient.execution_no_progress_timeout_s == STANDSTILL_S
+    assert (tmp_path / "a").read_text() == "xx", "it was slow once only"
+
+
+@pytest.mark.slow
+def test_a_stream_that_stands_still_for_good_is_an_error_in_plain_words(impatient, monkeypatch, tmp_path):
+    monkeypatch.setattr(impatient, "execution_no_progress_timeout_s", 4)
+    rows = [{"name": "a", "seconds": 600, "folder": str(tmp_path)}]
+    with pytest.raises(ValueError, match="no row has arrived for 4 s, 8 s, 16 s: a machine hangs, or all are too busy"):
+        list(stream_missing(lambda: rows, Step(take_long)))
+
+
+def take_long(row):
+    with (Path(row["folder"]) / row["name"]).open("a") as file:
+        file.write("x")
+    time.sleep(row["seconds"])
     return row

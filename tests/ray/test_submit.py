@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 
 import pytest
 from local_cluster import local_cluster, plain
-from one_job import ROOT
+from one_job import ROOT, processes_with
 
 from ucvgl.distributed.submit import submit
 
@@ -104,6 +106,7 @@ def test_with_the_token_the_whole_job_runs_and_survives_a_node(locked, tmp_path)
         killed = False
         while process.poll() is None:
             if not killed and any(run.glob("5_curriculum.partial/round_00/model.pt")):
+                assert not (lost := [where for where in folders(locked.ray) if where.endswith(" (deleted)")]), lost
                 locked.kill_a_worker()
                 killed = True
             time.sleep(0.1)
@@ -115,6 +118,13 @@ def test_with_the_token_the_whole_job_runs_and_survives_a_node(locked, tmp_path)
     assert printed[-1] == f"run folder {run}"
     assert any(line.startswith("R@1 ") for line in printed[-3:])
     assert (run / "6_evaluate" / "DONE.json").exists()
+
+
+def folders(ray: str) -> Iterator[str]:
+    """Where the cluster's processes work, as Linux tells it: with a mark where the folder is gone."""
+    for pid in processes_with(f"RAY_TMPDIR={ray}"):
+        with suppress(OSError):  # ended meanwhile
+            yield os.readlink(f"/proc/{pid}/cwd")
 
 
 def test_a_mistake_is_told_by_the_cluster_and_is_the_exit_code(locked):

@@ -15,6 +15,7 @@ from typing import Any
 import ray
 import ray.data
 from ray import _raylet
+from ray._common.utils import get_default_ray_temp_dir
 
 import ucvgl
 from ucvgl.config import Resources
@@ -85,7 +86,8 @@ def connect(resources: Resources) -> ClusterInfo:
     """Connect to `resources.address`, else to the cluster this job was submitted to, else start a local Ray.
 
     Raises:
-        ValueError: a given cluster is too small for `resources`, or runs another version of Ray or Python.
+        ValueError: a given cluster is too small for `resources`, or runs another version of Ray or Python; or this
+            machine is too busy to start a Ray.
     """
     address = resources.address or os.environ.get("RAY_ADDRESS", "")
     grown = growth() if address else ()
@@ -98,15 +100,13 @@ def connect(resources: Resources) -> ClusterInfo:
         _join(address, runtime_env=_code(), job_config=needs, **quiet)
     else:
         _make_importable()
-        with _silent_stderr():  # the C++ part announces that it will be quiet
-            ray.init(
-                address="local",
-                num_cpus=max(os.cpu_count() or 1, round(cpus_at_once(resources)) + 2),
-                object_store_memory=OBJECT_STORE_BYTES,
-                include_dashboard=True,  # Ray Train polls the State API, which lives there
-                dashboard_host="127.0.0.1",
-                **quiet,
-            )
+        _start(
+            num_cpus=max(os.cpu_count() or 1, round(cpus_at_once(resources)) + 2),
+            object_store_memory=OBJECT_STORE_BYTES,
+            include_dashboard=True,  # Ray Train polls the State API, which lives there
+            dashboard_host="127.0.0.1",
+            **quiet,
+        )
     atexit.register(ray.shutdown)
     _quiet_data(NO_PROGRESS_GROWING_S if grown else NO_PROGRESS_S)
     total, context = ray.cluster_resources(), ray.get_runtime_context()
@@ -203,6 +203,26 @@ def threads_each(actors: int) -> int:
 def _defaults(environment: dict[str, str]) -> None:
     for name, value in environment.items():
         os.environ.setdefault(name, value)
+
+
+TOO_LATE = ("timed out during startup", "Failed to start GCS", "Failed to start a dashboard")
+"""In Ray's errors when one of its processes did not come up in the time that Ray gives it, which is no setting."""
+
+
+def _start(**how: Any) -> None:
+    try:
+        with _silent_stderr():  # the C++ part announces that it will be quiet
+            ray.init(address="local", **how)
+    except Exception as error:
+        if not any(told in str(error) for told in TOO_LATE):
+            raise
+        load, count = os.getloadavg()[0], os.cpu_count() or 1
+        raise ValueError(
+            f"Ray did not start on this machine within the 30 s that it gives itself; {load:.0f} programs want to run "
+            f"on {count} core{'s' * (count != 1)}. Run the same command again when the machine is less busy; stages "
+            f"that are done stay done. With enough free cores, Ray's logs say more: {get_default_ray_temp_dir()}/"
+            "session_latest/logs"
+        ) from error
 
 
 def _join(address: str, **how: Any) -> None:

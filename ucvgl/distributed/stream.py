@@ -16,7 +16,9 @@ log = logging.getLogger(__name__)
 
 Row = dict[str, Any]
 ATTEMPTS = 3
-"""Times that a stream may come to a standstill, one after the other."""
+LONGEST_S = 1800
+"""How often a stream may come to a standstill, one after the other. Each time it is waited for twice as long, up to the
+second: a worker that is slow to start, because its machine is busy, begins anew every time."""
 
 
 @dataclass(frozen=True)
@@ -48,17 +50,26 @@ def stream_missing(missing: Callable[[], Sequence[Row]], *steps: Step) -> Iterat
         missing: the rows whose results do not exist yet; it is asked before every attempt.
 
     Raises:
-        ValueError: as raised by a step, with its message.
-        ExecutionTimeoutError: it came to a standstill again and again.
+        ValueError: as raised by a step, with its message; or it came to a standstill again and again.
     """
-    for left in reversed(range(ATTEMPTS)):
+    context = ray.data.DataContext.get_current()
+    patience = context.execution_no_progress_timeout_s
+    waits = [min(patience * 2**attempt, max(patience, LONGEST_S)) for attempt in range(ATTEMPTS)]
+    for attempt, seconds in enumerate(waits, 1):
+        context.execution_no_progress_timeout_s = seconds
         try:
             yield from stream(missing(), *steps)
             return
-        except ExecutionTimeoutError:
-            if not left:
-                raise
-            log.warning("no row has arrived for minutes: what is missing is done again")
+        except ExecutionTimeoutError as error:
+            if attempt == ATTEMPTS:
+                told = " s, ".join(f"{one:.0f}" for one in waits)
+                raise ValueError(
+                    f"no row has arrived for {told} s: a machine hangs, or all are too busy to start a worker in that "
+                    "time. The same command goes on with what is missing"
+                ) from error
+            log.warning("no row has arrived for %.0f s: what is missing is done again", seconds)
+        finally:
+            context.execution_no_progress_timeout_s = patience
 
 
 def stream(rows: Sequence[Row], *steps: Step) -> Iterator[Row]:

@@ -22,12 +22,13 @@ import ray
 import ray.train
 import torch
 from ray.train import FailureConfig, RunConfig, ScalingConfig
-from ray.train.torch import TorchConfig, TorchTrainer, get_device
+from ray.train.torch import TorchTrainer, get_device
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from ucvgl.config import Resources
 from ucvgl.distributed.capacity import growth
 from ucvgl.distributed.cluster import gpu_share
+from ucvgl.distributed.collective import RaysNetwork
 from ucvgl.distributed.mailbox import Command, Mailbox, Outcome
 
 logger = logging.getLogger(__name__)
@@ -106,7 +107,7 @@ class TrainSession:
         trainer = TorchTrainer(
             work,
             train_loop_config={"mailbox": self._mailbox, "threads": self.resources.train_cpus},
-            torch_config=TorchConfig(backend="nccl" if gpus else "gloo"),
+            torch_config=RaysNetwork(backend="nccl" if gpus else "gloo"),
             scaling_config=ScalingConfig(
                 num_workers=workers,
                 use_gpu=bool(gpus),

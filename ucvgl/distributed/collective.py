@@ -1,0 +1,42 @@
+"""The network over which training workers add their gradients: that of Ray."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import psutil
+import ray
+from ray.train.torch import TorchConfig
+
+
+class RaysNetwork(TorchConfig):
+    """Ray Train's process group, with gloo on the network interface by which Ray reaches the machine.
+
+    Left alone, gloo listens where the machine's own name leads. On many machines /etc/hosts leads it to the loopback
+    address, where no other machine finds it.
+    """
+
+    @property
+    def backend_cls(self) -> type:
+        return _Backend
+
+
+class _Backend(TorchConfig().backend_cls):
+    def on_start(self, worker_group: Any, backend_config: TorchConfig) -> None:
+        worker_group.execute(use_rays_interface)
+        super().on_start(worker_group, backend_config)
+
+
+def use_rays_interface() -> None:
+    """Tell gloo the interface, unless the machine's administrator has."""
+    if found := interface_of(ray.util.get_node_ip_address()):
+        os.environ.setdefault("GLOO_SOCKET_IFNAME", found)
+
+
+def interface_of(address: str) -> str | None:
+    """The name of the network interface of this machine that has an address, if one has."""
+    for name, addresses in psutil.net_if_addrs().items():
+        if address in (one.address for one in addresses):
+            return name
+    return None

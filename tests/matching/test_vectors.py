@@ -1,0 +1,69 @@
+import numpy as np
+import pytest
+
+from ucvgl.matching.search import Search
+from ucvgl.matching.topk import two_sided_topk
+from ucvgl.matching.vectors import InMemory, Stored
+
+
+def some(rows: int, dimension: int = 3) -> np.ndarray:
+    return np.random.default_rng(0).normal(size=(rows, dimension)).astype(np.float32)
+
+
+def stored(folder, vectors, sizes) -> Stored:
+    cuts = np.cumsum(sizes)
+    assert cuts[-1] == len(vectors)
+    paths = [folder / f"part-{number:05d}.npy" for number in range(len(sizes))]
+    for path, part in zip(paths, np.split(vectors, cuts[:-1]), strict=True):
+        np.save(path, part)
+    return Stored.of(paths)
+
+
+def test_vectors_are_read_across_parts(tmp_path):
+    vectors = some(10)
+    for side in (stored(tmp_path, vectors, [0, 3, 0, 4, 3, 0]), InMemory(vectors)):
+        assert (side.span, side.dimension) == ((0, 10), 3)
+        room = side.room(10)
+        for start, stop in [(0, 10), (0, 3), (2, 8), (3, 7), (7, 10), (4, 5), (4, 4), (10, 10)]:
+            np.testing.assert_array_equal(side.read(start, stop, room), vectors[start:stop])
+            pieces = side.pieces(start, stop)
+            np.testing.assert_array_equal(np.concatenate([vectors[:0], *(p for _, p in pieces)]), vectors[start:stop])
+            for first, piece in pieces:
+                np.testing.assert_array_equal(piece, vectors[first : first + len(piece)])
+
+
+def test_no_parts_are_no_vectors():
+    nothing = Stored.of([])
+    assert nothing.span == (0, 0)
+    assert nothing.read(0, 0, nothing.room(0)).shape == (0, 0)
+    assert nothing.pieces(0, 0) == []
+
+
+@pytest.mark.parametrize("dimension", [5, 300])
+def test_a_search_of_stored_shards_finds_what_one_in_memory_finds(tmp_path, dimension):
+    queries, references = some(700, dimension), some(500, dimension)[::-1].copy()
+    for folder in ("q", "r"):
+        (tmp_path / folder).mkdir()
+    sides = stored(tmp_path / "q", queries, [256, 256, 188]), stored(tmp_path / "r", references, [256, 244])
+    whole = two_sided_topk(queries, references)
+    for start, stop in ((0, 500), (100, 300)):
+        search = Search(*sides, (start, stop), block=200, tile=128, threads=2)
+        search.meet(0, 700)
+        found = search.found()
+        expected = two_sided_topk(queries, references[start:stop], reference_start=start)
+        np.testing.assert_array_equal(found.columns.index, expected.column_index)
+        np.testing.assert_array_equal(found.columns.score, expected.column_score)
+        pairs = set(zip(found.query.tolist(), found.reference.tolist(), found.score.tolist(), strict=True))
+        for rank in range(2):
+            best = expected.row_index[:, rank].tolist(), expected.row_score[:, rank].tolist()
+            assert set(zip(range(700), *best, strict=True)) <= pairs
+    np.testing.assert_array_equal(whole.column_index[100:300], expected.column_index)
+
+
+def test_parts_that_do_not_go_together_are_refused(tmp_path):
+    np.save(tmp_path / "a.npy", some(4))
+    np.save(tmp_path / "b.npy", some(4, 5))
+    np.save(tmp_path / "c.npy", some(4).astype(np.float64))
+    for name in "bc":
+        with pytest.raises(ValueError, match=rf"{name}.npy holds float.*must be float32 \[n d\] with the same d"):
+            Stored.of([tmp_path / "a.npy", tmp_path / f"{name}.npy"])

@@ -24,17 +24,16 @@ from unittest import mock
 
 import numpy as np
 import torch
+from matching_peers import PEERS, THREADS, faiss_both_ways
 from regimes import REGIMES, trained
 
 from ucvgl.matching.mutual import matches, pseudo_labels
 from ucvgl.matching.precision import bfloat16_is_fast
-from ucvgl.matching.search import BLOCK, TILE
 from ucvgl.matching.topk import two_sided_topk
 
 if TYPE_CHECKING:
     from ucvgl.distributed.search import SearchPool
 
-THREADS = 2
 VIGOR = (105_214, 90_618)
 THRESHOLDS = (0, 0.002, 0.01, 0.035, 0.1)
 
@@ -80,7 +79,7 @@ def peers(runs: int) -> dict:
 def large(_: int) -> dict:
     """50 k: faiss on a share of the queries."""
     few = {name: PEERS[name] for name in ("ours", "ours in float32", "product in bfloat16", "product in float32")}
-    few["faiss, a tenth of the queries"] = lambda q, r: _faiss(q, r, share=0.1)
+    few["faiss, a tenth of the queries"] = lambda q, r: faiss_both_ways(q, r, share=0.1)
     return {"50k": _compare("n 50000, m 50000, d 1024", trained(50_000, 50_000, 1024), 1, few)}
 
 
@@ -94,6 +93,7 @@ def vigor(runs: int) -> dict:
     peak = int(status.partition("VmHWM:")[2].split()[0]) * 1024
     print(f"peak memory {peak / 1e9:.2f} GB, of which {held / 1e9:.2f} GB are the vectors", flush=True)
     few = {name: PEERS[name] for name in ("ours", "product in bfloat16")}
+    few["faiss, a hundredth of the queries"] = lambda q, r: faiss_both_ways(q, r, share=0.01)
     seconds = _compare(f"n {VIGOR[0]}, m {VIGOR[1]}, d 1024", views, min(runs, 2), few)
     return {"seconds": seconds, "peak_bytes": peak, "vector_bytes": held}
 
@@ -206,53 +206,6 @@ def _compare(
     return middle
 
 
-def _faiss(queries: np.ndarray, references: np.ndarray, *, share: float = 1.0) -> None:
-    """`IndexFlatIP` both ways at k = 2, of which `share` of the searches are done and the rest is charged."""
-    import faiss
-
-    faiss.omp_set_num_threads(THREADS)
-    for own, other in ((queries, references), (references, queries)):
-        index = faiss.IndexFlatIP(own.shape[1])
-        index.add(other)  # type: ignore[call-arg]
-        index.search(own[: int(len(own) * share)], 2)  # type: ignore[call-arg]
-
-
-def _kornia(queries: np.ndarray, references: np.ndarray) -> None:
-    from kornia.feature import match_mnn
-
-    with torch.inference_mode():
-        match_mnn(torch.from_numpy(queries), torch.from_numpy(references))
-
-
-def _dense(queries: np.ndarray, references: np.ndarray) -> None:
-    """Two whole matrices, as in released code: argmax of each, and a partition for the second best."""
-    forth, back = queries @ references.T, references @ queries.T
-    mutual = back.argmax(1)[forth.argmax(1)] == np.arange(len(queries))
-    np.partition(forth[mutual], -2, axis=1)[:, -2:]
-
-
-def _product(dtype: torch.dtype) -> Callable[[np.ndarray, np.ndarray], None]:
-    """All tiles multiplied, nothing else: not even the conversion is counted."""
-
-    def run(queries: np.ndarray, references: np.ndarray) -> float:
-        from concurrent.futures import ThreadPoolExecutor
-
-        own, other = (torch.from_numpy(view).to(dtype) for view in (queries, references))
-
-        def block(first: int) -> None:
-            rows, buffer = own[first : first + BLOCK], torch.empty(BLOCK * TILE, dtype=dtype)
-            for left in range(0, len(other), TILE):
-                columns = other[left : left + TILE]
-                torch.mm(rows, columns.T, out=buffer[: len(rows) * len(columns)].view(len(rows), len(columns)))
-
-        started = time.process_time()
-        with ThreadPoolExecutor(THREADS) as pool:
-            list(pool.map(block, range(0, len(own), BLOCK)))
-        return time.process_time() - started
-
-    return run
-
-
 def _cpu(work: Callable[[], object]) -> float:
     """CPU seconds of all threads; work may say itself how many count."""
     started = time.process_time()
@@ -297,15 +250,6 @@ def _processor() -> str:
     return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), "unknown")
 
 
-PEERS: dict[str, Callable[[np.ndarray, np.ndarray], object]] = {
-    "ours": lambda q, r: two_sided_topk(q, r, threads=THREADS),
-    "ours in float32": lambda q, r: two_sided_topk(q, r, threads=THREADS, dtype=torch.float32),
-    "product in bfloat16": _product(torch.bfloat16),
-    "product in float32": _product(torch.float32),
-    "faiss IndexFlatIP, both ways": _faiss,
-    "kornia match_mnn": _kornia,
-    "two dense matrices, numpy": _dense,
-}
 PARTS = {part.__name__: part for part in (exact, peers, large, vigor, wide, actors, actors_large)}
 
 if __name__ == "__main__":

@@ -96,7 +96,7 @@ def test_real_vectors_give_the_same_bits_for_any_tiles_sharding_and_order(data):
         np.testing.assert_allclose(getattr(whole, side), getattr(expected, side), atol=1e-15)
 
 
-@pytest.mark.parametrize("dimension", [8, 512])
+@pytest.mark.parametrize("dimension", [8, 512, 8192])
 def test_real_vectors_find_the_partners_that_float64_finds(dimension):
     queries, references = directions(300, dimension, 0), directions(400, dimension, 1)
     found, expected = two_sided_topk(queries, references, tile=128), oracle(queries, references, 2)

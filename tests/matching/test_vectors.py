@@ -1,3 +1,5 @@
+import os
+
 import numpy as np
 import pytest
 import torch
@@ -33,6 +35,14 @@ def test_vectors_are_read_across_parts(tmp_path):
             np.testing.assert_array_equal(np.concatenate([vectors[:0], *(p for _, p in pieces)]), vectors[start:stop])
             for first, piece in pieces:
                 np.testing.assert_array_equal(piece, vectors[first : first + len(piece)])
+
+
+def test_vectors_in_many_parts_do_not_keep_as_many_files_open(tmp_path):
+    side = stored(tmp_path, some(40), [1] * 40)
+    before = len(os.listdir("/proc/self/fd"))
+    pieces = side.pieces(0, 40)
+    assert len(pieces) == 40
+    assert len(os.listdir("/proc/self/fd")) <= before
 
 
 def test_no_parts_are_no_vectors():

@@ -5,6 +5,7 @@ Fresh memory for every block costs more than reading does, several times more wh
 
 from __future__ import annotations
 
+import os
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from itertools import accumulate
 from pathlib import Path
 
 import numpy as np
+import torch
 from jaxtyping import Float32
 
 
@@ -74,9 +76,15 @@ class Stored:
 
     def pieces(self, start: int, stop: int) -> list[tuple[int, Float32[np.ndarray, "_ d"]]]:
         return [
-            (low, np.load(self.parts[number], mmap_mode="r")[low - self._first(number) : high - self._first(number)])
+            (low, self._mapped(number)[low - self._first(number) : high - self._first(number)])
             for number, low, high in self._overlaps(start, stop)
         ]
+
+    def _mapped(self, number: int) -> np.ndarray:
+        """A part as a memory map, by PyTorch, which keeps no file open for it; there may be thousands."""
+        path, rows = self.parts[number], self.ends[number] - self._first(number)
+        numbers = torch.from_file(path, size=os.path.getsize(path) // 4, dtype=torch.float32).numpy()
+        return numbers[len(numbers) - rows * self.dimension :].reshape(rows, self.dimension)
 
     def _overlaps(self, start: int, stop: int) -> Iterator[tuple[int, int, int]]:
         """Parts that hold some of these vectors, and the numbers of the first and after the last that they do."""

@@ -100,7 +100,7 @@ def vigor(runs: int) -> dict:
 
 def wide(runs: int) -> dict:
     """d = 4096 and 8192, a share of VIGOR's tiles."""
-    few = {name: PEERS[name] for name in ("ours", "product in bfloat16")}
+    few = {name: PEERS[name] for name in ("ours", "product in bfloat16", "product in bfloat16, 32 columns more")}
     shapes = ((8_192, 28_224, 4096), (8_192, 28_224, 8192))
     return {
         f"d{d}": _compare(

@@ -2,6 +2,7 @@
 
     python benchmarks/matching.py                      the 12 k comparison, exactness, actors: some minutes
     python benchmarks/matching.py --parts large vigor wide   50 k, VIGOR size, and 4096 and 8192 numbers per vector
+    python benchmarks/matching.py --parts actors_large       actors at 50 k
 
 All of a part runs interleaved in one process; figures are CPU seconds of the whole process, medians of `--runs`, with
 two threads. What is too long to run whole is run on a share of the queries, and says so.
@@ -23,17 +24,16 @@ from unittest import mock
 
 import numpy as np
 import torch
+from matching_peers import PEERS, THREADS, faiss_both_ways
 from regimes import REGIMES, trained
 
 from ucvgl.matching.mutual import matches, pseudo_labels
 from ucvgl.matching.precision import bfloat16_is_fast
-from ucvgl.matching.search import BLOCK, TILE
 from ucvgl.matching.topk import two_sided_topk
 
 if TYPE_CHECKING:
     from ucvgl.distributed.search import SearchPool
 
-THREADS = 2
 VIGOR = (105_214, 90_618)
 THRESHOLDS = (0, 0.002, 0.01, 0.035, 0.1)
 
@@ -79,7 +79,7 @@ def peers(runs: int) -> dict:
 def large(_: int) -> dict:
     """50 k: faiss on a share of the queries."""
     few = {name: PEERS[name] for name in ("ours", "ours in float32", "product in bfloat16", "product in float32")}
-    few["faiss, a tenth of the queries"] = lambda q, r: _faiss(q, r, share=0.1)
+    few["faiss, a tenth of the queries"] = lambda q, r: faiss_both_ways(q, r, share=0.1)
     return {"50k": _compare("n 50000, m 50000, d 1024", trained(50_000, 50_000, 1024), 1, few)}
 
 
@@ -93,13 +93,14 @@ def vigor(runs: int) -> dict:
     peak = int(status.partition("VmHWM:")[2].split()[0]) * 1024
     print(f"peak memory {peak / 1e9:.2f} GB, of which {held / 1e9:.2f} GB are the vectors", flush=True)
     few = {name: PEERS[name] for name in ("ours", "product in bfloat16")}
+    few["faiss, a hundredth of the queries"] = lambda q, r: faiss_both_ways(q, r, share=0.01)
     seconds = _compare(f"n {VIGOR[0]}, m {VIGOR[1]}, d 1024", views, min(runs, 2), few)
     return {"seconds": seconds, "peak_bytes": peak, "vector_bytes": held}
 
 
 def wide(runs: int) -> dict:
     """d = 4096 and 8192, a share of VIGOR's tiles."""
-    few = {name: PEERS[name] for name in ("ours", "product in bfloat16")}
+    few = {name: PEERS[name] for name in ("ours", "product in bfloat16", "product in bfloat16, 32 columns more")}
     shapes = ((8_192, 28_224, 4096), (8_192, 28_224, 8192))
     return {
         f"d{d}": _compare(
@@ -111,38 +112,63 @@ def wide(runs: int) -> dict:
 
 def actors(runs: int) -> dict:
     """The pool of actors against threads of one process: CPU seconds, equal answers, bytes through the driver."""
+    return {"cpu_seconds": _pools(16_384, 14_112, runs)}
+
+
+def actors_large(_: int) -> dict:
+    """The same at 50 k."""
+    return {"cpu_seconds": _pools(50_000, 50_000, 1)}
+
+
+def _pools(n: int, m: int, runs: int) -> dict[int, dict[str, float]]:
     import ray
 
     from ucvgl.config import Resources
     from ucvgl.distributed.cluster import connect
     from ucvgl.distributed.search import SearchPool
 
-    queries, references = trained(16_384, 14_112, 1024)
+    os.environ.update({"RAY_worker_niceness": "0"})  # as this process; else other programs interrupt actors alone
+    queries, references = trained(n, m, 1024)
     expected = two_sided_topk(queries, references, threads=THREADS)
     connect(Resources(search_workers=5))
     result = {}
     with tempfile.TemporaryDirectory() as folder:
         paths = [_parts(Path(folder) / name, view) for name, view in (("q", queries), ("r", references))]
+        print(f"\nn {n}, m {m}, d 1024: CPU s of actors, of threads, and of threads that load the same files, median")
         for workers in (1, 2, 3, 5):
             with SearchPool(Resources(search_workers=workers)) as pool:
                 pids = ray.get([actor.pid.remote() for actor in pool.actors])
-                found, times = pool.match(*paths), []
-                assert all(np.array_equal(getattr(found, name), value) for name, value in vars(expected).items())
-                with _returned(pool) as whole:
-                    pool.match(*paths)
-                with _returned(pool) as half:
+                with _returned(pool) as half:  # and compile
                     pool.match(*(parts[: len(parts) // 2] for parts in paths))
+                with _returned(pool) as whole:
+                    found = pool.match(*paths)
+                assert all(np.array_equal(getattr(found, name), value) for name, value in vars(expected).items())
+                times = []
                 for _ in range(runs):
                     threads = _cpu(lambda: two_sided_topk(queries, references, threads=THREADS))
+                    loading = _cpu(lambda: two_sided_topk(*map(_loaded, paths), threads=THREADS))
                     before = sum(map(_cpu_of, pids)) + time.process_time()
                     pool.match(*paths)
-                    times.append((sum(map(_cpu_of, pids)) + time.process_time() - before, threads))
-            pooled, threads = np.median(np.array(times), axis=0)
-            result[workers] = {"actors": pooled, "threads": threads, "bytes": whole[0], "bytes_of_half": half[0]}
-            print(f"{workers} actors: {pooled:.2f} s, threads {threads:.2f} s, ratio {pooled / threads:.3f}; same bits")
-            print(f"  to the driver: {whole[0] / 1e6:.2f} MB, of half of each side {half[0] / 1e6:.2f} MB", flush=True)
+                    times.append((sum(map(_cpu_of, pids)) + time.process_time() - before, threads, loading))
+            times = np.array(times)
+            ratios = np.median(times[:, :1] / times[:, 1:], axis=0)
+            pooled, threads, loading = np.median(times, axis=0)
+            result[workers] = {
+                "actors": pooled,
+                "threads": threads,
+                "threads that load": loading,
+                "ratios": ratios.tolist(),
+                "bytes": whole[0],
+                "bytes_of_half": half[0],
+            }
+            print(
+                f"{workers} actors: {pooled:.2f}, {threads:.2f}, {loading:.2f}; ratios {ratios[0]:.3f}, "
+                f"{ratios[1]:.3f}; same bits; to the driver {whole[0] / 1e6:.2f} MB, "
+                f"of half of each side {half[0] / 1e6:.2f} MB",
+                flush=True,
+            )
     ray.shutdown()
-    return {"cpu_seconds": result}
+    return result
 
 
 @contextmanager
@@ -180,53 +206,6 @@ def _compare(
     return middle
 
 
-def _faiss(queries: np.ndarray, references: np.ndarray, *, share: float = 1.0) -> None:
-    """`IndexFlatIP` both ways at k = 2, of which `share` of the searches are done and the rest is charged."""
-    import faiss
-
-    faiss.omp_set_num_threads(THREADS)
-    for own, other in ((queries, references), (references, queries)):
-        index = faiss.IndexFlatIP(own.shape[1])
-        index.add(other)  # type: ignore[call-arg]
-        index.search(own[: int(len(own) * share)], 2)  # type: ignore[call-arg]
-
-
-def _kornia(queries: np.ndarray, references: np.ndarray) -> None:
-    from kornia.feature import match_mnn
-
-    with torch.inference_mode():
-        match_mnn(torch.from_numpy(queries), torch.from_numpy(references))
-
-
-def _dense(queries: np.ndarray, references: np.ndarray) -> None:
-    """Two whole matrices, as in released code: argmax of each, and a partition for the second best."""
-    forth, back = queries @ references.T, references @ queries.T
-    mutual = back.argmax(1)[forth.argmax(1)] == np.arange(len(queries))
-    np.partition(forth[mutual], -2, axis=1)[:, -2:]
-
-
-def _product(dtype: torch.dtype) -> Callable[[np.ndarray, np.ndarray], None]:
-    """All tiles multiplied, nothing else: not even the conversion is counted."""
-
-    def run(queries: np.ndarray, references: np.ndarray) -> float:
-        from concurrent.futures import ThreadPoolExecutor
-
-        own, other = (torch.from_numpy(view).to(dtype) for view in (queries, references))
-
-        def block(first: int) -> None:
-            rows, buffer = own[first : first + BLOCK], torch.empty(BLOCK * TILE, dtype=dtype)
-            for left in range(0, len(other), TILE):
-                columns = other[left : left + TILE]
-                torch.mm(rows, columns.T, out=buffer[: len(rows) * len(columns)].view(len(rows), len(columns)))
-
-        started = time.process_time()
-        with ThreadPoolExecutor(THREADS) as pool:
-            list(pool.map(block, range(0, len(own), BLOCK)))
-        return time.process_time() - started
-
-    return run
-
-
 def _cpu(work: Callable[[], object]) -> float:
     """CPU seconds of all threads; work may say itself how many count."""
     started = time.process_time()
@@ -235,8 +214,8 @@ def _cpu(work: Callable[[], object]) -> float:
 
 
 def _cpu_of(pid: int) -> float:
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    """CPU seconds of another process: the clock that `clock_getcpuclockid` names (Linux)."""
+    return time.clock_gettime(~pid << 3 | 2)
 
 
 def _labels_by_float64(queries: np.ndarray, references: np.ndarray) -> dict[float, set[tuple[int, int]]]:
@@ -262,21 +241,16 @@ def _parts(folder: Path, vectors: np.ndarray) -> list[Path]:
     return paths
 
 
+def _loaded(parts: Sequence[Path]) -> np.ndarray:
+    return np.concatenate([np.load(part) for part in parts])
+
+
 def _processor() -> str:
     lines = Path("/proc/cpuinfo").read_text().splitlines()
     return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), "unknown")
 
 
-PEERS: dict[str, Callable[[np.ndarray, np.ndarray], object]] = {
-    "ours": lambda q, r: two_sided_topk(q, r, threads=THREADS),
-    "ours in float32": lambda q, r: two_sided_topk(q, r, threads=THREADS, dtype=torch.float32),
-    "product in bfloat16": _product(torch.bfloat16),
-    "product in float32": _product(torch.float32),
-    "faiss IndexFlatIP, both ways": _faiss,
-    "kornia match_mnn": _kornia,
-    "two dense matrices, numpy": _dense,
-}
-PARTS = {part.__name__: part for part in (exact, peers, large, vigor, wide, actors)}
+PARTS = {part.__name__: part for part in (exact, peers, large, vigor, wide, actors, actors_large)}
 
 if __name__ == "__main__":
     sys.exit(main(sys.argv[1:]))

@@ -8,7 +8,7 @@ import pytest
 import ray
 
 from ucvgl.config import Resources
-from ucvgl.distributed.search import SearchPool, Stored
+from ucvgl.distributed.search import SearchPool
 from ucvgl.matching.topk import TwoSided, two_sided_topk
 
 
@@ -57,12 +57,3 @@ def test_killing_a_worker_in_the_middle_changes_nothing(cluster, tmp_path):
         assert time.monotonic() - started > 0.5, "the search was over before the kill"
         assert ray.get(pool.actors[0].pid.remote()) != first
     assert_same(found, two_sided_topk(queries, references))
-
-
-def test_rows_are_read_across_parts(tmp_path):
-    vectors = integers(10, 0)
-    stored = Stored.of(write_parts(tmp_path / "v", vectors, [3, 0, 4, 3]))
-    assert len(stored) == 10
-    for begin, end in [(0, 10), (0, 3), (2, 8), (3, 7), (7, 10), (4, 5), (4, 4)]:
-        np.testing.assert_array_equal(stored.read(begin, end), vectors[begin:end])
-    assert len(Stored.of([])) == 0

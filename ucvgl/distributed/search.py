@@ -9,11 +9,9 @@ from __future__ import annotations
 
 import os
 import uuid
-from bisect import bisect_right
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +22,9 @@ from ucvgl.config import Resources
 from ucvgl.distributed.cluster import gpu_share, threads_each
 from ucvgl.distributed.progress import Progress
 from ucvgl.matching.best import Best
-from ucvgl.matching.search import BLOCK, DEVICE_BLOCK, Found, Search, kth_reached, mean
+from ucvgl.matching.search import BLOCK, DEVICE_BLOCK, Found, Search, kth_reached
 from ucvgl.matching.topk import TwoSided
+from ucvgl.matching.vectors import Stored
 
 Range = tuple[int, int]
 
@@ -35,33 +34,6 @@ IN_FLIGHT = 2
 
 BLOCKS_PER_CALL = 8
 """At least: a call costs the driver some milliseconds, as long as a tile takes."""
-
-
-@dataclass(frozen=True)
-class Stored:
-    """Vectors on disk: `.npy` parts, float32 [n d], and the number that follows the last row of each."""
-
-    parts: tuple[str, ...]
-    ends: tuple[int, ...]
-
-    @staticmethod
-    def of(parts: Sequence[Path]) -> Stored:
-        counts = (len(np.load(part, mmap_mode="r")) for part in parts)
-        return Stored(tuple(map(str, parts)), tuple(accumulate(counts)))
-
-    def __len__(self) -> int:
-        return self.ends[-1] if self.ends else 0
-
-    def read(self, start: int, stop: int) -> np.ndarray:
-        """Rows `start:stop`, opening no part that holds none of them; a view of the file where one part has all."""
-        found = []
-        for number in range(bisect_right(self.ends, start), len(self.parts)):
-            first = self.ends[number - 1] if number else 0
-            if first >= stop and found:
-                break
-            vectors = np.load(self.parts[number], mmap_mode="r")
-            found.append(vectors[max(start - first, 0) : max(stop - first, 0)])
-        return found[0] if len(found) == 1 else np.concatenate(found or [np.empty((0, 0), np.float32)])
 
 
 @dataclass(frozen=True)
@@ -95,15 +67,14 @@ class Searcher:
 
     def meet(self, task: Task, queries: Range) -> np.ndarray:
         """Per query of a range, k numbers that its scores with the shard reach, float32."""
-        return self._open(task).meet(task.queries.read, *queries)
+        return self._open(task).meet(*queries)
 
     def found(self, task: Task, queries: Sequence[Range], lower: np.ndarray) -> Found:
         """What the shard has for these ranges of queries, where `lower` is what k scores of each query reach."""
         if any(not self._has_met(task, some[0]) for some in queries):  # the one that met them has died
             for some in queries:
                 self.meet(task, some)
-        search = self._begun.pop(task.shard)
-        return search.found(task.queries.read, task.references.read(*task.shard), lower)
+        return self._begun.pop(task.shard).found(lower)
 
     def pid(self) -> int:
         """Of the process that holds the references now."""
@@ -119,10 +90,8 @@ class Searcher:
             self._begun[self._at_work].rest()
         self._at_work = task.shard
         if task.shard not in self._begun or self._begun[task.shard].resting:
-            centre = mean(task.queries.read(0, min(len(task.queries), BLOCK)))
-            references = task.references.read(*task.shard)
             how = {"threads": self._threads, "device": self._device}
-            self._begun[task.shard] = Search(references, centre, k=task.k, start=task.shard[0], **how)
+            self._begun[task.shard] = Search(task.queries, task.references, task.shard, k=task.k, **how)
         return self._begun[task.shard]
 
 
@@ -157,12 +126,11 @@ class SearchPool:
         Parts are `.npy` files, float32 [n d], that must not change during the search.
         """
         queries, references = Stored.of(query_parts), Stored.of(reference_parts)
-        name = uuid.uuid4().hex
-        tasks = [Task(name, queries, references, shard, k) for shard in self._shards(len(references))]
-        starts = range(0, len(queries), self._step)
-        ranges = [(start, min(start + self._step, len(queries))) for start in starts]
-        lower = self._meet(tasks, ranges, len(queries), k)
-        rows, columns = Best(len(queries), k), Best(len(references), k)
+        name, count, held = uuid.uuid4().hex, queries.span[1], references.span[1]
+        tasks = [Task(name, queries, references, shard, k) for shard in self._shards(held)]
+        ranges = [(start, min(start + self._step, count)) for start in range(0, count, self._step)]
+        lower = self._meet(tasks, ranges, count, k)
+        rows, columns = Best(count, k), Best(held, k)
         for found in self._found(tasks, ranges, lower):
             rows.insert(found.query, found.score, found.reference)
             part = slice(found.reference_start, found.reference_start + len(found.columns.score))

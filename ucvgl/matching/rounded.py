@@ -83,8 +83,7 @@ def error_bounds(own: Rounded, other: Extent, *, unit: float = 2.0**-24) -> Floa
 def as_float32(vectors: Float[Tensor, "n d"]) -> Rounded:
     """Float32 vectors, multiplied in float32."""
     none = np.zeros(len(vectors))
-    length = torch.linalg.vector_norm(vectors, dim=1, dtype=torch.float64)
-    return Rounded(vectors, _numpy(length) * (1 + 2.0**-40), none, none, none)
+    return Rounded(vectors, _at_least(torch.linalg.vector_norm(vectors, dim=1), vectors.shape[1]), none, none, none)
 
 
 def rounded(
@@ -104,8 +103,7 @@ def rounded(
         rest -= operand[:, own + part]
     operand[:, ones : ones + BIAS_PARTS] = 1
     towards = torch.linalg.vector_norm(other_centre, dtype=torch.float64).item()
-    slack, least = 1 + (d + 2) * 2.0**-23, d**0.5 * 2.0**-62  # of sums of squares, which may underflow
-    length, size, lost = (_numpy(side) * slack + least for side in (length, size, lost))
+    length, size, lost = (_at_least(side, d) for side in (length, size, lost))
     return Rounded(
         operand,
         size=size + 0 * length,  # not a number where the vector is not, whatever bfloat16 makes of it
@@ -154,6 +152,11 @@ def _centre_rows(vectors, centre, other_centre, bits, sums):
             lost += (x[i] - near[i]) * (x[i] - near[i])
             bias += x[i] * other_centre[i]
         sums[0, row], sums[1, row], sums[2, row], sums[3, row] = length, size, lost, bias
+
+
+def _at_least(length: Tensor, d: int) -> np.ndarray:
+    """What the true lengths do not exceed, of those found by float32 sums of squares, which may underflow."""
+    return _numpy(length) * (1 + (d + 2) * 2.0**-23) + d**0.5 * 2.0**-62
 
 
 def _numpy(values: Tensor) -> np.ndarray:

@@ -26,6 +26,7 @@ from ucvgl.matching.tile import (
     keep_highest,
     numbers,
 )
+from ucvgl.matching.vectors import Vectors
 
 LOGGED_PER_VECTOR = 24
 """Pairs of one tile that a vector may log, on average; more of them, and the tile is done again in float32."""
@@ -96,13 +97,13 @@ class Tiles:
     """A set of references, cut for the fast product.
 
     Args:
-        vectors: as given.
-        start: number of the first one.
-        tiles: the same, rounded, `width` at a time.
+        vectors: of this set and others.
+        start: number of the first one of this set.
+        tiles: those of this set, rounded, `width` at a time.
         extent: largest sizes over all of them.
     """
 
-    vectors: Float32[np.ndarray, "m d"]
+    vectors: Vectors
     start: int
     tiles: Sequence[Rounded]
     extent: Extent
@@ -187,7 +188,7 @@ def scan_block(
                 kept.append((log[0], log[1] + np.int32(left), log[2]))
         if any(log is None for log in logs):
             crowded = [log is None for log in logs]
-            _again(queries, start, references, left, references.width, rows, columns, crowded)
+            _again(queries, start, references, left, len(other.operand), rows, columns, crowded)
     row_log, column_log = (_join(parts, tile.integer) for parts in found)
     row_upper, column_upper = rows.upper(row_log[0], row_log[2]), columns.upper(column_log[1], column_log[2])
     return (
@@ -207,14 +208,12 @@ def _again(
     crowded: Sequence[bool],
 ) -> None:
     """Score the best pairs of a tile right away, found by float32 products."""
-    own, other = (
-        np.require(side, requirements=("C", "W")) for side in (queries, references.vectors[left : left + width])
-    )
+    own, first = queries, references.start + left
+    other = references.vectors.read(first, first + width, references.vectors.room(width))
     product = float32_product(own, other)
     sizes = [as_float32(torch.from_numpy(side)) for side in (own, other)]
     if crowded[0]:
         error = error_bounds(sizes[0], extent(sizes[1]))
-        first = references.start + left
         rows.exact.update(own, other, product[: len(own)], error=error, first_own=0, first_other=first)
         rows.settle(0, len(own))
     if crowded[1]:

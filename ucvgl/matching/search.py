@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,6 +18,7 @@ from ucvgl.matching.device import DeviceTile, scores_on
 from ucvgl.matching.precision import Precision, precision_for
 from ucvgl.matching.rounded import Extent, error_bounds, extent
 from ucvgl.matching.scan import Log, Side, Tile, Tiles, scan_block
+from ucvgl.matching.vectors import Vectors
 
 LONGEST = 2.0**62
 """No vector may be as long as this: products could overflow float32."""
@@ -28,9 +29,6 @@ tile do not all start at the same place of a cache."""
 
 DEVICE_BLOCK, DEVICE_TILE = 8192, 8192
 """The same on a graphics card, which must be given much at a time."""
-
-
-Read = Callable[[int, int], Float32[np.ndarray, "q d"]]
 
 
 @dataclass(frozen=True)
@@ -45,6 +43,12 @@ class Found:
     columns: Best
 
 
+RUNS, RUN = 16, 16
+"""Of the vectors whose mean stands for all: how many runs of neighbours, and how long each is."""
+
+Pieces = Sequence[tuple[int, Float32[np.ndarray, "_ d"]]]
+
+
 @dataclass
 class Block:
     """What is left of a block of queries that has met all references."""
@@ -54,6 +58,15 @@ class Block:
     column_log: Log
 
 
+@dataclass(frozen=True)
+class Worktop:
+    """What a thread needs while a block meets the references, and hands on to the next block."""
+
+    columns: Side
+    tile: Tile | DeviceTile
+    room: np.ndarray
+
+
 class Search:
     """A set of references, the queries that met it, and which pairs are still to be scored.
 
@@ -61,17 +74,17 @@ class Search:
     those of other sets of references, `found` knows better what need not be scored.
 
     Args:
-        centre: about the mean of all queries; it changes the speed only.
+        shard: the first number of the references that are meant, and the one after the last; default: all.
         block: queries multiplied at a time; default: what suits the device.
         tile: references multiplied at a time, likewise.
         device: `cpu`, or a graphics card as PyTorch names it; `threads` count on a processor only.
-        start: number of the first reference.
     """
 
     def __init__(
         self,
-        references: Float32[np.ndarray, "r d"],
-        centre: Float32[np.ndarray, " d"],
+        queries: Vectors,
+        references: Vectors,
+        shard: tuple[int, int] | None = None,
         *,
         k: int = 2,
         block: int | None = None,
@@ -79,36 +92,31 @@ class Search:
         threads: int = 1,
         dtype: torch.dtype | None = None,
         device: str = "cpu",
-        start: int = 0,
     ) -> None:
-        self._device, host = device, device == "cpu"
+        self._device, host, shard = device, device == "cpu", shard or references.span
         block, tile = block or (BLOCK if host else DEVICE_BLOCK), tile or (TILE if host else DEVICE_TILE)
-        self._k, self._block, self._threads, self._start = k, block, threads if host else 1, start
-        self._precision = precision_for(references.shape[1], centre, mean(references), dtype, device)
-        self._references: Tiles | None = _tiles(references, self._precision, tile, start)
+        self._k, self._block, self._threads, self._shard = k, block, threads if host else 1, shard
+        self._queries, self._vectors, self._count = queries, references, shard[1] - shard[0]
+        centres = centre(queries, queries.span), centre(references, shard)
+        self._precision = how = precision_for(queries.dimension, *centres, dtype, device)
+        self._references: Tiles | None = _tiles(references, shard, how, tile)
         self._met = Extent(0, 0, 0, 0)
         self._blocks: dict[int, Block] = {}
-        self._columns: list[Side] = []
-        self._free: SimpleQueue[tuple[Side, Tile | DeviceTile]] = SimpleQueue()
-        for _ in range(self._threads):
-            columns = self._side(len(references), np.zeros(len(references)))
-            self._columns.append(columns)
-            how = self._precision
-            self._free.put((columns, Tile(block, tile, how.dtype) if host else DeviceTile(k, how.integer)))
+        self._columns = [self._side(self._count, np.zeros(self._count)) for _ in range(self._threads)]
+        self._free: SimpleQueue[Worktop] = SimpleQueue()
+        for columns in self._columns:
+            memory = Tile(block, tile, how.dtype) if host else DeviceTile(k, how.integer)
+            self._free.put(Worktop(columns, memory, queries.room(block)))
 
-    def meet(self, read: Read, start: int, stop: int) -> Float32[np.ndarray, "q k"]:
+    def meet(self, start: int, stop: int) -> Float32[np.ndarray, "q k"]:
         """Let the queries numbered `start:stop` meet the references; per query, k numbers that its best scores reach.
 
         A block that has been here before is not met again.
-
-        Args:
-            read: the queries of a range of numbers.
         """
         assert self._references is not None, "the references are at rest"
-        meet = partial(self._meet, self._references)
-        blocks = [(at, min(at + self._block, stop)) for at in range(start, stop, self._block)]
+        meet = partial(self._meet, self._references, stop)
         with _single_threaded(), ThreadPoolExecutor(self._threads) as pool:
-            reach = list(pool.map(lambda block: meet(read(*block), block[0]), blocks))
+            reach = list(pool.map(meet, range(start, stop, self._block)))
         return np.concatenate([np.empty((0, self._k), np.float32), *reach])
 
     @property
@@ -117,78 +125,92 @@ class Search:
 
     def rest(self) -> None:
         """Let go of the references; all that is still needed are the logs."""
-        self._references = None
+        self._references, self._free = None, SimpleQueue()
 
-    def found(
-        self,
-        read: Read,
-        references: Float32[np.ndarray, "r d"],
-        lower: Float[np.ndarray, " q"] | None = None,
-    ) -> Found:
-        """Score what is left.
+    def found(self, lower: Float[np.ndarray, " q"] | None = None) -> Found:
+        """Score what is left; no query can meet these references any more.
 
         Args:
-            read: the queries of a range of numbers, as they met the references.
-            references: as they were met.
             lower: by number of the query, what k of its scores are known to reach.
         """
-        columns = Best(len(references), self._k)
+        self.rest()
+        columns = Best(self._count, self._k)
         column_lower = kth_reached(np.concatenate([side.reach() for side in self._columns], axis=1), self._k)
         for side in self._columns:
             columns.insert(*present(side.exact.score, side.exact.index))
         pairs = [(np.empty(0, int), np.empty(0), np.empty(0, int))]
-        score = partial(self._score, read, references, lower, column_lower)
+        rooms: SimpleQueue[np.ndarray] = SimpleQueue()
+        for _ in range(self._threads):
+            rooms.put(self._queries.room(self._block))
+        score = partial(self._score, self._vectors.pieces(*self._shard), rooms, lower, column_lower)
         with ThreadPoolExecutor(self._threads) as pool:
             for row_pairs, column_pairs in pool.map(score, sorted(self._blocks)):
                 pairs += row_pairs
                 columns.insert(*column_pairs)
         query, scores, reference = (np.concatenate(column) for column in zip(*pairs, strict=True))
-        return Found(query, reference, scores, self._start, columns)
+        return Found(query, reference, scores, self._shard[0], columns)
 
     def met(self, start: int) -> bool:
         """Whether the block of queries that begins at this number has been here."""
         return start in self._blocks
 
-    def _meet(self, references: Tiles, queries: np.ndarray, start: int) -> np.ndarray:
+    def _meet(self, references: Tiles, stop: int, start: int) -> np.ndarray:
         if start in self._blocks:
             return self._blocks[start].rows.reach()
-        own = self._precision.queries(torch.from_numpy(_readable(queries)).to(self._device))
-        _refuse(own.size, queries, "queries", start)
-        rows = self._side(len(queries), error_bounds(own, references.extent, unit=self._precision.unit))
-        self._met = met = _larger(self._met, extent(own))
-        columns, memory = self._free.get()
+        worktop = self._free.get()
         try:
+            queries = self._queries.read(start, min(start + self._block, stop), worktop.room)
+            own = self._precision.queries(torch.from_numpy(queries).to(self._device))
+            _refuse(own.size, queries, "queries", start)
+            rows = self._side(len(queries), error_bounds(own, references.extent, unit=self._precision.unit))
+            self._met = met = _larger(self._met, extent(own))
+            columns = worktop.columns
             for number, tile in enumerate(references.tiles):
                 error = columns.error[number * references.width :][: len(tile.size)]
                 np.maximum(error, error_bounds(tile, met, unit=self._precision.unit), out=error)
-            logs = scan_block(queries, own, start, references, rows, columns, memory)
+            logs = scan_block(queries, own, start, references, rows, columns, worktop.tile)
         finally:
-            self._free.put((columns, memory))
+            self._free.put(worktop)
         self._blocks[start] = Block(rows, *logs)
         return rows.reach()
 
-    def _score(self, read, references, lower, column_lower, start):
+    def _score(self, references: Pieces, rooms, lower, column_lower, start):
         """The pairs of a block that are worth it, (own, score, other): of its queries, and of the references."""
         block = self._blocks[start]
-        count = len(block.rows.lower)
-        queries, row_lower = _readable(read(start, start + count)), block.rows.lower
+        count, row_lower = len(block.rows.lower), block.rows.lower
         if lower is not None:
             row_lower = np.maximum(row_lower, lower[start : start + count])
         of_rows = block.row_log.within(row_lower, block.row_log.query)
         of_columns = block.column_log.within(column_lower, block.column_log.reference)
         query, reference = (np.concatenate([getattr(log, side) for log in (of_rows, of_columns)]).astype(int)
                             for side in ("query", "reference"))  # fmt: skip
-        _, first, again = np.unique(query * len(references) + reference, return_index=True, return_inverse=True)
-        scorer = exact_scores if self._device == "cpu" else partial(scores_on, torch.device(self._device))
-        scores = np.split(scorer(queries, references, query[first], reference[first])[again], [len(of_rows.query)])
+        _, first, again = np.unique(reference * count + query, return_index=True, return_inverse=True)
+        room = rooms.get()
+        try:
+            queries = self._queries.read(start, start + count, room)
+            scores = self._scores(queries, references, query[first], reference[first] + self._shard[0])[again]
+        finally:
+            rooms.put(room)
+        scores = np.split(scores, [len(of_rows.query)])
         query, score, reference = present(block.rows.exact.score, block.rows.exact.index)
         return (
             [
                 (query + start, score, reference),
-                (of_rows.query.astype(int) + start, scores[0], of_rows.reference.astype(int) + self._start),
+                (of_rows.query.astype(int) + start, scores[0], of_rows.reference.astype(int) + self._shard[0]),
             ],
             (of_columns.reference, scores[1], of_columns.query.astype(int) + start),
         )
+
+    def _scores(self, queries: np.ndarray, references: Pieces, row: np.ndarray, reference: np.ndarray) -> np.ndarray:
+        """Of pairs in the order of their references."""
+        parts = []
+        for first, piece in references:
+            some = slice(*np.searchsorted(reference, (first, first + len(piece))))
+            parts.append((piece, row[some], reference[some] - first))
+        if self._device == "cpu":
+            return np.concatenate([np.empty(0), *(exact_scores(queries, *part) for part in parts)])
+        others = np.concatenate([queries[:0], *(piece[which] for piece, _, which in parts)])
+        return scores_on(torch.device(self._device), queries, others, row, np.arange(len(row)))
 
     def _side(self, count: int, error: np.ndarray) -> Side:
         how = self._precision
@@ -208,21 +230,24 @@ def present(
     return row, score[row, rank], index[row, rank]
 
 
-def mean(vectors: Float32[np.ndarray, "n d"]) -> Float32[np.ndarray, " d"]:
-    """About the mean: of a thousand vectors or two."""
-    some = vectors[:: max(1, len(vectors) // 1024)]
-    return some.mean(0, dtype=np.float64).astype(np.float32) if len(some) else np.zeros(vectors.shape[1], np.float32)
+def centre(vectors: Vectors, span: tuple[int, int]) -> Float32[np.ndarray, " d"]:
+    """About the mean: of a few hundred vectors, in runs that are evenly spread; it changes the speed only."""
+    room, runs = vectors.room(RUN), range(*span, max(1, (span[1] - span[0]) // RUNS))
+    means = [vectors.read(at, min(at + RUN, span[1]), room).mean(0, dtype=np.float64) for at in runs]
+    return np.mean(means or [np.zeros(vectors.dimension)], axis=0).astype(np.float32)
 
 
-def _tiles(references: np.ndarray, precision: Precision, width: int, start: int) -> Tiles:
-    tiles, whole = [], Extent(0, 0, 0, 0)
-    for left in range(0, len(references), width):
-        vectors = torch.from_numpy(_readable(references[left : left + width]))
-        tile = precision.references(vectors.to(precision.centres[1].device))
-        _refuse(tile.size, references[left : left + width], "references", start + left)
+def _tiles(references: Vectors, shard: tuple[int, int], precision: Precision, width: int) -> Tiles:
+    tiles, whole, room = [], Extent(0, 0, 0, 0), references.room(width)
+    for left in range(*shard, width):
+        if precision.dtype == torch.float32:  # which a tile keeps as it is read
+            room = references.room(width)
+        vectors = references.read(left, min(left + width, shard[1]), room)
+        tile = precision.references(torch.from_numpy(vectors).to(precision.centres[1].device))
+        _refuse(tile.size, vectors, "references", left)
         tiles.append(tile)
         whole = _larger(whole, extent(tile))
-    return Tiles(references, start, tiles, whole, width)
+    return Tiles(references, shard[0], tiles, whole, width)
 
 
 def _larger(a: Extent, b: Extent) -> Extent:
@@ -238,10 +263,6 @@ def _refuse(size: np.ndarray, vectors: np.ndarray, side: str, start: int) -> Non
         f"{side} {(bad[:5] + start).tolist()} ({len(bad)} in all) are not finite, or too long to "
         "multiply; look at the images they come from, and at the loss of the model"
     )
-
-
-def _readable(vectors: np.ndarray) -> np.ndarray:
-    return np.require(vectors, requirements=("C", "W"))
 
 
 @contextmanager

@@ -15,7 +15,8 @@ import torch
 from jaxtyping import Float, Float32, Int
 
 from ucvgl.matching.best import Best
-from ucvgl.matching.search import Search, mean, present
+from ucvgl.matching.search import Search, present
+from ucvgl.matching.vectors import InMemory
 
 
 @dataclass(frozen=True)
@@ -59,14 +60,10 @@ def two_sided_topk(
     Raises:
         ValueError: vectors that are not finite, by their numbers.
     """
-    how = {"block": block, "tile": tile, "threads": threads, "dtype": dtype, "device": device}
-    search = Search(references, mean(queries), k=k, start=reference_start, **how)
-
-    def read(start: int, stop: int) -> np.ndarray:
-        return queries[start - query_start : stop - query_start]
-
-    search.meet(read, query_start, query_start + len(queries))
-    found = search.found(read, references)
+    sides = InMemory(queries, query_start), InMemory(references, reference_start)
+    search = Search(*sides, k=k, block=block, tile=tile, threads=threads, dtype=dtype, device=device)
+    search.meet(*sides[0].span)
+    found = search.found()
     rows = Best(len(queries), k)
     rows.insert(found.query - query_start, found.score, found.reference)
     columns = found.columns

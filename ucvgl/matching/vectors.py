@@ -1,0 +1,101 @@
+"""The vectors of one side of a search, in memory or in files, read a few at a time into memory that is used again.
+
+Fresh memory for every block costs more than reading does, several times more where the machine is short of it.
+"""
+
+from __future__ import annotations
+
+import os
+from bisect import bisect_right
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import accumulate
+from pathlib import Path
+
+import numpy as np
+import torch
+from jaxtyping import Float32
+
+
+class InMemory:
+    """Vectors in one array, numbered from `start`."""
+
+    def __init__(self, vectors: Float32[np.ndarray, "n d"], start: int = 0) -> None:
+        self._vectors, self._start = vectors, start
+        self.span = start, start + len(vectors)
+        self.dimension = vectors.shape[1]
+
+    def room(self, rows: int) -> Float32[np.ndarray, "rows d"]:
+        """Memory that `read` may need."""
+        return np.empty((0, self.dimension), np.float32)
+
+    def read(self, start: int, stop: int, room: np.ndarray) -> Float32[np.ndarray, "n d"]:
+        """The vectors numbered `start:stop`, whole in memory; overwritten by the next read into the same room."""
+        return np.require(self._vectors[start - self._start : stop - self._start], requirements=("C", "W"))
+
+    def pieces(self, start: int, stop: int) -> list[tuple[int, Float32[np.ndarray, "_ d"]]]:
+        """The same vectors without a copy, some at a time, with the number of the first of each piece."""
+        return [(start, self._vectors[start - self._start : stop - self._start])]
+
+
+@dataclass(frozen=True)
+class Stored:
+    """Vectors in `.npy` parts, float32 [n d], numbered from 0; does what `InMemory` does."""
+
+    parts: tuple[str, ...]
+    ends: tuple[int, ...]
+    """The number that follows the last vector of each part."""
+    dimension: int
+
+    @staticmethod
+    def of(parts: Sequence[Path]) -> Stored:
+        maps = [np.load(part, mmap_mode="r") for part in parts]
+        for part, vectors in zip(parts, maps, strict=True):
+            if vectors.dtype != np.float32 or vectors.shape[1:] != maps[0].shape[1:] or not vectors.flags.c_contiguous:
+                raise ValueError(
+                    f"{part} holds {vectors.dtype} {vectors.shape}; all parts must be float32 [n d] with the same d, "
+                    "by rows: write them anew"
+                )
+        return Stored(tuple(map(str, parts)), tuple(accumulate(map(len, maps))), maps[0].shape[1] if maps else 0)
+
+    @property
+    def span(self) -> tuple[int, int]:
+        """The first number, and the one after the last."""
+        return 0, self.ends[-1] if self.ends else 0
+
+    def room(self, rows: int) -> Float32[np.ndarray, "rows d"]:
+        return np.empty((rows, self.dimension), np.float32)
+
+    def read(self, start: int, stop: int, room: np.ndarray) -> Float32[np.ndarray, "n d"]:
+        for number, low, high in self._overlaps(start, stop):
+            wanted = room[low - start : high - start]
+            with open(self.parts[number], "rb") as file:
+                file.seek((low - self.ends[number]) * wanted.itemsize * self.dimension, 2)  # headers have any length
+                file.readinto(wanted.data)
+        return room[: stop - start]
+
+    def pieces(self, start: int, stop: int) -> list[tuple[int, Float32[np.ndarray, "_ d"]]]:
+        return [
+            (low, self._mapped(number)[low - self._first(number) : high - self._first(number)])
+            for number, low, high in self._overlaps(start, stop)
+        ]
+
+    def _mapped(self, number: int) -> np.ndarray:
+        """A part as a memory map, by PyTorch, which keeps no file open for it; there may be thousands."""
+        path, rows = self.parts[number], self.ends[number] - self._first(number)
+        numbers = torch.from_file(path, size=os.path.getsize(path) // 4, dtype=torch.float32).numpy()
+        return numbers[len(numbers) - rows * self.dimension :].reshape(rows, self.dimension)
+
+    def _overlaps(self, start: int, stop: int) -> Iterator[tuple[int, int, int]]:
+        """Parts that hold some of these vectors, and the numbers of the first and after the last that they do."""
+        for number in range(bisect_right(self.ends, start), len(self.parts)):
+            if self._first(number) >= stop:
+                return
+            if self.ends[number] > self._first(number):
+                yield number, max(start, self._first(number)), min(stop, self.ends[number])
+
+    def _first(self, number: int) -> int:
+        return self.ends[number - 1] if number else 0
+
+
+Vectors = InMemory | Stored

@@ -39,11 +39,28 @@ def run_trials(
 ) -> list[Outcome]:
     """Run every trial in `folder/trials/<number>`; finished ones are not done again.
 
+    A scheduler hears their rounds once more, so that it judges the others as before; without one they are left alone.
+
     Args:
         work: does one run; it must be importable.
         prepare: called with the trial's folder first, to link what is there already.
     """
     folder = folder.resolve()
+    left = [trial for trial in trials if space.scheduler != "none" or not outcome_of(folder, trial).finished]
+    crashed = _run(left, folder, work, prepare, space) if left else {}
+    outcomes = [outcome_of(folder, trial) for trial in trials]
+    return [
+        replace(outcome, error=crashed[outcome.number])
+        if outcome.number in crashed and not outcome.finished
+        else outcome
+        for outcome in outcomes
+    ]
+
+
+def _run(
+    trials: Sequence[Trial], folder: Path, work: Work, prepare: Callable[[Path, Trial], None], space: Space
+) -> dict[int, str]:
+    """Errors by number of the trials that ended by one, twice."""
     arguments = {"trials": list(trials), "folder": str(folder), "work": work, "prepare": prepare}
     at_once = trials_at_once(trials[0].experiment.resources, ray.cluster_resources())
     log.info("%d trials, %d at a time", len(trials), min(at_once, len(trials)))
@@ -59,14 +76,7 @@ def run_trials(
             failure_config=tune.FailureConfig(max_failures=1),
         ),
     )
-    crashed = {(result.config or {}).get("number"): cause(result.error) for result in tuner.fit() if result.error}
-    outcomes = [outcome_of(folder, trial) for trial in trials]
-    return [
-        replace(outcome, error=crashed[outcome.number])
-        if outcome.number in crashed and not outcome.finished
-        else outcome
-        for outcome in outcomes
-    ]
+    return {(result.config or {})["number"]: cause(result.error) for result in tuner.fit() if result.error}
 
 
 def run_trial(

@@ -2,7 +2,7 @@
 
 First every shard meets all queries and says, per query, what its k best scores reach. So the driver knows what the
 best of all shards reach, and each shard scores only the pairs that come near it. Between driver and actors pass a few
-numbers per query and shard, and never a vector: actors map the parts that the embedders wrote into their memory.
+numbers per query and shard, and never a vector: actors read the parts that the embedders wrote.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """What a cluster has to prove, run on clusters of processes on this machine, and shown as tables.
 
 python benchmarks/cluster.py                    about a quarter of an hour on two cores
-python benchmarks/cluster.py --parts nodes scaling jobs submit
+python benchmarks/cluster.py --parts nodes hosts scaling jobs submit
 python benchmarks/cluster.py --show             the tables of the last time
 
 The proofs are tests (`make test-cluster`); this runs them and prints what they measured.
@@ -77,8 +77,14 @@ def submitting(lines: Iterable[Line]) -> str:
     return _table(["s of the job started beside the cluster", "s of the same job submitted", "s of overhead"], rows)
 
 
+def hosts(lines: Iterable[Line]) -> str:
+    rows = [[str(line["hosts"]), str(line["seconds"])] for line in lines]
+    return _table(["hosts, the head among them", "s of a short job with every stage"], rows)
+
+
 PARTS: dict[str, tuple[str, set[str], Callable[[Iterable[Line]], str]]] = {
     "nodes": ("test_lost_nodes.py", {"node lost"}, nodes),
+    "hosts": ("test_hosts.py", {"hosts"}, hosts),
     "scaling": ("test_autoscaler.py", {"scaling"}, scaling),
     "jobs": ("test_two_jobs.py", {"two jobs", "turn", "never"}, jobs),
     "submit": ("test_submit.py", {"submit"}, submitting),

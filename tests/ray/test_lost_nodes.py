@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 from local_cluster import children, plain, title_of
-from one_job import ROOT, artefacts, processes_with
+from one_job import ROOT, artefacts, processes_with, wait_until
 from ray.cluster_utils import Cluster
 
 pytestmark = [pytest.mark.cluster, pytest.mark.slow]
@@ -41,9 +41,11 @@ class Nodes:
         """kill -9 the raylet of the node where `work` runs, as a process title says; whether there is one."""
         for node in self.workers:
             (raylet,) = (info.process for info in node.all_processes["raylet"])
-            if any(work in title_of(pid) for pid in children(raylet.pid)):
+            workers = children(raylet.pid)
+            if any(work in title_of(pid) for pid in workers):
                 raylet.kill()
                 raylet.wait()  # its workers end when it is gone, and a zombie is not gone
+                wait_until(lambda workers=workers: not any(map(title_of, workers)))
                 self.workers.remove(node)
                 return True
         return False

@@ -102,13 +102,16 @@ def unshared(process: psutil.Process) -> int:
         return 0
 
 
+USED: dict[psutil.Process, float] = {}
+"""Seconds of processor time by process, of those that have ended as well."""
+
+
 def processor_s() -> float:
     """Seconds of processor time that this process and all that it started have used, the S3 server apart."""
-    used = 0.0
     for process in family():
         with suppress(psutil.Error):
-            used += process.cpu_times().user + process.cpu_times().system
-    return used
+            USED[process] = process.cpu_times().user + process.cpu_times().system
+    return sum(USED.values())
 
 
 def in_process(catalog: Catalog, experiment: Experiment, folder: Path) -> tuple[float, float]:

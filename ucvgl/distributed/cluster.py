@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import psutil
 import ray
 import ray.data
 from ray import _raylet
@@ -25,8 +26,9 @@ from ucvgl.distributed.turn import said_at_the_door
 
 log = logging.getLogger(__name__)
 
-OBJECT_STORE_BYTES = 800_000_000
-"""Of a local Ray: enough for the few shards in flight, small enough for a laptop."""
+OBJECT_STORE_BYTES, OBJECT_STORE_SHARE = 800_000_000, 1 / 8
+"""Of a local Ray: that share of the machine's memory, and at least so much. With less room than a few shards in flight
+take, reading waits for writing (`docs/performance.md`); what is not used is not taken."""
 
 QUIET = {
     "RAY_USAGE_STATS_ENABLED": "0",
@@ -102,7 +104,7 @@ def connect(resources: Resources) -> ClusterInfo:
         _make_importable()
         _start(
             num_cpus=max(os.cpu_count() or 1, round(cpus_at_once(resources)) + 2),
-            object_store_memory=OBJECT_STORE_BYTES,
+            object_store_memory=max(OBJECT_STORE_BYTES, int(psutil.virtual_memory().total * OBJECT_STORE_SHARE)),
             include_dashboard=True,  # Ray Train polls the State API, which lives there
             dashboard_host="127.0.0.1",
             **quiet,

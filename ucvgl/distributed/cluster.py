@@ -12,11 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import psutil
 import ray
 import ray.data
 from ray import _raylet
-from ray._common.utils import get_default_ray_temp_dir
+from ray._common.utils import get_default_ray_temp_dir, get_system_memory
 
 import ucvgl
 from ucvgl.config import Resources
@@ -26,9 +25,10 @@ from ucvgl.distributed.turn import said_at_the_door
 
 log = logging.getLogger(__name__)
 
-OBJECT_STORE_BYTES, OBJECT_STORE_SHARE = 800_000_000, 1 / 8
-"""Of a local Ray: that share of the machine's memory, and at least so much. With less room than a few shards in flight
-take, reading waits for writing (`docs/performance.md`); what is not used is not taken."""
+OBJECT_STORE_BYTES, OBJECT_STORE_SHARE = (800_000_000, 8_000_000_000), 1 / 8
+"""Of a local Ray: that share of the memory this process may use, within these bounds. With less room than a few shards
+in flight take, reading waits for writing (`docs/performance.md`); what is not used is not taken. From 10 GB on Ray
+refuses to start where /dev/shm is smaller, as in a container."""
 
 QUIET = {
     "RAY_USAGE_STATS_ENABLED": "0",
@@ -104,7 +104,7 @@ def connect(resources: Resources) -> ClusterInfo:
         _make_importable()
         _start(
             num_cpus=max(os.cpu_count() or 1, round(cpus_at_once(resources)) + 2),
-            object_store_memory=max(OBJECT_STORE_BYTES, int(psutil.virtual_memory().total * OBJECT_STORE_SHARE)),
+            object_store_memory=_object_store_bytes(),
             include_dashboard=True,  # Ray Train polls the State API, which lives there
             dashboard_host="127.0.0.1",
             **quiet,
@@ -205,6 +205,11 @@ def threads_each(actors: int) -> int:
 def _defaults(environment: dict[str, str]) -> None:
     for name, value in environment.items():
         os.environ.setdefault(name, value)
+
+
+def _object_store_bytes() -> int:
+    least, most = OBJECT_STORE_BYTES
+    return max(least, min(most, int(get_system_memory() * OBJECT_STORE_SHARE)))
 
 
 TOO_LATE = ("timed out during startup", "Failed to start GCS", "Failed to start a dashboard")

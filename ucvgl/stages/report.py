@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -51,9 +52,7 @@ def report(
     reached, raw = read_recall(scored)
     fakes, used = translated and fake_store(projected, translated, experiment), told(run.path)
     scores = pq.read_table(scored / "rounds.parquet").to_pylist()
-    rejected = pq.read_table(projected / "rejected.parquet").to_pylist()
     content = Report(
-        title=run.path.name,
         about=f"{_how(translated, used)} on {source_of(experiment)}: {used or 'no labels'}.",
         labels_used=used,
         recall=reached,
@@ -65,13 +64,7 @@ def report(
         first_batch=_first_batch(projected, fakes, experiment) if fakes else [],
         retrievals=retrievals(projected / "validation", scored),
         attention=_attention(projected / "validation", trained, scored),
-        losses=losses(run.path),
-        settings={name: (before, now) for name, before, now in differences(synthetic(), experiment)},
-        versions=json.loads((run.path / "environment.json").read_text()),
-        seconds=seconds(run.path),
-        rejected=[(bad["uri"], bad["reason"]) for bad in rejected[:20]],
-        rejected_count=len(rejected),
-        images=sum(len(ImageStore(store)) for store in projected.glob("*/[qr]*") if store.is_dir()),
+        **of_the_run(run, experiment, projected),
         command=f"python jobs/{_job(translated, used)}.py",
     )
     page = write_page(run.path / "report.html", content)
@@ -79,6 +72,21 @@ def report(
     labels = [f"labels: {used}"] if used else []
     begun = "begun with" if experiment.supervision.start else "cold start"
     return "\n".join([f"report: {page}", *labels, *_supervised(experiment), *_verdict(reached, raw, scores, begun)])
+
+
+def of_the_run(run: RunDir, experiment: Experiment, projected: Path) -> dict[str, Any]:
+    """What the page of any job tells of its run."""
+    rejected = pq.read_table(projected / "rejected.parquet").to_pylist()
+    return {
+        "title": run.path.name,
+        "losses": _losses(run.path),
+        "settings": {name: (before, now) for name, before, now in differences(synthetic(), experiment)},
+        "versions": json.loads((run.path / "environment.json").read_text()),
+        "seconds": _seconds(run.path),
+        "rejected": [(bad["uri"], bad["reason"]) for bad in rejected[:20]],
+        "rejected_count": len(rejected),
+        "images": sum(len(ImageStore(store)) for store in projected.glob("*/[qr]*") if store.is_dir()),
+    }
 
 
 def _job(translated: Path | None, used: str) -> str:
@@ -204,7 +212,7 @@ def _attention(validation: Path, trained: Path, scored: Path) -> list[Attention]
     ]
 
 
-def losses(run: Path) -> Mapping[str, tuple[list[float], list[float]]]:
+def _losses(run: Path) -> Mapping[str, tuple[list[float], list[float]]]:
     """Every logged loss of every training, over its steps; rounds follow each other."""
     curves: dict[str, tuple[list[float], list[float]]] = {}
     offset: dict[str, float] = {}
@@ -223,6 +231,6 @@ def losses(run: Path) -> Mapping[str, tuple[list[float], list[float]]]:
     return curves
 
 
-def seconds(run: Path) -> dict[str, float]:
+def _seconds(run: Path) -> dict[str, float]:
     records = {done.parent.name: read_record(done) for done in sorted(run.glob(f"[0-9]_*/{DONE}"))}
     return {name: record.seconds for name, record in records.items() if record is not None}

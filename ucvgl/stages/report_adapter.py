@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import numpy as np
@@ -10,24 +9,20 @@ import pyarrow.parquet as pq
 
 from ucvgl.config import Experiment
 from ucvgl.data.image_store import ImageStore
-from ucvgl.presets import synthetic
 from ucvgl.report.page import Report, Round, write_page
 from ucvgl.run import RunDir
-from ucvgl.settings import differences
 from ucvgl.stages.card import write_card
 from ucvgl.stages.evaluate_adapter import read_ways
-from ucvgl.stages.report import losses, retrievals, seconds, source_of
+from ucvgl.stages.report import of_the_run, retrievals, source_of
 
 
 def report_adapter(run: RunDir, experiment: Experiment, projected: Path, scored: Path) -> str:
     """Write `report.html` and `MODEL_CARD.md` into the run folder; what the adapter reached and cost, as lines."""
     ways, frozen = read_ways(scored), experiment.adaptation.source or experiment.model.backbone
     before, after = (list(ways.get(when, {}).items()) for when in ("before", "after"))
-    rejected = pq.read_table(projected / "rejected.parquet").to_pylist()
     table = pq.read_table(scored / "rounds.parquet").to_pylist()
     queries = len(ImageStore(projected / "train" / "queries"))
     content = Report(
-        title=run.path.name,
         about=f"A light adapter on a frozen model, {frozen} (EM-CVGL), on {source_of(experiment)}: no labels.",
         recall=after[0][1] if after else None,
         begun="frozen model",
@@ -35,13 +30,7 @@ def report_adapter(run: RunDir, experiment: Experiment, projected: Path, scored:
         ways=[(name, reached, found) for (name, reached), (_, found) in zip(before, after, strict=True)],
         rounds=_rounds(table, queries),
         retrievals=retrievals(projected / "validation", scored),
-        losses=losses(run.path),
-        settings={name: (usual, now) for name, usual, now in differences(synthetic(), experiment)},
-        versions=json.loads((run.path / "environment.json").read_text()),
-        seconds=seconds(run.path),
-        rejected=[(bad["uri"], bad["reason"]) for bad in rejected[:20]],
-        rejected_count=len(rejected),
-        images=sum(len(ImageStore(store)) for store in projected.glob("*/[qr]*") if store.is_dir()),
+        **of_the_run(run, experiment, projected),
         command="python jobs/adapt.py",
     )
     page = write_page(run.path / "report.html", content)
@@ -50,11 +39,14 @@ def report_adapter(run: RunDir, experiment: Experiment, projected: Path, scored:
 
 
 def _rounds(table: list[dict], queries: int) -> list[Round]:
-    return [
-        Round(row["labels"], queries, 0.0, np.empty(0), precision=row["precision"], r1=row["forth_r1"])
-        for row in table
-        if row["name"].startswith("round_")
-    ]
+    """One per round; one that made no labels of its own was trained on those before."""
+    rounds, labelled = [], table[0]
+    for row in table:
+        labelled = labelled if row["labels"] is None else row
+        if row["name"].startswith("round_"):
+            found = {"precision": labelled["precision"], "r1": row["forth_r1"]}
+            rounds.append(Round(labelled["labels"], queries, 0.0, np.empty(0), **found))
+    return rounds
 
 
 def _outcome(run: RunDir, scored: Path, table: list[dict]) -> list[str]:

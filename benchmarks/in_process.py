@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 import torch
 
-from ucvgl.adapt.features import write_part
 from ucvgl.distributed.embed import EmbedJob, part_path
 from ucvgl.distributed.shards import read_shard, shards_of
 from ucvgl.matching.topk import TwoSided, two_sided_topk
 from ucvgl.model.frozen import load_frozen
 from ucvgl.model.loop import Log
 from ucvgl.model.towers import embed
+from ucvgl.whole import write_array
 
 
 class InProcess:
@@ -40,7 +40,7 @@ class InProcess:
                 if part_path(job.folder, shard).exists():
                     continue
                 _, images = read_shard(shard)
-                write_part(part_path(job.folder, shard), embed(frozen, images.copy(), look.view, turns=job.turns))
+                write_array(part_path(job.folder, shard), embed(frozen, images.copy(), look.view, turns=job.turns))
 
     def match(self, query_parts: Sequence[Path], reference_parts: Sequence[Path], *, k: int = 2) -> TwoSided:
         sides = (np.concatenate([np.load(part) for part in parts]) for parts in (query_parts, reference_parts))

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import numpy as np
+
 
 @contextmanager
 def whole(path: Path) -> Iterator[Path]:
@@ -27,3 +29,9 @@ def write_whole(path: Path, text: str) -> None:
     """Write a text: a reader sees the old content or the new, never a part."""
     with whole(path) as aside:
         aside.write_text(text, encoding="utf-8")
+
+
+def write_array(path: Path, array: np.ndarray) -> None:
+    """Write an `.npy` file, whole or not at all."""
+    with whole(path) as aside, aside.open("wb") as file:
+        np.save(file, array)

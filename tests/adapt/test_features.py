@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from ucvgl.adapt.features import Features, write_part
+from ucvgl.adapt.features import Features
+from ucvgl.whole import write_array
 
 TURNS, DIMENSION = 2, 3
 
@@ -13,8 +14,8 @@ def stored(tmp_path):
     vectors /= np.linalg.norm(vectors, axis=2, keepdims=True)
     flat = vectors.reshape(7, -1) / np.float32(TURNS**0.5)
     parts = [tmp_path / f"part-0000{number}.npy" for number in range(2)]
-    write_part(parts[0], flat[:4])
-    write_part(parts[1], flat[4:])
+    write_array(parts[0], flat[:4])
+    write_array(parts[1], flat[4:])
     return Features(parts, turns=TURNS), vectors
 
 

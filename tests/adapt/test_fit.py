@@ -6,12 +6,13 @@ import pytest
 import torch
 
 import ucvgl.adapt.fit
-from ucvgl.adapt.features import Features, write_part
+from ucvgl.adapt.features import Features
 from ucvgl.adapt.fit import adapt_features, adapted, batches, fit_adapter, lost_information
 from ucvgl.adapt.labels import Labels, plain
 from ucvgl.config import Adaptation
 from ucvgl.model.adapter import Adapter, load_adapter, save_adapter
 from ucvgl.model.loop import run_steps
+from ucvgl.whole import write_array
 
 PLACES, DIMENSION = 48, 12
 SETTINGS = Adaptation(batch=24, steps_per_round=60, learning_rate=0.03)
@@ -30,7 +31,7 @@ def corpus(tmp_path):
         seen[:, own] = 2 * draw.standard_normal((PLACES, len(own)))  # half of what is seen tells nothing
         vectors = (seen / np.linalg.norm(seen, axis=1, keepdims=True)).astype(np.float32)
         for number, part in enumerate(np.split(vectors, 2)):
-            write_part(tmp_path / view / f"part-{number:05d}.npy", part)
+            write_array(tmp_path / view / f"part-{number:05d}.npy", part)
         views.append(sorted((tmp_path / view).glob("*.npy")))
     (tmp_path / "start").mkdir()
     torch.manual_seed(0)

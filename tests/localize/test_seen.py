@@ -4,7 +4,7 @@ from areas import pictures, pixels_of
 
 from ucvgl.config import Projection
 from ucvgl.data.decode import BadImage, resize
-from ucvgl.localize.seen import pixels, seen, sight, sight_from_above
+from ucvgl.localize.seen import pixels, seen, sight, sight_of_queries
 from ucvgl.projection.birdseye import birds_eye
 
 
@@ -19,10 +19,10 @@ def test_every_form_of_an_image_is_seen_alike(tmp_path):
 def test_a_panorama_is_seen_from_above_where_the_encoder_is_one_of_tiles(tmp_path):
     (path,) = pictures(tmp_path, 1, (64, 128), seed=0)
     whole, flat = pixels_of(path), Projection(bev=False)
-    above = sight_from_above((16, 64), 16, Projection())
+    above = sight_of_queries((16, 64), 16, Projection(), above=True)
     assert (above.size, above.enough) == ((16, 16), (16, 128)), "eight columns for every pixel of the view from above"
     np.testing.assert_array_equal(seen(path, above), birds_eye(Projection(), 16, 64, 128)(whole))
-    as_it_is = sight_from_above((8, 32), 16, flat)
+    as_it_is = sight_of_queries((8, 32), 16, flat, above=True)
     assert as_it_is.enough == (16, 32)
     np.testing.assert_array_equal(seen(path, as_it_is), resize(whole, 16, 16))
 

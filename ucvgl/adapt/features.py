@@ -8,8 +8,6 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float32
 
-from ucvgl.whole import whole
-
 
 class Features:
     """Rows of `.npy` parts, float32 [n turns*d], in the order of the parts; read at random.
@@ -49,9 +47,3 @@ class Features:
         """Part after part."""
         for start, stop in zip(self._starts, self._starts[1:], strict=False):
             yield self.read(np.arange(start, stop))
-
-
-def write_part(path: Path, vectors: Float32[np.ndarray, "n d"]) -> None:
-    """Publish one part by rename."""
-    with whole(path) as aside, aside.open("wb") as file:
-        np.save(file, vectors)

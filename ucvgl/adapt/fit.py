@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from ucvgl.adapt.features import Features, write_part
+from ucvgl.adapt.features import Features
 from ucvgl.adapt.labels import Labels
 from ucvgl.config import Adaptation
 from ucvgl.contrast.batches import epoch_order
@@ -20,6 +20,7 @@ from ucvgl.model import workers
 from ucvgl.model.adapter import Adapter, adapted, load_adapter, save_adapter
 from ucvgl.model.loop import Log, finish, run_steps
 from ucvgl.model.towers import View
+from ucvgl.whole import write_array
 
 CLIP_GRADIENT = 10.0
 
@@ -115,7 +116,7 @@ def adapt_features(
     for number in range(workers.rank(), len(parts), workers.size()):
         (block,) = Features([parts[number]], turns=turns).blocks()
         seen = torch.from_numpy(block).to(device)
-        write_part(folder / parts[number].name, adapted(model, seen, view).cpu().numpy())
+        write_array(folder / parts[number].name, adapted(model, seen, view).cpu().numpy())
     workers.barrier()
 
 

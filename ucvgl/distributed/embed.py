@@ -18,7 +18,7 @@ from ucvgl.distributed.progress import Progress
 from ucvgl.distributed.shards import count_images, read_shard, shard_number, shards_of
 from ucvgl.distributed.stream import Row, Step, stream_missing
 from ucvgl.types import Embeddings
-from ucvgl.whole import whole
+from ucvgl.whole import write_array
 
 if TYPE_CHECKING:
     from ucvgl.model.towers import View
@@ -141,8 +141,7 @@ def embed_shard(row: Row, *, actors: list[Any]) -> Row:
         vectors.append(np.asarray(ray.get(made[store, view])) * np.float32(weight**0.5))
     embeddings = Embeddings(np.asarray(ids), np.concatenate(vectors, axis=1))  # refuses what cannot be matched, by id
     path = part_path(Path(row["folder"]), Path(row["name"]))
-    with whole(path) as aside, aside.open("wb") as file:
-        np.save(file, embeddings.vector)
+    write_array(path, embeddings.vector)
     return {"images": len(images)}
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Float, UInt8
 
 from ucvgl.config import Projection
-from ucvgl.localize.seen import Image, Sight, seen, sight, sight_from_above
+from ucvgl.localize.seen import Image, Sight, seen, sight, sight_of_queries
 from ucvgl.model.adapted import Adapted, load_encoders
 from ucvgl.model.frozen import Frozen
 from ucvgl.model.towers import TwoTowers, View, embed
@@ -62,9 +62,9 @@ class Encoders:
 
     def sight(self, view: View) -> Sight:
         """How images reach the encoder of a view."""
-        if view == "query" and self.from_above:
-            return sight_from_above(self.size("query"), self.size("reference")[0], self.projection)
-        return sight(self.size(view))
+        if view == "reference":
+            return sight(self.size(view))
+        return sight_of_queries(self.size(view), self.size("reference")[0], self.projection, above=self.from_above)
 
     def embed_queries(self, images: Sequence[Image]) -> Float[np.ndarray, "n d"]:
         """Unit-norm descriptors of panoramas (ground images).
@@ -92,5 +92,6 @@ class Encoders:
         return np.concatenate(found) if found else np.empty((0, self.dimension), np.float32)
 
     def _seen(self, images: Sequence[Image], view: View) -> Iterator[UInt8[np.ndarray, "n h w 3"]]:
+        how = self.sight(view)
         for start in range(0, len(images), AT_ONCE):
-            yield np.stack([seen(image, self.sight(view)) for image in images[start : start + AT_ONCE]])
+            yield np.stack([seen(image, how) for image in images[start : start + AT_ONCE]])

@@ -32,7 +32,7 @@ from ucvgl.data.storage import exists, join, read, write
 from ucvgl.data.tiles import check_tiles
 from ucvgl.localize import nearest
 from ucvgl.localize.confidence import Calibration
-from ucvgl.localize.seen import Sight, sight, sight_from_above
+from ucvgl.localize.seen import Sight, sight_of_queries
 
 FORMAT, VERSION = "ucvgl-index", 1
 MANIFEST, MODEL, TILES, VECTORS = "manifest.json", "model.pt", "tiles.parquet", "vectors.faiss"
@@ -129,9 +129,7 @@ def open_index(where: str) -> tuple[Index, bytes]:
 def query_sight(manifest: Manifest) -> Sight:
     """How photos reach the query encoder."""
     height, width = manifest.query_size
-    if manifest.from_above:
-        return sight_from_above((height, width), manifest.reference_size[0], manifest.projection)
-    return sight((height, width))
+    return sight_of_queries((height, width), manifest.reference_size[0], manifest.projection, above=manifest.from_above)
 
 
 def is_index(where: str) -> bool:

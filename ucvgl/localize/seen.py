@@ -36,13 +36,14 @@ def sight(size: tuple[int, int]) -> Sight:
     return Sight(size, size)
 
 
-def sight_from_above(panorama: tuple[int, int], tile: int, projection: Projection) -> Sight:
-    """That of an encoder of tiles, `tile` pixels wide, that is shown panoramas.
+def sight_of_queries(panorama: tuple[int, int], tile: int, projection: Projection, *, above: bool) -> Sight:
+    """That of a query encoder: whole panoramas or, where it is one of tiles, their views from above.
 
     Args:
-        panorama: height and width at which the query encoder of the run's data set saw them, pixels.
+        panorama: height and width of panoramas for the networks of the data set, pixels.
+        tile: width of tiles, pixels.
     """
-    return Sight((tile, tile), worth_decoding(projection, tile, panorama), projection)
+    return Sight((tile, tile), worth_decoding(projection, tile, panorama), projection) if above else sight(panorama)
 
 
 def seen(image: Image, how: Sight, name: str = "the photo") -> UInt8[np.ndarray, "h w 3"]:

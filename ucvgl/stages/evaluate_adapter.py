@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
 
-from ucvgl.adapt.features import Features, write_part
+from ucvgl.adapt.features import Features
 from ucvgl.config import Experiment
 from ucvgl.data.image_store import ImageStore
 from ucvgl.matching.mutual import agreement, matches
@@ -27,6 +27,7 @@ from ucvgl.retrieval.truth import GroundTruth, label_precision, read_truth
 from ucvgl.stages.catalog import BACK
 from ucvgl.stages.evaluate import SHOWN, write_retrievals
 from ucvgl.stages.features import VIEWS, read_features
+from ucvgl.whole import write_array
 
 Describe = Callable[[Features, View], np.ndarray]
 
@@ -63,12 +64,18 @@ def evaluate_adapter(
         row: dict[str, Any] = {"name": name}
         for key, way in (("forth", forth), ("back", back)):
             asked, searched = (describe(side, view) for side, view in zip(way.features, way.views, strict=True))
-            reached = _score(asked, searched, way.protocol, more=name in (names[0], names[-1]))
+            order = ranks(asked, searched, way.protocol.positives)
+            reached = score(order, len(searched), way.protocol) if way.protocol.answerable else None
+            if reached and name in (names[0], names[-1]):
+                reached = replace(reached, more=more_scores(asked, searched, way.protocol))
             row |= {f"{key}_r1": reached and reached.r1, f"{key}_r10": reached and reached.r10}
             if key == "forth":
-                row["agreement"] = agreement(matches(two_sided_topk(asked, searched)))
+                best = two_sided_topk(asked, searched, k=max(2, min(SHOWN, len(searched))))
+                row["agreement"] = agreement(matches(best))
                 if name == names[-1]:
-                    _write_answers(folder, name, asked, searched, way)
+                    write_retrievals(folder / "retrievals.parquet", best, order, way.protocol)
+                    for vectors, view in zip((asked, searched), way.views, strict=True):
+                        write_array(folder / "embeddings" / name / view / "part-00000.npy", vectors)
             if name in (names[0], names[-1]) and reached:
                 when = "before" if name == names[0] else "after"
                 result.setdefault(when, {})[way.name] = reached.saved()
@@ -76,15 +83,6 @@ def evaluate_adapter(
     pq.write_table(pa.Table.from_pylist(rows), folder / "rounds.parquet")
     (folder / "recall.json").write_text(json.dumps(result, indent=1) + "\n")
     return {"before": rows[0]["forth_r1"], "r1": rows[-1]["forth_r1"], "agreement": rows[-1]["agreement"]}
-
-
-def _write_answers(folder: Path, name: str, asked: np.ndarray, searched: np.ndarray, way: Way) -> None:
-    """The final descriptors, and the best references of every query with the rank of the first true one."""
-    for vectors, view in zip((asked, searched), way.views, strict=True):
-        write_part(folder / "embeddings" / name / view / "part-00000.npy", vectors)
-    best = two_sided_topk(asked, searched, k=max(2, min(SHOWN, len(searched))))
-    order = ranks(asked, searched, way.protocol.positives)
-    write_retrievals(folder / "retrievals.parquet", best, order, way.protocol)
 
 
 def read_ways(folder: Path) -> dict[str, dict[str, Recall]]:
@@ -142,13 +140,6 @@ def adapter_of(path: Path) -> Describe:
 
 def _protocol(truth: GroundTruth | None, query_ids: np.ndarray, reference_ids: np.ndarray) -> Protocol:
     return replace(protocol_of(truth, query_ids, reference_ids), average_precision=True)
-
-
-def _score(asked: np.ndarray, searched: np.ndarray, protocol: Protocol, *, more: bool) -> Recall | None:
-    if not protocol.answerable:
-        return None
-    reached = score(ranks(asked, searched, protocol.positives), len(searched), protocol)
-    return replace(reached, more=more_scores(asked, searched, protocol)) if more else reached
 
 
 def _labels(path: Path, truth: GroundTruth | None) -> dict[str, Any]:

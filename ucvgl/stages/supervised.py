@@ -20,7 +20,7 @@ from ucvgl.model.loop import Log
 from ucvgl.stages.catalog import read_catalogs
 from ucvgl.stages.pairs import known_pairs, repeated
 from ucvgl.stages.rounds import train_round
-from ucvgl.whole import whole
+from ucvgl.whole import write_array
 
 logger = logging.getLogger(__name__)
 
@@ -119,5 +119,4 @@ def _rows_of_parts(folder: Path, into: Path, rows: np.ndarray) -> list[Path]:
 
 
 def _publish(neighbours: np.ndarray, path: Path) -> None:
-    with whole(path) as aside, aside.open("wb") as file:
-        np.save(file, neighbours.astype(np.int32))
+    write_array(path, neighbours.astype(np.int32))

@@ -73,13 +73,16 @@ class Contrast:
     weight_decay: float = 0.01
     temperature: float = 0.07
     """Where the learnable temperature starts."""
+    heading: Literal["known", "unknown"] = "known"
+    """Where a query looks. `known`: it is a panorama that begins at a known bearing, and turns only together with its
+    tile. `unknown`, as for a drone: every tile is turned by any angle, and the picture never."""
     rotate: bool = True
-    """Synchronous roll of the panorama and rot90 of the tile."""
+    """Synchronous roll of the panorama and rot90 of the tile, where the heading is known."""
     flip: bool = True
     shift: float = 0.06
     """Largest shift of a tile, as a share of its side."""
     rotate_deg: float = 6.0
-    """Largest rotation of a tile about its centre."""
+    """Largest rotation of a panorama, and of a tile about its centre, each on its own, where the heading is known."""
     scale: float = 0.1
     tone: float = 0.8
     """Strength of the change of colour, contrast and light."""

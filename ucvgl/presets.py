@@ -76,7 +76,7 @@ def synthetic_drone() -> Experiment:
         ),
         projection=Projection(bev=False),
         translation=Translation(fake=False, steps=1),
-        contrast=Contrast(rotate=False),
+        contrast=Contrast(heading="unknown"),
         curriculum=Curriculum(reciprocal=9, scan_turns=1),
         adaptation=Adaptation(reciprocal=9),
     )
@@ -147,8 +147,8 @@ def university1652() -> Experiment:
     `python jobs/unsupervised.py university1652 --dataset.root U1652 --run runs/u1652`
 
     For machines with GPUs; not run here, so its time is not known, and the paper has no recall on it. A drone image is
-    no panorama: it is not projected but stands in for the BEV, and is not rolled. A building has 54 of them, so
-    many may share a tile. `--dataset.protocol` has the other directions, which need `--curriculum.reciprocal 1`.
+    no panorama: it is not projected but stands in for the BEV, and its heading is unknown. A building has 54 of them,
+    so many may share a tile. `--dataset.protocol` has the other directions, which need `--curriculum.reciprocal 1`.
     """
     experiment = _published(
         Dataset(name="university1652", panorama_height=384, panorama_width=384, tile_size=384),
@@ -156,7 +156,7 @@ def university1652() -> Experiment:
         min_margin=0.05,
         reciprocal=32,
     )
-    return replace(experiment, contrast=replace(experiment.contrast, rotate=False, rotate_deg=0.0))
+    return replace(experiment, contrast=replace(experiment.contrast, heading="unknown"))
 
 
 def _published(

@@ -1,6 +1,7 @@
 import functools
 import json
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -8,11 +9,12 @@ import torch
 
 import ucvgl.contrast.fit
 from ucvgl.config import Contrast, Model
+from ucvgl.contrast.augment import Draws
 from ucvgl.contrast.batches import Pairs
-from ucvgl.contrast.fit import fit_towers, schedule
+from ucvgl.contrast.fit import augment, fit_towers, schedule
 from ucvgl.data.image_store import ImageStore, write_shard
 from ucvgl.model.loop import run_steps
-from ucvgl.model.towers import TwoTowers, embed, load_towers, save_towers
+from ucvgl.model.towers import TwoTowers, View, embed, load_towers, save_towers
 from ucvgl.projection.birdseye import BirdsEye
 
 PLACES = 24
@@ -153,6 +155,22 @@ def test_a_backbone_that_knows_its_batch_is_not_fed_in_parts(world):
     save_towers(towers, world / "start" / "model.pt")
     with pytest.raises(ValueError, match=r"^resnet10t normalises over a batch \(query_encoder.*resources.train_rows 0"):
         fit(world, "parts", rows_at_once=4)
+
+
+def test_a_picture_of_unknown_heading_stays_upright_while_its_tile_is_turned_by_any_angle():
+    settings = replace(SETTINGS, heading="unknown", rotate_deg=6.0)
+    across = torch.linspace(0, 1, 32).expand(200, 3, 32, 32).contiguous()  # brightness rises to the east
+
+    def seen(view: View) -> torch.Tensor:
+        draws = Draws((3,), len(across), slice(None))
+        zeros = torch.zeros(len(across), dtype=torch.int64)
+        return augment(across, view, draws, zeros, zeros > 0, settings)
+
+    torch.testing.assert_close(seen("query"), across)
+    middle = seen("reference")[:, 0, 11:21, 11:21].double()
+    east, north = middle.diff(dim=2).mean((1, 2)), -middle.diff(dim=1).mean((1, 2))
+    angles = torch.atan2(north, east).rad2deg()
+    assert np.histogram(angles, bins=8, range=(-180, 180))[0].min() > 10
 
 
 def test_the_learning_rate_rises_and_then_falls_to_nothing():

@@ -68,7 +68,7 @@ def fit_towers(
         source, rows = plan[index]
         own = workers.share(len(rows))
         draws = Draws((seed, index), len(rows), own, device)
-        quarters = draws.choice(4) if settings.rotate else torch.zeros_like(draws.choice(4))
+        quarters = draws.choice(4) if settings.rotate and settings.heading == "known" else draws.choice(1)
         flip = draws.chance(0.5 if settings.flip else 0.0)
         sides = [
             augment(_images(stores[path], numbers[rows[own]], device), view, draws, quarters, flip, settings)
@@ -132,8 +132,10 @@ def augment(
     images: Tensor, view: View, draws: Draws, quarters: Tensor, flip: Tensor, settings: Contrast
 ) -> Tensor:
     """One side of a batch: mirrored and turned together with the other side, then changed on its own."""
+    known = settings.heading == "known"
     if view == "query":
-        images = shake_panorama(turn_panorama(images, quarters, flip), draws, rotate_deg=settings.rotate_deg)
+        images = turn_panorama(images, quarters, flip)
+        images = shake_panorama(images, draws, rotate_deg=settings.rotate_deg) if known else images
     else:
         images = warp_tile(
             images,
@@ -141,7 +143,7 @@ def augment(
             quarters=quarters,
             flip=flip,
             shift=settings.shift,
-            rotate_deg=settings.rotate_deg,
+            rotate_deg=settings.rotate_deg if known else 180.0,
             scale=settings.scale,
         )
     images = tone(images, draws, settings.tone)

@@ -65,7 +65,9 @@ ROWS: Mapping[str, Mapping[str, Any]] = {
         "adaptation.first_threshold": 0.25,
         "adaptation.final_threshold": 0.25,
     },
-    "groups": {"adaptation.strategy": "groups"},
+    "groups": {"adaptation.strategy": "groups", "adaptation.final_threshold": 0.2},
+    "no_group_contrast": {"adaptation.strategy": "groups", "adaptation.group_weight": 0},
+    "mutual": {"adaptation.strategy": "mutual", "adaptation.final_threshold": 0},
     "supervised": {"adaptation.relabel": False},
 }
 SCENES = ("drone", "drone_run", "panorama", "panorama_run")

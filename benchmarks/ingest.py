@@ -25,20 +25,19 @@ import cv2
 import psutil
 import pyarrow as pa
 from ingest_images import HEIGHT, good_images, names
-from object_store import moto_server
+from object_store import rclone_server
 
 from ucvgl.config import Dataset, Experiment, Projection, Resources
 from ucvgl.data.folder import read_catalog
 from ucvgl.data.image_store import ImageStore
 from ucvgl.types import Catalog
 
-SERVER = Path(__file__).with_name("ingest_server.py")
-
 
 @contextmanager
 def filled_folder(count: int, height: int) -> Iterator[str]:
     """A folder of so many images; equal ones share their bytes on disk."""
-    with tempfile.TemporaryDirectory(prefix="ingest") as root:
+    with tempfile.TemporaryDirectory(prefix="ingest") as above:
+        root = os.path.join(above, "bucket")
         kept: dict[int, Path] = {}
         for name, content, _ in names(count, height):
             path = Path(root) / name
@@ -56,9 +55,9 @@ def filled_folder(count: int, height: int) -> Iterator[str]:
 @contextmanager
 def filled_bucket(count: int, height: int) -> Iterator[str]:
     """A bucket of so many images on a server of its own."""
-    with moto_server(str(SERVER), str(count), str(height)) as store:
+    with filled_folder(count, height) as bucket, rclone_server(Path(bucket).parent) as store:
         os.environ.update(store.environment)
-        yield "s3://ingest"
+        yield f"s3://{Path(bucket).name}"
 
 
 class Peak:
@@ -85,14 +84,14 @@ class Peak:
 def family() -> list[psutil.Process]:
     """This process and what it started, the S3 server apart."""
     processes = [psutil.Process(), *psutil.Process().children(recursive=True)]
-    return [process for process in processes if process.is_running() and str(SERVER) not in command(process)]
+    return [process for process in processes if process.is_running() and name(process) != "rclone"]
 
 
-def command(process: psutil.Process) -> list[str]:
+def name(process: psutil.Process) -> str:
     try:
-        return process.cmdline()
+        return process.name()
     except psutil.Error:
-        return []
+        return ""
 
 
 def unshared(process: psutil.Process) -> int:

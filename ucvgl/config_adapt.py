@@ -51,7 +51,7 @@ class Adaptation:
     """Off: the labels of the frozen model are kept (no EM)."""
     strategy: Literal["mutual", "transport", "neighbours", "groups"] = "mutual"
     """How the E-step finds its labels: pairs that choose each other (EM-CVGL), by optimal transport, only what the
-    neighbours of both confirm, or by groups of queries that vote as one."""
+    neighbours of both confirm, or by transport after queries that seem to show one place were brought together."""
     partners: int = 2
     """Best partners both ways that the E-step looks at."""
     mutual: bool = True
@@ -63,14 +63,14 @@ class Adaptation:
     threshold_scale: Literal["cosine", "quantile", "z_score"] = "quantile"
     """Unit of the thresholds, as in `curriculum.margin_scale`."""
     first_threshold: float = 0.5
-    """What a label needs in the first round: similarity or margin; for `transport` a share of the query's mass, for
-    `neighbours` of its neighbours, for `groups` a margin."""
+    """What a label needs in the first round: similarity or margin; for `transport` and `groups` a share of the query's
+    mass, for `neighbours` of its neighbours."""
     final_threshold: float = 0.0
     """The same in the last round; half a cosine in between."""
     neighbours: int = 8
-    """Of every image in its own view, that `neighbours` and `groups` look at."""
-    largest_group: int = 64
-    """Most queries that `groups` takes for one place."""
+    """Of every image in its own view, that `neighbours` and `groups` look at; for `groups` fewer than a place has."""
+    group_weight: float = 1.0
+    """Of the contrast between queries that `groups` takes for views of one place, against that of labelled pairs."""
     transport_temperature: float = 0.05
     """Similarity by which a reference must be better to get e times the mass."""
     transport_balance: float = 0.9

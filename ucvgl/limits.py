@@ -128,7 +128,7 @@ LIMITS = {
     "adaptation.partners": Limit(low=2, high=64),
     "adaptation.reciprocal": Limit(low=1, high=64),
     "adaptation.neighbours": Limit(low=1, high=64),
-    "adaptation.largest_group": COUNT,
+    "adaptation.group_weight": NOT_NEGATIVE,
     "adaptation.transport_temperature": POSITIVE,
     "adaptation.transport_balance": SHARE,
     "adaptation.first_threshold": MARGIN,

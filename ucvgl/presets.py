@@ -78,7 +78,7 @@ def synthetic_drone() -> Experiment:
         translation=Translation(fake=False, steps=1),
         contrast=Contrast(heading="unknown"),
         curriculum=Curriculum(reciprocal=9, scan_turns=1),
-        adaptation=Adaptation(reciprocal=9),
+        adaptation=Adaptation(strategy="groups", neighbours=4, reciprocal=9, final_threshold=0.2),
     )
 
 
@@ -156,7 +156,11 @@ def university1652() -> Experiment:
         min_margin=0.05,
         reciprocal=32,
     )
-    return replace(experiment, contrast=replace(experiment.contrast, heading="unknown"))
+    return replace(
+        experiment,
+        contrast=replace(experiment.contrast, heading="unknown"),
+        adaptation=Adaptation(strategy="groups", neighbours=8, reciprocal=32, final_threshold=0.2),
+    )
 
 
 def _published(

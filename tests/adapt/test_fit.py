@@ -4,11 +4,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 
 import ucvgl.adapt.fit
 from ucvgl.adapt.features import Features
 from ucvgl.adapt.fit import adapt_features, adapted, batches, fit_adapter, lost_information
-from ucvgl.adapt.labels import Labels, plain
+from ucvgl.adapt.labels import Alike, Labels, plain
 from ucvgl.config import Adaptation
 from ucvgl.model.adapter import Adapter, load_adapter, save_adapter
 from ucvgl.model.loop import run_steps
@@ -111,6 +113,33 @@ def test_a_label_of_little_weight_moves_the_adapter_little(corpus):
         return found(corpus, fit(corpus, f"weight-{weight}", labels=both) / "adapter.pt")
 
     assert recall(0.01) > recall(1.0)
+
+
+def test_queries_that_are_alike_are_brought_together_and_no_query_meets_its_like_as_a_negative(corpus):
+    neighbours = np.stack([np.arange(0, PLACES, 2), np.arange(1, PLACES, 2)], axis=1)
+
+    def apart(weight):
+        settings = replace(SETTINGS, group_weight=weight)
+        folder = fit(corpus, f"alike-{weight}", labels=replace(TRUE, alike=neighbours), settings=settings)
+        model, side = load_adapter(folder / "adapter.pt"), Features(corpus[1][0])
+        with torch.no_grad():
+            seen = np.concatenate([adapted(model, torch.from_numpy(some), "query").numpy() for some in side.blocks()])
+        return 1 - (seen[neighbours[:, 0]] * seen[neighbours[:, 1]]).sum(1).mean()
+
+    assert apart(1.0) < 0.5 * apart(0.0)
+
+
+@given(st.lists(st.tuples(st.integers(0, 9), st.integers(0, 9)), min_size=1, max_size=30), st.integers(0, 99))
+def test_no_picture_meets_itself_or_its_like_as_a_negative(drawn, seed):
+    pairs = sorted({(min(pair), max(pair)) for pair in drawn if pair[0] != pair[1]})
+    like = {frozenset(pair) for pair in pairs}
+    alike = Alike.of(np.array(pairs, int).reshape(-1, 2))
+    assert list(zip(alike.query.tolist(), alike.reference.tolist(), strict=True)) == pairs
+    for rows in batches(alike, 4, 5, seed) if pairs else []:
+        for one in rows:
+            for other in rows[rows != one]:
+                met = alike.query[one], alike.reference[other]
+                assert met[0] != met[1] and frozenset(met) not in like
 
 
 def test_batches_repeat_the_labels_until_there_are_enough_steps():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -11,9 +12,9 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from ucvgl.adapt.features import Features
-from ucvgl.adapt.labels import Labels
+from ucvgl.adapt.labels import Alike, Labels
 from ucvgl.config import Adaptation
-from ucvgl.contrast.batches import epoch_order
+from ucvgl.contrast.batches import Rows, epoch_order
 from ucvgl.contrast.fit import schedule
 from ucvgl.contrast.infonce import info_nce
 from ucvgl.model import workers
@@ -23,6 +24,7 @@ from ucvgl.model.towers import View
 from ucvgl.whole import write_array
 
 CLIP_GRADIENT = 10.0
+VIEWS: tuple[View, View] = ("query", "reference")
 
 
 def fit_adapter(
@@ -42,6 +44,7 @@ def fit_adapter(
 
     A step takes pairs of which no two share a query or a reference by their labels, and a turn for each pair. The loss
     is the contrast within the batch, gathered over all workers, and the reconstruction of the frozen descriptors.
+    Where labels tell of queries that are alike, pairs of those make a second batch with a contrast of its own.
 
     Args:
         start: folder with an `adapter.pt`, and a `trained.pt` where earlier training is to be continued.
@@ -55,37 +58,63 @@ def fit_adapter(
         for key, saved in torch.load(start / "trained.pt", map_location=device, weights_only=True).items():
             state[key].load_state_dict(saved)
     wrapped = workers.distributed(adapter)
-    sides = [Features(parts, turns=settings.turns) for parts in features]
-    plan = batches(labels, settings.batch, settings.steps_per_round, seed)
+    sides = {view: Features(parts, turns=settings.turns) for view, parts in zip(VIEWS, features, strict=True)}
+    kinds: list[_Kind] = [_Kind("label", labels, ("query", "reference"), labels.weight, 1.0)]
+    if len(labels.alike) and settings.group_weight:
+        alike = Alike.of(labels.alike)
+        kinds.append(_Kind("group", alike, ("query", "query"), np.ones(len(alike)), settings.group_weight))
+    plans = [batches(kind.pairs, settings.batch, settings.steps_per_round, seed) for kind in kinds]
+    steps = len(plans[0])
 
-    def step(index: int) -> dict[str, Tensor]:
-        rows = plan[index]
+    def seen(kind: _Kind, rows: np.ndarray, index: int) -> list[Tensor]:
         own = workers.share(len(rows))
         turn = np.random.default_rng((seed, index)).integers(settings.turns, size=len(rows))
-        seen = [
-            _centred(adapter, view, side, numbers[rows[own]], turn[own], device)
-            for view, side, numbers in zip(("query", "reference"), sides, (labels.query, labels.reference), strict=True)
+        return [
+            _centred(adapter, view, sides[view], numbers[rows[own]], turn[own], device)
+            for view, numbers in zip(kind.views, (kind.pairs.query, kind.pairs.reference), strict=True)
         ]
-        optimizer.param_groups[0]["lr"] = settings.learning_rate * schedule(
-            span[0] + (span[1] - span[0]) * index / len(plan)
-        )
-        query, reference, back, scale = wrapped(*seen)
-        lost = lost_information(back, torch.cat(seen)).unflatten(0, (2, len(seen[0]))).T
-        query, reference, lost = (workers.gather(each.contiguous(), len(rows)) for each in (query, reference, lost))
-        weight = torch.from_numpy(labels.weight[rows]).to(query)
-        contrast = info_nce(query, reference, scale, label_smoothing=settings.label_smoothing, weight=weight)
-        reconstruction = lost.mean()
+
+    def step(index: int) -> dict[str, Tensor]:
+        rows = [plan[index] for plan in plans]
+        both = [seen(kind, of, index) for kind, of in zip(kinds, rows, strict=True)]
+        counts = [len(first) for first, _ in both]
+        firsts, seconds = (torch.cat(side) for side in zip(*both, strict=True))
+        progress = span[0] + (span[1] - span[0]) * index / steps
+        optimizer.param_groups[0]["lr"] = settings.learning_rate * schedule(progress)
+        first, second, back, scale = wrapped(firsts, seconds)
+        lost = lost_information(back, torch.cat((firsts, seconds))).unflatten(0, (2, len(firsts))).T
+        losses, reconstructions = {}, []
+        for kind, of, *parts in zip(kinds, rows, *(each.split(counts) for each in (first, second, lost)), strict=True):
+            one, other, left = (workers.gather(part.contiguous(), len(of)) for part in parts)
+            weight = torch.from_numpy(kind.weight[of]).to(one)
+            losses[kind] = info_nce(one, other, scale, label_smoothing=settings.label_smoothing, weight=weight)
+            reconstructions.append(left)
+        reconstruction = torch.cat(reconstructions).mean()
         optimizer.zero_grad(set_to_none=True)
+        contrast = sum(kind.share * loss for kind, loss in losses.items())
         (contrast + settings.aic_weight * reconstruction).backward()
         gradient = nn.utils.clip_grad_norm_(adapter.parameters(), CLIP_GRADIENT)
         optimizer.step()
-        return {"label_loss": contrast.detach(), "aic_loss": reconstruction.detach(), "gradient": gradient}
+        logged = {f"{kind.name}_loss": loss.detach() for kind, loss in losses.items()}
+        return logged | {"aic_loss": reconstruction.detach(), "gradient": gradient}
 
-    run_steps(step, len(plan), name=name, folder=folder, state=state, images_per_step=2 * settings.batch, log=log)
+    images = 2 * settings.batch * len(kinds)
+    run_steps(step, steps, name=name, folder=folder, state=state, images_per_step=images, log=log)
     if workers.rank() == 0:
         torch.save({key: part.state_dict() for key, part in state.items()}, folder / "trained.pt")
         save_adapter(adapter, folder / "adapter.pt")
     finish(folder, name)
+
+
+@dataclass(frozen=True, eq=False)
+class _Kind:
+    """Pairs of one kind, the view of each side, the weight of every pair in its contrast, and of that in the loss."""
+
+    name: str
+    pairs: Rows
+    views: tuple[View, View]
+    weight: np.ndarray
+    share: float
 
 
 def lost_information(back: Float[Tensor, "n d"], centred: Float[Tensor, "n d"]) -> Float[Tensor, " n"]:
@@ -97,8 +126,8 @@ def lost_information(back: Float[Tensor, "n d"], centred: Float[Tensor, "n d"]) 
     return 1 - (back * centred).sum(1)
 
 
-def batches(labels: Labels, batch: int, steps: int, seed: int) -> list[np.ndarray]:
-    """Pair numbers of every step: epoch after epoch over all labels until there are enough steps."""
+def batches(labels: Rows, batch: int, steps: int, seed: int) -> list[np.ndarray]:
+    """Pair numbers of every step: epoch after epoch over all pairs until there are enough steps."""
     plan: list[np.ndarray] = []
     for epoch in range(steps):
         plan += epoch_order(labels, batch, (seed, epoch))

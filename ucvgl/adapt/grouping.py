@@ -1,15 +1,23 @@
-"""Instances without ids: queries that are near each other both ways are taken for one place, and vote as one."""
+"""Instances without ids: queries that choose each other are taken for views of one place, and answer together."""
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from jaxtyping import Float32, Int
-from scipy.cluster.hierarchy import DisjointSet
+from scipy.sparse import coo_array, diags_array
 
-from ucvgl.adapt.labels import Labels, plain
+from ucvgl.adapt.labels import Labels
 from ucvgl.adapt.neighbourhood import nearest
-from ucvgl.matching.mutual import Scale, matches, scaled
+from ucvgl.adapt.transport import transported
 from ucvgl.matching.topk import TwoSided, two_sided_topk
+
+STAYING = 0.1
+"""Chance that the walk from a query ends at each step. With less it leaves the place: every pair may be a mistake."""
+STEPS = 8
+PARTNERS = 50
+"""References among which a query's mass is shared out: nearly the shares of the whole pool (`transport`)."""
 
 
 def group_matches(
@@ -17,67 +25,53 @@ def group_matches(
     references: Float32[np.ndarray, "r d"],
     best: TwoSided,
     *,
-    neighbours: int = 5,
-    largest: int = 64,
-    shared: float = 0.6,
-    reciprocal: int = 1,
-    least: float = 0.0,
-    scale: Scale = "cosine",
+    neighbours: int = 4,
+    temperature: float = 0.03,
+    balance: float = 0.9,
+    least: float = 0.5,
 ) -> Labels:
-    """Every query with the reference that its group chooses, where that reference chooses the group, too.
+    """Queries with the references that most of their mass is sent to, after views of one place were brought together.
 
-    A group is matched as one query is, by the direction in which its members lie together: a reference's similarity
-    to that is the mean of its similarities to all members, up to a factor.
+    Every query is replaced by what a random walk from it along pairs of mutual neighbours meets. So a view that shows
+    little of what its tile shows speaks with the voice of those beside it, and through them of those that it does
+    not resemble itself: a group has no border and no number. The pairs are told as `Labels.alike`.
 
     Args:
-        neighbours: two queries may be of one group when each is among so many most similar queries of the other.
-        largest: most members of a group.
-        shared: least share of their neighbours, counted with themselves, that two queries of a group have in common.
-            Without it, chains of look-alikes join places.
-        reciprocal: among how many best groups of a reference a match counts as mutual; more than 1 where the views
-            of one place fall into several groups.
-        least: smallest margin of a group over its second-best reference.
-        scale: unit of `least`, see `ucvgl.matching.mutual.scaled`.
+        neighbours: two queries are of one place when each is among so many most similar queries of the other.
+        temperature: as in `transported`, like `balance` and `least`.
     """
-    group = groups(queries, neighbours=neighbours, largest=largest, shared=shared)
-    total = np.zeros((group.max(initial=-1) + 1, queries.shape[1]))
-    np.add.at(total, group, queries)
-    together = (total / np.maximum(np.linalg.norm(total, axis=1, keepdims=True), 1e-12)).astype(np.float32)
-    found = matches(two_sided_topk(together, references, k=max(2, reciprocal + 1)), reciprocal=reciprocal)
-    eligible = (found.reference >= 0) & found.mutual
-    kept = (eligible & (scaled(found.margin, eligible, scale) >= least))[group]
-    return plain(np.flatnonzero(kept), found.reference[group][kept])
+    alike = mutual_neighbours(queries, neighbours)
+    together = walked(queries, alike)
+    met = two_sided_topk(together, references, k=PARTNERS)
+    labels = transported(together, references, met, temperature=temperature, balance=balance, least=least)
+    return replace(labels, alike=alike)
 
 
-def groups(
-    vectors: Float32[np.ndarray, "n d"], *, neighbours: int, largest: int, shared: float = 0.0
-) -> Int[np.ndarray, " n"]:
-    """The group of each row, numbered by first member: components of the mutual-neighbour graph, of bounded size.
-
-    Ties are made in order of similarity; one that would make too large a group is left out.
-    """
-    near = np.concatenate([np.arange(len(vectors))[:, None], nearest(vectors, neighbours)], axis=1)
+def mutual_neighbours(vectors: Float32[np.ndarray, "n d"], count: int) -> Int[np.ndarray, "m 2"]:
+    """Pairs of rows of which each is among the `count` most similar of the other; each once, the lower row first."""
+    near = nearest(vectors, count)
     one, column = np.nonzero(near >= 0)
     other = near[one, column]
     tied = (one < other) & (near[other] == one[:, None]).any(axis=1)
-    one, other = one[tied], other[tied]
-    common = np.zeros(len(one))
-    for column in near.T:
-        common += ((near[other] == column[one][:, None]) & (near[other] >= 0)).any(axis=1)
-    one, other = (side[common >= shared * near.shape[1]] for side in (one, other))
-    similarity = np.einsum("nd,nd->n", vectors[one].astype(np.float64), vectors[other].astype(np.float64))
-    order = np.lexsort((other, one, -similarity))
-    return _joined(one[order], other[order], len(vectors), largest)
+    return np.stack([one[tied], other[tied]], axis=1)
 
 
-def _joined(
-    one: Int[np.ndarray, " e"], other: Int[np.ndarray, " e"], count: int, largest: int
-) -> Int[np.ndarray, " n"]:
-    """Components when edges are added one by one, but for those that would join more than `largest` rows."""
-    parts = DisjointSet(range(count))
-    for a, b in zip(one.tolist(), other.tolist(), strict=True):
-        if parts[a] != parts[b] and parts.subset_size(a) + parts.subset_size(b) <= largest:
-            parts.merge(a, b)
-    roots = np.array([parts[row] for row in range(count)], int)
-    _, first, group = np.unique(roots, return_index=True, return_inverse=True)
-    return np.argsort(np.argsort(first))[group]
+def walked(
+    vectors: Float32[np.ndarray, "n d"], pairs: Int[np.ndarray, "m 2"], *, staying: float = STAYING, steps: int = STEPS
+) -> Float32[np.ndarray, "n d"]:
+    """The mean of the vectors at which walks from each row end, of unit length; a row without a pair stays itself.
+
+    A walk ends where it is with the chance `staying`, or goes on to one of the row's partners, for `steps` steps at
+    most (personalised PageRank, Page et al. 1999).
+    """
+    both = np.concatenate([pairs, pairs[:, ::-1]])
+    graph = coo_array((np.ones(len(both)), (both[:, 0], both[:, 1])), shape=(len(vectors), len(vectors))).tocsr()
+    partners = np.asarray(graph.sum(axis=1)).ravel()
+    alone = (partners == 0).astype(float)
+    step = diags_array(1 / np.maximum(partners, 1)) @ graph + diags_array(alone)
+    start = vectors.astype(np.float64)
+    met = start
+    for _ in range(steps):
+        met = staying * start + (1 - staying) * (step @ met)
+    length = np.linalg.norm(met, axis=1, keepdims=True)
+    return (met / np.maximum(length, 1e-12)).astype(np.float32)

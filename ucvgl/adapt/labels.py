@@ -13,7 +13,7 @@ It is a pure function of these: no file, no id, no truth, no state between round
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
@@ -30,11 +30,13 @@ class Labels:
         query: row of the query of each pair.
         reference: row of the reference of each pair.
         weight: of the pair in the loss, more than 0 and at most 1; 1 is a plain pseudo-label.
+        alike: rows of queries that are taken for two views of one place, each pair once.
     """
 
     query: Int[np.ndarray, " n"]
     reference: Int[np.ndarray, " n"]
     weight: Float[np.ndarray, " n"]
+    alike: Int[np.ndarray, "m 2"] = field(default_factory=lambda: np.empty((0, 2), np.int64))
 
     @property
     def spared(self) -> None:
@@ -45,6 +47,34 @@ class Labels:
     def __post_init__(self) -> None:
         assert len(self.query) == len(self.reference) == len(self.weight)
         assert np.all((self.weight > 0) & (self.weight <= 1)), "weights of pseudo-labels lie in (0, 1]"
+
+    def __len__(self) -> int:
+        return len(self.query)
+
+
+@dataclass(frozen=True)
+class Alike:
+    """Pairs of queries to train on, first and second (`contrast.batches.Rows`).
+
+    Args:
+        spared: for each pair, the queries that must not be seconds beside it: its first, and whatever that is like.
+    """
+
+    query: Int[np.ndarray, " m"]
+    reference: Int[np.ndarray, " m"]
+    spared: Int[np.ndarray, "m s"]
+    neighbours: None = None
+
+    @classmethod
+    def of(cls, pairs: Int[np.ndarray, "m 2"]) -> Alike:
+        both = np.concatenate([pairs, pairs[:, ::-1]])
+        both = both[np.argsort(both[:, 0], kind="stable")]
+        rows, first, count = np.unique(both[:, 0], return_index=True, return_counts=True)
+        place = np.arange(len(both)) - np.repeat(first, count)
+        like = np.full((both.max(initial=-1) + 1, 1 + count.max(initial=0)), -1)
+        like[rows, 0] = rows
+        like[both[:, 0], 1 + place] = both[:, 1]
+        return cls(pairs[:, 0], pairs[:, 1], like[pairs[:, 0]])
 
     def __len__(self) -> int:
         return len(self.query)

@@ -30,8 +30,8 @@ def strategy(settings: Adaptation, round_index: int) -> Strategy:
             how = {"neighbours": settings.neighbours, "mutual": settings.mutual}
             return partial(confirmed_matches, least=least, **choice, **how)
         case "groups":
-            how = {"neighbours": settings.neighbours, "largest": settings.largest_group, "scale": scale}
-            return partial(group_matches, least=least, **choice, **how)
+            how = {"temperature": settings.transport_temperature, "balance": settings.transport_balance}
+            return partial(group_matches, least=least, neighbours=settings.neighbours, **how)
 
 
 def partners_needed(settings: Adaptation) -> int:

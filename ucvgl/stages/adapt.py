@@ -31,13 +31,14 @@ from ucvgl.whole import whole
 logger = logging.getLogger(__name__)
 
 MINIMUM_LABELS = 8
+ALIKE = "alike.parquet"
 
 
 def adapt(
     folder: Path, *, projected: Path, described: Path, experiment: Experiment, machines: Machines, log: Log
 ) -> dict[str, Any]:
-    """Write `round_XX/{pairs.parquet,adapter.pt}` for every round into `folder`, and `model.pt`: the frozen model
-    with the final adapter.
+    """Write `round_XX/{pairs.parquet,alike.parquet,adapter.pt}` for every round into `folder`, and `model.pt`: the
+    frozen model with the final adapter.
 
     A finished round is kept; one that was broken off keeps its labels and resumes its training.
     """
@@ -113,7 +114,7 @@ def expect(
 
 
 def write_labels(labels: Labels, agreed: float, path: Path, projected: Path, experiment: Experiment) -> None:
-    """Publish the labels of a round, by row and by id."""
+    """Publish the labels of a round, by row and by id; before them the queries that are alike, as `alike.parquet`."""
     train = projected / "train"
     queries, references = ImageStore(train / "queries").ids, ImageStore(train / "references").ids
     table = pa.table(
@@ -127,8 +128,10 @@ def write_labels(labels: Labels, agreed: float, path: Path, projected: Path, exp
         },
         metadata={"agreement": str(agreed)},
     )
-    with whole(path) as aside:
-        pq.write_table(table, aside)
+    alike = pa.table({"one": labels.alike[:, 0], "other": labels.alike[:, 1]})
+    for where, what in ((path.with_name(ALIKE), alike), (path, table)):
+        with whole(where) as aside:
+            pq.write_table(what, aside)
 
 
 def read_labels(path: Path, index: int) -> Labels:
@@ -143,4 +146,8 @@ def read_labels(path: Path, index: int) -> Labels:
             f"round {index + 1} found {len(table)} pseudo-labels, too few to train on; the frozen model does not tell "
             "the views of a place from others: try another layer or pooling, or lower adaptation.first_threshold"
         )
-    return Labels(*(table[name].to_numpy() for name in ("query", "reference", "weight")))
+    alike = pq.read_table(path.with_name(ALIKE))
+    return Labels(
+        *(table[name].to_numpy() for name in ("query", "reference", "weight")),
+        alike=np.stack([alike["one"].to_numpy(), alike["other"].to_numpy()], axis=1),
+    )

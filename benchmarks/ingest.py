@@ -115,13 +115,13 @@ def processor_s() -> float:
 
 def in_process(catalog: Catalog, experiment: Experiment, folder: Path) -> tuple[float, float]:
     """Images per second, and per second of processor time, of one process that does the same work without Ray."""
-    from ucvgl.distributed.images import Project, write_projected
+    from ucvgl.distributed.images import Project
 
-    project, size, done, start, used = Project(experiment), experiment.resources.images_per_shard, 0, 0.0, 0.0
+    project, size = Project(str(folder), experiment), experiment.resources.images_per_shard
+    done, start, used = 0, 0.0, 0.0
     for shard, row in enumerate(range(0, catalog.queries.num_rows, size)):
         part = catalog.queries.slice(row, size).to_pydict()
-        made = project({"split": "train", "view": "queries", "shard": shard, "id": part["id"], "uri": part["uri"]})
-        write_projected(made, folder=str(folder), experiment=experiment)
+        project({"split": "train", "view": "queries", "shard": shard, "id": part["id"], "uri": part["uri"]})
         if shard:  # the first warms up
             done += len(part["id"])
         else:

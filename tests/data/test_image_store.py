@@ -1,8 +1,10 @@
 import os
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
+import ucvgl.data.image_store
 from ucvgl.data.image_store import ImageStore, shard_path, write_shard
 
 
@@ -83,3 +85,19 @@ def test_mistakes_are_refused_in_plain_words(tmp_path):
     write_shard(tmp_path, 1, ["b"], images(1, (2, 2, 3)))
     with pytest.raises(ValueError, match=r"disagree on the image size: \['2x2x3', '4x6x3'\]"):
         ImageStore(tmp_path)
+
+
+def test_a_shard_larger_than_arrow_counts_to_is_written_in_several_batches(tmp_path, monkeypatch):
+    monkeypatch.setattr(ucvgl.data.image_store, "MOST_BYTES", 3 * 72)
+    pixels, ids = images(8), list("abcdefgh")
+    write_shard(tmp_path, 0, ids, pixels)
+    assert pa.ipc.open_file(str(shard_path(tmp_path, 0))).num_record_batches == 3
+    store = ImageStore(tmp_path)
+    assert store.ids.tolist() == ids
+    np.testing.assert_array_equal(store.read([7, 0, 3]), pixels[[7, 0, 3]])
+
+
+def test_a_shard_without_an_image_is_a_shard(tmp_path):
+    write_shard(tmp_path, 0, ["a"], images(1))
+    write_shard(tmp_path, 1, [], images(0))
+    assert len(ImageStore(tmp_path)) == 1

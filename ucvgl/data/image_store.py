@@ -6,6 +6,7 @@ Columns: `id` string, `image` binary (RGB uint8, HWC, raw). The shape lies in th
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -14,6 +15,9 @@ import pyarrow as pa
 from jaxtyping import UInt8
 
 from ucvgl.whole import whole
+
+MOST_BYTES = 2**31 - 1
+"""Of the pixels in a batch of rows: Arrow counts them in 32 bits."""
 
 
 def shard_path(folder: Path | str, shard: int) -> Path:
@@ -31,10 +35,20 @@ def write_shard(
         [("id", pa.string()), ("image", pa.binary())],
         metadata={"shape": "x".join(map(str, images.shape[1:]))},
     )
-    rows = [np.ascontiguousarray(image).tobytes() for image in images]
+    at_once = max(1, MOST_BYTES // max(1, math.prod(images.shape[1:])))
     with whole(path) as aside, pa.OSFile(str(aside), "wb") as sink, pa.ipc.new_file(sink, schema) as writer:
-        writer.write_table(pa.table({"id": list(ids), "image": rows}, schema=schema))
+        for first in range(0, len(ids), at_once):
+            some = slice(first, first + at_once)
+            columns = [pa.array(ids[some], pa.string()), _binary(images[some])]
+            writer.write_batch(pa.record_batch(columns, schema=schema))
     return path
+
+
+def _binary(images: UInt8[np.ndarray, "n h w 3"]) -> pa.BinaryArray:
+    """The raw pixels of each image, without a copy."""
+    ends = np.arange(len(images) + 1, dtype=np.int32) * np.int32(math.prod(images.shape[1:]))
+    buffers = [None, pa.py_buffer(ends), pa.py_buffer(np.ascontiguousarray(images))]
+    return pa.BinaryArray.from_buffers(pa.binary(), len(images), buffers)
 
 
 class ImageStore:

@@ -49,13 +49,9 @@ def project_images(catalogs: Mapping[str, Catalog], folder: Path, *, experiment:
     rejected = _rejected(folder)
     progress = Progress("project", total, done=total - left)
     # in:      split, view, shard, id [n], uri [n]
-    # Project: split, view, shard, id [good], image, bev (raw pixels of the good ones), bad (JSON)
-    # write:   split, view, shard, images (how many were read), bad
-    steps = (
-        Step(Project, {"experiment": experiment}, at_once=resources.image_workers),
-        Step(write_projected, {"folder": str(folder), "experiment": experiment}, at_once=2, cpus=0.5),
-    )
-    for row in stream_missing(missing, *steps):
+    # Project: images (how many were read), bad (JSON)
+    project = Step(Project, {"folder": str(folder), "experiment": experiment}, at_once=resources.image_workers)
+    for row in stream_missing(missing, project):
         rejected += json.loads(row["bad"])
         progress.advance(row["images"])
         _refuse_too_many(rejected, limit, total, experiment.dataset.max_bad_share)
@@ -65,11 +61,14 @@ def project_images(catalogs: Mapping[str, Catalog], folder: Path, *, experiment:
 
 
 class Project:
-    """Actor that reads, decodes, projects and shrinks the images of a shard; a bad one costs only itself."""
+    """Actor that reads, decodes, projects and shrinks the images of a shard; a bad one costs only itself.
 
-    def __init__(self, experiment: Experiment) -> None:
+    It writes the shard by itself: pixels that travel to another process are copied several times on the way.
+    """
+
+    def __init__(self, folder: str, experiment: Experiment) -> None:
         cv2.setNumThreads(1)
-        self.dataset, self.projection = experiment.dataset, experiment.projection
+        self.folder, self.dataset, self.projection = Path(folder), experiment.dataset, experiment.projection
         tile, panorama = self.dataset.tile_size, (self.dataset.panorama_height, self.dataset.panorama_width)
         self._enough = {"queries": worth_decoding(self.projection, tile, panorama), "references": (tile, tile)}
 
@@ -90,24 +89,19 @@ class Project:
                 bevs.append(from_above(self.projection, image, self.dataset.tile_size))
             else:
                 images.append(resize(image, self.dataset.tile_size, self.dataset.tile_size))
-        where = {key: row[key] for key in ("split", "view", "shard")}
-        return {**where, "id": good, "image": _raw(images), "bev": _raw(bevs), "bad": json.dumps(bad)}
+        self._publish(row, good, images, bevs, bad)
+        return {"images": len(row["id"]), "bad": json.dumps(bad)}
 
-
-def write_projected(row: Row, *, folder: str, experiment: Experiment) -> Row:
-    """Publish one projected shard; the file whose existence says "done" comes last."""
-    dataset, split = experiment.dataset, Path(folder) / row["split"]
-    tile, ids, shard = dataset.tile_size, list(row["id"]), row["shard"]
-    queries = row["view"] == "queries"
-    height, width = (dataset.panorama_height, dataset.panorama_width) if queries else (tile, tile)
-    if queries:
-        write_shard(split / "bev", shard, ids, _pixels(row["bev"], tile, tile))
-    bad = json.loads(row["bad"])
-    if bad:
-        write_whole(split / row["view"] / f"bad-{shard:05d}.json", row["bad"])
-    write_shard(split / row["view"], shard, ids, _pixels(row["image"], height, width))
-    where = {key: row[key] for key in ("split", "view", "shard")}
-    return {**where, "images": len(ids) + len(bad), "bad": row["bad"]}
+    def _publish(self, row: Row, ids: list[str], images: list, bevs: list, bad: list[dict[str, str]]) -> None:
+        """The file whose existence says "done" comes last."""
+        split, shard, tile = self.folder / row["split"], row["shard"], self.dataset.tile_size
+        queries = row["view"] == "queries"
+        height, width = (self.dataset.panorama_height, self.dataset.panorama_width) if queries else (tile, tile)
+        if queries:
+            write_shard(split / "bev", shard, ids, _stack(bevs, tile, tile))
+        if bad:
+            write_whole(split / row["view"] / f"bad-{shard:05d}.json", json.dumps(bad))
+        write_shard(split / row["view"], shard, ids, _stack(images, height, width))
 
 
 def _shard_rows(catalogs: Mapping[str, Catalog], folder: Path, images_per_shard: int) -> list[Row]:
@@ -143,9 +137,5 @@ def _refuse_too_many(rejected: list[dict[str, str]], limit: float, total: int, s
         )
 
 
-def _raw(images: list[np.ndarray]) -> bytes:
-    return b"".join(np.ascontiguousarray(image).data for image in images)
-
-
-def _pixels(raw: bytes, height: int, width: int) -> np.ndarray:
-    return np.frombuffer(raw, np.uint8).reshape(-1, height, width, 3)
+def _stack(images: list[np.ndarray], height: int, width: int) -> np.ndarray:
+    return np.stack(images) if images else np.empty((0, height, width, 3), np.uint8)

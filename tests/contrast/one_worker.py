@@ -12,15 +12,20 @@ import numpy as np
 import torch
 import torch.distributed as dist
 
+import ucvgl.adapt.fit
 import ucvgl.contrast.fit
 import ucvgl.gan.fit
-from ucvgl.config import Contrast, Model, Translation
+from ucvgl.adapt.fit import fit_adapter
+from ucvgl.adapt.labels import Labels
+from ucvgl.config import Adaptation, Contrast, Model, Translation
 from ucvgl.contrast.batches import Pairs
 from ucvgl.contrast.fit import fit_towers
 from ucvgl.data.image_store import write_shard
 from ucvgl.gan.fit import fit_cyclegan
+from ucvgl.model.adapter import Adapter, save_adapter
 from ucvgl.model.loop import run_steps
 from ucvgl.model.towers import TwoTowers, save_towers
+from ucvgl.whole import write_array
 
 PLACES, BATCH = 33, 11
 ROWS_AT_ONCE = (0, 2)
@@ -34,11 +39,15 @@ def prepare(folder: Path) -> None:
     torch.manual_seed(0)
     (folder / "start").mkdir()
     save_towers(TwoTowers(Model(channels=16, safa_heads=2), (16, 64), (16, 16)), folder / "start" / "model.pt")
+    save_adapter(Adapter(12), folder / "start" / "adapter.pt")
+    for view in ("query", "reference"):
+        vectors = rng.normal(size=(PLACES, 12))
+        write_array(folder / f"{view}.npy", (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype("f4"))
 
 
 def train(folder: Path, into: Path) -> dict[str, tuple[list[float], dict[str, torch.Tensor]]]:
     every_step = functools.partial(run_steps, log_seconds=0.0, checkpoint_seconds=1e9)
-    ucvgl.contrast.fit.run_steps = ucvgl.gan.fit.run_steps = every_step
+    ucvgl.contrast.fit.run_steps = ucvgl.gan.fit.run_steps = ucvgl.adapt.fit.run_steps = every_step
     torch.autocast = functools.partial(torch.autocast, enabled=False)
     found = {}
     rows = np.arange(PLACES)
@@ -55,6 +64,15 @@ def train(folder: Path, into: Path) -> dict[str, tuple[list[float], dict[str, to
             rows_at_once=rows_at_once,
         )  # fmt: skip
         found[case] = losses, _state(made / "model.pt")
+    losses, made = [], into / "adapter"
+    made.mkdir(parents=True, exist_ok=True)
+    labels = Labels(rows[:21], rows[:21], np.linspace(0.5, 1, 21), alike=np.stack([rows[:-1:2], rows[1::2]], axis=1))
+    fit_adapter(
+        made, folder / "start", tuple([folder / f"{view}.npy"] for view in stores), labels, name="fit", seed=3,
+        settings=Adaptation(batch=BATCH, steps_per_round=9), device=torch.device("cpu"),
+        log=lambda **row: losses.append(row["label_loss"] + row["group_loss"]),
+    )  # fmt: skip
+    found["adapter"] = losses, _state(made / "adapter.pt")
     losses, made = [], into / "cyclegan"
     made.mkdir(parents=True, exist_ok=True)
     fit_cyclegan(

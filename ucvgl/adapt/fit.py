@@ -76,7 +76,7 @@ def fit_adapter(
 
     def step(index: int) -> dict[str, Tensor]:
         rows = [plan[index] for plan in plans]
-        both = [seen(kind, of, index) for kind, of in zip(kinds, rows, strict=True)]
+        both = [seen(kind, chosen, index) for kind, chosen in zip(kinds, rows, strict=True)]
         counts = [len(first) for first, _ in both]
         firsts, seconds = (torch.cat(side) for side in zip(*both, strict=True))
         progress = span[0] + (span[1] - span[0]) * index / steps
@@ -84,9 +84,10 @@ def fit_adapter(
         first, second, back, scale = wrapped(firsts, seconds)
         lost = lost_information(back, torch.cat((firsts, seconds))).unflatten(0, (2, len(firsts))).T
         losses, reconstructions = {}, []
-        for kind, of, *parts in zip(kinds, rows, *(each.split(counts) for each in (first, second, lost)), strict=True):
-            one, other, left = (workers.gather(part.contiguous(), len(of)) for part in parts)
-            weight = torch.from_numpy(kind.weight[of]).to(one)
+        parts = zip(*(each.split(counts) for each in (first, second, lost)), strict=True)
+        for kind, chosen, own in zip(kinds, rows, parts, strict=True):
+            one, other, left = (workers.gather(part.contiguous(), len(chosen)) for part in own)
+            weight = torch.from_numpy(kind.weight[chosen]).to(one)
             losses[kind] = info_nce(one, other, scale, label_smoothing=settings.label_smoothing, weight=weight)
             reconstructions.append(left)
         reconstruction = torch.cat(reconstructions).mean()

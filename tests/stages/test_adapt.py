@@ -42,12 +42,13 @@ def home(tmp_path_factory):
     return home
 
 
-@pytest.fixture(scope="module")
-def run(home, tmp_path_factory):
-    run = tmp_path_factory.mktemp("run")
+@pytest.fixture(scope="module", params=["mutual", "groups"])
+def run(request, home, tmp_path_factory):
+    run = tmp_path_factory.mktemp(request.param)
     settings = Adaptation(
-        source=str(home / "model.pt"), rounds=3, steps_per_round=20, batch=32, reciprocal=VIEWS, learning_rate=0.01
-    )
+        source=str(home / "model.pt"), strategy=request.param, neighbours=VIEWS - 1, final_threshold=0.2,
+        rounds=3, steps_per_round=20, batch=32, reciprocal=VIEWS, learning_rate=0.01,
+    )  # fmt: skip
     dataset = Dataset(name="university1652", root=str(home), panorama_height=SIZE, panorama_width=SIZE, tile_size=SIZE)
     experiment = Experiment(dataset=dataset, projection=Projection(bev=False), adaptation=settings)
     for name in ("listed", "projected", "described", "trained", "scored"):
@@ -90,6 +91,8 @@ def test_every_round_leaves_its_labels_and_its_adapter(run):
         labels = pq.read_table(run / "trained" / f"round_{index:02d}" / "pairs.parquet")
         assert labels.column_names == ["query", "reference", "weight", "query_id", "reference_id", "label"]
         assert len(labels) > 8
+        alike = pq.read_table(run / "trained" / f"round_{index:02d}" / "alike.parquet")
+        assert alike.column_names == ["one", "other"] and (len(alike) > 8) == run.name.startswith("groups")
     assert not list((run / "trained").glob("round_*/scan")), "descriptors of a round are not kept"
     last = torch.load(run / "trained" / "round_02" / "adapter.pt")["state"]
     final = torch.load(run / "trained" / "model.pt")["adapter"]["state"]

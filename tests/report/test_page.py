@@ -48,6 +48,14 @@ def report() -> Report:
     )
 
 
+def test_queries_that_are_not_projected_are_shown_once_and_not_said_to_be_rolled(report, page, tmp_path):
+    shown, (retrieval,) = "its bird&#39;s-eye view", report.retrievals
+    flights = replace(report, retrievals=[replace(retrieval, bev=None)], translated=[], heading_known=False)
+    told = write_page(tmp_path / "flights.html", flights).read_text(encoding="utf-8")
+    assert shown in page and "rolling the panorama" in page
+    assert shown not in told and "rolling the panorama" not in told and "turned by any angle" in told
+
+
 @pytest.fixture(scope="module")
 def page(report, tmp_path_factory) -> str:
     return write_page(tmp_path_factory.mktemp("report") / "report.html", report).read_text(encoding="utf-8")

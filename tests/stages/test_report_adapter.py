@@ -7,7 +7,8 @@ from ucvgl.stages.report_adapter import _rounds
 
 
 def row(name, labels, precision, r1):
-    return {"name": name, "labels": labels, "precision": precision, "forth_r1": r1}
+    labelled = labels and labels // 2  # every labelled query has two
+    return {"name": name, "labels": labels, "labelled": labelled, "precision": precision, "forth_r1": r1}
 
 
 def test_a_round_without_labels_of_its_own_was_trained_on_those_before():
@@ -17,6 +18,7 @@ def test_a_round_without_labels_of_its_own_was_trained_on_those_before():
         (20, 40, 0.5, 0.2),
         (20, 40, 0.5, 0.3),
     ]
+    assert [step.share for step in rounds] == [0.25, 0.25]
 
 
 def test_without_truth_the_page_still_tells_of_an_adaptation(tmp_path):

@@ -68,8 +68,7 @@ def fit_towers(
         source, rows = plan[index]
         own = workers.share(len(rows))
         draws = Draws((seed, index), len(rows), own, device)
-        quarters = draws.choice(4) if settings.rotate and settings.heading == "known" else draws.choice(1)
-        flip = draws.chance(0.5 if settings.flip else 0.0)
+        quarters, flip = turned_together(draws, settings)
         sides = [
             augment(_images(stores[path], numbers[rows[own]], device), view, draws, quarters, flip, settings)
             for path, numbers, view in zip(source.stores, (source.query, source.reference), source.views, strict=True)
@@ -126,6 +125,12 @@ def schedule(progress: float, *, warm_up: float = 0.02) -> float:
     if progress < warm_up:
         return (progress + 1e-3) / (warm_up + 1e-3)
     return 0.5 * (1 + math.cos(math.pi * (progress - warm_up) / (1 - warm_up)))
+
+
+def turned_together(draws: Draws, settings: Contrast) -> tuple[Tensor, Tensor]:
+    """Quarter turns, and whether it is mirrored, of every pair of a batch: both sides alike."""
+    quarters = draws.choice(4 if settings.rotate and settings.heading == "known" else 1)
+    return quarters, draws.chance(0.5 if settings.flip else 0.0)
 
 
 def augment(

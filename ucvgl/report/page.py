@@ -43,6 +43,7 @@ class Round:
         margins: best minus second-best similarity of every query; empty where labels are chosen otherwise.
         precision: share of the labels that are true; evaluation only, None or NaN without truth.
         r1: share, after training on the labels; evaluation only.
+        labelled: how many of the queries have one, where a query may have several; None: as many as labels.
     """
 
     labels: int
@@ -51,6 +52,12 @@ class Round:
     margins: np.ndarray
     precision: float | None = None
     r1: float | None = None
+    labelled: int | None = None
+
+    @property
+    def share(self) -> float:
+        """Of the queries, how many have a pseudo-label."""
+        return (self.labels if self.labelled is None else self.labelled) / self.queries if self.queries else 0.0
 
 
 @dataclass(frozen=True)
@@ -58,13 +65,14 @@ class Retrieval:
     """A query with its best tiles, best first.
 
     Args:
+        bev: None where queries are not projected.
         rank: wrong tiles before or level with the true one; 0 is a hit at 1.
         right: for each of `tiles`, whether it is a true one.
     """
 
     query_id: str
     panorama: Image
-    bev: Image
+    bev: Image | None
     tiles: Sequence[Image]
     similarities: Sequence[float]
     rank: int
@@ -96,6 +104,7 @@ class Report:
         settings: (preset's value, this run's) by dotted name, only where they differ.
         seconds: duration by stage.
         first_batch: what the two encoders are given, augmented: (panorama, tile) pairs.
+        heading_known: whether a panorama begins at a known bearing, and is turned together with its tile.
         losses: (steps, values) by name.
         rejected: (uri, reason) of images left out; the first ones are enough.
         rejected_count: how many were left out in all.
@@ -113,6 +122,7 @@ class Report:
     rounds: Sequence[Round] = ()
     translated: Sequence[Translated] = ()
     first_batch: Sequence[tuple[Image, Image]] = ()
+    heading_known: bool = True
     retrievals: Sequence[Retrieval] = ()
     attention: Sequence[Attention] = ()
     losses: Mapping[str, tuple[Sequence[float], Sequence[float]]] = field(default_factory=dict)

@@ -143,9 +143,10 @@ def _protocol(truth: GroundTruth | None, query_ids: np.ndarray, reference_ids: n
 
 
 def _labels(path: Path, truth: GroundTruth | None) -> dict[str, Any]:
-    """How many labels a round had, and how many of them are true."""
+    """How many labels a round had, of how many queries, and which share of them is true."""
     if not path.exists():
-        return {"labels": None, "precision": None}
+        return {"labels": None, "labelled": None, "precision": None}
     table = pq.read_table(path)
     known = truth is not None and bool(truth.positives)
-    return {"labels": len(table), "precision": label_precision(table, truth) if known and truth else None}
+    counts = {"labels": len(table), "labelled": len(table["query"].unique())}
+    return counts | {"precision": label_precision(table, truth) if known and truth else None}

@@ -14,7 +14,7 @@ import torch
 
 from ucvgl.config import Experiment
 from ucvgl.contrast.augment import Draws
-from ucvgl.contrast.fit import augment
+from ucvgl.contrast.fit import augment, turned_together
 from ucvgl.data.image_store import ImageStore
 from ucvgl.metrics import read_metrics
 from ucvgl.model.attention import attention
@@ -62,7 +62,8 @@ def report(
         rounds=_rounds(trained, scores[1:]),
         translated=_translated(projected, fakes) if fakes else [],
         first_batch=_first_batch(projected, fakes, experiment) if fakes else [],
-        retrievals=retrievals(projected / "validation", scored),
+        heading_known=experiment.contrast.heading == "known",
+        retrievals=retrievals(projected / "validation", scored, bev=experiment.projection.bev),
         attention=_attention(projected / "validation", trained, scored),
         **of_the_run(run, experiment, projected),
         command=f"python jobs/{_job(translated, used)}.py",
@@ -161,7 +162,7 @@ def _translated(projected: Path, fakes: Path) -> list[Translated]:
 def _first_batch(projected: Path, fakes: Path, experiment: Experiment) -> list[tuple[np.ndarray, np.ndarray]]:
     """A batch of (panorama, fake) as the augmentation hands it to the encoders."""
     draws = Draws((experiment.seed, 0), SHEET, slice(0, SHEET))
-    quarters, flip = draws.choice(4), draws.chance(0.5)
+    quarters, flip = turned_together(draws, experiment.contrast)
     sides = []
     stores: list[tuple[Path, View]] = [(projected / "train" / "queries", "query"), (fakes, "reference")]
     for store, view in stores:
@@ -171,8 +172,8 @@ def _first_batch(projected: Path, fakes: Path, experiment: Experiment) -> list[t
     return list(zip(*sides, strict=True))
 
 
-def retrievals(validation: Path, scored: Path) -> list[Retrieval]:
-    """The first hits and misses of the validation queries, in the order of their opaque ids."""
+def retrievals(validation: Path, scored: Path, *, bev: bool) -> list[Retrieval]:
+    """The first hits and misses of the validation queries, in the order of their opaque ids; with their BEVs or not."""
     panoramas, bevs, tiles = (ImageStore(validation / name) for name in ("queries", "bev", "references"))
     shown = []
     for row in _hits_and_misses(scored):
@@ -181,7 +182,7 @@ def retrievals(validation: Path, scored: Path) -> list[Retrieval]:
             Retrieval(
                 query_id=str(panoramas.ids[query]),
                 panorama=panoramas.read([query])[0],
-                bev=bevs.read([query])[0],
+                bev=bevs.read([query])[0] if bev else None,
                 tiles=list(tiles.read(best)),
                 similarities=row["scores"],
                 rank=row["rank"],

@@ -29,7 +29,7 @@ def report_adapter(run: RunDir, experiment: Experiment, projected: Path, scored:
         begun_r1=table[0]["forth_r1"],
         ways=[(name, reached, found) for (name, reached), (_, found) in zip(before, after, strict=True)],
         rounds=_rounds(table, queries),
-        retrievals=retrievals(projected / "validation", scored),
+        retrievals=retrievals(projected / "validation", scored, bev=experiment.projection.bev),
         **of_the_run(run, experiment, projected),
         command="python jobs/adapt.py",
     )
@@ -44,7 +44,7 @@ def _rounds(table: list[dict], queries: int) -> list[Round]:
     for row in table:
         labelled = labelled if row["labels"] is None else row
         if row["name"].startswith("round_"):
-            found = {"precision": labelled["precision"], "r1": row["forth_r1"]}
+            found = {"precision": labelled["precision"], "r1": row["forth_r1"], "labelled": labelled["labelled"]}
             rounds.append(Round(labelled["labels"], queries, 0.0, np.empty(0), **found))
     return rounds
 

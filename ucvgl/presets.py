@@ -63,13 +63,13 @@ def synthetic_drone() -> Experiment:
 
     `python jobs/unsupervised.py synthetic_drone --stop-after cold_start --dataset.synthetic.seed 1`
 
-    A drone's picture is no panorama, so it is neither projected nor translated. A building has nine of them, so
-    many may share a tile. `docs/adapt.md` has what was measured.
+    As many buildings to train on as University-1652 has. A drone's picture is no panorama, so it is neither projected
+    nor translated. A building has nine of them, so many may share a tile. `docs/adapt.md` has what was measured.
     """
     return Experiment(
         dataset=Dataset(
             name="synthetic_drone",
-            synthetic=Synthetic(level="easy", train_places=250, validation_places=120),
+            synthetic=Synthetic(level="easy", train_places=701, validation_places=120),
             drone=Drone(views=9, distractor_places=40),
             panorama_height=64,
             panorama_width=64,
@@ -77,6 +77,7 @@ def synthetic_drone() -> Experiment:
         projection=Projection(bev=False),
         translation=Translation(fake=False, steps=1),
         contrast=Contrast(heading="unknown"),
+        cold_start=ColdStart(intra_epochs=20, cross_epochs=0),
         curriculum=Curriculum(reciprocal=9, scan_turns=1),
         adaptation=Adaptation(strategy="groups", neighbours=4, reciprocal=9, final_threshold=0.2),
     )

@@ -84,10 +84,10 @@ class Peak:
 def family() -> list[psutil.Process]:
     """This process and what it started, the S3 server apart."""
     processes = [psutil.Process(), *psutil.Process().children(recursive=True)]
-    return [process for process in processes if process.is_running() and name(process) != "rclone"]
+    return [process for process in processes if process.is_running() and program(process) != "rclone"]
 
 
-def name(process: psutil.Process) -> str:
+def program(process: psutil.Process) -> str:
     try:
         return process.name()
     except psutil.Error:

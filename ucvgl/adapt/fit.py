@@ -20,11 +20,10 @@ from ucvgl.contrast.infonce import info_nce
 from ucvgl.model import workers
 from ucvgl.model.adapter import Adapter, adapted, load_adapter, save_adapter
 from ucvgl.model.loop import Log, finish, run_steps
-from ucvgl.model.towers import View
+from ucvgl.model.towers import VIEWS, View
 from ucvgl.whole import write_array
 
 CLIP_GRADIENT = 10.0
-VIEWS: tuple[View, View] = ("query", "reference")
 
 
 def fit_adapter(
@@ -59,7 +58,7 @@ def fit_adapter(
             state[key].load_state_dict(saved)
     wrapped = workers.distributed(adapter)
     sides = {view: Features(parts, turns=settings.turns) for view, parts in zip(VIEWS, features, strict=True)}
-    kinds: list[_Kind] = [_Kind("label", labels, ("query", "reference"), labels.weight, 1.0)]
+    kinds = [_Kind("label", labels, VIEWS, labels.weight, 1.0)]
     if len(labels.alike) and settings.group_weight:
         alike = Alike.of(labels.alike)
         kinds.append(_Kind("group", alike, ("query", "query"), np.ones(len(alike)), settings.group_weight))
@@ -83,20 +82,20 @@ def fit_adapter(
         optimizer.param_groups[0]["lr"] = settings.learning_rate * schedule(progress)
         first, second, back, scale = wrapped(firsts, seconds)
         lost = lost_information(back, torch.cat((firsts, seconds))).unflatten(0, (2, len(firsts))).T
-        losses, reconstructions = {}, []
+        contrast, logged, reconstructions = firsts.new_zeros(()), {}, []
         parts = zip(*(each.split(counts) for each in (first, second, lost)), strict=True)
         for kind, chosen, own in zip(kinds, rows, parts, strict=True):
             one, other, left = (workers.gather(part.contiguous(), len(chosen)) for part in own)
             weight = torch.from_numpy(kind.weight[chosen]).to(one)
-            losses[kind] = info_nce(one, other, scale, label_smoothing=settings.label_smoothing, weight=weight)
+            loss = info_nce(one, other, scale, label_smoothing=settings.label_smoothing, weight=weight)
+            contrast = contrast + kind.share * loss
+            logged[f"{kind.name}_loss"] = loss.detach()
             reconstructions.append(left)
         reconstruction = torch.cat(reconstructions).mean()
         optimizer.zero_grad(set_to_none=True)
-        contrast = sum(kind.share * loss for kind, loss in losses.items())
         (contrast + settings.aic_weight * reconstruction).backward()
         gradient = nn.utils.clip_grad_norm_(adapter.parameters(), CLIP_GRADIENT)
         optimizer.step()
-        logged = {f"{kind.name}_loss": loss.detach() for kind, loss in losses.items()}
         return logged | {"aic_loss": reconstruction.detach(), "gradient": gradient}
 
     images = 2 * settings.batch * len(kinds)
@@ -107,7 +106,7 @@ def fit_adapter(
     finish(folder, name)
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True)
 class _Kind:
     """Pairs of one kind, the view of each side, the weight of every pair in its contrast, and of that in the loss."""
 
@@ -127,11 +126,11 @@ def lost_information(back: Float[Tensor, "n d"], centred: Float[Tensor, "n d"]) 
     return 1 - (back * centred).sum(1)
 
 
-def batches(labels: Rows, batch: int, steps: int, seed: int) -> list[np.ndarray]:
+def batches(pairs: Rows, batch: int, steps: int, seed: int) -> list[np.ndarray]:
     """Pair numbers of every step: epoch after epoch over all pairs until there are enough steps."""
     plan: list[np.ndarray] = []
     for epoch in range(steps):
-        plan += epoch_order(labels, batch, (seed, epoch))
+        plan += epoch_order(pairs, batch, (seed, epoch))
         if len(plan) >= steps:
             break
     return plan[:steps]

@@ -13,11 +13,10 @@ import torch
 from torch import nn
 
 from ucvgl.model.adapted import Adapted
-from ucvgl.model.towers import TwoTowers, View
+from ucvgl.model.towers import VIEWS, TwoTowers
 from ucvgl.whole import whole
 
 Format = Literal["torch", "onnx"]
-VIEWS: tuple[View, View] = ("query", "reference")
 CLOSE = 1e-4
 """Largest difference between a number of a descriptor before and after: float32 in another order of sums."""
 ONNX_WAY_OUT = "pip install 'ucvgl[onnx]', or export with --format torch"

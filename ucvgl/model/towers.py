@@ -23,6 +23,7 @@ from ucvgl.model.safa import SAFA, MeanPool
 from ucvgl.whole import whole
 
 View = Literal["query", "reference"]
+VIEWS: tuple[View, View] = ("query", "reference")
 
 
 @runtime_checkable

@@ -25,7 +25,8 @@ from ucvgl.model.adapted import save_adapted
 from ucvgl.model.adapter import Adapter, save_adapter
 from ucvgl.model.frozen import FROZEN
 from ucvgl.model.loop import Log
-from ucvgl.stages.features import VIEWS, read_features
+from ucvgl.model.towers import VIEWS
+from ucvgl.stages.features import read_features
 from ucvgl.whole import whole
 
 logger = logging.getLogger(__name__)

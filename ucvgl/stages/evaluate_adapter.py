@@ -20,13 +20,13 @@ from ucvgl.data.image_store import ImageStore
 from ucvgl.matching.mutual import agreement, matches
 from ucvgl.matching.topk import two_sided_topk
 from ucvgl.model.adapter import adapted, load_adapter
-from ucvgl.model.towers import View
+from ucvgl.model.towers import VIEWS, View
 from ucvgl.retrieval.recall import Recall, ranks
 from ucvgl.retrieval.score import Protocol, more_scores, protocol_of, score
 from ucvgl.retrieval.truth import GroundTruth, label_precision, read_truth
 from ucvgl.stages.catalog import BACK
 from ucvgl.stages.evaluate import SHOWN, write_retrievals
-from ucvgl.stages.features import VIEWS, read_features
+from ucvgl.stages.features import read_features
 from ucvgl.whole import write_array
 
 Describe = Callable[[Features, View], np.ndarray]

@@ -11,10 +11,8 @@ from ucvgl.config import Experiment
 from ucvgl.distributed.embed import EmbedJob, Look, parts_of
 from ucvgl.distributed.machines import Machines
 from ucvgl.model.frozen import FROZEN, frozen_size
-from ucvgl.model.towers import View
+from ucvgl.model.towers import VIEWS, View
 from ucvgl.stages.catalog import BACK
-
-VIEWS: tuple[View, View] = ("query", "reference")
 
 
 def features(folder: Path, *, projected: Path, experiment: Experiment, machines: Machines) -> dict[str, Any]:

@@ -48,7 +48,8 @@ def prepare(folder: Path) -> None:
 def train(folder: Path, into: Path) -> dict[str, tuple[list[float], dict[str, torch.Tensor]]]:
     every_step = functools.partial(run_steps, log_seconds=0.0, checkpoint_seconds=1e9)
     ucvgl.contrast.fit.run_steps = ucvgl.gan.fit.run_steps = ucvgl.adapt.fit.run_steps = every_step
-    torch.autocast = functools.partial(torch.autocast, enabled=False)
+    for training in (ucvgl.contrast.fit, ucvgl.gan.fit):
+        training.mixed_precision = lambda device: torch.autocast(device.type, enabled=False)
     found = {}
     rows = np.arange(PLACES)
     kinds = (("query", "reference"), ("query", "query"), ("reference", "reference"))

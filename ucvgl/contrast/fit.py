@@ -20,6 +20,7 @@ from ucvgl.contrast.infonce import info_nce
 from ucvgl.data.image_store import ImageStore
 from ucvgl.model import workers
 from ucvgl.model.loop import Log, finish, run_steps
+from ucvgl.model.mixed import mixed_precision
 from ucvgl.model.towers import TwoTowers, View, load_towers, refuse_batch_statistics, save_towers
 
 
@@ -75,7 +76,7 @@ def fit_towers(
         ]
         progress = span[0] + (span[1] - span[0]) * index / len(plan)
         optimizer.param_groups[0]["lr"] = settings.learning_rate * schedule(progress)
-        with torch.autocast(device.type, torch.bfloat16):
+        with mixed_precision(device):
             first, second, scale = _describe(wrapped, sides, source.views)
         first, second = workers.gather(first, len(rows)), workers.gather(second, len(rows))
         labelled = None if source.labelled is None else torch.from_numpy(source.labelled[rows]).to(device)

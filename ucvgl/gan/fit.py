@@ -15,6 +15,7 @@ from ucvgl.gan.cyclegan import Discriminators, Generators, ImagePool, discrimina
 from ucvgl.gan.generator import save_generator, to_signed
 from ucvgl.model import workers
 from ucvgl.model.loop import Log, finish, run_steps
+from ucvgl.model.mixed import mixed_precision
 
 
 def fit_cyclegan(
@@ -43,7 +44,7 @@ def fit_cyclegan(
         swaps = torch.Generator().manual_seed(int(rng.integers(1 << 60)))
         for optimizer in optimizers:
             optimizer.param_groups[0]["lr"] = settings.learning_rate * min(1.0, 2 - 2 * index / settings.steps)
-        with torch.autocast(device.type, torch.bfloat16):
+        with mixed_precision(device):
             made = make(bev, tile)
             judges.requires_grad_(False)
             loss = generator_loss(made, bev, tile, judges(made.fake_tile, made.fake_bev), settings)

@@ -9,6 +9,7 @@ import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor, nn
 
+from ucvgl.model.mixed import mixed_precision
 from ucvgl.whole import whole
 
 
@@ -103,6 +104,6 @@ def translate(
     device = next(generator.parameters()).device
     out = []
     for start in range(0, len(images), batch):
-        with torch.autocast(device.type, torch.bfloat16):
+        with mixed_precision(device):
             out.append(to_images(generator(to_signed(images[start : start + batch]).to(device))))
     return np.concatenate(out) if out else images

@@ -19,6 +19,7 @@ from torch.utils.checkpoint import checkpoint
 
 from ucvgl.config import Model
 from ucvgl.model.backbone import backbone
+from ucvgl.model.mixed import mixed_precision
 from ucvgl.model.safa import SAFA, MeanPool
 from ucvgl.whole import whole
 
@@ -164,7 +165,7 @@ def embed(
     out = []
     for start in range(0, len(images), batch):
         part = torch.from_numpy(images[start : start + batch]).to(device).permute(0, 3, 1, 2).float() / 255
-        with torch.autocast(device.type, torch.bfloat16):
+        with mixed_precision(device):
             looks = [encoder(turned(part, view, quarters)).float().cpu() for quarters in range(turns)]
         out.append(torch.cat(looks, 1) / math.sqrt(turns))
     return torch.cat(out).numpy() if out else np.empty((0, turns * getattr(encoder, "dimension", 0)), np.float32)

@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 from ucvgl.distributed.submit import submit
+from ucvgl.ending import ended
 from ucvgl.log import start_logging
 
 if __name__ == "__main__":
@@ -16,8 +17,5 @@ if __name__ == "__main__":
     if len(sys.argv) < 3:
         sys.exit(__doc__)
     address, job, *arguments = sys.argv[1:]
-    try:
-        sys.exit(submit(address, job, arguments, root=Path(__file__).resolve().parents[1]))
-    except ValueError as mistake:
-        logging.getLogger("ucvgl").error("%s", mistake)
-        sys.exit(2)
+    root, log = Path(__file__).resolve().parents[1], logging.getLogger("ucvgl")
+    sys.exit(ended(lambda: submit(address, job, arguments, root=root), lambda told: log.error("%s", told)))

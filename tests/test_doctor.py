@@ -18,6 +18,7 @@ from tests.data.published import (
     write_university1652,
     write_vigor,
 )
+from ucvgl import cli
 from ucvgl.doctor import doctor, main
 
 WRITERS = {
@@ -116,5 +117,5 @@ def test_your_own_folder_is_looked_at_too(tmp_path: Path) -> None:
 
 
 def test_a_protocol_that_the_data_set_lacks_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["vigor", str(tmp_path), "--protocol", "test"]) == 2
+    assert cli.main(["doctor", "vigor", str(tmp_path), "--protocol", "test"]) == 2
     assert "'test' is no protocol of vigor; there are same_area, cross_area" in capsys.readouterr().err

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 import signal
@@ -23,9 +24,11 @@ Work = Callable[[RunDir, Experiment], str]
 def restored() -> Iterator[None]:
     root = logging.getLogger()
     handlers, level = root.handlers[:], root.level
+    interrupt = signal.getsignal(signal.SIGINT)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     yield
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    signal.signal(signal.SIGINT, interrupt)
     root.handlers[:] = handlers
     root.setLevel(level)
     logging.captureWarnings(False)
@@ -147,25 +150,6 @@ def test_an_interruption_ends_with_130_and_without_a_traceback(
     assert "Traceback" not in told
 
 
-def test_an_interruption_while_the_cluster_starts_waits_for_it(
-    start: Callable[..., int], capsys: pytest.CaptureFixture[str]
-) -> None:
-    started = []
-
-    def connect(resources: Resources) -> str:
-        os.kill(os.getpid(), signal.SIGINT)
-        started.append(True)
-        return "local Ray"
-
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell in the background has it ignored
-    try:
-        assert start(raising(AssertionError("too late")), (), connect) == 130
-    finally:
-        signal.signal(signal.SIGINT, before)
-    assert started == [True]
-    assert "interrupted. The same command resumes it" in capsys.readouterr().err
-
-
 def test_a_cluster_that_stops_the_job_gets_143(start: Callable[..., int]) -> None:
     assert start(working(lambda folder: os.kill(os.getpid(), signal.SIGTERM))) == 143
     assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
@@ -246,3 +230,25 @@ def test_labels_are_refused_by_a_plan_that_has_none(capsys: pytest.CaptureFixtur
     argv = ["--supervision.label-fraction", "0.5", "--run", "nowhere"]
     assert job.main(argv, working(), plan=unsupervised, connect=connect) == 2
     assert "supervision.label_fraction: 0.5, but jobs/unsupervised.py does not use it" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("where", ["a file", "below a file", "too long"])
+def test_a_run_folder_that_cannot_be_is_told_in_one_sentence(
+    where: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "file").write_text("")
+    run = {"a file": tmp_path / "file", "below a file": tmp_path / "file" / "run", "too long": tmp_path / ("x" * 300)}
+    how = {"plan": plan, "connect": lambda resources: "Ray"}
+    assert job.main(["--run", str(run[where])], working(), **how) == 2
+    told = capsys.readouterr().err
+    assert "Traceback" not in told and str(run[where])[:200] in told and told.count("\n") == 1
+
+
+def test_a_full_disk_is_one_sentence_and_not_three_errors(
+    start: Callable[..., int], capsys: pytest.CaptureFixture[str]
+) -> None:
+    full = OSError(errno.ENOSPC, "No space left on device", "/runs/a/part-0.arrow")
+    assert start(raising(full)) == 1
+    told = capsys.readouterr().err
+    assert "stage 1_a failed: /runs/a/part-0.arrow: no space left on device; make room there" in told
+    assert "Traceback" not in told

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import importlib
-import os
 import sys
 from collections.abc import Sequence
 
 import ucvgl
+from ucvgl.ending import DONE, MISTAKEN, ended
 
 COMMANDS = {
     "index": ("ucvgl.commands.index", "embed the tiles of an area and write an index that answers photos"),
@@ -19,7 +19,6 @@ COMMANDS = {
     "doctor": ("ucvgl.doctor", "look for what is wrong with this machine, a cluster or a data set"),
     "export": ("ucvgl.commands.export", "both encoders as torch.export or ONNX files, checked equal"),
 }
-DONE, FAILED, MISTAKEN, INTERRUPTED = 0, 1, 2, 130
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -35,17 +34,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     if name not in COMMANDS:
         print(_unknown(name), file=sys.stderr)
         return MISTAKEN
-    try:
-        return importlib.import_module(COMMANDS[name][0]).main(rest) or DONE
-    except BrokenPipeError:  # `ucvgl localize ... | head`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return DONE
-    except (ValueError, ConnectionError) as error:  # our sentences for users
-        print(f"ucvgl {name}: {error}", file=sys.stderr)
-        return MISTAKEN
-    except KeyboardInterrupt:
-        print(f"ucvgl {name}: interrupted", file=sys.stderr)
-        return INTERRUPTED
+    return ended(
+        lambda: importlib.import_module(COMMANDS[name][0]).main(rest),
+        lambda told: print(f"ucvgl {name}: {told}", file=sys.stderr),
+    )
 
 
 def usage() -> str:

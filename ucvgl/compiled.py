@@ -28,7 +28,11 @@ def kernel_in_any_order(function: Callable[..., Any]) -> Callable[..., Any]:
 
 def _compiled(function: Callable[..., Any], *, fastmath: Any) -> Callable[..., Any]:
     plain = inspect.unwrap(function)  # tests wrap annotated functions in shape checks
-    compiled = njit(cache=True, nogil=True, error_model="numpy", fastmath=fastmath)(plain)
+    how = {"nogil": True, "error_model": "numpy", "fastmath": fastmath}
+    try:
+        compiled = njit(cache=True, **how)(plain)
+    except RuntimeError:  # neither the code's folder nor HOME may be written: compiled anew in every process
+        return njit(**how)(plain)
     stamp = _stamp(Path(plain.__code__.co_filename).parent)
     compiled._cache._cache_file._source_stamp = stamp  # pyright: ignore[reportAttributeAccessIssue]
     return compiled

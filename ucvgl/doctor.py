@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -202,12 +201,6 @@ class Arguments:
 def main(argv: Sequence[str]) -> int:
     """Print the report; 0 when the data set can be used."""
     arguments = tyro.cli(Arguments, args=list(argv), prog="ucvgl doctor")
-    try:
-        found = examine(
-            arguments.dataset, arguments.where, protocol=arguments.protocol, samples=arguments.samples
-        )
-    except ValueError as error:
-        print(error, file=sys.stderr)
-        return 2
+    found = examine(arguments.dataset, arguments.where, protocol=arguments.protocol, samples=arguments.samples)
     print(found)
     return 0 if found.usable else 1

@@ -4,27 +4,26 @@ from __future__ import annotations
 
 import logging
 import os
-import signal
 import tempfile
 import traceback
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from ucvgl.config import Experiment, Resources
+from ucvgl.ending import Interrupted, ended
 from ucvgl.invocation import Invocation, resolve
 from ucvgl.log import start_logging
 from ucvgl.mirror import Mirror, fetch_records
 from ucvgl.plan import Prospect, Stage
-from ucvgl.run import RunDir, StageError, StopRequested
+from ucvgl.run import RunDir, StopRequested
 from ucvgl.screen import first_screen
-from ucvgl.settings import Mistakes
+from ucvgl.whole import write_whole
 
 log = logging.getLogger(__name__)
-
-DONE, FAILED, MISTAKEN, INTERRUPTED, TERMINATED = 0, 1, 2, 130, 143
 
 
 def main(
@@ -45,38 +44,33 @@ def main(
         recipe: what this job makes of a preset before it lays settings over it.
     """
     start_logging()
-    try:
-        names = [stage.name for stage in plan(recipe(Experiment()))]
-        invocation = resolve(argv, stages=names, recipe=recipe)
-        stages = plan(invocation.experiment)
-    except Mistakes as mistakes:
-        log.error("%s", mistakes)
-        return MISTAKEN
+    return ended(partial(_run, argv, work, plan, connect, recipe), partial(log.error, "%s"))
+
+
+def _run(
+    argv: Sequence[str],
+    work: Callable[[RunDir, Experiment], str],
+    plan: Callable[[Experiment], Sequence[Stage]],
+    connect: Callable[[Resources], Any],
+    recipe: Callable[[Experiment], Experiment],
+) -> None:
+    names = [stage.name for stage in plan(recipe(Experiment()))]
+    invocation = resolve(argv, stages=names, recipe=recipe)
+    stages = plan(invocation.experiment)
     run = RunDir(invocation.run, invocation.experiment, stop_after=invocation.stop_after)
-    before = signal.signal(signal.SIGTERM, terminate)
     try:
         with _copied(invocation, run):
             print(_work(invocation, run, work, stages, connect), flush=True)
-        return DONE
     except StopRequested as stop:
         print(f"stopped after {stop}, as asked; without --stop-after the same command goes on", flush=True)
-        return DONE
-    except StageError as error:
-        if not isinstance(error.__cause__, ValueError):  # not one of our sentences for users
-            traceback.print_exception(error.__cause__)
-        _keep_traceback(run, error)
-        log.error("%s", error)
-        return FAILED
-    except (ValueError, ConnectionError) as error:
-        _keep_traceback(run, error)
-        log.error("%s", error)
-        return MISTAKEN
     except (KeyboardInterrupt, SystemExit) as stop:
         where = f" in stage {run.stage}" if run.stage else ""
-        log.error("interrupted%s. The same command resumes it; finished work is kept in %s", where, run.path)
-        return TERMINATED if getattr(stop, "code", None) == TERMINATED else INTERRUPTED
+        told = f"interrupted{where}. The same command resumes it; finished work is kept in {run.path}"
+        raise Interrupted(told, stop) from stop
+    except Exception as error:
+        _keep_traceback(run, error)
+        raise
     finally:
-        signal.signal(signal.SIGTERM, before)
         run.close()
 
 
@@ -100,8 +94,7 @@ def _work(
             raise ValueError("\n".join(refusals))
         return "dry run: nothing was done"
     run.open()
-    with uninterrupted():
-        cluster = connect(invocation.experiment.resources)
+    cluster = connect(invocation.experiment.resources)
     start_logging()
     for name in invocation.redo:
         run.redo(name)
@@ -134,27 +127,7 @@ def _copied(invocation: Invocation, run: RunDir) -> Iterator[None]:
 
 
 def _keep_traceback(run: RunDir, error: Exception) -> None:
-    if run.path.exists():
-        (run.path / "failure.txt").write_text("".join(traceback.format_exception(error)), encoding="utf-8")
-
-
-@contextmanager
-def uninterrupted() -> Iterator[None]:
-    """Hold interruptions back for a while: a Ray that is stopped in the middle of its start crashes."""
-    held: list[int] = []
-    numbers = (signal.SIGINT, signal.SIGTERM)
-    before = {
-        number: signal.signal(number, lambda held_back, _: held.append(held_back)) for number in numbers
-    }
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-    for number in held:
-        signal.raise_signal(number)
-
-
-def terminate(number: int, frame: Any) -> None:
-    """On SIGTERM: leave as after an interruption, and not at once."""
-    raise SystemExit(TERMINATED)
+    """As far as that can be: a full disk, or a run that was never begun, is no second failure."""
+    if run.path.is_dir():
+        with suppress(OSError):
+            write_whole(run.path / "failure.txt", "".join(traceback.format_exception(error)))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import logging
 import os
-import re
 import shutil
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -15,6 +14,7 @@ from types import TracebackType
 from typing import Any
 
 from ucvgl.config import Experiment
+from ucvgl.ending import Failure, machine_state, sentence
 from ucvgl.environment import environment
 from ucvgl.lock import locked
 from ucvgl.metrics import MetricsLog
@@ -28,7 +28,7 @@ log = logging.getLogger(__name__)
 Build = Callable[[Path], Mapping[str, Any] | None]
 
 
-class StageError(RuntimeError):
+class StageError(Failure):
     """A stage failed; the message names it, the cause and the way out."""
 
 
@@ -215,10 +215,7 @@ class RunDir:
 
 def cause(error: BaseException | str) -> str:
     """The sentence of an error that a person needs; Ray's hold a remote traceback and end with it."""
-    if memory := re.search(r"low on memory\..*? was (\S+) used / (\S+) limit", str(error), re.DOTALL):
-        return (
-            f"the machine ran out of memory ({memory[1]} of {memory[2]} used), and Ray ended processes of this job; "
-            "run less beside it, or lower resources.image_workers, resources.search_workers or resources.train_rows"
-        )
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return (lines[-1] if lines else type(error).__name__).rstrip(".")
+    told = sentence(error) if isinstance(error, BaseException) else machine_state(error)
+    if told is None:
+        told = next((line for line in reversed(str(error).splitlines()) if line.strip()), type(error).__name__)
+    return told.strip().rstrip(".")

@@ -5,22 +5,18 @@ from __future__ import annotations
 import atexit
 import logging
 import os
-import platform
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import ray
 import ray.data
-from ray import _raylet
-from ray._common.utils import get_default_ray_temp_dir, get_system_memory
+from ray._common.utils import get_system_memory
 
 import ucvgl
 from ucvgl.config import Resources
 from ucvgl.distributed.capacity import VARIABLE, Machine, growth, machines_of, refuse_what_fits_no_machine
 from ucvgl.distributed.demand import watch
+from ucvgl.distributed.start import authenticate, join, start
 from ucvgl.distributed.turn import said_at_the_door
 
 log = logging.getLogger(__name__)
@@ -51,6 +47,7 @@ LOCAL = {
     "RAY_TRAIN_HEALTH_CHECK_INTERVAL_S": "0.5",
     "RAY_num_workers_soft_limit": str(os.cpu_count()),  # idle processes, each tens of MB
     "OMP_NUM_THREADS": "1",
+    "RAY_worker_niceness": "0",  # added to ours; Ray adds 15, with which any other program starves the training
 }
 
 
@@ -99,10 +96,10 @@ def connect(resources: Resources) -> ClusterInfo:
     if address:
         authenticate()
         needs = said_at_the_door(held_at_once(resources), gpus_at_once(resources))
-        _join(address, runtime_env=_code(), job_config=needs, **quiet)
+        join(address, runtime_env=_code(), job_config=needs, **quiet)
     else:
         _make_importable()
-        _start(
+        start(
             num_cpus=max(os.cpu_count() or 1, round(cpus_at_once(resources)) + 2),
             object_store_memory=_object_store_bytes(),
             include_dashboard=True,  # Ray Train polls the State API, which lives there
@@ -212,50 +209,6 @@ def _object_store_bytes() -> int:
     return max(least, min(most, int(get_system_memory() * OBJECT_STORE_SHARE)))
 
 
-TOO_LATE = ("timed out during startup", "Failed to start GCS", "Failed to start a dashboard")
-"""In Ray's errors when one of its processes did not come up in the time that Ray gives it, which is no setting."""
-
-
-def _start(**how: Any) -> None:
-    try:
-        with _silent_stderr():  # the C++ part announces that it will be quiet
-            ray.init(address="local", **how)
-    except Exception as error:
-        if not any(told in str(error) for told in TOO_LATE):
-            raise
-        load, count = os.getloadavg()[0], os.cpu_count() or 1
-        raise ValueError(
-            f"Ray did not start on this machine within the 30 s that it gives itself; {load:.0f} programs want to run "
-            f"on {count} core{'s' * (count != 1)}. Run the same command again when the machine is less busy; stages "
-            f"that are done stay done. With enough free cores, Ray's logs say more: {get_default_ray_temp_dir()}/"
-            "session_latest/logs"
-        ) from error
-
-
-def _join(address: str, **how: Any) -> None:
-    try:
-        with _silent_stderr():
-            ray.init(address=address, **how)
-    except RuntimeError as error:
-        if "version" not in str(error).lower():
-            raise
-        here = f"Ray {ray.__version__} on Python {platform.python_version()}"
-        raise ValueError(
-            f"the cluster at {address} and this process do not match: here is {here}; {' '.join(str(error).split())}. "
-            "Submit the job instead (make submit), so that it runs on the cluster's own Python, or install the same "
-            "versions here"
-        ) from error
-
-
-def authenticate() -> None:
-    """Say explicitly whether to send a token; Ray looks for one by itself only with address `auto`."""
-    token = any(name in os.environ for name in ("RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH"))
-    token = token or (Path.home() / ".ray" / "auth_token").exists()
-    if "RAY_AUTH_MODE" not in os.environ:
-        os.environ["RAY_AUTH_MODE"] = "token" if token else "disabled"
-        vars(_raylet)["Config"].initialize("")  # `import ray` has read the environment before
-
-
 def _code() -> dict | None:
     """Ship this package, unless the job's submission has shipped the working directory already."""
     package = Path(ucvgl.__file__).parent
@@ -271,22 +224,11 @@ def _make_importable() -> None:
         os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [root, *known]))
 
 
-@contextmanager
-def _silent_stderr() -> Iterator[None]:
-    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, 2)
-    try:
-        yield
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)
-        os.close(nowhere)
-
-
 def _quiet_data(no_progress_s: int) -> None:
     context = ray.data.DataContext.get_current()
     context.enable_progress_bars = False
     context.print_on_execution_start = False
     context.execution_no_progress_timeout_s = no_progress_s
-    logging.getLogger("ray.data").setLevel(logging.ERROR)
+    context.raise_original_map_exception = True  # else it is wrapped in an error that loses it
+    logging.getLogger("ray.data").setLevel(logging.CRITICAL)  # it would say before us, at length, what we say
     logging.getLogger("ray.train").setLevel(logging.ERROR)

@@ -16,6 +16,7 @@ from ucvgl.data.image_store import shard_path, write_shard
 from ucvgl.data.storage import read_ahead
 from ucvgl.distributed.progress import Progress
 from ucvgl.distributed.stream import Row, Step, stream_missing
+from ucvgl.ending import at_work_on
 from ucvgl.projection.birdseye import from_above, worth_decoding
 from ucvgl.types import Catalog
 from ucvgl.whole import write_whole
@@ -75,20 +76,21 @@ class Project:
     def __call__(self, row: Row) -> Row:
         good, images, bevs, bad = [], [], [], []
         for identity, uri, read in zip(row["id"], row["uri"], read_ahead(row["uri"]), strict=True):
-            try:
-                image = decode(read(), uri, enough=self._enough[row["view"]])
-            except (BadImage, OSError) as error:
-                reason = error.reason if isinstance(error, BadImage) else str(error)
-                bad.append(
-                    {"split": row["split"], "view": row["view"], "id": identity, "uri": uri, "reason": reason}
-                )
-                continue
-            good.append(identity)
-            if row["view"] == "queries":
-                images.append(resize(image, self.dataset.panorama_height, self.dataset.panorama_width))
-                bevs.append(from_above(self.projection, image, self.dataset.tile_size))
-            else:
-                images.append(resize(image, self.dataset.tile_size, self.dataset.tile_size))
+            with at_work_on(uri):
+                try:
+                    image = decode(read(), uri, enough=self._enough[row["view"]])
+                except (BadImage, OSError) as error:
+                    reason = error.reason if isinstance(error, BadImage) else str(error)
+                    bad.append(
+                        {"split": row["split"], "view": row["view"], "id": identity, "uri": uri, "reason": reason}
+                    )
+                    continue
+                good.append(identity)
+                if row["view"] == "queries":
+                    images.append(resize(image, self.dataset.panorama_height, self.dataset.panorama_width))
+                    bevs.append(from_above(self.projection, image, self.dataset.tile_size))
+                else:
+                    images.append(resize(image, self.dataset.tile_size, self.dataset.tile_size))
         self._publish(row, good, images, bevs, bad)
         return {"images": len(row["id"]), "bad": json.dumps(bad)}
 

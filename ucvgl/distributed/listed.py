@@ -23,6 +23,7 @@ from ucvgl.distributed.embed import EmbedPool
 from ucvgl.distributed.progress import Progress
 from ucvgl.distributed.shards import pixels
 from ucvgl.distributed.stream import Row, Step, stream
+from ucvgl.ending import at_work_on
 from ucvgl.localize.seen import Sight, seen
 
 if TYPE_CHECKING:
@@ -86,11 +87,12 @@ def read_listed(row: Row, *, how: Sight) -> Row:
     """Read and decode the images of a shard as the encoder sees them; a bad one costs only itself."""
     good, uris, images, bad = [], [], [], []
     for identity, uri in zip(row["id"], row["uri"], strict=True):
-        try:
-            images.append(seen(uri, how).tobytes())
-        except (BadImage, OSError) as error:
-            bad.append((uri, error.reason if isinstance(error, BadImage) else str(error)))
-            continue
+        with at_work_on(uri):
+            try:
+                images.append(seen(uri, how).tobytes())
+            except (BadImage, OSError) as error:
+                bad.append((uri, error.reason if isinstance(error, BadImage) else str(error)))
+                continue
         good.append(identity)
         uris.append(uri)
     found = {"id": good, "uri": uris, "image": b"".join(images), "height": how.size[0], "width": how.size[1]}

@@ -33,7 +33,7 @@ class Outcome:
     number: int
     value: Any = None
     message: str = ""
-    """Of a `ValueError`, which is meant for the user."""
+    """The sentence for the user, where the error is none of ours."""
     traceback: str = ""
 
 

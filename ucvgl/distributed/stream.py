@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -10,7 +11,9 @@ from typing import Any
 import ray.data
 from ray.data import ActorPoolStrategy, TaskPoolStrategy
 from ray.data.exceptions import ExecutionTimeoutError
-from ray.exceptions import RayTaskError
+from ray.exceptions import RayTaskError, UserCodeException
+
+from ucvgl.ending import sentence
 
 log = logging.getLogger(__name__)
 
@@ -81,25 +84,86 @@ def stream(rows: Sequence[Row], *steps: Step) -> Iterator[Row]:
     if not rows:
         return
     data = ray.data.from_items(list(rows), override_num_blocks=len(rows))
+    as_task: Callable[..., Any] = told
+    as_actor: Callable[..., Any] = Told
     for step in steps:
         needs = {"num_cpus": step.cpus, "num_gpus": step.gpus or None}
+        arguments: dict[str, Any] = {"run": step.run, "settings": dict(step.settings)}
         if isinstance(step.run, type):
             pool = ActorPoolStrategy(size=min(step.at_once, len(rows)))
-            data = data.map(step.run, fn_constructor_kwargs=dict(step.settings), compute=pool, **needs)
+            data = data.map(as_actor, fn_constructor_kwargs=arguments, compute=pool, **needs)
         else:
             tasks = TaskPoolStrategy(size=min(step.at_once, len(rows)))
-            data = data.map(step.run, fn_kwargs=dict(step.settings), compute=tasks, **needs)
+            data = data.map(as_task, fn_kwargs=arguments, compute=tasks, **needs)
     try:
         yield from data.iter_rows()
-    except RayTaskError as error:
-        raise user_error(error) from error
+    except (RayTaskError, StepError) as error:
+        raise own_error(error) from None
 
 
-def user_error(error: BaseException) -> BaseException:
-    """The `ValueError` at the bottom of Ray's wrappings, else the error itself."""
+@dataclass(frozen=True)
+class Words:
+    """What a step has to say of its error.
+
+    Args:
+        sentence: for the user; None for a bug of ours.
+        traceback: where it happened, on the machine of the step.
+    """
+
+    sentence: str | None
+    traceback: str
+
+
+class StepError(UserCodeException):
+    """The error of a step, in its own words.
+
+    Ray Data drops the cause of an error and adds its advice to the first text among the arguments: the words are none.
+    """
+
+    def __init__(self, words: Words, *_of_ray: object) -> None:
+        super().__init__(words)
+        self.words = words
+
+
+def told(row: Row, run: Callable[..., Row], settings: Mapping[str, Any]) -> Row:
+    """Run a step that is a function."""
+    try:
+        return run(row, **settings)
+    except Exception as error:
+        raise _told(error) from None
+
+
+class Told:
+    """Run a step that is a class. An error of its constructor waits for a row: of it Ray would keep only the text."""
+
+    def __init__(self, run: Callable[..., Any], settings: Mapping[str, Any]) -> None:
+        self.error: StepError | None = None
+        try:
+            self.run = run(**settings)
+        except Exception as error:
+            self.error = _told(error)
+
+    def __call__(self, row: Row) -> Row:
+        if self.error is not None:
+            raise self.error
+        return told(row, self.run, {})
+
+
+def _told(error: Exception) -> StepError:
+    words = getattr(error, "words", None) or Words(sentence(error), traceback.format_exc())
+    return StepError(words)
+
+
+def own_error(error: BaseException) -> BaseException:
+    """The step's own error at the bottom of Ray's wrappings: a `ValueError` for users, or its traceback as text."""
     inner: BaseException | None = error
     while inner is not None:
-        if isinstance(inner, ValueError) and not isinstance(inner, RayTaskError):
-            return inner
+        if isinstance(inner, StepError) and not isinstance(inner, RayTaskError):
+            where = RuntimeError(f"a step failed\n{inner.words.traceback}")
+            if inner.words.sentence is None:
+                return where
+            mistake = ValueError(inner.words.sentence)
+            mistake.__cause__ = where
+            return mistake
         inner = getattr(inner, "cause", None) or inner.__cause__
     return error

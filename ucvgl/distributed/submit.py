@@ -16,7 +16,7 @@ import ray
 from ray.exceptions import AuthenticationError
 from ray.job_submission import JobStatus, JobSubmissionClient
 
-from ucvgl.distributed.cluster import authenticate
+from ucvgl.distributed.start import authenticate
 
 log = logging.getLogger(__name__)
 

@@ -30,6 +30,7 @@ from ucvgl.distributed.capacity import growth
 from ucvgl.distributed.cluster import gpu_share
 from ucvgl.distributed.collective import RaysNetwork
 from ucvgl.distributed.mailbox import Command, Mailbox, Outcome
+from ucvgl.ending import sentence
 
 logger = logging.getLogger(__name__)
 
@@ -166,12 +167,8 @@ def work(config: dict[str, Any]) -> None:
         except Exception as error:
             if lost_peer(error):
                 raise  # a machine failed, not the program: Ray Train starts a new group, which runs it again
-            message = str(error) if isinstance(error, ValueError) else ""
-            ray.get(
-                mailbox.finish.remote(
-                    Outcome(command.number, message=message, traceback=traceback.format_exc())
-                )
-            )
+            outcome = Outcome(command.number, message=sentence(error) or "", traceback=traceback.format_exc())
+            ray.get(mailbox.finish.remote(outcome))
             if context.get_world_size() > 1:
                 raise  # the other workers may wait for this one in a collective: only a new group frees them
         else:

@@ -6,7 +6,6 @@ import json
 import logging
 import math
 import os
-import signal
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import asdict
@@ -18,14 +17,14 @@ import yaml
 
 from ucvgl import plan
 from ucvgl.config import Experiment, Resources
+from ucvgl.ending import DONE, FAILED, MISTAKEN, Interrupted, ended
 from ucvgl.invocation import resolve
-from ucvgl.job import DONE, FAILED, INTERRUPTED, MISTAKEN, TERMINATED, terminate, uninterrupted
 from ucvgl.lock import locked
 from ucvgl.log import start_logging
 from ucvgl.mirror import runs_folder
 from ucvgl.record import as_json_holds
 from ucvgl.report.sweep import Row, table, write_sweep_page
-from ucvgl.run import RunDir, StageError, StopRequested
+from ucvgl.run import RunDir, StopRequested
 from ucvgl.settings import Mistakes, differences, to_yaml
 from ucvgl.sweep.share import common_stages, share_stages
 from ucvgl.sweep.space import Space, Trial, draw, read_space, trial_folder
@@ -53,12 +52,16 @@ def main(argv: Sequence[str], work: Callable, *, run_trials: Callable, connect: 
     if not argv or "-h" in argv or "--help" in argv:
         print(USAGE)
         return DONE if argv else MISTAKEN
-    lock, before = None, signal.signal(signal.SIGTERM, terminate)
+    return ended(partial(_run, list(argv), work, run_trials, connect), partial(log.error, "%s"))
+
+
+def _run(argv: Sequence[str], work: Callable, run_trials: Callable, connect: Callable[[Resources], Any]) -> int:
+    select_by, rest = _select_by(list(argv[1:]))
+    invocation = resolve(rest)
+    if invocation.store:
+        raise Mistakes([f"--run {invocation.store}: a sweep lies in a local or mounted folder"])
+    lock = None
     try:
-        select_by, rest = _select_by(list(argv[1:]))
-        invocation = resolve(rest)
-        if invocation.store:
-            raise Mistakes([f"--run {invocation.store}: a sweep lies in a local or mounted folder"])
         base = invocation.experiment
         space = read_space(Path(argv[0]), base)
         trials = draw(space, base)
@@ -66,22 +69,14 @@ def main(argv: Sequence[str], work: Callable, *, run_trials: Callable, connect: 
         _remember(folder, space, base)
         lock = locked(folder)
         log.info("%d trials over %s, in %s", len(trials), ", ".join(space.settings), folder)
-        with uninterrupted():
-            connect(base.resources)
+        connect(base.resources)
         start_logging()
         shared = _train_in_common(folder, base, trials, work)
         outcomes = run_trials(trials, folder, work, partial(_prepare, str(shared.resolve())), space)
-    except (ValueError, ConnectionError) as error:
-        log.error("%s", error)
-        return MISTAKEN
-    except StageError as error:
-        log.error("%s", error)
-        return FAILED
     except (KeyboardInterrupt, SystemExit) as stop:
-        log.error("interrupted. The same command goes on; finished trials and rounds are kept")
-        return TERMINATED if isinstance(stop, SystemExit) else INTERRUPTED
+        told = "interrupted. The same command goes on; finished trials and rounds are kept"
+        raise Interrupted(told, stop) from stop
     finally:
-        signal.signal(signal.SIGTERM, before)
         if lock is not None:
             os.close(lock)
     rows = [_row(folder, trial, outcome) for trial, outcome in zip(trials, outcomes, strict=True)]

@@ -1,0 +1,132 @@
+"""Every way in which a program can end: a sentence for what can be mended, a traceback for a bug."""
+
+from __future__ import annotations
+
+import errno
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from ucvgl.ending import Failure, at_work_on, ended, sentence, uninterrupted
+
+
+def told(error: BaseException) -> tuple[int, str]:
+    said: list[str] = []
+
+    def program() -> None:
+        raise error
+
+    return ended(program, said.append), "\n".join(said)
+
+
+@pytest.fixture(autouse=True)
+def restored():
+    before = signal.getsignal(signal.SIGINT)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.parametrize(
+    ("number", "way_out"),
+    [(errno.ENOSPC, "make room there"), (errno.EROFS, "may be written"), (errno.EACCES, "change its rights"),
+     (errno.ENAMETOOLONG, "shorter name"), (errno.ENOTDIR, "move it away"), (errno.EMFILE, "ulimit -n"),
+     (errno.ENOENT, "check the path"), (errno.ENXIO, "check the path")],
+)  # fmt: skip
+def test_an_error_of_the_machine_is_one_sentence_with_the_path_and_the_way_out(
+    number: int, way_out: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, said = told(OSError(number, os.strerror(number), "/data/run"))
+    assert code == 2 and said.startswith("/data/run: ") and way_out in said and "\n" not in said
+    assert capsys.readouterr().err == ""
+
+
+def test_a_bug_of_ours_shows_its_traceback_and_says_that_it_is_one(capsys: pytest.CaptureFixture[str]) -> None:
+    code, said = told(KeyError("vector"))
+    assert code == 1 and "KeyError: 'vector'; this is a bug of ucvgl" in said
+    assert "Traceback" in capsys.readouterr().err
+
+
+def test_work_that_failed_shows_a_traceback_only_where_its_cause_is_a_bug(capsys: pytest.CaptureFixture[str]) -> None:
+    for cause, traces in ((OSError(errno.ENOSPC, "No space left on device"), False), (KeyError("x"), True)):
+        failure = Failure("stage 1_a failed")
+        failure.__cause__ = cause
+        assert told(failure) == (1, "stage 1_a failed")
+        assert ("KeyError" in capsys.readouterr().err) is traces
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (RuntimeError("[enforce fail] . PytorchStreamWriter failed writing file data/7"), "disk is full"),
+        (MemoryError(), "not enough memory"),
+        (ImportError("libtorch_cpu.so: failed to map segment from shared object"), "ulimit -v"),
+        (RuntimeError("can't start new thread"), "ulimit -u"),
+        (RuntimeError("CUDA out of memory. Tried to allocate 2 GiB"), "the GPU ran out of memory"),
+    ],
+)  # fmt: skip
+def test_what_libraries_say_of_a_machine_is_told_in_plain_words(error: Exception, words: str) -> None:
+    assert words in (sentence(error) or "")
+    assert sentence(RuntimeError("shapes differ")) is None
+
+
+def test_an_error_says_what_was_being_worked_on() -> None:
+    with pytest.raises(OSError) as caught, at_work_on("city/a.jpg"):
+        raise OSError(errno.EIO, "Input/output error")
+    assert "(at work on city/a.jpg)" in (sentence(caught.value) or "")
+
+
+def test_an_error_that_names_its_image_does_not_name_it_twice() -> None:
+    with pytest.raises(ValueError) as caught, at_work_on("city/a.jpg"):
+        raise ValueError("city/a.jpg: cut off")
+    assert sentence(caught.value) == "city/a.jpg: cut off"
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
+def test_a_signal_ends_a_program_with_a_word_and_the_usual_code(number: signal.Signals) -> None:
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell in the background has it ignored
+    said: list[str] = []
+    try:
+        assert ended(lambda: os.kill(os.getpid(), number), said.append) == 128 + number
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert said == ["interrupted"]
+    assert signal.getsignal(signal.SIGHUP) is signal.SIG_DFL, "the handler there was is back"
+
+
+def test_a_program_that_nohup_protects_stays_protected() -> None:
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        assert ended(lambda: os.kill(os.getpid(), signal.SIGHUP), lambda _: None) == 0
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
+@pytest.mark.parametrize("where", ["during its clean-up", "while Ray starts"])
+def test_the_second_interruption_ends_a_program_at_once_and_without_a_traceback(where: str, tmp_path: Path) -> None:
+    again = "os.kill(os.getpid(), signal.SIGINT)"
+    cleaning = f"import atexit; atexit.register(lambda: ({again}, time.sleep(60)))"
+    starting = f"with uninterrupted():\n        {again}; {again}; time.sleep(60)"
+    body = f"{cleaning if where.startswith('during') else 'pass'}\ndef work():\n    "
+    body += again if where.startswith("during") else starting
+    head = "import os, signal, sys, time\nfrom ucvgl.ending import ended, uninterrupted\n"
+    head += "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+    script = tmp_path / "program.py"
+    script.write_text(f"{head}{body}\nsys.exit(ended(work, print))\n")
+    done = subprocess.run([sys.executable, script], capture_output=True, text=True, timeout=50)
+    assert done.returncode == 130 and "Traceback" not in done.stderr
+
+
+def test_an_interruption_while_ray_starts_waits_for_it() -> None:
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    started = []
+    try:
+        with pytest.raises(KeyboardInterrupt), uninterrupted():
+            os.kill(os.getpid(), signal.SIGINT)
+            started.append(True)
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert started == [True]

@@ -1,0 +1,124 @@
+"""Ray's own start, or a cluster's door: whatever is wrong there is a sentence within seconds, and Ctrl-C works."""
+
+from __future__ import annotations
+
+import os
+import platform
+import resource
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import ray
+from ray import _raylet
+from ray._common.utils import get_default_ray_temp_dir
+from ray._private.services import canonicalize_bootstrap_address_or_die
+
+from ucvgl.ending import interrupted_at_once, uninterrupted
+
+TOO_LATE = ("timed out during startup", "Failed to start GCS", "Failed to start a dashboard")
+"""In Ray's errors when one of its processes did not come up in the time that Ray gives it, which is no setting."""
+SOCKET_PATH, SOCKET_BYTES = "/session_2026-01-01_00-00-00_000000_4194304/sockets/plasma_store.1", 107
+"""Linux takes no longer path of a socket."""
+FEWEST_FILES = 1024
+"""Open files that Ray's processes and ours need on one machine."""
+DOOR_S = 10.0
+"""How long the head of a cluster may take to open its port."""
+
+
+def start(**how: Any) -> None:
+    """Start a local Ray.
+
+    Raises:
+        ValueError: this machine cannot hold one, or is too busy.
+    """
+    _check_machine()
+    try:
+        with uninterrupted(), _silent_stderr():  # a Ray that is stopped in the middle of its start crashes
+            ray.init(address="local", **how)
+    except Exception as error:
+        if not any(told in str(error) for told in TOO_LATE):
+            raise
+        load, count = os.getloadavg()[0], os.cpu_count() or 1
+        raise ValueError(
+            f"Ray did not start on this machine within the 30 s that it gives itself; {load:.0f} programs want to run "
+            f"on {count} core{'s' * (count != 1)}. Run the same command again when the machine is less busy; stages "
+            f"that are done stay done. With enough free cores, Ray's logs say more: {get_default_ray_temp_dir()}/"
+            "session_latest/logs"
+        ) from error
+
+
+def join(address: str, **how: Any) -> None:
+    """Connect to a cluster.
+
+    Raises:
+        ValueError: nothing answers there, or it runs another version of Ray or Python.
+    """
+    _knock(address)
+    try:
+        with interrupted_at_once(), _silent_stderr():
+            ray.init(address=address, **how)
+    except RuntimeError as error:
+        if "version" not in str(error).lower():
+            raise
+        here = f"Ray {ray.__version__} on Python {platform.python_version()}"
+        raise ValueError(
+            f"the cluster at {address} and this process do not match: here is {here}; {' '.join(str(error).split())}. "
+            "Submit the job instead (make submit), so that it runs on the cluster's own Python, or install the same "
+            "versions here"
+        ) from error
+
+
+def authenticate() -> None:
+    """Say explicitly whether to send a token; Ray looks for one by itself only with address `auto`."""
+    token = any(name in os.environ for name in ("RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH"))
+    token = token or os.path.exists(os.path.expanduser("~/.ray/auth_token"))
+    if "RAY_AUTH_MODE" not in os.environ:
+        os.environ["RAY_AUTH_MODE"] = "token" if token else "disabled"
+        vars(_raylet)["Config"].initialize("")  # `import ray` has read the environment before
+
+
+def _knock(address: str) -> None:
+    """Ask for the cluster's port before Ray does, which would wait for a quarter of an hour and hear no Ctrl-C."""
+    way_out = (
+        "is it up, and its port reachable from here? Without --resources.address and RAY_ADDRESS a local Ray starts"
+    )
+    try:
+        place = canonicalize_bootstrap_address_or_die(address) if address == "auto" else address
+        host, _, port = place.rpartition("://")[2].partition("/")[0].rpartition(":")
+        socket.create_connection((host.strip("[]"), int(port)), timeout=DOOR_S).close()
+    except ValueError as error:
+        raise ValueError(f"{address} is no address of a Ray cluster; write HOST:PORT, as 10.0.0.1:6379") from error
+    except (OSError, OverflowError) as error:
+        told = " ".join(str(getattr(error, "strerror", None) or error).split()).rstrip(".")
+        raise ValueError(f"no Ray cluster answers at {address} ({told}); {way_out}") from error
+
+
+def _check_machine() -> None:
+    """What Ray would fail on in words of its own, or without any."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft < FEWEST_FILES and hard >= FEWEST_FILES:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (FEWEST_FILES, hard))
+    elif soft < FEWEST_FILES:
+        raise ValueError(f"one may open {soft} files here and Ray needs {FEWEST_FILES}; run `ulimit -n 4096` first")
+    folder = get_default_ray_temp_dir()
+    if len(os.fsencode(folder + SOCKET_PATH)) > SOCKET_BYTES:
+        raise ValueError(
+            f"Ray's sockets would lie in {folder}, and with that their names are longer than the {SOCKET_BYTES} bytes "
+            "that this system takes; set RAY_TMPDIR=/tmp, or another short folder"
+        )
+    os.makedirs(folder, exist_ok=True)
+
+
+@contextmanager
+def _silent_stderr() -> Iterator[None]:
+    """The C++ part announces that it will be quiet."""
+    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)

@@ -1,0 +1,180 @@
+"""How every program ends: one sentence for what a person or a machine can mend, a traceback for a bug of ours."""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+import signal
+import sys
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+DONE, FAILED, MISTAKEN, INTERRUPTED, HUNG_UP, TERMINATED = 0, 1, 2, 130, 129, 143
+"""Exit codes."""
+
+ROOM = "make room there, or name another place; then the same command goes on"
+WAYS_OUT = {
+    errno.ENOSPC: ROOM,
+    errno.EDQUOT: ROOM,
+    errno.EROFS: "name a place that may be written",
+    errno.EACCES: "change its rights, or name another place",
+    errno.EPERM: "change its rights, or name another place",
+    errno.ENAMETOOLONG: "choose a shorter name",
+    errno.ENOTDIR: "a file lies where a folder is needed; name another place, or move it away",
+    errno.EEXIST: "a file lies where a folder is needed; name another place, or move it away",
+    errno.ELOOP: "a link there leads back to itself; remove it",
+    errno.EMFILE: "allow this shell more open files (ulimit -n 4096)",
+    errno.ENFILE: "this machine has too many open files; end other programs",
+    errno.EAGAIN: "this machine allows no more processes or threads; end other programs, or raise ulimit -u",
+    errno.ENOMEM: "run less beside it, or ask for less at once",
+    errno.EIO: "the disk or network folder fails; look at the system's log",
+    errno.ESTALE: "the network folder was lost; mount it again",
+}
+MEMORY = "run less beside it, or lower resources.image_workers, resources.search_workers or resources.train_rows"
+MACHINE = (
+    (r"low on memory\.(?s:.*?) was (\S+) used / (\S+) limit",
+     r"the machine ran out of memory (\1 of \2 used), and Ray ended processes of this job; " + MEMORY),
+    (r"CUDA out of memory", "the GPU ran out of memory; lower resources.train_rows or a batch, or let "
+     "fewer workers share it (resources.train_gpus, resources.model_gpus)"),
+    (r"failed to map segment|cannot allocate memory|can't allocate memory|MemoryError|Unable to allocate",
+     "there was not enough memory; allow this program more (ulimit -v unlimited), or " + MEMORY),
+    (r"can't start new thread|Resource temporarily unavailable",
+     "this machine allows no more processes or threads; end other programs, or raise ulimit -u"),
+    (r"Too many open files", "there are too many open files; allow this shell more (ulimit -n 4096)"),
+    (r"No space left on device|Disk quota exceeded|PytorchStreamWriter failed writing|OutOfDiskError",
+     f"the disk is full, here or on a machine of the cluster; {ROOM}"),
+)  # fmt: skip
+"""What libraries say of a machine's state, whatever the type of their error, and what a person needs to hear."""
+
+
+class Failure(RuntimeError):
+    """Work that failed on the way, told in a sentence; what caused it says whether that is a bug of ours."""
+
+
+class Interrupted(BaseException):
+    """The program was stopped from outside, and knows what to say of it."""
+
+    def __init__(self, words: str, stop: BaseException) -> None:
+        super().__init__(words)
+        code = getattr(stop, "code", None)  # Ray ends a driver by others
+        self.code = code if code in (HUNG_UP, TERMINATED) else INTERRUPTED
+
+
+class Stopped(SystemExit):
+    """A signal that ends this process; the clean-up runs."""
+
+
+def ended(program: Callable[[], int | None], say: Callable[[str], None]) -> int:
+    """Run a program to its end, however it ends; its exit code.
+
+    Args:
+        program: may raise anything.
+        say: tells the last sentence where it did not end well.
+    """
+    before = {number: _ending(number) for number in (signal.SIGTERM, signal.SIGHUP)}
+    try:
+        return program() or DONE
+    except BrokenPipeError:  # `ucvgl localize ... | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return DONE
+    except (Interrupted, KeyboardInterrupt, Stopped) as stop:
+        signal.signal(signal.SIGINT, lambda *_: os._exit(INTERRUPTED))  # the second time: at once
+        say(str(stop) if isinstance(stop, Interrupted) else "interrupted")
+        return getattr(stop, "code", INTERRUPTED)
+    except Exception as error:
+        failed = isinstance(error, Failure)
+        told = sentence((error.__cause__ or error) if failed else error)
+        if told is None:
+            traceback.print_exception((error.__cause__ or error) if failed else error)
+        unexpected = f"{type(error).__name__}: {error}; this is a bug of ucvgl, please report the lines above"
+        say(str(error) if failed else told or unexpected)
+        return FAILED if failed or told is None else MISTAKEN
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def sentence(error: BaseException) -> str | None:
+    """What a person needs to hear of a mistake of theirs or of the state of a machine; None for a bug of ours."""
+    while isinstance(remote := getattr(error, "cause", None), BaseException):  # Ray's errors hold a traceback as text
+        error = remote
+    if isinstance(error, ValueError):
+        told = str(error)
+    elif isinstance(error, OSError) and error.errno is not None and error.strerror:
+        file = f"{os.fsdecode(error.filename)}: " if isinstance(error.filename, (str, bytes)) else ""
+        told = f"{file}{error.strerror[0].lower()}{error.strerror[1:]}; {WAYS_OUT.get(error.errno, 'check the path')}"
+    elif (told := machine_state(f"{type(error).__name__}: {error}")) is None:
+        if not isinstance(error, OSError):
+            return None
+        told = " ".join(str(error).split()) or type(error).__name__
+    return "".join([told, *(f" ({note})" for note in getattr(error, "__notes__", ()))])
+
+
+def machine_state(text: str) -> str | None:
+    """The sentence for a library's words about memory, disk, processes or open files; None for all other words."""
+    for pattern, told in MACHINE:
+        if found := re.search(pattern, text, re.IGNORECASE):
+            return found.expand(told)
+    return None
+
+
+@contextmanager
+def at_work_on(name: str) -> Iterator[None]:
+    """Whatever fails in here says what it was at work on."""
+    try:
+        yield
+    except Exception as error:
+        if name not in str(error):
+            vars(error)["__notes__"] = [*getattr(error, "__notes__", ()), f"at work on {name}"]
+        raise
+
+
+@contextmanager
+def uninterrupted() -> Iterator[None]:
+    """Hold an interruption back for a while, and only one: the second ends the process at once."""
+    held: list[int] = []
+
+    def hold(number: int, frame: Any) -> None:
+        if held:
+            os._exit(128 + number)
+        held.append(number)
+
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    before = {number: signal.signal(number, hold) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    for number in held:
+        signal.raise_signal(number)
+
+
+@contextmanager
+def interrupted_at_once() -> Iterator[None]:
+    """Let Ctrl-C end the process without Python's help: a library that waits in C lets no handler of ours run."""
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    before = {number: signal.getsignal(number) for number in numbers}
+    try:
+        for number in numbers:
+            if before[number] is not signal.SIG_IGN:
+                signal.signal(number, signal.SIG_DFL)
+        yield
+    finally:
+        for number, handler in before.items():  # Ray sets its own
+            signal.signal(number, handler)
+
+
+def _ending(number: int) -> Any:
+    """End as after Ctrl-C when this signal comes; the handler there was. What is ignored (nohup) stays ignored."""
+    before = signal.getsignal(number)
+    if before is not signal.SIG_IGN:
+        signal.signal(number, _stop)
+    return before
+
+
+def _stop(number: int, frame: Any) -> None:
+    raise Stopped(128 + number)

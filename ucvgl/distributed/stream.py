@@ -84,8 +84,8 @@ def stream(rows: Sequence[Row], *steps: Step) -> Iterator[Row]:
     if not rows:
         return
     data = ray.data.from_items(list(rows), override_num_blocks=len(rows))
-    as_task: Callable[..., Any] = told
-    as_actor: Callable[..., Any] = Told
+    as_task: Any = told
+    as_actor: Any = Told
     for step in steps:
         needs = {"num_cpus": step.cpus, "num_gpus": step.gpus or None}
         arguments: dict[str, Any] = {"run": step.run, "settings": dict(step.settings)}

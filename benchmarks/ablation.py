@@ -20,22 +20,22 @@ import numpy as np
 import pyarrow.parquet as pq
 from table import markdown
 
-from ucvgl.config import Experiment
 from ucvgl.distributed.cluster import connect
 from ucvgl.distributed.machines import Machines
-from ucvgl.environment import environment
-from ucvgl.labelled import supervised
-from ucvgl.limits import changed
 from ucvgl.log import start_logging
-from ucvgl.metrics import read_metrics
-from ucvgl.pipeline import unsupervised
-from ucvgl.plan import partial_folder
-from ucvgl.plan import supervised as labelled_stages_of
-from ucvgl.plan import unsupervised as stages_of
-from ucvgl.presets import PRESETS
-from ucvgl.record import DONE, read_record
-from ucvgl.run import RunDir, StageError
-from ucvgl.settings import differences
+from ucvgl.methods.labelled import supervised
+from ucvgl.methods.plan import partial_folder
+from ucvgl.methods.plan import supervised as labelled_stages_of
+from ucvgl.methods.plan import unsupervised as stages_of
+from ucvgl.methods.ucvgl import unsupervised
+from ucvgl.run.environment import environment
+from ucvgl.run.metrics import read_metrics
+from ucvgl.run.record import DONE, read_record
+from ucvgl.run.run_dir import RunDir, StageError
+from ucvgl.settings.dotted import differences
+from ucvgl.settings.experiment import Experiment
+from ucvgl.settings.limits import changed
+from ucvgl.settings.presets import PRESETS
 from ucvgl.stages.evaluate import evaluate
 from ucvgl.sweep.share import share_stages
 

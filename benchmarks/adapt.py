@@ -21,23 +21,23 @@ import numpy as np
 import pyarrow.parquet as pq
 from in_process import InProcess
 
-from ucvgl.adapt.labels import plain
-from ucvgl.config import Experiment
-from ucvgl.data.image_store import ImageStore
 from ucvgl.distributed.cluster import connect
-from ucvgl.limits import changed
+from ucvgl.images.image_store import ImageStore
 from ucvgl.log import start_logging
-from ucvgl.pipeline import adapt, unsupervised
-from ucvgl.plan import adapt as stages_of
-from ucvgl.presets import PRESETS
-from ucvgl.record import DONE, read_record
-from ucvgl.retrieval.truth import read_truth, rows_of
-from ucvgl.run import RunDir, StopRequested
+from ucvgl.methods.plan import adapt as stages_of
+from ucvgl.methods.ucvgl import adapt, unsupervised
+from ucvgl.pseudo_labels.e_step import plain
+from ucvgl.run.record import DONE, read_record
+from ucvgl.run.run_dir import RunDir, StopRequested
+from ucvgl.settings.experiment import Experiment
+from ucvgl.settings.limits import changed
+from ucvgl.settings.presets import PRESETS
 from ucvgl.stages.adapt import adapt as train_adapter
 from ucvgl.stages.adapt import write_labels
 from ucvgl.stages.evaluate_adapter import evaluate_adapter
 from ucvgl.stages.features import features
 from ucvgl.sweep.share import share_stages
+from ucvgl.truth.door import read_truth, rows_of
 
 SOURCE, TARGET = 1, 0
 """World seeds of the area that the frozen model comes from, and of the area it is adapted to."""

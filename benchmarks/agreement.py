@@ -16,8 +16,8 @@ import numpy as np
 import pyarrow.parquet as pq
 from scipy.stats import spearmanr
 
-from ucvgl.matching.mutual import agreement, matches
-from ucvgl.matching.topk import two_sided_topk
+from ucvgl.pseudo_labels.mutual_matching import agreement, matches
+from ucvgl.retrieval.topk import two_sided_topk
 
 OUT = Path("benchmarks/results/agreement.json")
 

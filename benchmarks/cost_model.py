@@ -14,8 +14,8 @@ from dataclasses import dataclass, field
 
 import tyro
 
-from ucvgl.config import Experiment
-from ucvgl.presets import folder
+from ucvgl.settings.experiment import Experiment
+from ucvgl.settings.presets import folder
 
 GB, TERA = 1e9, 1e12
 BACKBONE_GFLOP, BACKBONE_CHANNELS, BACKBONE_SIDE = 51.0, 768, 384

@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 import torch
 
-from ucvgl.distributed.embed import EmbedJob, part_path
-from ucvgl.distributed.shards import read_shard, shards_of
-from ucvgl.matching.topk import TwoSided, two_sided_topk
-from ucvgl.model.frozen import load_frozen
-from ucvgl.model.loop import Log
-from ucvgl.model.towers import embed
-from ucvgl.whole import write_array
+from ucvgl.atomic import write_array
+from ucvgl.distributed.embedders import EmbedJob, part_path
+from ucvgl.distributed.shard_rows import read_shard, shards_of
+from ucvgl.networks.frozen import load_frozen
+from ucvgl.networks.towers import embed
+from ucvgl.retrieval.topk import TwoSided, two_sided_topk
+from ucvgl.training.loop import Log
 
 
 class InProcess:

@@ -27,9 +27,9 @@ import pyarrow as pa
 from ingest_images import HEIGHT, good_images, names
 from object_store import rclone_server
 
-from ucvgl.config import Dataset, Experiment, Projection, Resources
-from ucvgl.data.folder import read_catalog
-from ucvgl.data.image_store import ImageStore
+from ucvgl.images.folder import read_catalog
+from ucvgl.images.image_store import ImageStore
+from ucvgl.settings.experiment import Dataset, Experiment, Projection, Resources
 from ucvgl.types import Catalog
 
 
@@ -115,7 +115,7 @@ def processor_s() -> float:
 
 def in_process(catalog: Catalog, experiment: Experiment, folder: Path) -> tuple[float, float]:
     """Images per second, and per second of processor time, of one process that does the same work without Ray."""
-    from ucvgl.distributed.images import Project
+    from ucvgl.distributed.projecting import Project
 
     project, size = Project(str(folder), experiment), experiment.resources.images_per_shard
     done, start, used = 0, 0.0, 0.0
@@ -134,7 +134,7 @@ def pipeline(catalog: Catalog, experiment: Experiment, folder: Path) -> tuple[di
 
     It flows when two fifths are done: before that, shards pile up while the processes that write them start.
     """
-    from ucvgl.distributed import images
+    from ucvgl.distributed import projecting as images
 
     arrivals: list[tuple[float, float, int]] = []
 

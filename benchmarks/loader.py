@@ -14,10 +14,10 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from ucvgl.contrast import fit
-from ucvgl.contrast.batches import Pairs
-from ucvgl.data.image_store import ImageStore
-from ucvgl.localize.trained import TrainedRun
+from ucvgl.images.image_store import ImageStore
+from ucvgl.index.trained_run import TrainedRun
+from ucvgl.training import fit_towers as fit
+from ucvgl.training.batches import Pairs
 
 
 def waited_share(run: TrainedRun, steps: int) -> tuple[float, float]:

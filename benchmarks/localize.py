@@ -24,15 +24,15 @@ import numpy as np
 import pyarrow as pa
 import torch
 
-from ucvgl.config import Model, Projection
-from ucvgl.data.image_store import ImageStore
-from ucvgl.localize import nearest
-from ucvgl.localize.confidence import Calibration, calibrate, margins, reliability
-from ucvgl.localize.index import write_index
-from ucvgl.localize.localizer import Localizer, load
-from ucvgl.localize.trained import TrainedRun
-from ucvgl.model.towers import TwoTowers, embed, load_towers, save_towers
-from ucvgl.retrieval.truth import read_truth, true_rows
+from ucvgl.images.image_store import ImageStore
+from ucvgl.index import nearest
+from ucvgl.index.area import write_index
+from ucvgl.index.confidence import Calibration, calibrate, margins, reliability
+from ucvgl.index.localizer import Localizer, load
+from ucvgl.index.trained_run import TrainedRun
+from ucvgl.networks.towers import TwoTowers, embed, load_towers, save_towers
+from ucvgl.settings.experiment import Model, Projection
+from ucvgl.truth.door import read_truth, true_rows
 
 DIMENSION, BATCH, K = 512, 20_000, 5
 CALIBRATION = Calibration(0.0, 30.0, 1.0, 500, 1000)

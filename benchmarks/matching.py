@@ -27,12 +27,12 @@ import torch
 from matching_peers import PEERS, THREADS, faiss_both_ways
 from regimes import REGIMES, trained
 
-from ucvgl.matching.mutual import matches, pseudo_labels
-from ucvgl.matching.precision import bfloat16_is_fast
-from ucvgl.matching.topk import two_sided_topk
+from ucvgl.pseudo_labels.mutual_matching import matches, pseudo_labels
+from ucvgl.retrieval.precision import bfloat16_is_fast
+from ucvgl.retrieval.topk import two_sided_topk
 
 if TYPE_CHECKING:
-    from ucvgl.distributed.search import SearchPool
+    from ucvgl.distributed.searchers import SearchPool
 
 VIGOR = (105_214, 90_618)
 THRESHOLDS = (0, 0.002, 0.01, 0.035, 0.1)
@@ -123,9 +123,9 @@ def actors_large(_: int) -> dict:
 def _pools(n: int, m: int, runs: int) -> dict[int, dict[str, float]]:
     import ray
 
-    from ucvgl.config import Resources
     from ucvgl.distributed.cluster import connect
-    from ucvgl.distributed.search import SearchPool
+    from ucvgl.distributed.searchers import SearchPool
+    from ucvgl.settings.experiment import Resources
 
     os.environ.update({"RAY_worker_niceness": "0"})  # as this process; else other programs interrupt actors alone
     queries, references = trained(n, m, 1024)
@@ -220,7 +220,7 @@ def _cpu_of(pid: int) -> float:
 
 def _labels_by_float64(queries: np.ndarray, references: np.ndarray) -> dict[float, set[tuple[int, int]]]:
     """Every score summed in float64 the way the rule says, then sorted: the definition."""
-    from ucvgl.matching.best import exact_scores
+    from ucvgl.retrieval.best import exact_scores
 
     n, m = len(queries), len(references)
     scores = np.stack([exact_scores(queries, references, np.full(m, row), np.arange(m)) for row in range(n)])

@@ -9,8 +9,8 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import torch
 
-from ucvgl.matching.search import BLOCK, TILE
-from ucvgl.matching.topk import two_sided_topk
+from ucvgl.retrieval.search import BLOCK, TILE
+from ucvgl.retrieval.topk import two_sided_topk
 
 THREADS = 2
 

@@ -20,11 +20,11 @@ import projection_peers as peers
 import simplejpeg
 import torch
 
-from ucvgl.data.decode import decode, resize
-from ucvgl.data.synthetic.levels import LEVELS
-from ucvgl.data.synthetic.panorama import render_panorama
-from ucvgl.data.synthetic.world import build_world, places
+from ucvgl.images.decode import decode, resize
 from ucvgl.projection.birdseye import COLUMNS_PER_PIXEL, BirdsEye
+from ucvgl.world.levels import LEVELS
+from ucvgl.world.panorama import render_panorama
+from ucvgl.world.world import build_world, places
 
 FOV_DEG = 170.0
 BEV_SIZES = (128, 256, 384, 512)

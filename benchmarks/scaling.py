@@ -27,16 +27,16 @@ from typing import Any
 import numpy as np
 import torch
 
-from ucvgl.config import Experiment, Resources
-from ucvgl.contrast.augment import Draws
-from ucvgl.contrast.batches import Pairs
-from ucvgl.contrast.fit import augment, fit_towers
-from ucvgl.contrast.infonce import info_nce
-from ucvgl.data.image_store import ImageStore, write_shard
 from ucvgl.distributed.cluster import connect
-from ucvgl.distributed.train import TrainSession
-from ucvgl.model.towers import load_towers, save_towers
+from ucvgl.distributed.worker_group import TrainSession
+from ucvgl.images.image_store import ImageStore, write_shard
+from ucvgl.networks.towers import load_towers, save_towers
+from ucvgl.settings.experiment import Experiment, Resources
 from ucvgl.stages.cold_start import new_towers
+from ucvgl.training.augment import Draws
+from ucvgl.training.batches import Pairs
+from ucvgl.training.fit_towers import augment, fit_towers
+from ucvgl.training.infonce import info_nce
 
 ROOT = Path(__file__).parents[1]
 IMAGES = 2048

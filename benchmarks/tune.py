@@ -21,10 +21,10 @@ import numpy as np
 from scipy.stats import spearmanr
 
 from ucvgl.distributed.cluster import connect
-from ucvgl.distributed.sweep import run_trials
-from ucvgl.pipeline import unsupervised
-from ucvgl.record import DONE, read_record
-from ucvgl.sweep import job
+from ucvgl.distributed.trials import run_trials
+from ucvgl.methods.ucvgl import unsupervised
+from ucvgl.run.record import DONE, read_record
+from ucvgl.sweep import tuning as job
 
 SPACE = """
 settings:

@@ -7,9 +7,10 @@ python jobs/adapt.py --help                      every setting; those of this jo
 
 import sys
 
-from ucvgl import job, plan
+from ucvgl.commands import job
 from ucvgl.distributed.cluster import connect
-from ucvgl.pipeline import adapt
+from ucvgl.methods import plan
+from ucvgl.methods.ucvgl import adapt
 
 if __name__ == "__main__":
     sys.exit(job.main(sys.argv[1:], adapt, plan=plan.adapt, connect=connect))

@@ -6,9 +6,11 @@ python jobs/semi_supervised.py --help            every setting
 
 import sys
 
-from ucvgl import job, plan, presets
+from ucvgl.commands import job
 from ucvgl.distributed.cluster import connect
-from ucvgl.labelled import semi_supervised
+from ucvgl.methods import plan
+from ucvgl.methods.labelled import semi_supervised
+from ucvgl.settings import presets
 
 if __name__ == "__main__":
     how = {"plan": plan.semi_supervised, "recipe": presets.semi_supervised}

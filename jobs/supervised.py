@@ -6,9 +6,11 @@ python jobs/supervised.py --help                 every setting
 
 import sys
 
-from ucvgl import job, plan, presets
+from ucvgl.commands import job
 from ucvgl.distributed.cluster import connect
-from ucvgl.labelled import supervised
+from ucvgl.methods import plan
+from ucvgl.methods.labelled import supervised
+from ucvgl.settings import presets
 
 if __name__ == "__main__":
     how = {"plan": plan.supervised, "recipe": presets.supervised}

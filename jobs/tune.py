@@ -7,9 +7,9 @@ python jobs/tune.py --help
 import sys
 
 from ucvgl.distributed.cluster import connect
-from ucvgl.distributed.sweep import run_trials
-from ucvgl.pipeline import unsupervised
-from ucvgl.sweep import job
+from ucvgl.distributed.trials import run_trials
+from ucvgl.methods.ucvgl import unsupervised
+from ucvgl.sweep import tuning as job
 
 if __name__ == "__main__":
     sys.exit(job.main(sys.argv[1:], unsupervised, run_trials=run_trials, connect=connect))

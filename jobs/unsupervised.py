@@ -7,9 +7,10 @@ python jobs/unsupervised.py --help               every setting
 
 import sys
 
-from ucvgl import job, plan
+from ucvgl.commands import job
 from ucvgl.distributed.cluster import connect
-from ucvgl.pipeline import unsupervised
+from ucvgl.methods import plan
+from ucvgl.methods.ucvgl import unsupervised
 
 if __name__ == "__main__":
     sys.exit(job.main(sys.argv[1:], unsupervised, plan=plan.unsupervised, connect=connect))

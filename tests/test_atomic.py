@@ -8,12 +8,12 @@ import sys
 
 import pytest
 
-from ucvgl.whole import whole, write_whole
+from ucvgl.atomic import whole, write_whole
 
 DIES = """
 import os, sys
 from pathlib import Path
-from ucvgl.whole import whole
+from ucvgl.atomic import whole
 with whole(Path(sys.argv[1])) as aside:
     aside.write_text("half")
     os._exit(9)

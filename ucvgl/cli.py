@@ -16,7 +16,7 @@ COMMANDS = {
     "report": ("ucvgl.commands.report", "draw a run's page and model card again, or compare runs on one page"),
     "show": ("ucvgl.commands.show", "presets, datasets, models, or every setting of a preset or a run"),
     "serve": ("ucvgl.commands.serve", "a web page: drop a photo, see the tiles and a map"),
-    "doctor": ("ucvgl.doctor", "look for what is wrong with this machine, a cluster or a data set"),
+    "doctor": ("ucvgl.commands.doctor", "look for what is wrong with this machine, a cluster or a data set"),
     "export": ("ucvgl.commands.export", "both encoders as torch.export or ONNX files, checked equal"),
 }
 

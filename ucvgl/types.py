@@ -1,6 +1,6 @@
 """What passes between stages: Catalog, Embeddings, Matches.
 
-Ground truth is deliberately not here: see `ucvgl.retrieval.truth`.
+Ground truth is deliberately not here: see `ucvgl.truth.door`.
 """
 
 from __future__ import annotations

@@ -13,11 +13,13 @@ from pathlib import Path
 import pytest
 from source_tree import ROOT
 
-from ucvgl import cli, plan, presets
-from ucvgl.config import Experiment
-from ucvgl.invocation import resolve
-from ucvgl.presets import synthetic
-from ucvgl.settings import to_yaml
+from ucvgl import cli
+from ucvgl.commands.invocation import resolve
+from ucvgl.methods import plan
+from ucvgl.settings import presets
+from ucvgl.settings.dotted import to_yaml
+from ucvgl.settings.experiment import Experiment
+from ucvgl.settings.presets import synthetic
 
 TRAINING = {
     "jobs/unsupervised.py": (plan.unsupervised, replace),
@@ -93,8 +95,8 @@ def test_every_row_of_the_paper_map_resolves() -> None:
 
 
 def test_a_name_that_does_not_exist_does_not_resolve() -> None:
-    assert resolves("ucvgl.settings.to_yaml") and resolves("ucvgl.config.Curriculum.min_margin")
-    for wrong in ("ucvgl.settings.to_yml", "ucvgl.config.Curriculum.min_margn", "ucvgl.nowhere.f"):
+    assert resolves("ucvgl.settings.dotted.to_yaml") and resolves("ucvgl.settings.experiment.Curriculum.min_margin")
+    for wrong in ("ucvgl.settings.dotted.to_yml", "ucvgl.settings.experiment.Curriculum.min_margn", "ucvgl.nowhere.f"):
         assert not resolves(wrong)
 
 

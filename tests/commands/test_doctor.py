@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.data.published import (
+from tests.images.published import (
     COLUMNS,
     ROWS,
     cvact_ids,
@@ -19,7 +19,7 @@ from tests.data.published import (
     write_vigor,
 )
 from ucvgl import cli
-from ucvgl.doctor import doctor, main
+from ucvgl.commands.doctor import doctor, main
 
 WRITERS = {
     "cvusa": write_cvusa,

@@ -1,9 +1,9 @@
 import numpy as np
-from areas import make_index, make_run
 
+from tests.index.areas import make_index, make_run
 from ucvgl import cli
 from ucvgl.commands.evaluate import _confidence, scored
-from ucvgl.retrieval.score import Protocol
+from ucvgl.truth.score import Protocol
 
 
 def told(capsys, *words):

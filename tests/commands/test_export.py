@@ -1,5 +1,4 @@
-from areas import make_index
-
+from tests.index.areas import make_index
 from ucvgl import cli
 
 

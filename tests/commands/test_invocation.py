@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from ucvgl.invocation import resolve
-from ucvgl.presets import PRESETS, semi_supervised
-from ucvgl.settings import Mistakes, to_yaml
+from ucvgl.commands.invocation import resolve
+from ucvgl.settings.dotted import Mistakes, to_yaml
+from ucvgl.settings.presets import PRESETS, semi_supervised
 
 STAGES = ["1_catalog", "3_translate"]
 

@@ -11,11 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from ucvgl import job
-from ucvgl.config import Experiment, Resources
-from ucvgl.plan import Stage, unsupervised
-from ucvgl.presets import semi_supervised
-from ucvgl.run import RunDir
+from ucvgl.commands import job
+from ucvgl.methods.plan import Stage, unsupervised
+from ucvgl.run.run_dir import RunDir
+from ucvgl.settings.experiment import Experiment, Resources
+from ucvgl.settings.presets import semi_supervised
 
 Work = Callable[[RunDir, Experiment], str]
 

@@ -1,8 +1,8 @@
 import json
 
 import pytest
-from areas import make_index, pictures
 
+from tests.index.areas import make_index, pictures
 from ucvgl import cli
 
 

@@ -1,5 +1,4 @@
-from areas import make_run
-
+from tests.index.areas import make_run
 from ucvgl import cli
 
 

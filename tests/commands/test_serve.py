@@ -4,8 +4,8 @@ import sys
 import urllib.request
 
 import pytest
-from areas import make_index, make_run
 
+from tests.index.areas import make_index, make_run
 from ucvgl import cli
 
 pytest.importorskip("fastapi", reason="the extra `serve` is not installed")

@@ -1,8 +1,8 @@
 import pytest
 
 from ucvgl import cli
-from ucvgl.presets import PRESETS, tiny
-from ucvgl.settings import from_yaml
+from ucvgl.settings.dotted import from_yaml
+from ucvgl.settings.presets import PRESETS, tiny
 
 
 def shown(capsys, *words):

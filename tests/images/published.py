@@ -14,10 +14,10 @@ import cv2
 import numpy as np
 from scipy.io import savemat
 
-from ucvgl.data.synthetic.levels import NO_GAP
-from ucvgl.data.synthetic.panorama import render_panorama
-from ucvgl.data.synthetic.tile import render_tile
-from ucvgl.data.synthetic.world import build_world, places
+from ucvgl.world.levels import NO_GAP
+from ucvgl.world.orthophoto import render_tile
+from ucvgl.world.panorama import render_panorama
+from ucvgl.world.world import build_world, places
 
 PLACES, TRAIN = 12, 8
 ROWS, COLUMNS, TILE = 64, 128, 48

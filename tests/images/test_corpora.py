@@ -3,9 +3,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.data.published import write_cvact, write_cvusa, write_image, write_university1652, write_vigor
-from ucvgl.config import PROTOCOLS, Dataset
-from ucvgl.data.corpora import read_catalog
+from tests.images.published import write_cvact, write_cvusa, write_image, write_university1652, write_vigor
+from ucvgl.images.corpora import read_catalog
+from ucvgl.settings.experiment import PROTOCOLS, Dataset
 
 WRITERS = {"cvusa": write_cvusa, "cvact": write_cvact, "vigor": write_vigor, "university1652": write_university1652}
 

@@ -3,8 +3,8 @@ from pathlib import Path
 import pytest
 from scipy.io import savemat
 
-from tests.data.published import PLACES, TRAIN, cvact_ids, write_cvact
-from ucvgl.data.cvact import read_catalog
+from tests.images.published import PLACES, TRAIN, cvact_ids, write_cvact
+from ucvgl.images.cvact import read_catalog
 
 
 @pytest.fixture(params=[False, True], ids=["characters", "cells"])

@@ -2,10 +2,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.data.published import CROP, TRAIN, rendered, shuffled, write_cvusa
-from ucvgl.data.cvusa import read_catalog
-from ucvgl.data.decode import decode
-from ucvgl.data.storage import read
+from tests.images.published import CROP, TRAIN, rendered, shuffled, write_cvusa
+from ucvgl.images.cvusa import read_catalog
+from ucvgl.images.decode import decode
+from ucvgl.images.storage import read
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageOps
 
-from ucvgl.data.decode import BadImage, decode, resize
+from ucvgl.images.decode import BadImage, decode, resize
 
 SMOOTH = cv2.resize(
     np.random.default_rng(0).integers(0, 256, (6, 12, 3), dtype=np.uint8),

@@ -2,8 +2,8 @@ from pathlib import Path
 
 import pytest
 
-from ucvgl.data.folder import read_catalog
-from ucvgl.data.listing import opaque_id
+from ucvgl.images.folder import read_catalog
+from ucvgl.images.listing import opaque_id
 
 
 def make(root: Path, *names: str) -> str:

@@ -4,8 +4,8 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-import ucvgl.data.image_store
-from ucvgl.data.image_store import ImageStore, shard_path, write_shard
+import ucvgl.images.image_store
+from ucvgl.images.image_store import ImageStore, shard_path, write_shard
 
 
 def images(count: int, shape=(4, 6, 3), seed: int = 0) -> np.ndarray:
@@ -88,7 +88,7 @@ def test_mistakes_are_refused_in_plain_words(tmp_path):
 
 
 def test_a_shard_larger_than_arrow_counts_to_is_written_in_several_batches(tmp_path, monkeypatch):
-    monkeypatch.setattr(ucvgl.data.image_store, "MOST_BYTES", 3 * 72)
+    monkeypatch.setattr(ucvgl.images.image_store, "MOST_BYTES", 3 * 72)
     pixels, ids = images(8), list("abcdefgh")
     write_shard(tmp_path, 0, ids, pixels)
     assert pa.ipc.open_file(str(shard_path(tmp_path, 0))).num_record_batches == 3

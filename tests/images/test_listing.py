@@ -1,6 +1,6 @@
 import pytest
 
-from ucvgl.data.listing import (
+from ucvgl.images.listing import (
     Views,
     address,
     by_name,

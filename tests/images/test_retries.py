@@ -1,7 +1,7 @@
 import pytest
 
-from ucvgl.data import retries
-from ucvgl.data.retries import StorageError, patiently
+from ucvgl.images import retries
+from ucvgl.images.retries import StorageError, patiently
 
 WORDS = "When reading information for key 'a.jpg' in bucket 'b': AWS Error "
 

@@ -15,10 +15,10 @@ from conftest import use
 from pyarrow import fs
 
 from benchmarks.object_store import ObjectStore, moto_server
-from ucvgl.data import retries, storage
-from ucvgl.data.folder import read_catalog
-from ucvgl.data.retries import StorageError
-from ucvgl.data.storage import (
+from ucvgl.images import retries, storage
+from ucvgl.images.folder import read_catalog
+from ucvgl.images.retries import StorageError
+from ucvgl.images.storage import (
     holds_credentials,
     join,
     list_files,

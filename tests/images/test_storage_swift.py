@@ -17,9 +17,9 @@ from conftest import use
 
 from benchmarks.object_store import ObjectStore
 from benchmarks.swift_server import swift_server
-from ucvgl.data.retries import StorageError
-from ucvgl.data.storage import copy_in, copy_out, list_files, locate, read, read_ahead, write
-from ucvgl.mirror import Mirror
+from ucvgl.images.retries import StorageError
+from ucvgl.images.storage import copy_in, copy_out, list_files, locate, read, read_ahead, write
+from ucvgl.run.mirror import Mirror
 
 PROGRAMS = os.environ.get("UCVGL_SWIFT", "")
 pytestmark = [

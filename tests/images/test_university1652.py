@@ -2,8 +2,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.data.published import BUILDINGS, rendered, write_image, write_university1652
-from ucvgl.data.university1652 import read_catalog
+from tests.images.published import BUILDINGS, rendered, write_image, write_university1652
+from ucvgl.images.university1652 import read_catalog
 
 
 @pytest.fixture

@@ -2,8 +2,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.data.published import CITIES, vigor_names, write_vigor
-from ucvgl.data.vigor import read_catalog
+from tests.images.published import CITIES, vigor_names, write_vigor
+from ucvgl.images.vigor import read_catalog
 
 
 @pytest.fixture(params=[False, True], ids=["by_city", "by_view"])

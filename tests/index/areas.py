@@ -12,14 +12,14 @@ import numpy as np
 import pyarrow as pa
 import torch
 
-from ucvgl.config import Dataset, Experiment, Model
-from ucvgl.data.image_store import write_shard
-from ucvgl.localize import nearest
-from ucvgl.localize.confidence import Calibration
-from ucvgl.localize.index import MANIFEST, write_index
-from ucvgl.localize.localizer import Localizer, load
-from ucvgl.model.towers import TwoTowers, embed, save_towers
-from ucvgl.settings import to_yaml
+from ucvgl.images.image_store import write_shard
+from ucvgl.index import nearest
+from ucvgl.index.area import MANIFEST, write_index
+from ucvgl.index.confidence import Calibration
+from ucvgl.index.localizer import Localizer, load
+from ucvgl.networks.towers import TwoTowers, embed, save_towers
+from ucvgl.settings.dotted import to_yaml
+from ucvgl.settings.experiment import Dataset, Experiment, Model
 
 QUERY, TILE = (16, 64), (16, 16)
 MODEL = Model(channels=16, safa_heads=2)

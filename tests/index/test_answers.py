@@ -1,6 +1,6 @@
 import json
 
-from ucvgl.localize.answers import ROWS, Answer, Candidate, geojson, json_lines, rows, table
+from ucvgl.index.answers import ROWS, Answer, Candidate, geojson, json_lines, rows, table
 
 FIRST = Candidate(3, "a", "/tiles/a.png", 0.61234567, 41.5, -2.25)
 SECOND = Candidate(0, "b", "s3://tiles/\N{SNOWMAN}.png", 0.5, None, None)

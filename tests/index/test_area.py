@@ -9,11 +9,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from areas import change_manifest, make_index, replace_file
 
-from ucvgl.localize import nearest
-from ucvgl.localize.index import MANIFEST, MODEL, TILES, VECTORS, is_index, open_index, read_manifest
-from ucvgl.localize.localizer import load
+from tests.index.areas import change_manifest, make_index, replace_file
+from ucvgl.index import nearest
+from ucvgl.index.area import MANIFEST, MODEL, TILES, VECTORS, is_index, open_index, read_manifest
+from ucvgl.index.localizer import load
 
 FILES = (MODEL, TILES, VECTORS)
 WAYS_OUT = r"make|copy|use that ucvgl|choose"

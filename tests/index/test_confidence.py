@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from ucvgl.localize.confidence import Calibration, calibrate, margins, reliability
+from ucvgl.index.confidence import Calibration, calibrate, margins, reliability
 
 
 def world(random, *, queries=4000, tiles=60, decoys=60, skill=0.4):

@@ -2,12 +2,12 @@
 
 import numpy as np
 import pytest
-from areas import CALIBRATION, QUERY, TILE, make_index, make_run, pictures, pixels_of
 
 import ucvgl
-from ucvgl.data.decode import BadImage, resize
-from ucvgl.localize.localizer import Localizer, load
-from ucvgl.model.towers import embed
+from tests.index.areas import CALIBRATION, QUERY, TILE, make_index, make_run, pictures, pixels_of
+from ucvgl.images.decode import BadImage, resize
+from ucvgl.index.localizer import Localizer, load
+from ucvgl.networks.towers import embed
 
 
 @pytest.fixture(scope="module")

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from ucvgl.localize import nearest
+from ucvgl.index import nearest
 
 
 def unit(count, dimension=32, seed=0):

@@ -2,8 +2,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from ucvgl.data.listing import opaque_id
-from ucvgl.data.tiles import list_tiles
+from ucvgl.images.listing import opaque_id
+from ucvgl.index.tiles import list_tiles
 
 
 def make(root, *names):

@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
-from areas import make_run
 
-from ucvgl.data.image_store import write_shard
-from ucvgl.localize.trained import TrainedRun
+from tests.index.areas import make_run
+from ucvgl.images.image_store import write_shard
+from ucvgl.index.trained_run import TrainedRun
 
 
 def test_what_held_out_queries_saw_is_read_from_the_run(tmp_path):

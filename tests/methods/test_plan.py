@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from ucvgl.config import Adaptation, ColdStart, Curriculum, Dataset, Experiment, Resources, Supervision
-from ucvgl.plan import Stage, adapt, semi_supervised, supervised, unsupervised
-from ucvgl.run import RunDir, StageError
-from ucvgl.settings import Mistakes, dotted, setting_types
+from ucvgl.methods.plan import Stage, adapt, semi_supervised, supervised, unsupervised
+from ucvgl.run.run_dir import RunDir, StageError
+from ucvgl.settings.dotted import Mistakes, dotted, setting_types
+from ucvgl.settings.experiment import Adaptation, ColdStart, Curriculum, Dataset, Experiment, Resources, Supervision
 
 LABELLED = Experiment(supervision=Supervision(label_fraction=0.1))
 FLOWN = Experiment(dataset=Dataset(name="synthetic_drone"))

@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 import torch
 
-from ucvgl.config import Adaptation, Model
-from ucvgl.model.adapted import Adapted, load_encoders, save_adapted
-from ucvgl.model.adapter import Adapter, adapted, save_adapter
-from ucvgl.model.export import export_towers
-from ucvgl.model.frozen import Frozen, save_frozen
-from ucvgl.model.towers import TwoTowers, embed, load_towers, save_towers
+from ucvgl.networks.adapted import Adapted, load_encoders, save_adapted
+from ucvgl.networks.adapter import Adapter, adapted, save_adapter
+from ucvgl.networks.export import export_towers
+from ucvgl.networks.frozen import Frozen, save_frozen
+from ucvgl.networks.towers import TwoTowers, embed, load_towers, save_towers
+from ucvgl.settings.experiment import Adaptation, Model
 
 PANORAMA, TILE = (16, 64), (16, 16)
 MODEL = Model(channels=16, safa_heads=2)

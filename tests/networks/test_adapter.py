@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from ucvgl.model.adapter import Adapter, load_adapter, save_adapter
+from ucvgl.networks.adapter import Adapter, load_adapter, save_adapter
 
 
 def units(count, dimension, seed=0):

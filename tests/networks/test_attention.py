@@ -1,9 +1,9 @@
 import numpy as np
 import torch
 
-from ucvgl.config import Model
-from ucvgl.model.attention import attention
-from ucvgl.model.towers import TwoTowers, standardised
+from ucvgl.networks.attention import attention
+from ucvgl.networks.towers import TwoTowers, standardised
+from ucvgl.settings.experiment import Model
 
 
 def test_attention_is_what_each_position_adds_to_the_descriptor():

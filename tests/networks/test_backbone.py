@@ -1,8 +1,8 @@
 import pytest
 import torch
 
-from ucvgl.config import Model
-from ucvgl.model.backbone import backbone
+from ucvgl.networks.backbone import backbone
+from ucvgl.settings.experiment import Model
 
 
 def test_the_strided_net_has_an_eighth_of_the_resolution():

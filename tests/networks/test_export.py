@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 import torch
 
-from ucvgl.config import Model
-from ucvgl.model import export
-from ucvgl.model.export import export_towers
-from ucvgl.model.towers import TwoTowers
+from ucvgl.networks import export
+from ucvgl.networks.export import export_towers
+from ucvgl.networks.towers import TwoTowers
+from ucvgl.settings.experiment import Model
 
 IMAGES = torch.rand(5, 3, 16, 64, generator=torch.Generator().manual_seed(1))
 

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 import torch
 
-from ucvgl.config import Adaptation, Model
-from ucvgl.model.frozen import FROZEN, Frozen, frozen_model, frozen_size, load_frozen, save_frozen
-from ucvgl.model.towers import TwoTowers, embed, load_towers, save_towers
+from ucvgl.networks.frozen import FROZEN, Frozen, frozen_model, frozen_size, load_frozen, save_frozen
+from ucvgl.networks.towers import TwoTowers, embed, load_towers, save_towers
+from ucvgl.settings.experiment import Adaptation, Model
 
 SIZE = 32
 VIT = Model(backbone="vit_tiny_patch16_224", pretrained=False)

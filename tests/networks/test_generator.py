@@ -1,7 +1,7 @@
 import numpy as np
 import torch
 
-from ucvgl.gan.generator import (
+from ucvgl.networks.generator import (
     Discriminator,
     Generator,
     load_generator,

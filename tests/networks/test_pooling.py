@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from ucvgl.model.pooling import GeM, Vlad, fit_centres
+from ucvgl.networks.pooling import GeM, Vlad, fit_centres
 
 
 def test_gem_with_power_one_is_the_mean_and_with_a_large_power_the_largest_magnitude():

@@ -1,7 +1,7 @@
 import torch
 import torch.nn.functional as F
 
-from ucvgl.model.safa import SAFA, MeanPool
+from ucvgl.networks.safa import SAFA, MeanPool
 
 
 def test_every_head_weighs_the_positions_by_two_linear_layers_of_the_strongest_channel():

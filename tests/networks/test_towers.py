@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 import torch
 
-from ucvgl.config import Model
-from ucvgl.model.towers import TwoTowers, embed, load_towers, save_towers, turned
+from ucvgl.networks.towers import TwoTowers, embed, load_towers, save_towers, turned
 from ucvgl.projection.birdseye import BirdsEye
+from ucvgl.settings.experiment import Model
 
 SMALL = Model(channels=16, safa_heads=2)
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from ucvgl.report.page import Report, write_page
-from ucvgl.stages.report_adapter import _rounds
+from ucvgl.pages.adapter_report import _rounds
+from ucvgl.pages.page import Report, write_page
 
 
 def row(name, labels, precision, r1):

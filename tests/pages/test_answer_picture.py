@@ -1,9 +1,9 @@
 import cv2
 import numpy as np
 import pytest
-from areas import make_index, pictures
 
-from ucvgl.localize.picture import draw, tile_pixels
+from tests.index.areas import make_index, pictures
+from ucvgl.pages.answer_picture import draw, tile_pixels
 
 
 @pytest.mark.parametrize("located", [True, False])

@@ -3,7 +3,7 @@ from dataclasses import replace
 
 import pytest
 
-from ucvgl.report.compare import Compared, differing, write_comparison
+from ucvgl.pages.comparison import Compared, differing, write_comparison
 from ucvgl.retrieval.recall import Recall
 
 RECALL = Recall(r1=0.412, r5=0.6, r10=0.7, r1pct=0.55, queries=480, references=500)

@@ -2,7 +2,7 @@ import re
 
 import numpy as np
 
-from ucvgl.report.curves import loss_curve, margin_histogram, recall_curve
+from ucvgl.pages.curves import loss_curve, margin_histogram, recall_curve
 
 
 def texts(svg: str) -> list[str]:

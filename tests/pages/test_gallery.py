@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from ucvgl.report.gallery import PAPER, RIGHT, WRONG, contact_sheet, frame
+from ucvgl.pages.gallery import PAPER, RIGHT, WRONG, contact_sheet, frame
 
 
 def flat(height: int, width: int, colour=(10, 20, 30)) -> np.ndarray:

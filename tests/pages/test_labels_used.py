@@ -1,8 +1,8 @@
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from ucvgl.record import DONE, Record, write_record
-from ucvgl.stages.told import told
+from ucvgl.pages.labels_used import told
+from ucvgl.run.record import DONE, Record, write_record
 
 
 def record(run, stage, **summary):

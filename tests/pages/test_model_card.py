@@ -1,6 +1,6 @@
 from dataclasses import replace
 
-from ucvgl.report.card import Card, markdown
+from ucvgl.pages.model_card import Card, markdown
 from ucvgl.retrieval.recall import Recall
 
 RECALL = Recall(r1=0.412, r5=0.6, r10=0.7, r1pct=0.55, queries=480, references=500, without_reference=20)

@@ -5,7 +5,7 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 
-from ucvgl.report.page import Report, Retrieval, Round, Translated, duration, percent, write_page
+from ucvgl.pages.page import Report, Retrieval, Round, Translated, duration, percent, write_page
 from ucvgl.retrieval.recall import Recall
 
 HOSTILE = "panos/<script>alert('1')</script>\" onerror=\"x & y.jpg"

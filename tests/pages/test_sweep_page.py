@@ -2,7 +2,7 @@ import math
 
 import pytest
 
-from ucvgl.report.sweep import Row, rank_correlation, ranked, table, write_sweep_page
+from ucvgl.pages.sweep_page import Row, rank_correlation, ranked, table, write_sweep_page
 
 ROWS = [
     Row(0, {"a.rate": 0.1, "a.kind": "x"}, 0.5, 3, True, "", 0.4),

@@ -4,8 +4,8 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 
-from ucvgl.localize.answers import Candidate
-from ucvgl.localize.tilemap import HEIGHT, MOST_DOTS, WIDTH, bar_metres, distance, metres, thinned, tile_map
+from ucvgl.index.answers import Candidate
+from ucvgl.pages.tile_map import HEIGHT, MOST_DOTS, WIDTH, bar_metres, distance, metres, thinned, tile_map
 
 
 def candidate(lat, lon):

@@ -3,9 +3,9 @@ import math
 import numpy as np
 import pytest
 
-from ucvgl.config import Projection
 from ucvgl.projection.birdseye import BirdsEye, birds_eye
 from ucvgl.projection.sphere import focal_length
+from ucvgl.settings.experiment import Projection
 
 FOV = 160.0
 

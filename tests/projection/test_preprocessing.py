@@ -1,11 +1,11 @@
 import numpy as np
 import pytest
-from areas import pictures, pixels_of
 
-from ucvgl.config import Projection
-from ucvgl.data.decode import BadImage, resize
-from ucvgl.localize.seen import pixels, seen, sight, sight_of_queries
+from tests.index.areas import pictures, pixels_of
+from ucvgl.images.decode import BadImage, resize
 from ucvgl.projection.birdseye import birds_eye
+from ucvgl.projection.preprocessing import pixels, seen, sight, sight_of_queries
+from ucvgl.settings.experiment import Projection
 
 
 def test_every_form_of_an_image_is_seen_alike(tmp_path):

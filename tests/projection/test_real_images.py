@@ -9,9 +9,9 @@ import cv2
 import numpy as np
 import pytest
 
-from ucvgl.data.decode import decode, resize
-from ucvgl.presets import PRESETS
+from ucvgl.images.decode import decode, resize
 from ucvgl.projection.birdseye import BirdsEye, birds_eye
+from ucvgl.settings.presets import PRESETS
 
 REAL = Path(__file__).resolve().parents[3] / "shared" / "real"
 SIZE = 96

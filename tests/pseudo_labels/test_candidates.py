@@ -2,8 +2,8 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ucvgl.adapt.candidates import candidates
-from ucvgl.matching.topk import two_sided_topk
+from ucvgl.pseudo_labels.candidates import candidates
+from ucvgl.retrieval.topk import two_sided_topk
 
 
 @given(st.integers(0, 12), st.integers(1, 12), st.integers(1, 4), st.integers(0, 2**32))

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from ucvgl.adapt.labels import Labels, plain
+from ucvgl.pseudo_labels.e_step import Labels, plain
 
 
 def test_a_label_has_a_weight_that_is_neither_zero_nor_more_than_one():

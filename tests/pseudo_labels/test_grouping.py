@@ -3,9 +3,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ucvgl.adapt.grouping import group_matches, mutual_neighbours, walked
-from ucvgl.adapt.transport import transported
-from ucvgl.matching.topk import two_sided_topk
+from ucvgl.pseudo_labels.grouping import group_matches, mutual_neighbours, walked
+from ucvgl.pseudo_labels.transport import transported
+from ucvgl.retrieval.topk import two_sided_topk
 
 
 def unit(rows: int, dimension: int, seed: int) -> np.ndarray:

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from ucvgl.adapt.mutual import mutual_matches
-from ucvgl.matching.topk import two_sided_topk
+from ucvgl.pseudo_labels.mutual_choice import mutual_matches
+from ucvgl.retrieval.topk import two_sided_topk
 
 QUERIES = np.array([[4, 0, 0], [3, 1, 0], [0, 2, 0], [0, 0, 1]], np.float32)
 REFERENCES = np.array([[2, 0, 0], [0, 2, 1], [1, 1, 0]], np.float32)

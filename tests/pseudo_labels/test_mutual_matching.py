@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ucvgl.matching.mutual import (
+from ucvgl.pseudo_labels.mutual_matching import (
     agreement,
     margin_threshold,
     matches,
@@ -12,7 +12,7 @@ from ucvgl.matching.mutual import (
     scaled,
     undecided,
 )
-from ucvgl.matching.topk import two_sided_topk
+from ucvgl.retrieval.topk import two_sided_topk
 from ucvgl.types import Matches
 
 

@@ -3,9 +3,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ucvgl.adapt.mutual import mutual_matches
-from ucvgl.adapt.neighbourhood import confirmed_matches, nearest, support
-from ucvgl.matching.topk import two_sided_topk
+from ucvgl.pseudo_labels.mutual_choice import mutual_matches
+from ucvgl.pseudo_labels.neighbourhood import confirmed_matches, nearest, support
+from ucvgl.retrieval.topk import two_sided_topk
 
 
 def integers(rows: int, dimension: int, seed: int) -> np.ndarray:

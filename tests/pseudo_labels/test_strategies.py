@@ -4,9 +4,9 @@ from typing import get_args, get_type_hints
 import numpy as np
 import pytest
 
-from ucvgl.adapt.strategies import partners_needed, strategy
-from ucvgl.config import Adaptation
-from ucvgl.matching.topk import two_sided_topk
+from ucvgl.pseudo_labels.strategies import partners_needed, strategy
+from ucvgl.retrieval.topk import two_sided_topk
+from ucvgl.settings.experiment import Adaptation
 
 PLACES, DIMENSION = 40, 16
 

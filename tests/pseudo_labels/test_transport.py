@@ -3,9 +3,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ucvgl.adapt.candidates import candidates
-from ucvgl.adapt.transport import shares, transported
-from ucvgl.matching.topk import two_sided_topk
+from ucvgl.pseudo_labels.candidates import candidates
+from ucvgl.pseudo_labels.transport import shares, transported
+from ucvgl.retrieval.topk import two_sided_topk
 
 T = 0.1
 

@@ -36,8 +36,8 @@ def proof(capsys):
 def cluster(moto):
     import ray
 
-    from ucvgl.config import Resources
     from ucvgl.distributed.cluster import connect
+    from ucvgl.settings.experiment import Resources
 
     with pytest.MonkeyPatch.context() as patch:
         patch.delenv("RAY_ADDRESS", raising=False)

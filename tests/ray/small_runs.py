@@ -6,8 +6,8 @@ from pathlib import Path
 
 import ray
 
-from ucvgl.config import Experiment
-from ucvgl.run import RunDir
+from ucvgl.run.run_dir import RunDir
+from ucvgl.settings.experiment import Experiment
 from ucvgl.sweep.space import Trial
 
 

@@ -5,8 +5,8 @@ import sys
 from small_runs import agree
 
 from ucvgl.distributed.cluster import connect
-from ucvgl.distributed.sweep import run_trials
-from ucvgl.sweep import job
+from ucvgl.distributed.trials import run_trials
+from ucvgl.sweep import tuning as job
 
 if __name__ == "__main__":
     sys.exit(job.main(sys.argv[1:], agree, run_trials=run_trials, connect=connect))

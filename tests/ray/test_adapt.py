@@ -15,9 +15,9 @@ import torch
 from one_job import Job, artefacts, log_of
 
 import ucvgl
-from ucvgl.config import Model
-from ucvgl.data.image_store import ImageStore
-from ucvgl.model.towers import TwoTowers, save_towers
+from ucvgl.images.image_store import ImageStore
+from ucvgl.networks.towers import TwoTowers, save_towers
+from ucvgl.settings.experiment import Model
 from ucvgl.stages.catalog import read_catalogs
 
 FLAGS = (

@@ -1,6 +1,6 @@
 """Which jobs wait for which; that they do is in test_two_jobs.py, on a real cluster."""
 
-from ucvgl.distributed.turn import Needs, in_the_way
+from ucvgl.distributed.admission import Needs, in_the_way
 
 ROOM = Needs(12, 2)
 
@@ -23,6 +23,6 @@ def test_gpus_count_only_where_there_are_some():
 
 
 def test_a_job_on_a_ray_of_its_own_begins_at_once(cluster):
-    from ucvgl.distributed.turn import wait_for_turn
+    from ucvgl.distributed.admission import wait_for_turn
 
     wait_for_turn()

@@ -5,10 +5,10 @@ from dataclasses import replace
 import pytest
 
 from tests.clusters.machine_files import KUBERAY, RAY_UP, announced, kinds
-from ucvgl.config import Resources
 from ucvgl.distributed.capacity import Machine, growth, machines_of
 from ucvgl.distributed.cluster import ClusterInfo, preflight
-from ucvgl.presets import PRESETS
+from ucvgl.settings.experiment import Resources
+from ucvgl.settings.presets import PRESETS
 
 EMPTY = ClusterInfo("10.0.0.1:6379", nodes=1, cpus=0, gpus=0, ray_version="", logs="", grows=True)
 

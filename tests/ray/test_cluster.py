@@ -7,8 +7,8 @@ from dataclasses import replace
 import pytest
 from local_cluster import plain
 
-from ucvgl.config import Resources
 from ucvgl.distributed.cluster import ClusterInfo, preflight
+from ucvgl.settings.experiment import Resources
 
 FOUND = ClusterInfo("10.0.0.1:6379", nodes=2, cpus=16, gpus=0, ray_version="", logs="")
 
@@ -38,7 +38,7 @@ def test_the_local_cluster_has_room_for_the_whole_plan(cluster):
 SLOW = {"RAY_testing_asio_delay_us": "NodeInfoGcsService.grpc_server.RegisterNode=45000000:45000000"}
 """Ray's own way to be slow: the list of nodes learns of this one after 45 s."""
 START = """
-from ucvgl.config import Resources
+from ucvgl.settings.experiment import Resources
 from ucvgl.distributed.cluster import connect
 try:
     connect(Resources())

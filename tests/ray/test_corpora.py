@@ -9,7 +9,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from tests.data.published import (
+from tests.images.published import (
     CROP,
     TRAIN,
     rendered,
@@ -19,13 +19,13 @@ from tests.data.published import (
     write_university1652,
     write_vigor,
 )
-from ucvgl.config import Experiment, Model
-from ucvgl.data.image_store import ImageStore
-from ucvgl.data.listing import opaque_id
 from ucvgl.distributed.machines import Machines
-from ucvgl.model.towers import save_towers
-from ucvgl.presets import PRESETS
+from ucvgl.images.image_store import ImageStore
+from ucvgl.images.listing import opaque_id
+from ucvgl.networks.towers import save_towers
 from ucvgl.projection.birdseye import birds_eye
+from ucvgl.settings.experiment import Experiment, Model
+from ucvgl.settings.presets import PRESETS
 from ucvgl.stages.catalog import catalog, read_catalogs
 from ucvgl.stages.cold_start import new_towers
 from ucvgl.stages.evaluate import evaluate, read_recall

@@ -10,8 +10,8 @@ import ray
 import training_programs as programs
 from ray.cluster_utils import Cluster
 
-from ucvgl.config import Resources
-from ucvgl.distributed.train import TrainSession
+from ucvgl.distributed.worker_group import TrainSession
+from ucvgl.settings.experiment import Resources
 
 pytestmark = [pytest.mark.cluster, pytest.mark.slow]
 

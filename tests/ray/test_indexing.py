@@ -12,19 +12,18 @@ import pytest
 
 sys.path.append(str(Path(__file__).parents[1] / "localize"))
 
-from areas import EXPERIMENT, QUERY, make_run, pictures
-
 from benchmarks.object_store import SECRET
+from tests.index.areas import EXPERIMENT, QUERY, make_run, pictures
 from ucvgl import cli
-from ucvgl.config import Resources
-from ucvgl.data.storage import list_files, read
-from ucvgl.data.tiles import list_tiles
-from ucvgl.distributed.listed import localize_listed, read_bad
-from ucvgl.localize.answers import rows
-from ucvgl.localize.localizer import load
-from ucvgl.localize.seen import sight
-from ucvgl.localize.trained import TrainedRun
-from ucvgl.stages.index import index
+from ucvgl.distributed.bulk import localize_listed, read_bad
+from ucvgl.distributed.indexing import index
+from ucvgl.images.storage import list_files, read
+from ucvgl.index.answers import rows
+from ucvgl.index.localizer import load
+from ucvgl.index.tiles import list_tiles
+from ucvgl.index.trained_run import TrainedRun
+from ucvgl.projection.preprocessing import sight
+from ucvgl.settings.experiment import Resources
 
 RESOURCES = Resources(model_workers=1, images_per_shard=16)
 
@@ -80,7 +79,7 @@ def test_what_was_broken_off_goes_on_but_not_with_other_tiles(cluster, home, mon
 
     where = home / "broken"
     with monkeypatch.context() as patch:
-        patch.setattr("ucvgl.stages.index.write_index", stop)
+        patch.setattr("ucvgl.distributed.indexing.write_index", stop)
         with pytest.raises(KeyboardInterrupt):
             made(where, home / "run", home / "tiles")
     assert not (where / "manifest.json").exists()
@@ -101,7 +100,7 @@ def test_what_was_broken_off_goes_on_but_not_with_other_tiles(cluster, home, mon
         return read_bad(some)
 
     with monkeypatch.context() as patch:
-        patch.setattr("ucvgl.stages.index.read_bad", watched)
+        patch.setattr("ucvgl.distributed.indexing.read_bad", watched)
         made(where, home / "run", home / "tiles")
     assert [seen[0], seen[2]] == kept and seen[1] > max(before)
     assert load(where).index is not None
@@ -127,7 +126,7 @@ def test_tiles_of_the_runs_own_area_are_told_from_training_tiles(cluster, home, 
     """Where the index holds the validation tiles themselves, these cannot be decoys."""
     import cv2
 
-    from ucvgl.data.image_store import ImageStore
+    from ucvgl.images.image_store import ImageStore
 
     store = ImageStore(home / "run" / "2_project" / "validation" / "references")
     (tmp_path / "own").mkdir()

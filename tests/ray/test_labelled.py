@@ -10,12 +10,12 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from ucvgl import presets
-from ucvgl.config import ColdStart, Curriculum, Experiment, Supervision, Translation
-from ucvgl.data.image_store import ImageStore
-from ucvgl.labelled import semi_supervised, supervised
-from ucvgl.model.towers import embed, load_towers
-from ucvgl.run import RunDir
+from ucvgl.images.image_store import ImageStore
+from ucvgl.methods.labelled import semi_supervised, supervised
+from ucvgl.networks.towers import embed, load_towers
+from ucvgl.run.run_dir import RunDir
+from ucvgl.settings import presets
+from ucvgl.settings.experiment import ColdStart, Curriculum, Experiment, Supervision, Translation
 from ucvgl.stages.catalog import read_catalogs
 
 PLACES = 96

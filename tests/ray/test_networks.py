@@ -2,12 +2,12 @@ import numpy as np
 import pytest
 import torch
 
-from ucvgl.config import Model, Resources
-from ucvgl.data.image_store import ImageStore, write_shard
-from ucvgl.distributed.embed import EmbedJob, EmbedPool, Look, parts_of, read_embeddings
-from ucvgl.distributed.translate import translate_images
-from ucvgl.gan.generator import Generator, save_generator, translate
-from ucvgl.model.towers import TwoTowers, embed, save_towers
+from ucvgl.distributed.embedders import EmbedJob, EmbedPool, Look, parts_of, read_embeddings
+from ucvgl.distributed.fakes import translate_images
+from ucvgl.images.image_store import ImageStore, write_shard
+from ucvgl.networks.generator import Generator, save_generator, translate
+from ucvgl.networks.towers import TwoTowers, embed, save_towers
+from ucvgl.settings.experiment import Model, Resources
 
 RESOURCES = Resources(model_workers=1)
 

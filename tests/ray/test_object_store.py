@@ -14,10 +14,10 @@ from one_job import Job, artefacts, log_of, log_path
 
 from benchmarks.ingest_images import broken_images, good_images
 from benchmarks.object_store import ObjectStore
-from ucvgl.config import Dataset, Experiment, Resources
-from ucvgl.data.decode import decode, resize
-from ucvgl.data.image_store import ImageStore
-from ucvgl.data.storage import list_files
+from ucvgl.images.decode import decode, resize
+from ucvgl.images.image_store import ImageStore
+from ucvgl.images.storage import list_files
+from ucvgl.settings.experiment import Dataset, Experiment, Resources
 from ucvgl.stages.catalog import catalog, read_catalogs
 from ucvgl.stages.project import project
 

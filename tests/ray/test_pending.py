@@ -7,7 +7,7 @@ from ray.autoscaler.v2.schema import ClusterStatus, LaunchRequest
 from ray.autoscaler.v2.sdk import get_cluster_status
 
 from ucvgl.distributed.capacity import Machine, machines_of
-from ucvgl.distributed.demand import Waiting, pending, reason
+from ucvgl.distributed.pending import Waiting, pending, reason
 
 ONE_GPU = (("CPU", 2.0), ("GPU", 1.0))
 

@@ -5,11 +5,11 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from ucvgl.config import Dataset, Experiment, Projection, Resources
-from ucvgl.data.decode import decode, resize
-from ucvgl.data.image_store import ImageStore
-from ucvgl.distributed.images import project_images
+from ucvgl.distributed.projecting import project_images
+from ucvgl.images.decode import decode, resize
+from ucvgl.images.image_store import ImageStore
 from ucvgl.projection.birdseye import BirdsEye
+from ucvgl.settings.experiment import Dataset, Experiment, Projection, Resources
 from ucvgl.types import Catalog
 
 EXPERIMENT = Experiment(

@@ -10,9 +10,7 @@ import pytest
 
 sys.path.append(str(Path(__file__).parents[1] / "localize"))
 
-from areas import make_run
-
-from tests.data.published import (
+from tests.images.published import (
     rendered,
     write_cvact,
     write_cvusa,
@@ -20,6 +18,7 @@ from tests.data.published import (
     write_university1652,
     write_vigor,
 )
+from tests.index.areas import make_run
 from ucvgl import cli
 
 WRITERS = {"cvusa": write_cvusa, "cvact": write_cvact, "vigor": write_vigor, "university1652": write_university1652}

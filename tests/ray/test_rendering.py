@@ -1,8 +1,8 @@
-from ucvgl.config import Dataset, Drone, Resources, Synthetic
-from ucvgl.data.corpora import read_catalog
-from ucvgl.data.synthetic import university
-from ucvgl.data.synthetic.dataset import catalog, home
-from ucvgl.distributed.worlds import render_worlds
+from ucvgl.distributed.rendering import render_worlds
+from ucvgl.images.corpora import read_catalog
+from ucvgl.settings.experiment import Dataset, Drone, Resources, Synthetic
+from ucvgl.world import drone_worlds as university
+from ucvgl.world.panorama_worlds import catalog, home
 
 SETTINGS = Synthetic(train_places=3, validation_places=2, panorama_height=32, panorama_width=128, tile_size=32)
 

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 import ray
 
-from ucvgl.config import Resources
-from ucvgl.distributed.search import SearchPool
-from ucvgl.matching.topk import TwoSided, two_sided_topk
+from ucvgl.distributed.searchers import SearchPool
+from ucvgl.retrieval.topk import TwoSided, two_sided_topk
+from ucvgl.settings.experiment import Resources
 
 
 def integers(rows: int, seed: int, *, dimension: int = 2) -> np.ndarray:

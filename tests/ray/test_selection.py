@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from ucvgl.stages.selection import keep, rounds_up_to_kept, worn_out
+from ucvgl.distributed.selection import keep, rounds_up_to_kept, worn_out
 
 
 @pytest.mark.parametrize(

@@ -26,7 +26,7 @@ LOCAL = str(ROOT / "clusters" / "local.sh")
 OTHER_PYTHON = """
 import json, sys
 from ray._raylet import GcsClient
-from ucvgl.config import Resources
+from ucvgl.settings.experiment import Resources
 from ucvgl.distributed.cluster import connect
 
 where = (b"CLUSTER_METADATA", b"cluster")

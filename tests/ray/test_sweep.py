@@ -9,8 +9,8 @@ import pytest
 from one_job import ROOT, processes_with, wait_until
 from small_runs import agree, agree_on_most_cpus, link_nothing
 
-from ucvgl.config import Curriculum, Experiment, Resources
-from ucvgl.distributed.sweep import run_trials, trials_at_once
+from ucvgl.distributed.trials import run_trials, trials_at_once
+from ucvgl.settings.experiment import Curriculum, Experiment, Resources
 from ucvgl.sweep.outcome import Outcome
 from ucvgl.sweep.space import Space, draw, trial_folder
 

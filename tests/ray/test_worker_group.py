@@ -5,8 +5,8 @@ import time
 import pytest
 import training_programs as programs
 
-from ucvgl.config import Resources
-from ucvgl.distributed.train import TrainSession
+from ucvgl.distributed.worker_group import TrainSession
+from ucvgl.settings.experiment import Resources
 
 
 @pytest.fixture

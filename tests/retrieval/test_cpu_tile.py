@@ -4,7 +4,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ucvgl.matching.tile import (
+from ucvgl.retrieval.cpu_tile import (
     COLUMN_GROUP,
     ROW_GROUP,
     candidates,

@@ -7,11 +7,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from benchmarks.regimes import REGIMES
-from ucvgl.matching.best import exact_scores
-from ucvgl.matching.device import DeviceTile, scores_on
-from ucvgl.matching.precision import precision_for
-from ucvgl.matching.scan import Tile
-from ucvgl.matching.topk import TwoSided, two_sided_topk
+from ucvgl.retrieval.best import exact_scores
+from ucvgl.retrieval.device import DeviceTile, scores_on
+from ucvgl.retrieval.precision import precision_for
+from ucvgl.retrieval.scan import Tile
+from ucvgl.retrieval.topk import TwoSided, two_sided_topk
 
 INTEGERS = {torch.bfloat16: np.int16, torch.float32: np.int32}
 

@@ -3,8 +3,8 @@ import pytest
 import torch
 
 from benchmarks.regimes import REGIMES
-from ucvgl.matching.precision import bfloat16_is_fast
-from ucvgl.matching.topk import two_sided_topk
+from ucvgl.retrieval.precision import bfloat16_is_fast
+from ucvgl.retrieval.topk import two_sided_topk
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no graphics card here")
 

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 import torch
 
-from ucvgl.matching import precision
-from ucvgl.matching.precision import adds_up_in_float32, bfloat16_is_fast, precision_for
+from ucvgl.retrieval import precision
+from ucvgl.retrieval.precision import adds_up_in_float32, bfloat16_is_fast, precision_for
 
 ZEROS = np.zeros(256, np.float32)
 

@@ -2,7 +2,7 @@ import cv2
 import numpy as np
 import pytest
 
-from ucvgl.retrieval.raw import raw_recall, recall_at_1, shrink
+from ucvgl.retrieval.raw_pixels import raw_recall, recall_at_1, shrink
 
 
 def pictures(seed: int, n: int) -> np.ndarray:

@@ -4,10 +4,10 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ucvgl.matching import rounded
-from ucvgl.matching.best import exact_scores
-from ucvgl.matching.precision import precision_for
-from ucvgl.matching.rounded import error_bounds, extent
+from ucvgl.retrieval import rounded
+from ucvgl.retrieval.best import exact_scores
+from ucvgl.retrieval.precision import precision_for
+from ucvgl.retrieval.rounded import error_bounds, extent
 
 
 def vectors(rows: int, dimension: int, seed: int, *, common: float, length: float) -> np.ndarray:

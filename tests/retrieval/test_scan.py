@@ -1,7 +1,7 @@
 import torch
 
-from ucvgl.matching.rounded import as_float32
-from ucvgl.matching.scan import Tile
+from ucvgl.retrieval.rounded import as_float32
+from ucvgl.retrieval.scan import Tile
 
 
 def test_what_kernels_read_of_a_ragged_tile_is_whole_in_memory():

@@ -5,11 +5,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from benchmarks.regimes import REGIMES
-from ucvgl.matching.mutual import matches, pseudo_labels
-from ucvgl.matching.precision import precision_for
-from ucvgl.matching.search import RUN, RUNS, centre
-from ucvgl.matching.topk import TwoSided, merge, two_sided_topk
-from ucvgl.matching.vectors import InMemory
+from ucvgl.pseudo_labels.mutual_matching import matches, pseudo_labels
+from ucvgl.retrieval.precision import precision_for
+from ucvgl.retrieval.search import RUN, RUNS, centre
+from ucvgl.retrieval.topk import TwoSided, merge, two_sided_topk
+from ucvgl.retrieval.vectors import InMemory
 
 
 def integers(rows: int, dimension: int, seed: int, *, largest: int = 2) -> np.ndarray:

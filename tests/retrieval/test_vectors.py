@@ -5,10 +5,10 @@ import pytest
 import torch
 
 from benchmarks.regimes import REGIMES
-from ucvgl.matching.best import Best
-from ucvgl.matching.search import Search
-from ucvgl.matching.topk import two_sided_topk
-from ucvgl.matching.vectors import InMemory, Stored
+from ucvgl.retrieval.best import Best
+from ucvgl.retrieval.search import Search
+from ucvgl.retrieval.topk import two_sided_topk
+from ucvgl.retrieval.vectors import InMemory, Stored
 
 
 def some(rows: int, dimension: int = 3) -> np.ndarray:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ucvgl.environment import commit, environment
+from ucvgl.run.environment import commit, environment
 
 
 def test_versions_are_those_in_use() -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ucvgl.metrics import MetricsLog, read_metrics
+from ucvgl.run.metrics import MetricsLog, read_metrics
 
 
 def test_a_line_torn_by_a_kill_costs_only_itself(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ucvgl.record import Record, as_json_holds, digest, read_record, write_record
+from ucvgl.run.record import Record, as_json_holds, digest, read_record, write_record
 
 
 def test_a_record_comes_back_as_json_holds_it(tmp_path: Path) -> None:

@@ -13,9 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from ucvgl.config import Experiment
-from ucvgl.run import RunDir, StageError, StopRequested, cause
-from ucvgl.settings import from_yaml
+from ucvgl.run.run_dir import RunDir, StageError, StopRequested, cause
+from ucvgl.settings.dotted import from_yaml
+from ucvgl.settings.experiment import Experiment
 
 
 @pytest.fixture
@@ -201,8 +201,8 @@ def test_two_processes_cannot_work_in_one_run(run: RunDir) -> None:
 KILLED = """
 import os, signal, sys, time
 from pathlib import Path
-from ucvgl.config import Experiment
-from ucvgl.run import RunDir
+from ucvgl.settings.experiment import Experiment
+from ucvgl.run.run_dir import RunDir
 
 def build(folder):
     (folder / "half").write_text("before the kill")

@@ -1,6 +1,6 @@
 import pytest
 
-from ucvgl.model.source import weights_of
+from ucvgl.run.weights import weights_of
 
 
 def made(folder):

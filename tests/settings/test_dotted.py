@@ -11,8 +11,8 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ucvgl.config import Curriculum, Experiment
-from ucvgl.settings import Mistakes, differences, dotted, from_yaml, setting_types, to_yaml, with_changes
+from ucvgl.settings.dotted import Mistakes, differences, dotted, from_yaml, setting_types, to_yaml, with_changes
+from ucvgl.settings.experiment import Curriculum, Experiment
 
 
 def values(type_: Any) -> st.SearchStrategy:

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from ucvgl.config import Experiment
-from ucvgl.limits import LIMITS, Limit, check
-from ucvgl.settings import setting_types, with_changes
+from ucvgl.settings.dotted import setting_types, with_changes
+from ucvgl.settings.experiment import Experiment
+from ucvgl.settings.limits import LIMITS, Limit, check
 
 
 def mistakes(changes: dict[str, Any]) -> list[str]:
@@ -20,7 +20,7 @@ def mistakes(changes: dict[str, Any]) -> list[str]:
 
 def test_every_number_among_the_settings_has_a_limit_and_every_limit_a_setting() -> None:
     numbers = {name for name, type_ in setting_types().items() if type_ in (int, float)}
-    assert set(LIMITS) == numbers, "ucvgl/limits.py and ucvgl/config.py disagree"
+    assert set(LIMITS) == numbers, "ucvgl/settings/limits.py and ucvgl/settings/experiment.py disagree"
 
 
 def test_margin_thresholds_are_in_the_units_of_their_scale() -> None:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from ucvgl.config import Experiment
-from ucvgl.invocation import resolve
-from ucvgl.limits import check
-from ucvgl.plan import semi_supervised as with_some_labels
-from ucvgl.plan import supervised as with_labels
-from ucvgl.plan import unsupervised
-from ucvgl.presets import PRESETS, semi_supervised, supervised
-from ucvgl.settings import from_yaml, to_yaml
+from ucvgl.commands.invocation import resolve
+from ucvgl.methods.plan import semi_supervised as with_some_labels
+from ucvgl.methods.plan import supervised as with_labels
+from ucvgl.methods.plan import unsupervised
+from ucvgl.settings.dotted import from_yaml, to_yaml
+from ucvgl.settings.experiment import Experiment
+from ucvgl.settings.limits import check
+from ucvgl.settings.presets import PRESETS, semi_supervised, supervised
 
 presets = pytest.mark.parametrize("name", PRESETS)
 

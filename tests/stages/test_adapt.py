@@ -9,10 +9,10 @@ import pytest
 import torch
 
 from benchmarks.in_process import InProcess
-from ucvgl.config import Adaptation, Dataset, Experiment, Model, Projection
-from ucvgl.data.image_store import write_shard
-from ucvgl.model.frozen import FROZEN
-from ucvgl.model.towers import TwoTowers, save_towers
+from ucvgl.images.image_store import write_shard
+from ucvgl.networks.frozen import FROZEN
+from ucvgl.networks.towers import TwoTowers, save_towers
+from ucvgl.settings.experiment import Adaptation, Dataset, Experiment, Model, Projection
 from ucvgl.stages.adapt import adapt
 from ucvgl.stages.catalog import catalog, read_catalogs
 from ucvgl.stages.evaluate_adapter import evaluate_adapter, read_ways

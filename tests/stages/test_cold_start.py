@@ -3,11 +3,11 @@ from dataclasses import replace
 import pytest
 import torch
 
-from ucvgl.config import Dataset, Experiment, Model, Supervision
 from ucvgl.distributed.machines import Machines
-from ucvgl.model.towers import load_towers, save_towers
-from ucvgl.record import DONE, Record, write_record
-from ucvgl.settings import to_yaml
+from ucvgl.networks.towers import load_towers, save_towers
+from ucvgl.run.record import DONE, Record, write_record
+from ucvgl.settings.dotted import to_yaml
+from ucvgl.settings.experiment import Dataset, Experiment, Model, Supervision
 from ucvgl.stages.cold_start import cold_start, new_towers
 
 SMALL = Experiment(Dataset(panorama_height=16, panorama_width=32, tile_size=16), model=Model(channels=8, safa_heads=2))

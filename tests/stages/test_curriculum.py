@@ -5,10 +5,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from ucvgl.config import Curriculum, Experiment
-from ucvgl.contrast.batches import Pairs
-from ucvgl.data.image_store import write_shard
+from ucvgl.images.image_store import write_shard
+from ucvgl.settings.experiment import Curriculum, Experiment
 from ucvgl.stages.curriculum import labelled_pairs, write_labels
+from ucvgl.training.batches import Pairs
 from ucvgl.types import Matches
 
 PLACES = 20

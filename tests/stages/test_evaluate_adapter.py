@@ -1,5 +1,5 @@
-from ucvgl.retrieval.truth_type import GroundTruth
 from ucvgl.stages.evaluate_adapter import reversed_truth
+from ucvgl.truth.ground_truth import GroundTruth
 
 
 def test_the_same_pairs_are_asked_from_the_other_side():

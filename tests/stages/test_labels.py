@@ -4,10 +4,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ucvgl.config import Dataset, Experiment, Supervision
-from ucvgl.retrieval.truth import GroundTruth
+from ucvgl.settings.experiment import Dataset, Experiment, Supervision
 from ucvgl.stages.catalog import SPLITS
 from ucvgl.stages.labels import draw, known_tiles, labels, pairs_table
+from ucvgl.truth.door import GroundTruth
 
 QUERIES = [f"q{number:03d}" for number in range(200)]
 

@@ -1,8 +1,8 @@
 import math
 from pathlib import Path
 
-from ucvgl.config import Curriculum, Experiment
-from ucvgl.run import RunDir
+from ucvgl.run.run_dir import RunDir
+from ucvgl.settings.experiment import Curriculum, Experiment
 from ucvgl.sweep.outcome import Outcome, agreement_of_rounds, outcome_of
 from ucvgl.sweep.space import Trial, trial_folder
 

@@ -1,8 +1,8 @@
 from pathlib import Path
 
-from ucvgl.config import Curriculum, Experiment, Translation
-from ucvgl.plan import Stage, unsupervised
-from ucvgl.run import RunDir
+from ucvgl.methods.plan import Stage, unsupervised
+from ucvgl.run.run_dir import RunDir
+from ucvgl.settings.experiment import Curriculum, Experiment, Translation
 from ucvgl.sweep.share import common_stages, share_stages
 
 

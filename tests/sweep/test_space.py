@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ucvgl.config import Experiment
-from ucvgl.limits import check
-from ucvgl.settings import Mistakes, dotted
+from ucvgl.settings.dotted import Mistakes, dotted
+from ucvgl.settings.experiment import Experiment
+from ucvgl.settings.limits import check
 from ucvgl.sweep.space import Space, draw, read_space
 
 SPACES = sorted((Path(__file__).parents[2] / "tune_spaces").glob("*.yaml"))

@@ -7,10 +7,10 @@ from types import SimpleNamespace
 import pytest
 import yaml
 
-from ucvgl.lock import locked
-from ucvgl.report.sweep import Row
-from ucvgl.settings import from_yaml
-from ucvgl.sweep import job
+from ucvgl.pages.sweep_page import Row
+from ucvgl.run.lock import locked
+from ucvgl.settings.dotted import from_yaml
+from ucvgl.sweep import tuning as job
 
 SPACE = "settings:\n  curriculum.min_margin: {grid: [0.02, 0.05, 0.12]}\n"
 

@@ -6,10 +6,10 @@ from pathlib import Path
 import torch
 import torch.distributed as dist
 
-from ucvgl.config import Model
-from ucvgl.contrast.infonce import info_nce
-from ucvgl.model import workers
-from ucvgl.model.towers import TwoTowers
+from ucvgl.networks.towers import TwoTowers
+from ucvgl.settings.experiment import Model
+from ucvgl.training import workers
+from ucvgl.training.infonce import info_nce
 
 CASES = {"uneven": 5, "one_row_for_two": 1, "one_tower": 5}
 

@@ -12,20 +12,20 @@ import numpy as np
 import torch
 import torch.distributed as dist
 
-import ucvgl.adapt.fit
-import ucvgl.contrast.fit
-import ucvgl.gan.fit
-from ucvgl.adapt.fit import fit_adapter
-from ucvgl.adapt.labels import Labels
-from ucvgl.config import Adaptation, Contrast, Model, Translation
-from ucvgl.contrast.batches import Pairs
-from ucvgl.contrast.fit import fit_towers
-from ucvgl.data.image_store import write_shard
-from ucvgl.gan.fit import fit_cyclegan
-from ucvgl.model.adapter import Adapter, save_adapter
-from ucvgl.model.loop import run_steps
-from ucvgl.model.towers import TwoTowers, save_towers
-from ucvgl.whole import write_array
+import ucvgl.training.fit_adapter
+import ucvgl.training.fit_cyclegan
+import ucvgl.training.fit_towers
+from ucvgl.atomic import write_array
+from ucvgl.images.image_store import write_shard
+from ucvgl.networks.adapter import Adapter, save_adapter
+from ucvgl.networks.towers import TwoTowers, save_towers
+from ucvgl.pseudo_labels.e_step import Labels
+from ucvgl.settings.experiment import Adaptation, Contrast, Model, Translation
+from ucvgl.training.batches import Pairs
+from ucvgl.training.fit_adapter import fit_adapter
+from ucvgl.training.fit_cyclegan import fit_cyclegan
+from ucvgl.training.fit_towers import fit_towers
+from ucvgl.training.loop import run_steps
 
 PLACES, BATCH = 33, 11
 ROWS_AT_ONCE = (0, 2)
@@ -47,8 +47,8 @@ def prepare(folder: Path) -> None:
 
 def train(folder: Path, into: Path) -> dict[str, tuple[list[float], dict[str, torch.Tensor]]]:
     every_step = functools.partial(run_steps, log_seconds=0.0, checkpoint_seconds=1e9)
-    ucvgl.contrast.fit.run_steps = ucvgl.gan.fit.run_steps = ucvgl.adapt.fit.run_steps = every_step
-    for training in (ucvgl.contrast.fit, ucvgl.gan.fit):
+    ucvgl.training.fit_towers.run_steps = ucvgl.training.fit_cyclegan.run_steps = ucvgl.training.fit_adapter.run_steps = every_step
+    for training in (ucvgl.training.fit_towers, ucvgl.training.fit_cyclegan):
         training.mixed_precision = lambda device: torch.autocast(device.type, enabled=False)
     found = {}
     rows = np.arange(PLACES)

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 import torch
 
-from ucvgl.contrast.augment import Draws, erase, shake_panorama, tone, turn_panorama, warp_tile
 from ucvgl.projection.birdseye import BirdsEye
+from ucvgl.training.augment import Draws, erase, shake_panorama, tone, turn_panorama, warp_tile
 
 STILL = {"shift": 0.0, "rotate_deg": 0.0, "scale": 0.0}
 

@@ -5,7 +5,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ucvgl.contrast.batches import Pairs, epoch_order
+from ucvgl.training.batches import Pairs, epoch_order
 
 
 def pairs_of(query, reference) -> Pairs:

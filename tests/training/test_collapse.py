@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from ucvgl.contrast.collapse import COLLAPSED, collapse, spread
+from ucvgl.training.collapse import COLLAPSED, collapse, spread
 
 ROW = {"stage": "round_00", "step": 40, "steps": 40, "label_loss": 4.85}
 

@@ -3,8 +3,8 @@ from copy import deepcopy
 import pytest
 import torch
 
-from ucvgl.config import Translation
-from ucvgl.gan.cyclegan import (
+from ucvgl.settings.experiment import Translation
+from ucvgl.training.cyclegan import (
     Discriminators,
     Generators,
     ImagePool,

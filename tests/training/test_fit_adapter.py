@@ -7,14 +7,14 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-import ucvgl.adapt.fit
-from ucvgl.adapt.features import Features
-from ucvgl.adapt.fit import adapt_features, adapted, batches, fit_adapter, lost_information
-from ucvgl.adapt.labels import Alike, Labels, plain
-from ucvgl.config import Adaptation
-from ucvgl.model.adapter import Adapter, load_adapter, save_adapter
-from ucvgl.model.loop import run_steps
-from ucvgl.whole import write_array
+import ucvgl.training.fit_adapter
+from ucvgl.atomic import write_array
+from ucvgl.networks.adapter import Adapter, load_adapter, save_adapter
+from ucvgl.pseudo_labels.e_step import Alike, Labels, plain
+from ucvgl.settings.experiment import Adaptation
+from ucvgl.training.fit_adapter import adapt_features, adapted, batches, fit_adapter, lost_information
+from ucvgl.training.frozen_features import Features
+from ucvgl.training.loop import run_steps
 
 PLACES, DIMENSION = 48, 12
 SETTINGS = Adaptation(batch=24, steps_per_round=60, learning_rate=0.03)
@@ -87,7 +87,7 @@ def test_a_large_reconstruction_loss_keeps_what_the_frozen_descriptor_tells(corp
 
 def test_training_broken_off_and_resumed_ends_the_same(corpus, monkeypatch):
     often = functools.partial(run_steps, log_seconds=0.0, checkpoint_seconds=0.0)
-    monkeypatch.setattr(ucvgl.adapt.fit, "run_steps", often)
+    monkeypatch.setattr(ucvgl.training.fit_adapter, "run_steps", often)
     whole = fit(corpus, "whole")
 
     def break_off(**row):

@@ -5,12 +5,12 @@ import numpy as np
 import pytest
 import torch
 
-import ucvgl.gan.fit
-from ucvgl.config import Translation
-from ucvgl.data.image_store import ImageStore, write_shard
-from ucvgl.gan.fit import draw, fit_cyclegan
-from ucvgl.gan.generator import load_generator, translate
-from ucvgl.model.loop import run_steps
+import ucvgl.training.fit_cyclegan
+from ucvgl.images.image_store import ImageStore, write_shard
+from ucvgl.networks.generator import load_generator, translate
+from ucvgl.settings.experiment import Translation
+from ucvgl.training.fit_cyclegan import draw, fit_cyclegan
+from ucvgl.training.loop import run_steps
 
 SETTINGS = Translation(channels=8, blocks=1, steps=60, batch=4, learning_rate=2e-3)
 
@@ -49,7 +49,7 @@ def test_a_broken_off_training_goes_on_and_ends_as_an_undisturbed_one(tmp_path, 
     settings = Translation(channels=4, blocks=1, steps=20, batch=4)  # the pools are full after 13
     whole = fit(tmp_path / "whole", stores, settings=settings)
     every_step = functools.partial(run_steps, log_seconds=0.0, checkpoint_seconds=0.0, checkpoint_share=math.inf)
-    monkeypatch.setattr(ucvgl.gan.fit, "run_steps", every_step)
+    monkeypatch.setattr(ucvgl.training.fit_cyclegan, "run_steps", every_step)
 
     def stop_at_16(**row):
         if row["step"] == 16:

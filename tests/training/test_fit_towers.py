@@ -7,15 +7,15 @@ import numpy as np
 import pytest
 import torch
 
-import ucvgl.contrast.fit
-from ucvgl.config import Contrast, Model
-from ucvgl.contrast.augment import Draws
-from ucvgl.contrast.batches import Pairs
-from ucvgl.contrast.fit import augment, fit_towers, schedule
-from ucvgl.data.image_store import ImageStore, write_shard
-from ucvgl.model.loop import run_steps
-from ucvgl.model.towers import TwoTowers, View, embed, load_towers, save_towers
+import ucvgl.training.fit_towers
+from ucvgl.images.image_store import ImageStore, write_shard
+from ucvgl.networks.towers import TwoTowers, View, embed, load_towers, save_towers
 from ucvgl.projection.birdseye import BirdsEye
+from ucvgl.settings.experiment import Contrast, Model
+from ucvgl.training.augment import Draws
+from ucvgl.training.batches import Pairs
+from ucvgl.training.fit_towers import augment, fit_towers, schedule
+from ucvgl.training.loop import run_steps
 
 PLACES = 24
 SETTINGS = Contrast(
@@ -98,7 +98,7 @@ def test_a_broken_off_training_goes_on_and_ends_as_an_undisturbed_one(world, mon
     augmented = Contrast(batch=12)
     whole = fit(world, "whole", sources=sources, epochs=1, settings=augmented)
     every_step = functools.partial(run_steps, log_seconds=0.0, checkpoint_seconds=0.0, checkpoint_share=math.inf)
-    monkeypatch.setattr(ucvgl.contrast.fit, "run_steps", every_step)
+    monkeypatch.setattr(ucvgl.training.fit_towers, "run_steps", every_step)
 
     def stop_at_4(**row):
         if row["step"] == 4:

@@ -2,11 +2,11 @@ import numpy as np
 import pytest
 import torch
 
-from ucvgl.adapt.freeze import freeze
-from ucvgl.config import Adaptation, Model
-from ucvgl.data.image_store import write_shard
-from ucvgl.model.frozen import FROZEN, load_frozen
-from ucvgl.model.towers import TwoTowers, embed, save_towers
+from ucvgl.images.image_store import write_shard
+from ucvgl.networks.frozen import FROZEN, load_frozen
+from ucvgl.networks.towers import TwoTowers, embed, save_towers
+from ucvgl.settings.experiment import Adaptation, Model
+from ucvgl.training.freeze import freeze
 
 SIZE = 16
 

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from ucvgl.adapt.features import Features
-from ucvgl.whole import write_array
+from ucvgl.atomic import write_array
+from ucvgl.training.frozen_features import Features
 
 TURNS, DIMENSION = 2, 3
 

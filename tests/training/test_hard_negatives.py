@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ucvgl.contrast.neighbours import nearest_places, without
+from ucvgl.training.hard_negatives import nearest_places, without
 
 
 def great_circle(lat, lon):

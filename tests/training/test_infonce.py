@@ -4,7 +4,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from ucvgl.contrast.infonce import info_nce
+from ucvgl.training.infonce import info_nce
 
 
 def naive(queries, references, scale, smoothing, labelled):

@@ -6,8 +6,8 @@ import os
 import pytest
 import torch
 
-import ucvgl.model.loop
-from ucvgl.model.loop import finish, run_steps
+import ucvgl.training.loop
+from ucvgl.training.loop import finish, run_steps
 
 
 class Walk:
@@ -127,15 +127,15 @@ def test_a_torn_checkpoint_costs_its_steps_and_not_the_run(tmp_path, left, caplo
 
 def test_checkpoints_that_are_slow_to_write_become_rarer(tmp_path, monkeypatch):
     clock = [0.0]
-    monkeypatch.setattr(ucvgl.model.loop.time, "monotonic", lambda: clock[0])
-    save, saved = ucvgl.model.loop._save, []
+    monkeypatch.setattr(ucvgl.training.loop.time, "monotonic", lambda: clock[0])
+    save, saved = ucvgl.training.loop._save, []
 
     def slowly(path, state, step):
         save(path, state, step)
         saved.append(step)
         clock[0] += 5
 
-    monkeypatch.setattr(ucvgl.model.loop, "_save", slowly)
+    monkeypatch.setattr(ucvgl.training.loop, "_save", slowly)
     walk = Walk(tmp_path)
     walk.loss = lambda value: clock.__setitem__(0, clock[0] + 1) or value
     walk.run(steps=300, checkpoint_seconds=10, checkpoint_share=0.05)

@@ -5,10 +5,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from ucvgl.config import Experiment
-from ucvgl.contrast.batches import Pairs
-from ucvgl.data.image_store import write_shard
-from ucvgl.stages.pairs import joined, known_pairs, repeated
+from ucvgl.images.image_store import write_shard
+from ucvgl.settings.experiment import Experiment
+from ucvgl.training.batches import Pairs
+from ucvgl.training.pairs import joined, known_pairs, repeated
 
 STORES = Path("queries"), Path("references")
 

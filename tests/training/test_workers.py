@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from ucvgl.model import workers
+from ucvgl.training import workers
 
 PROGRAM = Path(__file__).with_name("one_of_two_workers.py")
 

@@ -2,10 +2,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.data.published import PLACES, TRAIN, cvact_ids, write_cvact
-from ucvgl.config import Dataset
-from ucvgl.data.listing import opaque_id
-from ucvgl.retrieval.truth import read_truth
+from tests.images.published import PLACES, TRAIN, cvact_ids, write_cvact
+from ucvgl.images.listing import opaque_id
+from ucvgl.settings.experiment import Dataset
+from ucvgl.truth.door import read_truth
 
 IDS = cvact_ids()
 

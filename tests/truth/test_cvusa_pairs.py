@@ -2,10 +2,10 @@ from pathlib import Path
 
 import numpy as np
 
-from tests.data.published import shuffled, write_cvusa
-from ucvgl.config import Dataset
-from ucvgl.data.corpora import read_catalog
-from ucvgl.retrieval.truth import read_truth, true_rows
+from tests.images.published import shuffled, write_cvusa
+from ucvgl.images.corpora import read_catalog
+from ucvgl.settings.experiment import Dataset
+from ucvgl.truth.door import read_truth, true_rows
 
 
 def test_a_panorama_belongs_to_the_tile_of_its_number_in_whatever_order_both_are_listed(tmp_path: Path):

@@ -4,7 +4,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from ucvgl.retrieval.truth import GroundTruth, label_precision, rows_of, true_rows
+from ucvgl.truth.door import GroundTruth, label_precision, rows_of, true_rows
 
 
 def one_each(pairs: dict[str, str]) -> GroundTruth:

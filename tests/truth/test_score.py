@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 
 from ucvgl.retrieval.recall import ranks
-from ucvgl.retrieval.score import more_scores, protocol_of, score
-from ucvgl.retrieval.truth import GroundTruth
+from ucvgl.truth.door import GroundTruth
+from ucvgl.truth.score import more_scores, protocol_of, score
 
 QUERIES, REFERENCES = np.array(["a", "b", "c"]), np.array(["t0", "t1", "t2", "t3"])
 # Similarities of the three queries with the four tiles, by vectors that have them as coordinates.

@@ -2,10 +2,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.data.published import BUILDINGS, rendered, write_image, write_university1652
-from ucvgl.config import Dataset
-from ucvgl.data.corpora import read_catalog
-from ucvgl.retrieval.truth import read_truth
+from tests.images.published import BUILDINGS, rendered, write_image, write_university1652
+from ucvgl.images.corpora import read_catalog
+from ucvgl.settings.experiment import Dataset
+from ucvgl.truth.door import read_truth
 
 
 def buildings(table) -> dict[str, str]:

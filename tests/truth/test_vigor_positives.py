@@ -2,10 +2,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.data.published import CITIES, vigor_names, write_vigor
-from ucvgl.config import Dataset
-from ucvgl.data.listing import opaque_id
-from ucvgl.retrieval.truth import read_truth
+from tests.images.published import CITIES, vigor_names, write_vigor
+from ucvgl.images.listing import opaque_id
+from ucvgl.settings.experiment import Dataset
+from ucvgl.truth.door import read_truth
 
 
 def query(city: str, k: int) -> str:

@@ -4,11 +4,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from ucvgl.config import Dataset
-from ucvgl.data.folder import read_catalog
-from ucvgl.data.listing import opaque_id
-from ucvgl.data.synthetic import dataset as synthetic
-from ucvgl.retrieval.truth import GroundTruth, read_truth
+from ucvgl.images.folder import read_catalog
+from ucvgl.images.listing import opaque_id
+from ucvgl.settings.experiment import Dataset
+from ucvgl.truth.door import GroundTruth, read_truth
+from ucvgl.world import panorama_worlds as synthetic
 
 
 def one_each(pairs: dict[str, str]) -> GroundTruth:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from ucvgl.data.synthetic.draft import Draft
-from ucvgl.data.synthetic.levels import NO_GAP, Level
-from ucvgl.data.synthetic.palette import Material
-from ucvgl.data.synthetic.world import World, finished
+from ucvgl.world.draft import Draft
+from ucvgl.world.levels import NO_GAP, Level
+from ucvgl.world.palette import Material
+from ucvgl.world.world import World, finished
 
 MIDDLE = np.array([50.0, 50.0])
 

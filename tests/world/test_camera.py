@@ -3,7 +3,7 @@ import math
 import numpy as np
 import pytest
 
-from ucvgl.data.synthetic.camera import Camera, aimed
+from ucvgl.world.camera import Camera, aimed
 
 
 def test_a_target_appears_in_the_middle_of_the_picture():

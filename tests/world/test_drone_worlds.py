@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from ucvgl.config import Dataset, Drone, Synthetic
-from ucvgl.data.corpora import read_catalog
-from ucvgl.data.synthetic import university
-from ucvgl.data.synthetic.university import home, plan, render_area
-from ucvgl.data.synthetic.world import build_world
-from ucvgl.retrieval.truth import read_truth
+from ucvgl.images.corpora import read_catalog
+from ucvgl.settings.experiment import Dataset, Drone, Synthetic
+from ucvgl.truth.door import read_truth
+from ucvgl.world import drone_worlds as university
+from ucvgl.world.drone_worlds import home, plan, render_area
+from ucvgl.world.world import build_world
 
 TRAIN, VALIDATION, DISTRACTORS, VIEWS = 4, 3, 2, 3
 

@@ -3,12 +3,12 @@ import math
 
 import numpy as np
 import pytest
-
 from tests.data.synthetic.hand_built import meadow
-from ucvgl.data.synthetic.flight import EDGE_M, buildings, flight, render_flight, render_street
-from ucvgl.data.synthetic.levels import LEVELS, NO_GAP
-from ucvgl.data.synthetic.solids import BLOCK, HEDGE, HOUSE, SHED, box
-from ucvgl.data.synthetic.world import World, build_world
+
+from ucvgl.world.flight import EDGE_M, buildings, flight, render_flight, render_street
+from ucvgl.world.levels import LEVELS, NO_GAP
+from ucvgl.world.solids import BLOCK, HEDGE, HOUSE, SHED, box
+from ucvgl.world.world import World, build_world
 
 HALL = box(BLOCK, 50, 50, 14, 10, 0.4, 0, 10, 5)
 HALL_RECORD = meadow(HALL).solids[0]

@@ -1,14 +1,14 @@
 import dataclasses
 
 import numpy as np
-
 from tests.data.synthetic.hand_built import MIDDLE, meadow
-from ucvgl.data.synthetic.draft import Draft
-from ucvgl.data.synthetic.levels import NO_GAP
-from ucvgl.data.synthetic.palette import Material
-from ucvgl.data.synthetic.solids import BLOCK, box
-from ucvgl.data.synthetic.tile import render_tile
-from ucvgl.data.synthetic.world import TILE_HALF_SIDE_M, finished
+
+from ucvgl.world.draft import Draft
+from ucvgl.world.levels import NO_GAP
+from ucvgl.world.orthophoto import render_tile
+from ucvgl.world.palette import Material
+from ucvgl.world.solids import BLOCK, box
+from ucvgl.world.world import TILE_HALF_SIDE_M, finished
 
 
 def test_north_is_up_and_east_is_right():

@@ -2,13 +2,13 @@ import dataclasses
 
 import numpy as np
 import pytest
-
 from tests.data.synthetic.hand_built import MIDDLE, meadow, patchwork
-from ucvgl.data.synthetic.levels import NO_GAP
-from ucvgl.data.synthetic.panorama import camera_position, render_panorama
-from ucvgl.data.synthetic.solids import BLOCK, LAMP, box, cylinder
-from ucvgl.data.synthetic.tile import render_tile
+
 from ucvgl.projection.birdseye import BirdsEye
+from ucvgl.world.levels import NO_GAP
+from ucvgl.world.orthophoto import render_tile
+from ucvgl.world.panorama import camera_position, render_panorama
+from ucvgl.world.solids import BLOCK, LAMP, box, cylinder
 
 SIZE = {"height": 64, "width": 256}
 

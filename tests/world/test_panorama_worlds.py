@@ -6,10 +6,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from ucvgl.config import Synthetic
-from ucvgl.data.synthetic import dataset
-from ucvgl.data.synthetic.dataset import catalog, plan, render_world, settings_digest
-from ucvgl.data.synthetic.world import build_world
+from ucvgl.settings.experiment import Synthetic
+from ucvgl.world import panorama_worlds as dataset
+from ucvgl.world.panorama_worlds import catalog, plan, render_world, settings_digest
+from ucvgl.world.world import build_world
 
 SETTINGS = Synthetic(
     train_places=0, validation_places=10, panorama_height=32, panorama_width=128, tile_size=32,

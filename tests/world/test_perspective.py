@@ -2,17 +2,17 @@ import math
 
 import numpy as np
 import pytest
-
 from tests.data.synthetic.hand_built import meadow
-from ucvgl.data.synthetic.camera import Camera, aimed
-from ucvgl.data.synthetic.draft import Draft
-from ucvgl.data.synthetic.levels import NO_GAP
-from ucvgl.data.synthetic.palette import Material
-from ucvgl.data.synthetic.perspective import first_met, photograph
-from ucvgl.data.synthetic.solids import BLOCK, HOUSE, LAMP, box, cylinder, hit
-from ucvgl.data.synthetic.surroundings import draw_light, surroundings
-from ucvgl.data.synthetic.visibility import SKY
-from ucvgl.data.synthetic.world import World, finished
+
+from ucvgl.world.camera import Camera, aimed
+from ucvgl.world.draft import Draft
+from ucvgl.world.levels import NO_GAP
+from ucvgl.world.palette import Material
+from ucvgl.world.perspective import first_met, photograph
+from ucvgl.world.solids import BLOCK, HOUSE, LAMP, box, cylinder, hit
+from ucvgl.world.surroundings import draw_light, surroundings
+from ucvgl.world.visibility import SKY
+from ucvgl.world.world import World, finished
 
 SIZE = 64
 CAMERAS = [

@@ -3,10 +3,10 @@ import dataclasses
 import numpy as np
 import pytest
 
-from ucvgl.data.synthetic.levels import LEVELS
-from ucvgl.data.synthetic.palette import WALKABLE, Material, autumn_palette, summer_palette
-from ucvgl.data.synthetic.solids import ELLIPSOID
-from ucvgl.data.synthetic.world import World, build_world, places
+from ucvgl.world.levels import LEVELS
+from ucvgl.world.palette import WALKABLE, Material, autumn_palette, summer_palette
+from ucvgl.world.solids import ELLIPSOID
+from ucvgl.world.world import World, build_world, places
 
 LEVEL = LEVELS["medium"]
 

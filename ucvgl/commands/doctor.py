@@ -11,14 +11,14 @@ import numpy as np
 import pyarrow as pa
 import tyro
 
-from ucvgl.config import PROTOCOLS, Dataset
-from ucvgl.data import cvact, cvusa, folder, university1652, vigor
-from ucvgl.data.corpora import read_catalog
-from ucvgl.data.decode import BadImage, decode
-from ucvgl.data.listing import IMAGES, Split
-from ucvgl.data.storage import read
-from ucvgl.presets import PRESETS
-from ucvgl.retrieval.truth import GroundTruth, read_truth, rows_of
+from ucvgl.images import cvact, cvusa, folder, university1652, vigor
+from ucvgl.images.corpora import read_catalog
+from ucvgl.images.decode import BadImage, decode
+from ucvgl.images.listing import IMAGES, Split
+from ucvgl.images.storage import read
+from ucvgl.settings.experiment import PROTOCOLS, Dataset
+from ucvgl.settings.presets import PRESETS
+from ucvgl.truth.door import GroundTruth, read_truth, rows_of
 from ucvgl.types import Catalog
 
 Name = Literal["folder", "cvusa", "cvact", "vigor", "university1652"]

@@ -11,9 +11,9 @@ import tyro
 if TYPE_CHECKING:
     import numpy as np
 
-    from ucvgl.config import Dataset, Experiment
-    from ucvgl.localize.localizer import Localizer
-    from ucvgl.retrieval.score import Protocol
+    from ucvgl.index.localizer import Localizer
+    from ucvgl.settings.experiment import Dataset, Experiment
+    from ucvgl.truth.score import Protocol
 
 
 def main(argv: Sequence[str]) -> None:
@@ -44,9 +44,9 @@ def evaluate(
         address: Ray cluster; empty: the one this job runs on, else a local Ray.
         workers: actors that embed, and tasks that decode.
     """
-    from ucvgl.localize.localizer import load
-    from ucvgl.retrieval.score import protocol_of
-    from ucvgl.retrieval.truth import read_truth
+    from ucvgl.index.localizer import load
+    from ucvgl.truth.door import read_truth
+    from ucvgl.truth.score import protocol_of
 
     localizer = load(source)
     experiment = _experiment(localizer, config or source)
@@ -70,7 +70,7 @@ def scored(localizer: Localizer, vectors: Mapping[str, np.ndarray], judged: Prot
     import numpy as np
 
     from ucvgl.retrieval.recall import ranks
-    from ucvgl.retrieval.score import more_scores, score
+    from ucvgl.truth.score import more_scores, score
 
     index = localizer.index
     if index is None or index.manifest.kind == "flat":
@@ -86,7 +86,7 @@ def scored(localizer: Localizer, vectors: Mapping[str, np.ndarray], judged: Prot
 
 def _confidence(localizer: Localizer, queries: np.ndarray, rows: np.ndarray) -> list[str]:
     """How often answers of each confidence are right, where the index gives one."""
-    from ucvgl.localize.confidence import margins, reliability
+    from ucvgl.index.confidence import margins, reliability
 
     index = localizer.index
     if index is None or index.manifest.calibration is None or not (rows >= 0).any():
@@ -101,7 +101,7 @@ def _confidence(localizer: Localizer, queries: np.ndarray, rows: np.ndarray) -> 
 def _experiment(localizer: Localizer, where: str) -> Experiment:
     from pathlib import Path
 
-    from ucvgl.settings import from_yaml
+    from ucvgl.settings.dotted import from_yaml
 
     config = Path(where) if where.endswith((".yaml", ".yml")) else Path(where) / "config.yaml"
     if not config.is_file():
@@ -110,12 +110,12 @@ def _experiment(localizer: Localizer, where: str) -> Experiment:
 
 
 def _dataset(of_run: Dataset, name: str, root: str, protocol: str) -> Dataset:
-    from ucvgl.settings import setting_types, suggestion
+    from ucvgl.settings.dotted import setting_types, suggestion
 
     known = setting_types()["dataset.name"].__args__
     if name and name not in known:
         raise ValueError(f"{name!r} is not a data set; there are {', '.join(known)}{suggestion(name, list(known))}")
-    from ucvgl.config import PROTOCOLS
+    from ucvgl.settings.experiment import PROTOCOLS
 
     chosen = replace(of_run, name=name or of_run.name, root=root or of_run.root)
     if chosen.name != of_run.name:  # what the run chose of its own data set says nothing about another
@@ -135,11 +135,11 @@ def _embedded(
 
     import numpy as np
 
-    from ucvgl.config import Resources
+    from ucvgl.distributed.bulk import embed_listed, read_vectors
     from ucvgl.distributed.cluster import connect
-    from ucvgl.distributed.listed import embed_listed, read_vectors
-    from ucvgl.localize.trained import TrainedRun
+    from ucvgl.index.trained_run import TrainedRun
     from ucvgl.log import start_logging
+    from ucvgl.settings.experiment import Resources
     from ucvgl.stages.catalog import catalog, read_catalogs
 
     start_logging()
@@ -168,7 +168,7 @@ def _embedded(
 
 
 def _model_of(index: str) -> bytes:
-    from ucvgl.data.storage import join, read
-    from ucvgl.localize.index import MODEL
+    from ucvgl.images.storage import join, read
+    from ucvgl.index.area import MODEL
 
     return read(join(index, MODEL))

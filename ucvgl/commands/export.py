@@ -22,8 +22,8 @@ def export(source: tyro.conf.Positional[str], /, out: str, format: Literal["torc
     """
     from pathlib import Path
 
-    from ucvgl.localize.localizer import load
-    from ucvgl.model.export import export_towers
+    from ucvgl.index.localizer import load
+    from ucvgl.networks.export import export_towers
 
     differences = export_towers(load(source, device="cpu").encoders.towers, Path(out), format)
     for view, difference in differences.items():

@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 
-from ucvgl.environment import environment
-from ucvgl.invocation import Invocation
-from ucvgl.plan import Prospect
+from ucvgl.commands.invocation import Invocation
+from ucvgl.methods.plan import Prospect
+from ucvgl.run.environment import environment
 
 
 def first_screen(invocation: Invocation, cluster: str, plan: Sequence[Prospect]) -> str:

@@ -36,13 +36,13 @@ def index(
         workers: actors that embed, and tasks that decode.
         images_per_shard: tiles that are read, embedded and kept together.
     """
-    from ucvgl.config import Resources
-    from ucvgl.data.folder import absolute
-    from ucvgl.data.tiles import list_tiles
     from ucvgl.distributed.cluster import connect
-    from ucvgl.localize.trained import TrainedRun
+    from ucvgl.distributed.indexing import index as write_index
+    from ucvgl.images.folder import absolute
+    from ucvgl.index.tiles import list_tiles
+    from ucvgl.index.trained_run import TrainedRun
     from ucvgl.log import start_logging
-    from ucvgl.stages.index import index as write_index
+    from ucvgl.settings.experiment import Resources
 
     start_logging()
     trained, listed, where = TrainedRun(run), list_tiles(tiles), absolute(out).rstrip("/")

@@ -10,12 +10,12 @@ from typing import Annotated, Any
 
 import tyro
 
-from ucvgl.config import Experiment
-from ucvgl.data.storage import NO_CREDENTIALS, holds_credentials, without_credentials
-from ucvgl.limits import check
-from ucvgl.mirror import STORES, local_folder, runs_folder
-from ucvgl.presets import PRESETS
-from ucvgl.settings import Mistakes, differences, read_yaml, suggestion, with_changes
+from ucvgl.images.storage import NO_CREDENTIALS, holds_credentials, without_credentials
+from ucvgl.run.mirror import STORES, local_folder, runs_folder
+from ucvgl.settings.dotted import Mistakes, differences, read_yaml, suggestion, with_changes
+from ucvgl.settings.experiment import Experiment
+from ucvgl.settings.limits import check
+from ucvgl.settings.presets import PRESETS
 
 
 @dataclass(frozen=True)

@@ -13,15 +13,15 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from ucvgl.config import Experiment, Resources
+from ucvgl.atomic import write_whole
+from ucvgl.commands.first_lines import first_screen
+from ucvgl.commands.invocation import Invocation, resolve
 from ucvgl.ending import Interrupted, ended
-from ucvgl.invocation import Invocation, resolve
 from ucvgl.log import start_logging
-from ucvgl.mirror import Mirror, fetch_records
-from ucvgl.plan import Prospect, Stage
-from ucvgl.run import RunDir, StopRequested
-from ucvgl.screen import first_screen
-from ucvgl.whole import write_whole
+from ucvgl.methods.plan import Prospect, Stage
+from ucvgl.run.mirror import Mirror, fetch_records
+from ucvgl.run.run_dir import RunDir, StopRequested
+from ucvgl.settings.experiment import Experiment, Resources
 
 log = logging.getLogger(__name__)
 

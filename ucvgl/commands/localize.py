@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import tyro
 
 if TYPE_CHECKING:
-    from ucvgl.localize.localizer import Localizer
+    from ucvgl.index.localizer import Localizer
 
 
 def main(argv: Sequence[str]) -> int:
@@ -51,9 +51,9 @@ def localize(
 
 
 def _one_by_one(photos: Sequence[str], index: str, k: int, form: str, picture: str) -> int:
-    from ucvgl.data.decode import BadImage
-    from ucvgl.localize.answers import FORMATS
-    from ucvgl.localize.localizer import load
+    from ucvgl.images.decode import BadImage
+    from ucvgl.index.answers import FORMATS
+    from ucvgl.index.localizer import load
 
     localizer, answers, bad = load(index), [], 0
     for photo in _files(photos):
@@ -75,7 +75,7 @@ def _one_by_one(photos: Sequence[str], index: str, k: int, form: str, picture: s
 
 
 def _draw(localizer: Localizer, photo: str, number: int, folder: str) -> None:
-    from ucvgl.localize.picture import draw
+    from ucvgl.pages.answer_picture import draw
 
     os.makedirs(folder, exist_ok=True)
     (answer,) = localizer.localize(photo, k=10)
@@ -86,7 +86,7 @@ def _draw(localizer: Localizer, photo: str, number: int, folder: str) -> None:
 
 def _files(photos: Sequence[str]) -> list[str]:
     """The photos, with every folder replaced by the images in it."""
-    from ucvgl.data.folder import read_images
+    from ucvgl.images.folder import read_images
 
     found: list[str] = []
     for photo in photos:
@@ -96,7 +96,7 @@ def _files(photos: Sequence[str]) -> list[str]:
 
 def _is_folder(photo: str) -> bool:
     """In a bucket, where there are no folders, the ending tells."""
-    from ucvgl.data.listing import IMAGES
+    from ucvgl.images.listing import IMAGES
 
     if "://" not in photo:
         return os.path.isdir(photo)
@@ -106,13 +106,13 @@ def _is_folder(photo: str) -> bool:
 def _in_bulk(photos: Sequence[str], index: str, k: int, out: str, address: str, workers: int) -> int:
     import pyarrow as pa
 
-    from ucvgl.config import Resources
-    from ucvgl.data.folder import absolute
-    from ucvgl.data.listing import opaque_id
+    from ucvgl.distributed.bulk import localize_listed, read_bad
     from ucvgl.distributed.cluster import connect
-    from ucvgl.distributed.listed import localize_listed, read_bad
-    from ucvgl.localize.index import query_sight, read_manifest
+    from ucvgl.images.folder import absolute
+    from ucvgl.images.listing import opaque_id
+    from ucvgl.index.area import query_sight, read_manifest
     from ucvgl.log import start_logging
+    from ucvgl.settings.experiment import Resources
 
     start_logging()
     index, out = absolute(index).rstrip("/"), absolute(out).rstrip("/")

@@ -27,19 +27,19 @@ def report(runs: tyro.conf.Positional[tuple[str, ...]], /, out: str = "compariso
     if not runs:
         raise ValueError("which run? ucvgl report RUN [RUN ...]")
     if len(runs) > 1:
-        from ucvgl.stages.compare import compare
+        from ucvgl.pages.compare_runs import compare
 
         return f"comparison: {compare([Path(run) for run in runs], Path(out))}"
     only = list(runs)[0]
-    from ucvgl.localize.trained import TrainedRun
-    from ucvgl.run import RunDir
-    from ucvgl.stages.report import report as draw
+    from ucvgl.index.trained_run import TrainedRun
+    from ucvgl.pages.run_report import report as draw
+    from ucvgl.run.run_dir import RunDir
 
     trained = TrainedRun(only)
     run = RunDir(trained.path, trained.experiment)
     if trained.model.parent.name == "4_adapt":
         _refuse_unfinished(only, [trained.path / name for name in ("2_project", "3_features", "4_adapt", "5_evaluate")])
-        from ucvgl.stages.report_adapter import report_adapter
+        from ucvgl.pages.adapter_report import report_adapter
 
         return report_adapter(run, trained.experiment, trained.path / "2_project", trained.path / "5_evaluate")
     supervised = trained.model.parent.name == "5_supervised"
@@ -50,7 +50,7 @@ def report(runs: tyro.conf.Positional[tuple[str, ...]], /, out: str = "compariso
 
 
 def _refuse_unfinished(run: str, needed: Sequence[Path]) -> None:
-    from ucvgl.record import DONE
+    from ucvgl.run.record import DONE
 
     missing = [stage.name for stage in needed if not (stage / DONE).is_file()]
     if missing:

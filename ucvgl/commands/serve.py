@@ -39,7 +39,7 @@ def serve(
         if (error.name or "").split(".")[0] not in ("fastapi", "uvicorn", "starlette"):
             raise
         raise ValueError(f"{error.name} is not installed; pip install 'ucvgl[serve]'") from error
-    from ucvgl.localize.localizer import load
+    from ucvgl.index.localizer import load
 
     localizer = load(index)
     if localizer.index is None:

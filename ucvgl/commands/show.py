@@ -29,7 +29,7 @@ def show(
 def _presets(_: str) -> str:
     from inspect import cleandoc
 
-    from ucvgl.presets import PRESETS
+    from ucvgl.settings.presets import PRESETS
 
     parts = []
     for name, preset in PRESETS.items():
@@ -39,7 +39,7 @@ def _presets(_: str) -> str:
 
 
 def _datasets(_: str) -> str:
-    from ucvgl.settings import setting_types
+    from ucvgl.settings.dotted import setting_types
 
     names = get_args(setting_types()["dataset.name"])
     return "\n".join([*names, "", "What each must look like on disk is in docs/data.md."])
@@ -58,8 +58,8 @@ def _models(pattern: str) -> str:
 def _config(which: str) -> str:
     from pathlib import Path
 
-    from ucvgl.presets import PRESETS
-    from ucvgl.settings import to_yaml
+    from ucvgl.settings.dotted import to_yaml
+    from ucvgl.settings.presets import PRESETS
 
     which = which or "synthetic"
     if which in PRESETS:

@@ -15,19 +15,19 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import ray
 
-from ucvgl.config import Resources
-from ucvgl.data.decode import BadImage
-from ucvgl.data.storage import join, list_files, read, write
 from ucvgl.distributed.cluster import gpu_share, threads_each
-from ucvgl.distributed.embed import EmbedPool
+from ucvgl.distributed.embedders import EmbedPool
 from ucvgl.distributed.progress import Progress
-from ucvgl.distributed.shards import pixels
+from ucvgl.distributed.shard_rows import pixels
 from ucvgl.distributed.stream import Row, Step, stream
 from ucvgl.ending import at_work_on
-from ucvgl.localize.seen import Sight, seen
+from ucvgl.images.decode import BadImage
+from ucvgl.images.storage import join, list_files, read, write
+from ucvgl.projection.preprocessing import Sight, seen
+from ucvgl.settings.experiment import Resources
 
 if TYPE_CHECKING:
-    from ucvgl.model.towers import View
+    from ucvgl.networks.towers import View
 
 Bad = tuple[str, str]
 """An image that could not be used, and why."""
@@ -66,7 +66,7 @@ def embed_listed(
 def localize_listed(
     listed: pa.Table, folder: str, *, index: str, k: int, how: Sight, resources: Resources
 ) -> list[str]:
-    """Write the answers for all photos of a list (`id, uri`), as rows of `ucvgl.localize.answers.ROWS`."""
+    """Write the answers for all photos of a list (`id, uri`), as rows of `ucvgl.index.answers.ROWS`."""
     rows = _missing(listed, folder, resources.images_per_shard)
     progress = Progress("localize", listed.num_rows, done=listed.num_rows - sum(len(row["id"]) for row in rows))
     actors = resources.model_workers
@@ -113,13 +113,13 @@ class Localize:
     def __init__(self, index: str, k: int, folder: str, threads: int) -> None:
         import torch
 
-        from ucvgl.localize.localizer import load
+        from ucvgl.index.localizer import load
 
         torch.set_num_threads(threads)
         self.localizer, self.k, self.folder = load(index), k, folder
 
     def __call__(self, row: Row) -> Row:
-        from ucvgl.localize.answers import ROWS, rows
+        from ucvgl.index.answers import ROWS, rows
 
         names = list(row["uri"])
         answers = self.localizer.answers(names, self.localizer.encoders.embed_seen(pixels(row), "query"), k=self.k)

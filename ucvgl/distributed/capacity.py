@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ucvgl.config import Resources
+from ucvgl.settings.experiment import Resources
 
 VARIABLE = "UCVGL_MACHINES"
 """Of the head's environment: the workers that an autoscaling cluster may start. Ray's autoscaler tells no job."""

@@ -13,11 +13,11 @@ import ray.data
 from ray._common.utils import get_system_memory
 
 import ucvgl
-from ucvgl.config import Resources
+from ucvgl.distributed.admission import said_at_the_door
 from ucvgl.distributed.capacity import VARIABLE, Machine, growth, machines_of, refuse_what_fits_no_machine
-from ucvgl.distributed.demand import watch
+from ucvgl.distributed.pending import watch
 from ucvgl.distributed.start import authenticate, join, start
-from ucvgl.distributed.turn import said_at_the_door
+from ucvgl.settings.experiment import Resources
 
 log = logging.getLogger(__name__)
 

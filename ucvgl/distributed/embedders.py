@@ -11,17 +11,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import ray
 
-from ucvgl.config import Resources
-from ucvgl.data.image_store import ImageStore
+from ucvgl.atomic import write_array
 from ucvgl.distributed.cluster import gpu_share, threads_each
 from ucvgl.distributed.progress import Progress
-from ucvgl.distributed.shards import count_images, read_shard, shard_number, shards_of
+from ucvgl.distributed.shard_rows import count_images, read_shard, shard_number, shards_of
 from ucvgl.distributed.stream import Row, Step, stream_missing
+from ucvgl.images.image_store import ImageStore
+from ucvgl.settings.experiment import Resources
 from ucvgl.types import Embeddings
-from ucvgl.whole import write_array
 
 if TYPE_CHECKING:
-    from ucvgl.model.towers import View
+    from ucvgl.networks.towers import View
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class EmbedJob:
         looks: what to describe an id by; the descriptors are concatenated.
         model: the two towers or, by its name, a frozen model.
         folder: where `part-*.npy` go, one per shard of the first store, float32 [n d].
-        turns: quarter turns to look from, see `ucvgl.model.towers.embed`.
+        turns: quarter turns to look from, see `ucvgl.networks.towers.embed`.
     """
 
     looks: tuple[Look, ...]
@@ -69,8 +69,8 @@ class Embedder:
         self._towers: Any = None
 
     def embed(self, model: str, images: np.ndarray, view: View, turns: int) -> np.ndarray:
-        from ucvgl.model.adapted import load_encoders
-        from ucvgl.model.towers import embed
+        from ucvgl.networks.adapted import load_encoders
+        from ucvgl.networks.towers import embed
 
         if model != self._model:
             self._towers = load_encoders(model, self._device)

@@ -6,13 +6,13 @@ from pathlib import Path
 
 import torch
 
-from ucvgl.config import Resources
-from ucvgl.data.image_store import shard_path
 from ucvgl.distributed.cluster import gpu_share, threads_each
 from ucvgl.distributed.progress import Progress
-from ucvgl.distributed.shards import count_images, load_images, pixels, shard_number, shards_of, write_images
+from ucvgl.distributed.shard_rows import count_images, load_images, pixels, shard_number, shards_of, write_images
 from ucvgl.distributed.stream import Row, Step, stream_missing
-from ucvgl.gan.generator import load_generator, translate
+from ucvgl.images.image_store import shard_path
+from ucvgl.networks.generator import load_generator, translate
+from ucvgl.settings.experiment import Resources
 
 
 def translate_images(source: Path, folder: Path, *, generator: Path, resources: Resources) -> None:

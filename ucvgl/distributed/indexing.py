@@ -13,14 +13,14 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from ucvgl.config import Resources
-from ucvgl.data.storage import exists, join, locate, read, write
-from ucvgl.distributed.listed import Bad, embed_listed, read_bad, read_vectors
-from ucvgl.localize import nearest
-from ucvgl.localize.confidence import Calibration, calibrate
-from ucvgl.localize.encoders import Encoders
-from ucvgl.localize.index import Manifest, is_index, write_index
-from ucvgl.localize.trained import TrainedRun
+from ucvgl.distributed.bulk import Bad, embed_listed, read_bad, read_vectors
+from ucvgl.images.storage import exists, join, locate, read, write
+from ucvgl.index import nearest
+from ucvgl.index.area import Manifest, is_index, write_index
+from ucvgl.index.confidence import Calibration, calibrate
+from ucvgl.index.encoders import Encoders
+from ucvgl.index.trained_run import TrainedRun
+from ucvgl.settings.experiment import Resources
 
 log = logging.getLogger(__name__)
 

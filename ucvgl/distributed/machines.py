@@ -6,12 +6,12 @@ from contextlib import ExitStack
 from functools import cached_property
 from pathlib import Path
 
-from ucvgl.config import Resources
-from ucvgl.distributed.embed import EmbedPool
-from ucvgl.distributed.search import SearchPool
-from ucvgl.distributed.train import TrainSession
-from ucvgl.distributed.turn import wait_for_turn
-from ucvgl.model.loop import Log
+from ucvgl.distributed.admission import wait_for_turn
+from ucvgl.distributed.embedders import EmbedPool
+from ucvgl.distributed.searchers import SearchPool
+from ucvgl.distributed.worker_group import TrainSession
+from ucvgl.settings.experiment import Resources
+from ucvgl.training.loop import Log
 
 
 class Machines:

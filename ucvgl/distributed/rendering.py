@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import ray
 
-from ucvgl.config import Dataset, Resources
-from ucvgl.data.synthetic import dataset as panoramas
-from ucvgl.data.synthetic import university
 from ucvgl.distributed.cluster import cores, one_machine
 from ucvgl.distributed.progress import Progress
+from ucvgl.settings.experiment import Dataset, Resources
+from ucvgl.world import drone_worlds as university
+from ucvgl.world import panorama_worlds as panoramas
 
 
 def render_worlds(dataset: Dataset, resources: Resources) -> None:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from ucvgl.config import Experiment
-from ucvgl.contrast.batches import Pairs
-from ucvgl.contrast.fit import fit_towers
 from ucvgl.distributed.machines import Machines
+from ucvgl.settings.experiment import Experiment
+from ucvgl.training.batches import Pairs
+from ucvgl.training.fit_towers import fit_towers
 
 
 def train_round(

@@ -18,13 +18,13 @@ from typing import Any
 import numpy as np
 import ray
 
-from ucvgl.config import Resources
 from ucvgl.distributed.cluster import gpu_share, threads_each
 from ucvgl.distributed.progress import Progress
-from ucvgl.matching.best import Best
-from ucvgl.matching.search import BLOCK, DEVICE_BLOCK, Found, Search, kth_reached
-from ucvgl.matching.topk import TwoSided
-from ucvgl.matching.vectors import Stored
+from ucvgl.retrieval.best import Best
+from ucvgl.retrieval.search import BLOCK, DEVICE_BLOCK, Found, Search, kth_reached
+from ucvgl.retrieval.topk import TwoSided
+from ucvgl.retrieval.vectors import Stored
+from ucvgl.settings.experiment import Resources
 
 Range = tuple[int, int]
 

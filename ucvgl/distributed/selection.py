@@ -6,10 +6,10 @@ import json
 import shutil
 from pathlib import Path
 
-from ucvgl.distributed.embed import EmbedJob, Look, parts_of
+from ucvgl.atomic import write_whole
+from ucvgl.distributed.embedders import EmbedJob, Look, parts_of
 from ucvgl.distributed.machines import Machines
-from ucvgl.matching.mutual import agreement, matches
-from ucvgl.whole import write_whole
+from ucvgl.pseudo_labels.mutual_matching import agreement, matches
 
 KEPT = "kept.json"
 

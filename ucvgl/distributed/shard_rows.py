@@ -11,8 +11,8 @@ import numpy as np
 import pyarrow as pa
 from jaxtyping import UInt8
 
-from ucvgl.data.image_store import write_shard
 from ucvgl.distributed.stream import Row
+from ucvgl.images.image_store import write_shard
 
 
 def shards_of(store: Path | str) -> list[Path]:

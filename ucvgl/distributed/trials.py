@@ -15,13 +15,13 @@ from ray import tune
 from ray.tune.progress_reporter import TrialProgressCallback
 from ray.tune.schedulers import AsyncHyperBandScheduler, FIFOScheduler, MedianStoppingRule, TrialScheduler
 
-from ucvgl.config import Experiment, Resources
+from ucvgl.atomic import write_whole
 from ucvgl.distributed.cluster import cpus_at_once, gpus_at_once
 from ucvgl.log import start_logging
-from ucvgl.run import RunDir, StageError, cause
+from ucvgl.run.run_dir import RunDir, StageError, cause
+from ucvgl.settings.experiment import Experiment, Resources
 from ucvgl.sweep.outcome import FAILURE, Outcome, agreement_of_rounds, outcome_of
 from ucvgl.sweep.space import Space, Trial, trial_folder
-from ucvgl.whole import write_whole
 
 log = logging.getLogger(__name__)
 

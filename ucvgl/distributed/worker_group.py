@@ -25,12 +25,12 @@ from ray.train import FailureConfig, RunConfig, ScalingConfig
 from ray.train.torch import TorchTrainer, get_device
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-from ucvgl.config import Resources
 from ucvgl.distributed.capacity import growth
 from ucvgl.distributed.cluster import gpu_share
 from ucvgl.distributed.collective import RaysNetwork
 from ucvgl.distributed.mailbox import Command, Mailbox, Outcome
 from ucvgl.ending import sentence
+from ucvgl.settings.experiment import Resources
 
 logger = logging.getLogger(__name__)
 

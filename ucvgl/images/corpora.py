@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any, cast
 
-from ucvgl.config import Dataset
-from ucvgl.data import cvact, cvusa, folder, university1652, vigor
-from ucvgl.data.listing import Split
-from ucvgl.data.synthetic import university
+from ucvgl.images import cvact, cvusa, folder, university1652, vigor
+from ucvgl.images.listing import Split
+from ucvgl.settings.experiment import Dataset
 from ucvgl.types import Catalog
+from ucvgl.world import drone_worlds as university
 
 
 def read_catalog(dataset: Dataset, split: Split) -> Catalog:

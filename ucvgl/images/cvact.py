@@ -16,7 +16,7 @@ from typing import Literal
 import numpy as np
 from scipy.io import loadmat
 
-from ucvgl.data.listing import Split, Views, by_name, find_home, images_in, is_file, open_bytes, present
+from ucvgl.images.listing import Split, Views, by_name, find_home, images_in, is_file, open_bytes, present
 from ucvgl.types import Catalog
 
 Protocol = Literal["validation", "test"]

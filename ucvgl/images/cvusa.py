@@ -11,7 +11,7 @@ not name; without both lists every image is in both splits.
 
 from __future__ import annotations
 
-from ucvgl.data.listing import (
+from ucvgl.images.listing import (
     Split,
     Views,
     by_name,

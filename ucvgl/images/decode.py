@@ -13,7 +13,7 @@ import simplejpeg
 from jaxtyping import UInt8
 from PIL import Image
 
-from ucvgl.data.storage import read
+from ucvgl.images.storage import read
 
 # OpenCV would print a line of its own for every broken file; ours carry the name and the reason.
 cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)

@@ -15,7 +15,7 @@ import os
 import pyarrow as pa
 import pyarrow.csv
 
-from ucvgl.data.listing import (
+from ucvgl.images.listing import (
     IMAGES,
     Split,
     files_below,

@@ -14,7 +14,7 @@ import numpy as np
 import pyarrow as pa
 from jaxtyping import UInt8
 
-from ucvgl.whole import whole
+from ucvgl.atomic import whole
 
 MOST_BYTES = 2**31 - 1
 """Of the pixels in a batch of rows: Arrow counts them in 32 bits."""

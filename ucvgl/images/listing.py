@@ -12,7 +12,7 @@ from typing import Literal
 
 import pyarrow as pa
 
-from ucvgl.data.storage import exists, join, list_files, list_folders, read
+from ucvgl.images.storage import exists, join, list_files, list_folders, read
 from ucvgl.types import Catalog
 
 Split = Literal["train", "validation"]

@@ -15,8 +15,8 @@ from typing import IO
 import pyarrow as pa
 from pyarrow import fs
 
-from ucvgl.data.retries import StorageError, patiently
-from ucvgl.whole import whole
+from ucvgl.atomic import whole
+from ucvgl.images.retries import StorageError, patiently
 
 AT_ONCE = 16
 """Requests of one process that are under way at the same time."""

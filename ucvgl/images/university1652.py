@@ -13,8 +13,8 @@ from __future__ import annotations
 
 from typing import Literal
 
-from ucvgl.data.listing import Split, Views, address, find_home, images_below, sizes_below
-from ucvgl.data.storage import read
+from ucvgl.images.listing import Split, Views, address, find_home, images_below, sizes_below
+from ucvgl.images.storage import read
 from ucvgl.types import Catalog
 
 Protocol = Literal[

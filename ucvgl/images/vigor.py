@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from ucvgl.data.listing import Split, Views, by_name, find_home, images_in, is_file, lines_of, name_of, present
+from ucvgl.images.listing import Split, Views, by_name, find_home, images_in, is_file, lines_of, name_of, present
 from ucvgl.types import Catalog
 
 Protocol = Literal["same_area", "cross_area"]

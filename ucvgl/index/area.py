@@ -27,12 +27,12 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass as checked_dataclass
 
 import ucvgl
-from ucvgl.config import Projection
-from ucvgl.data.storage import exists, join, read, write
-from ucvgl.data.tiles import check_tiles
-from ucvgl.localize import nearest
-from ucvgl.localize.confidence import Calibration
-from ucvgl.localize.seen import Sight, sight_of_queries
+from ucvgl.images.storage import exists, join, read, write
+from ucvgl.index import nearest
+from ucvgl.index.confidence import Calibration
+from ucvgl.index.tiles import check_tiles
+from ucvgl.projection.preprocessing import Sight, sight_of_queries
+from ucvgl.settings.experiment import Projection
 
 FORMAT, VERSION = "ucvgl-index", 1
 MANIFEST, MODEL, TILES, VECTORS = "manifest.json", "model.pt", "tiles.parquet", "vectors.faiss"

@@ -8,12 +8,12 @@ from io import BytesIO
 import numpy as np
 from jaxtyping import Float, UInt8
 
-from ucvgl.config import Projection
-from ucvgl.localize.seen import Image, Sight, seen, sight, sight_of_queries
-from ucvgl.model.adapted import Adapted, load_encoders
-from ucvgl.model.frozen import Frozen
-from ucvgl.model.towers import TwoTowers, View, embed
+from ucvgl.networks.adapted import Adapted, load_encoders
+from ucvgl.networks.frozen import Frozen
+from ucvgl.networks.towers import TwoTowers, View, embed
 from ucvgl.projection.birdseye import from_above
+from ucvgl.projection.preprocessing import Image, Sight, seen, sight, sight_of_queries
+from ucvgl.settings.experiment import Projection
 
 AT_ONCE = 128
 """Images decoded before they are embedded: bounds the memory, whatever their number."""

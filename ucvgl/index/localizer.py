@@ -8,12 +8,12 @@ from collections.abc import Sequence
 import numpy as np
 from jaxtyping import Float
 
-from ucvgl.localize.answers import Answer, Candidate
-from ucvgl.localize.confidence import margins
-from ucvgl.localize.encoders import Encoders
-from ucvgl.localize.index import Index, is_index, open_index
-from ucvgl.localize.seen import Image
-from ucvgl.localize.trained import TrainedRun
+from ucvgl.index.answers import Answer, Candidate
+from ucvgl.index.area import Index, is_index, open_index
+from ucvgl.index.confidence import margins
+from ucvgl.index.encoders import Encoders
+from ucvgl.index.trained_run import TrainedRun
+from ucvgl.projection.preprocessing import Image
 
 
 class Localizer:

@@ -13,8 +13,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from ucvgl.data.folder import absolute, read_references
-from ucvgl.data.storage import read
+from ucvgl.images.folder import absolute, read_references
+from ucvgl.images.storage import read
 
 
 def list_tiles(where: str) -> pa.Table:

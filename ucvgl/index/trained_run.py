@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float
 
-from ucvgl.config import Experiment
-from ucvgl.data.image_store import ImageStore
-from ucvgl.localize.encoders import Encoders
-from ucvgl.settings import from_yaml
+from ucvgl.images.image_store import ImageStore
+from ucvgl.index.encoders import Encoders
+from ucvgl.settings.dotted import from_yaml
+from ucvgl.settings.experiment import Experiment
 
 
 class TrainedRun:

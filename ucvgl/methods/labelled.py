@@ -5,18 +5,18 @@ The unsupervised pipeline does not import this module, nor the stage that reads 
 
 from __future__ import annotations
 
-from ucvgl import plan
-from ucvgl.config import Experiment
 from ucvgl.distributed.machines import Machines
-from ucvgl.pipeline import maker, training_log
-from ucvgl.run import RunDir
+from ucvgl.methods import plan
+from ucvgl.methods.ucvgl import maker, training_log
+from ucvgl.pages.run_report import report
+from ucvgl.run.run_dir import RunDir
+from ucvgl.settings.experiment import Experiment
 from ucvgl.stages.catalog import catalog
 from ucvgl.stages.cold_start import cold_start
 from ucvgl.stages.curriculum import curriculum
 from ucvgl.stages.evaluate import evaluate
 from ucvgl.stages.labels import labels
 from ucvgl.stages.project import project
-from ucvgl.stages.report import report
 from ucvgl.stages.supervised import supervised as train
 from ucvgl.stages.translate import translate
 

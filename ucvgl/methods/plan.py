@@ -7,10 +7,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from ucvgl.config import Experiment
-from ucvgl.model.source import weights_of
-from ucvgl.record import BEGUN, DONE, Record, as_json_holds, digest, read_record
-from ucvgl.settings import Mistakes, differences, dotted
+from ucvgl.run.record import BEGUN, DONE, Record, as_json_holds, digest, read_record
+from ucvgl.run.weights import weights_of
+from ucvgl.settings.dotted import Mistakes, differences, dotted
+from ucvgl.settings.experiment import Experiment
 
 
 @dataclass(frozen=True)

@@ -8,13 +8,13 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from ucvgl import plan
-from ucvgl.config import Experiment
-from ucvgl.contrast.collapse import collapse
 from ucvgl.distributed.machines import Machines
 from ucvgl.log import training_line
-from ucvgl.model.loop import Log
-from ucvgl.run import RunDir
+from ucvgl.methods import plan
+from ucvgl.pages.adapter_report import report_adapter
+from ucvgl.pages.run_report import report
+from ucvgl.run.run_dir import RunDir
+from ucvgl.settings.experiment import Experiment
 from ucvgl.stages.adapt import adapt as train_adapter
 from ucvgl.stages.catalog import catalog
 from ucvgl.stages.cold_start import cold_start
@@ -23,9 +23,9 @@ from ucvgl.stages.evaluate import evaluate
 from ucvgl.stages.evaluate_adapter import evaluate_adapter
 from ucvgl.stages.features import features
 from ucvgl.stages.project import project
-from ucvgl.stages.report import report
-from ucvgl.stages.report_adapter import report_adapter
 from ucvgl.stages.translate import translate
+from ucvgl.training.collapse import collapse
+from ucvgl.training.loop import Log
 
 logger = logging.getLogger(__name__)
 
@@ -33,7 +33,7 @@ logger = logging.getLogger(__name__)
 def unsupervised(run: RunDir, experiment: Experiment) -> str:
     """Learn to tell where a panorama was taken from images alone; the recall, as one line (Li et al., CVPR 2024).
 
-    A stage that is done is reused, one that was broken off goes on; `ucvgl.plan` says what each depends on.
+    A stage that is done is reused, one that was broken off goes on; `ucvgl.methods.plan` says what each depends on.
     """
     log, make = training_log(run), maker(run, plan.unsupervised(experiment), experiment)
     with Machines(run.path, experiment.resources, log) as machines:

@@ -10,10 +10,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from ucvgl.model.adapter import Adapter, adapted, adapter_from
-from ucvgl.model.frozen import Describer, Frozen, frozen_from
-from ucvgl.model.towers import TwoTowers, View, towers_from, turned
-from ucvgl.whole import whole
+from ucvgl.atomic import whole
+from ucvgl.networks.adapter import Adapter, adapted, adapter_from
+from ucvgl.networks.frozen import Describer, Frozen, frozen_from
+from ucvgl.networks.towers import TwoTowers, View, towers_from, turned
 
 
 class AdaptedEncoder(nn.Module):

@@ -12,8 +12,8 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from ucvgl.model.towers import View
-from ucvgl.whole import whole
+from ucvgl.atomic import whole
+from ucvgl.networks.towers import View
 
 
 class Adapter(nn.Module):

@@ -6,8 +6,8 @@ import numpy as np
 import torch
 from jaxtyping import Float, UInt8
 
-from ucvgl.model.safa import SAFA
-from ucvgl.model.towers import TwoTowers, View, standardised
+from ucvgl.networks.safa import SAFA
+from ucvgl.networks.towers import TwoTowers, View, standardised
 
 
 @torch.inference_mode()

@@ -10,8 +10,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from ucvgl.config import Model
-from ucvgl.model.strided import Strided
+from ucvgl.networks.strided import Strided
+from ucvgl.settings.experiment import Model
 
 
 def backbone(settings: Model) -> nn.Module:

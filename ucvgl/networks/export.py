@@ -12,9 +12,9 @@ import numpy as np
 import torch
 from torch import nn
 
-from ucvgl.model.adapted import Adapted
-from ucvgl.model.towers import VIEWS, TwoTowers
-from ucvgl.whole import whole
+from ucvgl.atomic import whole
+from ucvgl.networks.adapted import Adapted
+from ucvgl.networks.towers import VIEWS, TwoTowers
 
 Format = Literal["torch", "onnx"]
 CLOSE = 1e-4

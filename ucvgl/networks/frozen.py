@@ -16,12 +16,12 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from ucvgl.config import Adaptation, Model
-from ucvgl.model.backbone import FeatureMap, backbone
-from ucvgl.model.pooling import GeM, Vlad
-from ucvgl.model.source import weights_of
-from ucvgl.model.towers import Encoder, TwoTowers, View, load_towers, standardised
-from ucvgl.whole import whole
+from ucvgl.atomic import whole
+from ucvgl.networks.backbone import FeatureMap, backbone
+from ucvgl.networks.pooling import GeM, Vlad
+from ucvgl.networks.towers import Encoder, TwoTowers, View, load_towers, standardised
+from ucvgl.run.weights import weights_of
+from ucvgl.settings.experiment import Adaptation, Model
 
 FROZEN = "frozen.pt"
 """Name of the file that holds a frozen model."""

@@ -9,8 +9,8 @@ import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor, nn
 
+from ucvgl.atomic import whole
 from ucvgl.model.mixed import mixed_precision
-from ucvgl.whole import whole
 
 
 class Block(nn.Module):

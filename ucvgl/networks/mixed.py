@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from ucvgl.matching.precision import bfloat16_is_fast
+from ucvgl.retrieval.precision import bfloat16_is_fast
 
 
 def mixed_precision(device: torch.device) -> torch.autocast:

@@ -17,11 +17,11 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.utils.checkpoint import checkpoint
 
-from ucvgl.config import Model
-from ucvgl.model.backbone import backbone
+from ucvgl.atomic import whole
 from ucvgl.model.mixed import mixed_precision
-from ucvgl.model.safa import SAFA, MeanPool
-from ucvgl.whole import whole
+from ucvgl.networks.backbone import backbone
+from ucvgl.networks.safa import SAFA, MeanPool
+from ucvgl.settings.experiment import Model
 
 View = Literal["query", "reference"]
 VIEWS: tuple[View, View] = ("query", "reference")

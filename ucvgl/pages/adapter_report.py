@@ -7,13 +7,13 @@ from pathlib import Path
 import numpy as np
 import pyarrow.parquet as pq
 
-from ucvgl.config import Experiment
-from ucvgl.data.image_store import ImageStore
-from ucvgl.report.page import Report, Round, write_page
-from ucvgl.run import RunDir
-from ucvgl.stages.card import write_card
+from ucvgl.images.image_store import ImageStore
+from ucvgl.pages.page import Report, Round, write_page
+from ucvgl.pages.run_report import of_the_run, retrievals, source_of
+from ucvgl.pages.write_card import write_card
+from ucvgl.run.run_dir import RunDir
+from ucvgl.settings.experiment import Experiment
 from ucvgl.stages.evaluate_adapter import read_ways
-from ucvgl.stages.report import of_the_run, retrievals, source_of
 
 
 def report_adapter(run: RunDir, experiment: Experiment, projected: Path, scored: Path) -> str:

@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 from jaxtyping import UInt8
 
-from ucvgl.data.decode import BadImage
-from ucvgl.localize.answers import Answer
-from ucvgl.localize.localizer import Localizer
-from ucvgl.localize.seen import Image, pixels
-from ucvgl.localize.tilemap import bar_metres, distance, metres, thinned
-from ucvgl.report.gallery import at_most
-from ucvgl.whole import whole
+from ucvgl.atomic import whole
+from ucvgl.images.decode import BadImage
+from ucvgl.index.answers import Answer
+from ucvgl.index.localizer import Localizer
+from ucvgl.pages.gallery import at_most
+from ucvgl.pages.tile_map import bar_metres, distance, metres, thinned
+from ucvgl.projection.preprocessing import Image, pixels
 
 COLUMNS = 5
 """Tiles in a row."""

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 
-from ucvgl.record import DONE, read_record
-from ucvgl.report.compare import Compared, write_comparison
-from ucvgl.settings import dotted, from_yaml
+from ucvgl.pages.comparison import Compared, write_comparison
+from ucvgl.run.record import DONE, read_record
+from ucvgl.settings.dotted import dotted, from_yaml
 from ucvgl.stages.evaluate import read_recall
 
 

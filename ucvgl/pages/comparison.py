@@ -8,8 +8,8 @@ from pathlib import Path
 
 from markupsafe import Markup
 
-from ucvgl.report.curves import recall_curves
-from ucvgl.report.page import publish
+from ucvgl.pages.curves import recall_curves
+from ucvgl.pages.page import publish
 from ucvgl.retrieval.recall import Recall
 
 

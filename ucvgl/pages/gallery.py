@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from jaxtyping import UInt8
 
-from ucvgl.data.decode import resize
+from ucvgl.images.decode import resize
 
 Image = UInt8[np.ndarray, "h w 3"]
 

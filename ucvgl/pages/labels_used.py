@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 
-from ucvgl.record import DONE, read_record
+from ucvgl.run.record import DONE, read_record
 
 
 def told(run: Path) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from ucvgl.report.page import percent
+from ucvgl.pages.page import percent
 from ucvgl.retrieval.recall import Recall
 
 

@@ -13,10 +13,10 @@ import numpy as np
 from jaxtyping import UInt8
 from markupsafe import Markup
 
-from ucvgl.report.curves import loss_curve, margin_histogram, recall_curve
-from ucvgl.report.gallery import at_most
+from ucvgl.atomic import write_whole
+from ucvgl.pages.curves import loss_curve, margin_histogram, recall_curve
+from ucvgl.pages.gallery import at_most
 from ucvgl.retrieval.recall import Recall
-from ucvgl.whole import write_whole
 
 Image = UInt8[np.ndarray, "h w 3"]
 TILE_HEIGHT = 160

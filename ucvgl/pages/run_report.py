@@ -12,24 +12,24 @@ import numpy as np
 import pyarrow.parquet as pq
 import torch
 
-from ucvgl.config import Experiment
-from ucvgl.contrast.augment import Draws
-from ucvgl.contrast.fit import augment, turned_together
-from ucvgl.data.image_store import ImageStore
-from ucvgl.metrics import read_metrics
-from ucvgl.model.attention import attention
-from ucvgl.model.towers import View, load_towers
-from ucvgl.presets import synthetic
-from ucvgl.record import DONE, read_record
-from ucvgl.report.gallery import lit
-from ucvgl.report.page import Attention, Report, Retrieval, Round, Translated, write_page
+from ucvgl.images.image_store import ImageStore
+from ucvgl.networks.attention import attention
+from ucvgl.networks.towers import View, load_towers
+from ucvgl.pages.gallery import lit
+from ucvgl.pages.labels_used import told
+from ucvgl.pages.page import Attention, Report, Retrieval, Round, Translated, write_page
+from ucvgl.pages.write_card import write_card
 from ucvgl.retrieval.recall import Recall
-from ucvgl.run import RunDir
-from ucvgl.settings import differences
-from ucvgl.stages.card import write_card
+from ucvgl.run.metrics import read_metrics
+from ucvgl.run.record import DONE, read_record
+from ucvgl.run.run_dir import RunDir
+from ucvgl.settings.dotted import differences
+from ucvgl.settings.experiment import Experiment
+from ucvgl.settings.presets import synthetic
 from ucvgl.stages.evaluate import read_recall
-from ucvgl.stages.pairs import fake_store
-from ucvgl.stages.told import told
+from ucvgl.training.augment import Draws
+from ucvgl.training.fit_towers import augment, turned_together
+from ucvgl.training.pairs import fake_store
 
 SHEET = 8
 """Rows of the contact sheet."""

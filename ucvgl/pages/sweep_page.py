@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 from markupsafe import Markup
 
-from ucvgl.report.curves import ACCENT, FAINT, MUTED, new_figure, to_svg
-from ucvgl.report.page import percent, publish
+from ucvgl.pages.curves import ACCENT, FAINT, MUTED, new_figure, to_svg
+from ucvgl.pages.page import percent, publish
 
 
 @dataclass(frozen=True)

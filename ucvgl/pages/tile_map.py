@@ -9,7 +9,7 @@ from html import escape
 import numpy as np
 from jaxtyping import Float
 
-from ucvgl.localize.answers import Candidate
+from ucvgl.index.answers import Candidate
 
 METRES_PER_DEGREE = 111_320.0
 MOST_DOTS = 3000

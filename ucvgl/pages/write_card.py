@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 from pathlib import Path
 
-from ucvgl.config import Experiment
-from ucvgl.record import DONE, read_record
-from ucvgl.report.card import Card, markdown
-from ucvgl.report.page import Report
-from ucvgl.whole import write_whole
+from ucvgl.atomic import write_whole
+from ucvgl.pages.model_card import Card, markdown
+from ucvgl.pages.page import Report
+from ucvgl.run.record import DONE, read_record
+from ucvgl.settings.experiment import Experiment
 
 CARD = "MODEL_CARD.md"
 EM_CVGL = "EM-CVGL, an adapter on a frozen model; Li, Xu, Yang, Yu and Xia, 2024"

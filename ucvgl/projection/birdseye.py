@@ -8,9 +8,9 @@ import cv2
 import numpy as np
 from jaxtyping import UInt8
 
-from ucvgl.config import Projection
-from ucvgl.data.decode import resize
+from ucvgl.images.decode import resize
 from ucvgl.projection.sphere import metric_fov_deg, panorama_of_bev
+from ucvgl.settings.experiment import Projection
 
 COLUMNS_PER_PIXEL = 8
 """Panorama columns per pixel of the BEV's side that are worth decoding. Below the camera a BEV pixel spans dozens of

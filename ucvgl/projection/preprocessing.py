@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import UInt8
 
-from ucvgl.config import Projection
-from ucvgl.data.decode import decode, read, resize
+from ucvgl.images.decode import decode, read, resize
 from ucvgl.projection.birdseye import from_above, worth_decoding
+from ucvgl.settings.experiment import Projection
 
 Image = str | os.PathLike | bytes | np.ndarray
 """A path or URI, the bytes of an image file, or RGB pixels (uint8, HWC)."""
@@ -66,7 +66,7 @@ def pixels(
     """The whole image, decoded where it is not yet.
 
     Args:
-        enough: height and width that the caller needs, see `ucvgl.data.decode.decode`.
+        enough: height and width that the caller needs, see `ucvgl.images.decode.decode`.
     """
     if isinstance(image, np.ndarray):
         if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or 0 in image.shape:

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float, Int
 
-from ucvgl.matching.topk import TwoSided
+from ucvgl.retrieval.topk import TwoSided
 
 
 class Candidates(NamedTuple):

@@ -19,7 +19,7 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 from jaxtyping import Float, Float32, Int
 
-from ucvgl.matching.topk import TwoSided
+from ucvgl.retrieval.topk import TwoSided
 
 
 @dataclass(frozen=True)

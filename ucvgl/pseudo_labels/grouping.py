@@ -8,10 +8,10 @@ import numpy as np
 from jaxtyping import Float32, Int
 from scipy.sparse import coo_array, diags_array
 
-from ucvgl.adapt.labels import Labels
-from ucvgl.adapt.neighbourhood import nearest
-from ucvgl.adapt.transport import transported
-from ucvgl.matching.topk import TwoSided, two_sided_topk
+from ucvgl.pseudo_labels.e_step import Labels
+from ucvgl.pseudo_labels.neighbourhood import nearest
+from ucvgl.pseudo_labels.transport import transported
+from ucvgl.retrieval.topk import TwoSided, two_sided_topk
 
 STAYING = 0.1
 """Chance that the walk from a query ends at each step. With less it leaves the place: every pair may be a mistake."""

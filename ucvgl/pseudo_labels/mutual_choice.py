@@ -7,9 +7,9 @@ from typing import Literal
 import numpy as np
 from jaxtyping import Float32
 
-from ucvgl.adapt.labels import Labels, plain
-from ucvgl.matching.mutual import Scale, matches, scaled
-from ucvgl.matching.topk import TwoSided
+from ucvgl.pseudo_labels.e_step import Labels, plain
+from ucvgl.pseudo_labels.mutual_matching import Scale, matches, scaled
+from ucvgl.retrieval.topk import TwoSided
 
 Threshold = Literal["similarity", "margin"]
 
@@ -30,7 +30,7 @@ def mutual_matches(
     Args:
         threshold: what must be at least `least`: the similarity itself, as in EM-CVGL, or its margin over the
             second best, as in UCVGL.
-        scale: unit of `least`, see `ucvgl.matching.mutual.scaled`.
+        scale: unit of `least`, see `ucvgl.pseudo_labels.mutual_matching.scaled`.
         reciprocal: among how many best queries of a reference a match counts as mutual; more than 1 where
             several queries show one place.
         mutual: whether it must be mutual at all.

@@ -8,7 +8,7 @@ from typing import Literal
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from ucvgl.matching.topk import TwoSided
+from ucvgl.retrieval.topk import TwoSided
 from ucvgl.types import Matches
 
 Scale = Literal["cosine", "quantile", "z_score"]

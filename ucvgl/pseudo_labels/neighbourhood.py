@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 from jaxtyping import Float, Float32, Int
 
-from ucvgl.adapt.labels import Labels, plain
-from ucvgl.matching.mutual import matches
-from ucvgl.matching.topk import TwoSided, two_sided_topk
+from ucvgl.pseudo_labels.e_step import Labels, plain
+from ucvgl.pseudo_labels.mutual_matching import matches
+from ucvgl.retrieval.topk import TwoSided, two_sided_topk
 
 
 def confirmed_matches(

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from functools import partial
 
-from ucvgl.adapt.grouping import group_matches
-from ucvgl.adapt.labels import Strategy
-from ucvgl.adapt.mutual import mutual_matches
-from ucvgl.adapt.neighbourhood import confirmed_matches
-from ucvgl.adapt.transport import transported
-from ucvgl.config import Adaptation
-from ucvgl.matching.mutual import margin_threshold
+from ucvgl.pseudo_labels.e_step import Strategy
+from ucvgl.pseudo_labels.grouping import group_matches
+from ucvgl.pseudo_labels.mutual_choice import mutual_matches
+from ucvgl.pseudo_labels.mutual_matching import margin_threshold
+from ucvgl.pseudo_labels.neighbourhood import confirmed_matches
+from ucvgl.pseudo_labels.transport import transported
+from ucvgl.settings.experiment import Adaptation
 
 
 def strategy(settings: Adaptation, round_index: int) -> Strategy:

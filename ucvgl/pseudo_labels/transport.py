@@ -16,10 +16,10 @@ from __future__ import annotations
 import numpy as np
 from jaxtyping import Float, Float32, Int
 
-from ucvgl.adapt.candidates import Candidates, candidates
-from ucvgl.adapt.labels import Labels
-from ucvgl.config_adapt import TRANSPORT_PARTNERS
-from ucvgl.matching.topk import TwoSided
+from ucvgl.pseudo_labels.candidates import Candidates, candidates
+from ucvgl.pseudo_labels.e_step import Labels
+from ucvgl.retrieval.topk import TwoSided
+from ucvgl.settings.adaptation import TRANSPORT_PARTNERS
 
 
 def transported(

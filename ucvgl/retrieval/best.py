@@ -5,7 +5,7 @@ to the lowest index. So the order in which tiles arrive, and how they are cut, c
 single bit.
 
 `Best.update` serves tiles in which so many pairs are nearly as good as the best that a coarser product tells
-nothing. With b the bound of `ucvgl.matching.rounded.error_bounds` for float32, only these pairs of a row need a score:
+nothing. With b the bound of `ucvgl.retrieval.rounded.error_bounds` for float32, only these pairs of a row need a score:
 
 * Where k pairs of the tile have f >= t, these have s >= t - b. A pair with f < t - 2 b has s < t - b: out.
 * Where k pairs with s >= t are known from before, a pair with f < t - b has s < t: out.

@@ -1,6 +1,6 @@
 """The same pass on a graphics card, in PyTorch: tiles are multiplied, looked at and scored there.
 
-Only a few numbers per vector and tile come to the host, which keeps the books (`ucvgl.matching.scan.Side`).
+Only a few numbers per vector and tile come to the host, which keeps the books (`ucvgl.retrieval.scan.Side`).
 """
 
 from __future__ import annotations
@@ -10,15 +10,15 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from ucvgl.matching.rounded import Rounded
-from ucvgl.matching.tile import COLUMN_GROUP, ROW_GROUP
+from ucvgl.retrieval.cpu_tile import COLUMN_GROUP, ROW_GROUP
+from ucvgl.retrieval.rounded import Rounded
 
 SCORED_AT_ONCE = 1 << 25
 """Numbers (pairs x d) scored in one go: bounds the memory."""
 
 
 class DeviceTile:
-    """One tile at a time, on a device; for what `ucvgl.matching.scan.Tile` does on a processor.
+    """One tile at a time, on a device; for what `ucvgl.retrieval.scan.Tile` does on a processor.
 
     Args:
         k: how many group maxima of each vector the host gets to see.
@@ -75,7 +75,7 @@ def scores_on(
     row: Int[np.ndarray, " p"],
     column: Int[np.ndarray, " p"],
 ) -> Float[np.ndarray, " p"]:
-    """`ucvgl.matching.best.exact_scores`, to the same bit: the same tree of the same float64 additions."""
+    """`ucvgl.retrieval.best.exact_scores`, to the same bit: the same tree of the same float64 additions."""
     d = own.shape[1]
     score = np.zeros(len(row))
     if not d or not len(row):

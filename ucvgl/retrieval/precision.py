@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Float, Float32
 from torch import Tensor
 
-from ucvgl.matching.rounded import BFLOAT16_ROUNDING, Rounded, as_float32, rounded
+from ucvgl.retrieval.rounded import BFLOAT16_ROUNDING, Rounded, as_float32, rounded
 
 WIDE = 128
 """Below this many numbers per vector, the product is too small a share for bfloat16 to pay."""

@@ -1,6 +1,6 @@
 """One pass of query blocks over the tiles of a set of references, which leaves few pairs to score.
 
-A fast product (`ucvgl.matching.rounded`) stands for every score within a known error. For each vector the pass keeps
+A fast product (`ucvgl.retrieval.rounded`) stands for every score within a known error. For each vector the pass keeps
 `lower`, which k exact scores are known to reach, and logs the pairs whose score could be as high. `lower` rises with
 every tile, so a later look at the log (`Log.within`) drops most of it; what is left is scored.
 """
@@ -14,10 +14,8 @@ import numpy as np
 import torch
 from jaxtyping import Float, Float32
 
-from ucvgl.matching.best import Best, float32_product
-from ucvgl.matching.device import DeviceTile
-from ucvgl.matching.rounded import Extent, Rounded, as_float32, error_bounds, extent
-from ucvgl.matching.tile import (
+from ucvgl.retrieval.best import Best, float32_product
+from ucvgl.retrieval.cpu_tile import (
     COLUMN_GROUP,
     ROW_GROUP,
     candidates,
@@ -26,7 +24,9 @@ from ucvgl.matching.tile import (
     keep_highest,
     numbers,
 )
-from ucvgl.matching.vectors import Vectors
+from ucvgl.retrieval.device import DeviceTile
+from ucvgl.retrieval.rounded import Extent, Rounded, as_float32, error_bounds, extent
+from ucvgl.retrieval.vectors import Vectors
 
 LOGGED_PER_VECTOR = 24
 """Pairs of one tile that a vector may log, on average; more of them, and the tile is done again in float32."""

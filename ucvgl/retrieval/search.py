@@ -13,12 +13,12 @@ import numpy as np
 import torch
 from jaxtyping import Float, Float32, Int
 
-from ucvgl.matching.best import Best, exact_scores
-from ucvgl.matching.device import DeviceTile, scores_on
-from ucvgl.matching.precision import Precision, precision_for
-from ucvgl.matching.rounded import Extent, error_bounds, extent
-from ucvgl.matching.scan import Log, Side, Tile, Tiles, scan_block
-from ucvgl.matching.vectors import Vectors
+from ucvgl.retrieval.best import Best, exact_scores
+from ucvgl.retrieval.device import DeviceTile, scores_on
+from ucvgl.retrieval.precision import Precision, precision_for
+from ucvgl.retrieval.rounded import Extent, error_bounds, extent
+from ucvgl.retrieval.scan import Log, Side, Tile, Tiles, scan_block
+from ucvgl.retrieval.vectors import Vectors
 
 LONGEST = 2.0**62
 """No vector may be as long as this: products could overflow float32."""

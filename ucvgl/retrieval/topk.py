@@ -1,7 +1,7 @@
 """The best k partners of every query and of every reference, in one pass over the tiles of Q R^T.
 
 Exact, and the same to the last bit for any tile size, sharding, number of threads, kind of fast product and order of
-arrival: see `ucvgl.matching.best` for why. Ties go to the lowest index. Partial results merge associatively: any
+arrival: see `ucvgl.retrieval.best` for why. Ties go to the lowest index. Partial results merge associatively: any
 worker may do any part, in any order.
 """
 
@@ -14,9 +14,9 @@ import numpy as np
 import torch
 from jaxtyping import Float, Float32, Int
 
-from ucvgl.matching.best import Best
-from ucvgl.matching.search import Search, present
-from ucvgl.matching.vectors import InMemory
+from ucvgl.retrieval.best import Best
+from ucvgl.retrieval.search import Search, present
+from ucvgl.retrieval.vectors import InMemory
 
 
 @dataclass(frozen=True)

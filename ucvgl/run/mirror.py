@@ -21,10 +21,10 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import TracebackType
 
-from ucvgl.data.retries import StorageError
-from ucvgl.data.storage import AT_ONCE, copy_in, copy_out, delete, join, list_files, read, write
-from ucvgl.record import BEGUN, DONE
-from ucvgl.whole import write_whole
+from ucvgl.atomic import write_whole
+from ucvgl.images.retries import StorageError
+from ucvgl.images.storage import AT_ONCE, copy_in, copy_out, delete, join, list_files, read, write
+from ucvgl.run.record import BEGUN, DONE
 
 log = logging.getLogger(__name__)
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import ucvgl
-from ucvgl.whole import write_whole
+from ucvgl.atomic import write_whole
 
 BEGUN, DONE = "BEGUN.json", "DONE.json"
 

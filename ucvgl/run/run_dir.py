@@ -13,15 +13,15 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from ucvgl.config import Experiment
+from ucvgl.atomic import write_whole
 from ucvgl.ending import Failure, machine_state, sentence
-from ucvgl.environment import environment
-from ucvgl.lock import locked
-from ucvgl.metrics import MetricsLog
-from ucvgl.plan import Prospect, Stage, made_from, partial_folder, prospect, prospects, wanted
-from ucvgl.record import BEGUN, DONE, read_record, write_record
-from ucvgl.settings import differences, to_yaml
-from ucvgl.whole import write_whole
+from ucvgl.methods.plan import Prospect, Stage, made_from, partial_folder, prospect, prospects, wanted
+from ucvgl.run.environment import environment
+from ucvgl.run.lock import locked
+from ucvgl.run.metrics import MetricsLog
+from ucvgl.run.record import BEGUN, DONE, read_record, write_record
+from ucvgl.settings.dotted import differences, to_yaml
+from ucvgl.settings.experiment import Experiment
 
 log = logging.getLogger(__name__)
 

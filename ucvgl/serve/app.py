@@ -19,13 +19,13 @@ from fastapi import FastAPI, HTTPException, Request
 from fastapi.responses import HTMLResponse, JSONResponse, Response
 from PIL import Image
 
-from ucvgl.data.decode import BadImage
-from ucvgl.localize.answers import Answer, rows
-from ucvgl.localize.localizer import Localizer
-from ucvgl.localize.picture import tile_pixels
-from ucvgl.localize.seen import pixels
-from ucvgl.localize.tilemap import tile_map
-from ucvgl.report.gallery import at_most
+from ucvgl.images.decode import BadImage
+from ucvgl.index.answers import Answer, rows
+from ucvgl.index.localizer import Localizer
+from ucvgl.pages.answer_picture import tile_pixels
+from ucvgl.pages.gallery import at_most
+from ucvgl.pages.tile_map import tile_map
+from ucvgl.projection.preprocessing import pixels
 
 PAGE = Path(__file__).with_name("page.html")
 KINDS = ("JPEG", "PNG", "WEBP")

@@ -1,4 +1,4 @@
-"""Settings of the adaptation of a frozen model; a part of `ucvgl.config`."""
+"""Settings of the adaptation of a frozen model; a part of `ucvgl.settings.experiment`."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 import yaml
 from pydantic import TypeAdapter
 
-from ucvgl.config import Experiment
+from ucvgl.settings.experiment import Experiment
 
 PLAIN_WORDS = {int: "a whole number", float: "a number", bool: "true or false", str: "a text"}
 

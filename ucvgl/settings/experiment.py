@@ -8,8 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
-from ucvgl.config_adapt import Adaptation
-from ucvgl.config_images import PROTOCOLS, Dataset, Drone, Projection, Synthetic
+from ucvgl.settings.adaptation import Adaptation
+from ucvgl.settings.dataset import PROTOCOLS, Dataset, Drone, Projection, Synthetic
 
 __all__ = [
     "Adaptation",

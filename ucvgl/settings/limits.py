@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ucvgl.config import PROTOCOLS, Experiment
-from ucvgl.config_adapt import TRANSPORT_PARTNERS
-from ucvgl.data.storage import NO_CREDENTIALS, holds_credentials, without_credentials
-from ucvgl.settings import Mistakes, dotted, with_changes
+from ucvgl.images.storage import NO_CREDENTIALS, holds_credentials, without_credentials
+from ucvgl.settings.adaptation import TRANSPORT_PARTNERS
+from ucvgl.settings.dotted import Mistakes, dotted, with_changes
+from ucvgl.settings.experiment import PROTOCOLS, Experiment
 
 
 @dataclass(frozen=True)

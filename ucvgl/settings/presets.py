@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from ucvgl.config import (
+from ucvgl.settings.experiment import (
     Adaptation,
     ColdStart,
     Contrast,

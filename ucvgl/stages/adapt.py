@@ -13,21 +13,21 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
 
-from ucvgl.adapt.fit import adapt_features, fit_adapter
-from ucvgl.adapt.labels import Labels
-from ucvgl.adapt.strategies import partners_needed, strategy
-from ucvgl.config import Experiment
-from ucvgl.data.image_store import ImageStore
-from ucvgl.distributed.embed import parts_of
+from ucvgl.atomic import whole
+from ucvgl.distributed.embedders import parts_of
 from ucvgl.distributed.machines import Machines
-from ucvgl.matching.mutual import agreement, matches
-from ucvgl.model.adapted import save_adapted
-from ucvgl.model.adapter import Adapter, save_adapter
-from ucvgl.model.frozen import FROZEN
-from ucvgl.model.loop import Log
-from ucvgl.model.towers import VIEWS
+from ucvgl.images.image_store import ImageStore
+from ucvgl.networks.adapted import save_adapted
+from ucvgl.networks.adapter import Adapter, save_adapter
+from ucvgl.networks.frozen import FROZEN
+from ucvgl.networks.towers import VIEWS
+from ucvgl.pseudo_labels.e_step import Labels
+from ucvgl.pseudo_labels.mutual_matching import agreement, matches
+from ucvgl.pseudo_labels.strategies import partners_needed, strategy
+from ucvgl.settings.experiment import Experiment
 from ucvgl.stages.features import read_features
-from ucvgl.whole import whole
+from ucvgl.training.fit_adapter import adapt_features, fit_adapter
+from ucvgl.training.loop import Log
 
 logger = logging.getLogger(__name__)
 

@@ -10,12 +10,12 @@ from typing import Any, cast, get_args
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from ucvgl.config import Experiment
-from ucvgl.data import corpora
-from ucvgl.data.listing import Split
-from ucvgl.data.synthetic import dataset as synthetic
-from ucvgl.distributed.worlds import render_worlds
+from ucvgl.distributed.rendering import render_worlds
+from ucvgl.images import corpora
+from ucvgl.images.listing import Split
+from ucvgl.settings.experiment import Experiment
 from ucvgl.types import Catalog
+from ucvgl.world import panorama_worlds as synthetic
 
 logger = logging.getLogger(__name__)
 

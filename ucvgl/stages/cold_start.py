@@ -8,15 +8,15 @@ from typing import Any
 
 import torch
 
-from ucvgl.config import Experiment
-from ucvgl.contrast.batches import Pairs
-from ucvgl.contrast.fit import fit_towers
 from ucvgl.distributed.machines import Machines
-from ucvgl.localize.trained import TrainedRun
-from ucvgl.model.towers import TwoTowers, load_towers, save_towers
-from ucvgl.record import DONE, read_record
-from ucvgl.settings import differences
-from ucvgl.stages.pairs import fake_pairs, intra_view_pairs, known_pairs, repeated
+from ucvgl.index.trained_run import TrainedRun
+from ucvgl.networks.towers import TwoTowers, load_towers, save_towers
+from ucvgl.run.record import DONE, read_record
+from ucvgl.settings.dotted import differences
+from ucvgl.settings.experiment import Experiment
+from ucvgl.training.batches import Pairs
+from ucvgl.training.fit_towers import fit_towers
+from ucvgl.training.pairs import fake_pairs, intra_view_pairs, known_pairs, repeated
 
 MOST_COPIES = 8
 """Of a known pair in an epoch: a handful of pairs, seen again and again, would be learned by heart."""

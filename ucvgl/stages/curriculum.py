@@ -12,18 +12,18 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from ucvgl.config import Experiment
-from ucvgl.contrast.batches import Pairs
-from ucvgl.data.image_store import ImageStore
-from ucvgl.distributed.embed import EmbedJob, Look, parts_of
+from ucvgl.atomic import whole
+from ucvgl.distributed.embedders import EmbedJob, Look, parts_of
 from ucvgl.distributed.machines import Machines
-from ucvgl.matching.mutual import margin_threshold, matches, pseudo_labels, undecided
-from ucvgl.model.loop import Log
-from ucvgl.stages.pairs import fake_store, joined, known_pairs, repeated
-from ucvgl.stages.rounds import train_round
-from ucvgl.stages.selection import keep, round_agreement, worn_out
+from ucvgl.distributed.rounds import train_round
+from ucvgl.distributed.selection import keep, round_agreement, worn_out
+from ucvgl.images.image_store import ImageStore
+from ucvgl.pseudo_labels.mutual_matching import margin_threshold, matches, pseudo_labels, undecided
+from ucvgl.settings.experiment import Experiment
+from ucvgl.training.batches import Pairs
+from ucvgl.training.loop import Log
+from ucvgl.training.pairs import fake_store, joined, known_pairs, repeated
 from ucvgl.types import Matches
-from ucvgl.whole import whole
 
 logger = logging.getLogger(__name__)
 

@@ -11,18 +11,18 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from ucvgl.config import Experiment
-from ucvgl.data.image_store import ImageStore
-from ucvgl.distributed.embed import EmbedJob, Look, read_embeddings
+from ucvgl.distributed.embedders import EmbedJob, Look, read_embeddings
 from ucvgl.distributed.machines import Machines
-from ucvgl.matching.mutual import agreement, matches
-from ucvgl.matching.topk import TwoSided, two_sided_topk
-from ucvgl.model.towers import View
-from ucvgl.retrieval.raw import raw_recall, shrink
+from ucvgl.distributed.selection import rounds_up_to_kept
+from ucvgl.images.image_store import ImageStore
+from ucvgl.networks.towers import View
+from ucvgl.pseudo_labels.mutual_matching import agreement, matches
+from ucvgl.retrieval.raw_pixels import raw_recall, shrink
 from ucvgl.retrieval.recall import Recall, ranks
-from ucvgl.retrieval.score import Protocol, more_scores, protocol_of, score
-from ucvgl.retrieval.truth import GroundTruth, label_precision, read_truth
-from ucvgl.stages.selection import rounds_up_to_kept
+from ucvgl.retrieval.topk import TwoSided, two_sided_topk
+from ucvgl.settings.experiment import Experiment
+from ucvgl.truth.door import GroundTruth, label_precision, read_truth
+from ucvgl.truth.score import Protocol, more_scores, protocol_of, score
 
 SHOWN = 5
 """References kept per query, for the report."""

@@ -14,20 +14,20 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
 
-from ucvgl.adapt.features import Features
-from ucvgl.config import Experiment
-from ucvgl.data.image_store import ImageStore
-from ucvgl.matching.mutual import agreement, matches
-from ucvgl.matching.topk import two_sided_topk
-from ucvgl.model.adapter import adapted, load_adapter
-from ucvgl.model.towers import VIEWS, View
+from ucvgl.atomic import write_array
+from ucvgl.images.image_store import ImageStore
+from ucvgl.networks.adapter import adapted, load_adapter
+from ucvgl.networks.towers import VIEWS, View
+from ucvgl.pseudo_labels.mutual_matching import agreement, matches
 from ucvgl.retrieval.recall import Recall, ranks
-from ucvgl.retrieval.score import Protocol, more_scores, protocol_of, score
-from ucvgl.retrieval.truth import GroundTruth, label_precision, read_truth
+from ucvgl.retrieval.topk import two_sided_topk
+from ucvgl.settings.experiment import Experiment
 from ucvgl.stages.catalog import BACK
 from ucvgl.stages.evaluate import SHOWN, write_retrievals
 from ucvgl.stages.features import read_features
-from ucvgl.whole import write_array
+from ucvgl.training.frozen_features import Features
+from ucvgl.truth.door import GroundTruth, label_precision, read_truth
+from ucvgl.truth.score import Protocol, more_scores, protocol_of, score
 
 Describe = Callable[[Features, View], np.ndarray]
 

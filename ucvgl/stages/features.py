@@ -5,14 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from ucvgl.adapt.features import Features
-from ucvgl.adapt.freeze import freeze
-from ucvgl.config import Experiment
-from ucvgl.distributed.embed import EmbedJob, Look, parts_of
+from ucvgl.distributed.embedders import EmbedJob, Look, parts_of
 from ucvgl.distributed.machines import Machines
-from ucvgl.model.frozen import FROZEN, frozen_size
-from ucvgl.model.towers import VIEWS, View
+from ucvgl.networks.frozen import FROZEN, frozen_size
+from ucvgl.networks.towers import VIEWS, View
+from ucvgl.settings.experiment import Experiment
 from ucvgl.stages.catalog import BACK
+from ucvgl.training.freeze import freeze
+from ucvgl.training.frozen_features import Features
 
 
 def features(folder: Path, *, projected: Path, experiment: Experiment, machines: Machines) -> dict[str, Any]:

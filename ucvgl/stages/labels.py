@@ -10,9 +10,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from ucvgl.config import Experiment
-from ucvgl.retrieval.truth import GroundTruth, read_truth
+from ucvgl.settings.experiment import Experiment
 from ucvgl.stages.catalog import read_catalogs
+from ucvgl.truth.door import GroundTruth, read_truth
 
 logger = logging.getLogger(__name__)
 

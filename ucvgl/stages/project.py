@@ -7,8 +7,8 @@ from typing import Any
 
 import pyarrow.parquet as pq
 
-from ucvgl.config import Experiment
-from ucvgl.distributed.images import project_images
+from ucvgl.distributed.projecting import project_images
+from ucvgl.settings.experiment import Experiment
 from ucvgl.stages.catalog import read_catalogs
 
 

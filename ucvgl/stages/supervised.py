@@ -10,17 +10,17 @@ from typing import Any
 
 import numpy as np
 
-from ucvgl.config import Experiment
-from ucvgl.contrast.batches import Pairs
-from ucvgl.contrast.neighbours import nearest_places, without
-from ucvgl.data.image_store import ImageStore
-from ucvgl.distributed.embed import EmbedJob, Look, parts_of
+from ucvgl.atomic import write_array
+from ucvgl.distributed.embedders import EmbedJob, Look, parts_of
 from ucvgl.distributed.machines import Machines
-from ucvgl.model.loop import Log
+from ucvgl.distributed.rounds import train_round
+from ucvgl.images.image_store import ImageStore
+from ucvgl.settings.experiment import Experiment
 from ucvgl.stages.catalog import read_catalogs
-from ucvgl.stages.pairs import known_pairs, repeated
-from ucvgl.stages.rounds import train_round
-from ucvgl.whole import write_array
+from ucvgl.training.batches import Pairs
+from ucvgl.training.hard_negatives import nearest_places, without
+from ucvgl.training.loop import Log
+from ucvgl.training.pairs import known_pairs, repeated
 
 logger = logging.getLogger(__name__)
 

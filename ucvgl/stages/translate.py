@@ -5,16 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from ucvgl.config import Experiment
+from ucvgl.distributed.fakes import translate_images
 from ucvgl.distributed.machines import Machines
-from ucvgl.distributed.translate import translate_images
-from ucvgl.gan.fit import fit_cyclegan
+from ucvgl.settings.experiment import Experiment
+from ucvgl.training.fit_cyclegan import fit_cyclegan
 
 
 def translate(folder: Path, *, projected: Path, experiment: Experiment, machines: Machines) -> dict[str, Any]:
     """Train the CycleGAN and render the store `fake`, a tile per training panorama, into `folder`.
 
-    Without translation there is nothing to do: the bird's-eye views stand in (`ucvgl.stages.pairs.fake_store`).
+    Without translation there is nothing to do: the bird's-eye views stand in (`ucvgl.training.pairs.fake_store`).
     """
     if not experiment.translation.fake:
         return {"steps": 0}

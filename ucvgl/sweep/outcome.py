@@ -6,9 +6,9 @@ import math
 from dataclasses import dataclass
 from pathlib import Path
 
-from ucvgl.metrics import read_metrics
-from ucvgl.record import DONE, read_record
-from ucvgl.run import cause
+from ucvgl.run.metrics import read_metrics
+from ucvgl.run.record import DONE, read_record
+from ucvgl.run.run_dir import cause
 from ucvgl.sweep.space import Trial, trial_folder
 
 FAILURE = "failure.txt"

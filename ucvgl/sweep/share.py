@@ -7,9 +7,9 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
-from ucvgl.plan import Stage, wanted
-from ucvgl.record import DONE, read_record
-from ucvgl.settings import dotted
+from ucvgl.methods.plan import Stage, wanted
+from ucvgl.run.record import DONE, read_record
+from ucvgl.settings.dotted import dotted
 
 
 def common_stages(plan: Sequence[Stage], others: Sequence[Sequence[Stage]]) -> list[str]:

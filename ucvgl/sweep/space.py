@@ -12,9 +12,9 @@ from typing import Any, Literal, get_args
 import numpy as np
 import yaml
 
-from ucvgl.config import Experiment
-from ucvgl.limits import check
-from ucvgl.settings import Mistakes, setting_types, suggestion, with_changes
+from ucvgl.settings.dotted import Mistakes, setting_types, suggestion, with_changes
+from ucvgl.settings.experiment import Experiment
+from ucvgl.settings.limits import check
 
 KINDS = ("uniform", "log_uniform", "int", "choice", "grid")
 Scheduler = Literal["none", "asha", "median"]

@@ -15,20 +15,20 @@ from typing import Any
 
 import yaml
 
-from ucvgl import plan
-from ucvgl.config import Experiment, Resources
+from ucvgl.atomic import write_whole
+from ucvgl.commands.invocation import resolve
 from ucvgl.ending import DONE, FAILED, MISTAKEN, Interrupted, ended
-from ucvgl.invocation import resolve
-from ucvgl.lock import locked
 from ucvgl.log import start_logging
-from ucvgl.mirror import runs_folder
-from ucvgl.record import as_json_holds
-from ucvgl.report.sweep import Row, table, write_sweep_page
-from ucvgl.run import RunDir, StopRequested
-from ucvgl.settings import Mistakes, differences, to_yaml
+from ucvgl.methods import plan
+from ucvgl.pages.sweep_page import Row, table, write_sweep_page
+from ucvgl.run.lock import locked
+from ucvgl.run.mirror import runs_folder
+from ucvgl.run.record import as_json_holds
+from ucvgl.run.run_dir import RunDir, StopRequested
+from ucvgl.settings.dotted import Mistakes, differences, to_yaml
+from ucvgl.settings.experiment import Experiment, Resources
 from ucvgl.sweep.share import common_stages, share_stages
 from ucvgl.sweep.space import Space, Trial, draw, read_space, trial_folder
-from ucvgl.whole import write_whole
 
 log = logging.getLogger(__name__)
 
@@ -45,7 +45,7 @@ def main(argv: Sequence[str], work: Callable, *, run_trials: Callable, connect: 
 
     Args:
         work: does one run.
-        run_trials: runs all trials (`ucvgl.distributed.sweep.run_trials`).
+        run_trials: runs all trials (`ucvgl.distributed.trials.run_trials`).
         connect: joins or starts the cluster.
     """
     start_logging()

@@ -11,7 +11,7 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 from jaxtyping import Int
 
-from ucvgl.model.towers import View
+from ucvgl.networks.towers import View
 
 
 @dataclass(frozen=True)

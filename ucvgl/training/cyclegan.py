@@ -9,8 +9,8 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from ucvgl.config import Translation
-from ucvgl.gan.generator import Discriminator, Generator
+from ucvgl.networks.generator import Discriminator, Generator
+from ucvgl.settings.experiment import Translation
 
 Images = Float[Tensor, "n 3 h w"]
 Scores = tuple[Float[Tensor, "n 1 p q"], Float[Tensor, "n 1 p q"]]

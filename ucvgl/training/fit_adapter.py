@@ -11,17 +11,17 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from ucvgl.adapt.features import Features
-from ucvgl.adapt.labels import Alike, Labels
-from ucvgl.config import Adaptation
-from ucvgl.contrast.batches import Rows, epoch_order
-from ucvgl.contrast.fit import schedule
-from ucvgl.contrast.infonce import info_nce
-from ucvgl.model import workers
-from ucvgl.model.adapter import Adapter, adapted, load_adapter, save_adapter
-from ucvgl.model.loop import Log, finish, run_steps
-from ucvgl.model.towers import VIEWS, View
-from ucvgl.whole import write_array
+from ucvgl.atomic import write_array
+from ucvgl.networks.adapter import Adapter, adapted, load_adapter, save_adapter
+from ucvgl.networks.towers import VIEWS, View
+from ucvgl.pseudo_labels.e_step import Alike, Labels
+from ucvgl.settings.experiment import Adaptation
+from ucvgl.training import workers
+from ucvgl.training.batches import Rows, epoch_order
+from ucvgl.training.fit_towers import schedule
+from ucvgl.training.frozen_features import Features
+from ucvgl.training.infonce import info_nce
+from ucvgl.training.loop import Log, finish, run_steps
 
 CLIP_GRADIENT = 10.0
 

@@ -9,13 +9,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ucvgl.config import Translation
-from ucvgl.data.image_store import ImageStore
-from ucvgl.gan.cyclegan import Discriminators, Generators, ImagePool, discriminator_loss, generator_loss
-from ucvgl.gan.generator import save_generator, to_signed
-from ucvgl.model import workers
-from ucvgl.model.loop import Log, finish, run_steps
+from ucvgl.images.image_store import ImageStore
 from ucvgl.model.mixed import mixed_precision
+from ucvgl.networks.generator import save_generator, to_signed
+from ucvgl.settings.experiment import Translation
+from ucvgl.training import workers
+from ucvgl.training.cyclegan import Discriminators, Generators, ImagePool, discriminator_loss, generator_loss
+from ucvgl.training.loop import Log, finish, run_steps
 
 
 def fit_cyclegan(

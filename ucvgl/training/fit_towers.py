@@ -12,16 +12,16 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ucvgl.config import Contrast
-from ucvgl.contrast.augment import Draws, erase, shake_panorama, tone, turn_panorama, warp_tile
-from ucvgl.contrast.batches import Pairs, epoch_order
-from ucvgl.contrast.collapse import SPREAD, spread
-from ucvgl.contrast.infonce import info_nce
-from ucvgl.data.image_store import ImageStore
-from ucvgl.model import workers
-from ucvgl.model.loop import Log, finish, run_steps
+from ucvgl.images.image_store import ImageStore
 from ucvgl.model.mixed import mixed_precision
-from ucvgl.model.towers import TwoTowers, View, load_towers, refuse_batch_statistics, save_towers
+from ucvgl.networks.towers import TwoTowers, View, load_towers, refuse_batch_statistics, save_towers
+from ucvgl.settings.experiment import Contrast
+from ucvgl.training import workers
+from ucvgl.training.augment import Draws, erase, shake_panorama, tone, turn_panorama, warp_tile
+from ucvgl.training.batches import Pairs, epoch_order
+from ucvgl.training.collapse import SPREAD, spread
+from ucvgl.training.infonce import info_nce
+from ucvgl.training.loop import Log, finish, run_steps
 
 
 def fit_towers(

@@ -8,13 +8,13 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from ucvgl.config import Adaptation, Model
-from ucvgl.data.image_store import ImageStore
-from ucvgl.model import workers
-from ucvgl.model.frozen import FROZEN, Frozen, frozen_model, save_frozen
-from ucvgl.model.loop import Log
-from ucvgl.model.pooling import fit_centres
-from ucvgl.model.towers import View
+from ucvgl.images.image_store import ImageStore
+from ucvgl.networks.frozen import FROZEN, Frozen, frozen_model, save_frozen
+from ucvgl.networks.pooling import fit_centres
+from ucvgl.networks.towers import View
+from ucvgl.settings.experiment import Adaptation, Model
+from ucvgl.training import workers
+from ucvgl.training.loop import Log
 
 VLAD_IMAGES = 256
 """Of each view, whose patches the centres are fitted to."""

@@ -15,8 +15,8 @@ from typing import Any, Literal, Protocol, runtime_checkable
 import torch
 from torch import Tensor
 
-from ucvgl.model import workers
-from ucvgl.whole import whole
+from ucvgl.atomic import whole
+from ucvgl.training import workers
 
 logger = logging.getLogger(__name__)
 

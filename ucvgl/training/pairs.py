@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 import pyarrow.parquet as pq
 
-from ucvgl.config import Experiment
-from ucvgl.contrast.batches import Pairs
-from ucvgl.data.image_store import ImageStore
-from ucvgl.model.towers import View
+from ucvgl.images.image_store import ImageStore
+from ucvgl.networks.towers import View
+from ucvgl.settings.experiment import Experiment
+from ucvgl.training.batches import Pairs
 
 
 def intra_view_pairs(projected: Path, translated: Path | None, experiment: Experiment) -> list[Pairs]:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 from scipy.spatial import KDTree
 
-from ucvgl.data.cvact import LISTS, Protocol, find_list, panorama_ids, read_mat, rows_of, views
-from ucvgl.data.listing import Split, Views, opaque_id
-from ucvgl.retrieval.truth_cvusa import same_names
-from ucvgl.retrieval.truth_type import GroundTruth, Rows
+from ucvgl.images.cvact import LISTS, Protocol, find_list, panorama_ids, read_mat, rows_of, views
+from ucvgl.images.listing import Split, Views, opaque_id
+from ucvgl.truth.cvusa_pairs import same_names
+from ucvgl.truth.ground_truth import GroundTruth, Rows
 
 NEAR_M = 5.0
 """A retrieved tile at most this far from the query is right, in the test set."""

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from ucvgl.data.cvusa import LISTS, has_list, views
-from ucvgl.data.listing import Split, opaque_id
-from ucvgl.retrieval.truth_type import GroundTruth, Rows
+from ucvgl.images.cvusa import LISTS, has_list, views
+from ucvgl.images.listing import Split, opaque_id
+from ucvgl.truth.ground_truth import GroundTruth, Rows
 
 
 def read(root: str, split: Split) -> GroundTruth:

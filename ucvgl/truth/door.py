@@ -12,12 +12,16 @@ import numpy as np
 import pyarrow as pa
 from jaxtyping import Int
 
-from ucvgl.config import Dataset
-from ucvgl.data.listing import Split
-from ucvgl.data.synthetic import dataset as synthetic
-from ucvgl.data.synthetic import university
-from ucvgl.retrieval import truth_cvact, truth_cvusa, truth_university1652, truth_vigor, truth_written
-from ucvgl.retrieval.truth_type import GroundTruth, Rows
+from ucvgl.images.listing import Split
+from ucvgl.settings.experiment import Dataset
+from ucvgl.truth import cvact_positions as truth_cvact
+from ucvgl.truth import cvusa_pairs as truth_cvusa
+from ucvgl.truth import university1652_buildings as truth_university1652
+from ucvgl.truth import vigor_positives as truth_vigor
+from ucvgl.truth import written_pairs as truth_written
+from ucvgl.truth.ground_truth import GroundTruth, Rows
+from ucvgl.world import drone_worlds as university
+from ucvgl.world import panorama_worlds as synthetic
 
 __all__ = ["GroundTruth", "label_precision", "read_truth", "rows_of", "true_rows"]
 

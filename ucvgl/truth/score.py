@@ -9,7 +9,7 @@ from jaxtyping import Float, Int
 
 from ucvgl.retrieval.average_precision import average_precision, positive_ranks
 from ucvgl.retrieval.recall import Recall, ranks, recall
-from ucvgl.retrieval.truth import GroundTruth, rows_of
+from ucvgl.truth.door import GroundTruth, rows_of
 
 
 @dataclass(frozen=True)

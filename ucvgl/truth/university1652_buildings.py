@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections import defaultdict
 
-from ucvgl.data.listing import Split, opaque_id
-from ucvgl.data.university1652 import Protocol, views
-from ucvgl.retrieval.truth_type import GroundTruth
+from ucvgl.images.listing import Split, opaque_id
+from ucvgl.images.university1652 import Protocol, views
+from ucvgl.truth.ground_truth import GroundTruth
 
 
 def read(root: str, split: Split, protocol: Protocol, *, title: str = "University-1652") -> GroundTruth:

@@ -5,9 +5,9 @@ A line has the panorama, then four times a tile and its offset: `pano  sat dlat 
 
 from __future__ import annotations
 
-from ucvgl.data.listing import Split, lines_of, name_of, opaque_id
-from ucvgl.data.vigor import Protocol, cities, find_list, labels_of, views
-from ucvgl.retrieval.truth_type import GroundTruth
+from ucvgl.images.listing import Split, lines_of, name_of, opaque_id
+from ucvgl.images.vigor import Protocol, cities, find_list, labels_of, views
+from ucvgl.truth.ground_truth import GroundTruth
 
 FIELDS = 13
 TILES = slice(1, FIELDS, 3)

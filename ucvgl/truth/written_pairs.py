@@ -7,10 +7,10 @@ import pyarrow.csv
 import pyarrow.parquet as pq
 from pyarrow import fs
 
-from ucvgl.data.folder import QUERIES, REFERENCES, split_folder, view_folder
-from ucvgl.data.listing import Split, is_file, opaque_id, open_bytes
-from ucvgl.data.storage import locate
-from ucvgl.retrieval.truth_type import GroundTruth
+from ucvgl.images.folder import QUERIES, REFERENCES, split_folder, view_folder
+from ucvgl.images.listing import Split, is_file, opaque_id, open_bytes
+from ucvgl.images.storage import locate
+from ucvgl.truth.ground_truth import GroundTruth
 
 
 def read_parquet(root: str, split: Split) -> GroundTruth | None:

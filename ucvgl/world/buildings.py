@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 
-from ucvgl.data.synthetic.draft import BUILT, Draft, rectangle
-from ucvgl.data.synthetic.palette import Material
-from ucvgl.data.synthetic.solids import BLOCK, HEDGE, HOUSE, SHED, box
+from ucvgl.world.draft import BUILT, Draft, rectangle
+from ucvgl.world.palette import Material
+from ucvgl.world.solids import BLOCK, HEDGE, HOUSE, SHED, box
 
 
 def house(draft: Draft, x: float, y: float, angle: float) -> None:

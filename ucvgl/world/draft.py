@@ -7,7 +7,7 @@ import math
 import cv2
 import numpy as np
 
-from ucvgl.data.synthetic.palette import Material
+from ucvgl.world.palette import Material
 
 CELL = 0.125
 """Side of a ground cell, metres."""

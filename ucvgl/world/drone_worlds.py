@@ -14,13 +14,13 @@ from pathlib import Path
 
 import numpy as np
 
-from ucvgl.config import Dataset
-from ucvgl.data.listing import Split
-from ucvgl.data.synthetic.dataset import RENDERER, digest, open_world, write_jpeg
-from ucvgl.data.synthetic.flight import buildings, render_flight, render_street
-from ucvgl.data.synthetic.levels import LEVELS
-from ucvgl.data.synthetic.tile import render_tile
-from ucvgl.data.synthetic.world import build_world, places
+from ucvgl.images.listing import Split
+from ucvgl.settings.experiment import Dataset
+from ucvgl.world.flight import buildings, render_flight, render_street
+from ucvgl.world.levels import LEVELS
+from ucvgl.world.orthophoto import render_tile
+from ucvgl.world.panorama_worlds import RENDERER, digest, open_world, write_jpeg
+from ucvgl.world.world import build_world, places
 
 BUILDINGS_PER_WORLD = 125
 CAMERA = 1

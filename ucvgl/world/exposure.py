@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ucvgl.data.synthetic.levels import Level
+from ucvgl.world.levels import Level
 
 
 def expose(colours: np.ndarray, level: Level, rng: np.random.Generator) -> np.ndarray:

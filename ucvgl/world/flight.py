@@ -7,12 +7,12 @@ import math
 import numpy as np
 from jaxtyping import Float, UInt8
 
-from ucvgl.data.synthetic.camera import Camera, aimed
-from ucvgl.data.synthetic.film import expose
-from ucvgl.data.synthetic.perspective import first_met, photograph
-from ucvgl.data.synthetic.solids import BLOCK, HOUSE
-from ucvgl.data.synthetic.surroundings import draw_light, surroundings
-from ucvgl.data.synthetic.world import CAMERA_HEIGHT_M, World
+from ucvgl.world.camera import Camera, aimed
+from ucvgl.world.exposure import expose
+from ucvgl.world.perspective import first_met, photograph
+from ucvgl.world.solids import BLOCK, HOUSE
+from ucvgl.world.surroundings import draw_light, surroundings
+from ucvgl.world.world import CAMERA_HEIGHT_M, World
 
 EDGE_M = 64
 """No building that is flown around is nearer to the world's edge."""

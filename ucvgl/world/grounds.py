@@ -8,9 +8,9 @@ import math
 
 import numpy as np
 
-from ucvgl.data.synthetic.buildings import block, hedge, house
-from ucvgl.data.synthetic.draft import BUILT, Draft, blob, rectangle
-from ucvgl.data.synthetic.palette import Material
+from ucvgl.world.buildings import block, hedge, house
+from ucvgl.world.draft import BUILT, Draft, blob, rectangle
+from ucvgl.world.palette import Material
 
 PATCH = (
     Material.MEADOW,

@@ -6,10 +6,10 @@ import math
 
 import numpy as np
 
-from ucvgl.data.synthetic.buildings import block, house
-from ucvgl.data.synthetic.draft import Draft
-from ucvgl.data.synthetic.grounds import court, farm, furrows, park_feature, patch, square
-from ucvgl.data.synthetic.palette import Material
+from ucvgl.world.buildings import block, house
+from ucvgl.world.draft import Draft
+from ucvgl.world.grounds import court, farm, furrows, park_feature, patch, square
+from ucvgl.world.palette import Material
 
 ZONES = ("homes", "centre", "park", "farm", "sport", "square")
 ZONE_SHARE = (0.36, 0.24, 0.14, 0.08, 0.08, 0.1)

@@ -8,11 +8,11 @@ import numpy as np
 from jaxtyping import UInt8
 
 from ucvgl.compiled import kernel
-from ucvgl.data.synthetic.film import expose
-from ucvgl.data.synthetic.shade import colour, likeness
-from ucvgl.data.synthetic.surroundings import draw_light, surroundings
-from ucvgl.data.synthetic.visibility import CEILING_M, look_down
-from ucvgl.data.synthetic.world import TILE_HALF_SIDE_M, World
+from ucvgl.world.exposure import expose
+from ucvgl.world.shade import colour, likeness
+from ucvgl.world.surroundings import draw_light, surroundings
+from ucvgl.world.visibility import CEILING_M, look_down
+from ucvgl.world.world import TILE_HALF_SIDE_M, World
 
 SUPERSAMPLE = 2
 

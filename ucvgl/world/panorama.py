@@ -8,12 +8,12 @@ import numpy as np
 from jaxtyping import UInt8
 
 from ucvgl.compiled import kernel
-from ucvgl.data.synthetic.film import expose
-from ucvgl.data.synthetic.shade import colour, likeness
-from ucvgl.data.synthetic.solids import ELLIPSOID
-from ucvgl.data.synthetic.surroundings import draw_light, surroundings
-from ucvgl.data.synthetic.visibility import look_around
-from ucvgl.data.synthetic.world import CAMERA_HEIGHT_M, World
+from ucvgl.world.exposure import expose
+from ucvgl.world.shade import colour, likeness
+from ucvgl.world.solids import ELLIPSOID
+from ucvgl.world.surroundings import draw_light, surroundings
+from ucvgl.world.visibility import look_around
+from ucvgl.world.world import CAMERA_HEIGHT_M, World
 
 SUPERSAMPLE = 2
 

@@ -19,13 +19,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from ucvgl.config import Dataset, Synthetic
-from ucvgl.data.synthetic.levels import LEVELS
-from ucvgl.data.synthetic.panorama import render_panorama
-from ucvgl.data.synthetic.tile import render_tile
-from ucvgl.data.synthetic.world import build_world, places
+from ucvgl.atomic import whole
+from ucvgl.settings.experiment import Dataset, Synthetic
 from ucvgl.types import Catalog
-from ucvgl.whole import whole
+from ucvgl.world.levels import LEVELS
+from ucvgl.world.orthophoto import render_tile
+from ucvgl.world.panorama import render_panorama
+from ucvgl.world.world import build_world, places
 
 Split = Literal["train", "validation"]
 PLACES_PER_WORLD = 500

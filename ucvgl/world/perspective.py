@@ -8,10 +8,10 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from ucvgl.compiled import kernel
-from ucvgl.data.synthetic.camera import Camera
-from ucvgl.data.synthetic.shade import Scene, colour, likeness
-from ucvgl.data.synthetic.solids import BOX, FAR
-from ucvgl.data.synthetic.visibility import GROUND, SKY, meets
+from ucvgl.world.camera import Camera
+from ucvgl.world.shade import Scene, colour, likeness
+from ucvgl.world.solids import BOX, FAR
+from ucvgl.world.visibility import GROUND, SKY, meets
 
 SUPERSAMPLE = 2
 NEAR_M = 0.1

@@ -8,10 +8,10 @@ import math
 
 import numpy as np
 
-from ucvgl.data.synthetic.draft import BUILT, Draft, rectangle
-from ucvgl.data.synthetic.palette import WALKABLE, Material
-from ucvgl.data.synthetic.roads import Network
-from ucvgl.data.synthetic.solids import LAMP, LEAVES, TRUNK, box, cylinder, ellipsoid
+from ucvgl.world.draft import BUILT, Draft, rectangle
+from ucvgl.world.palette import WALKABLE, Material
+from ucvgl.world.roads import Network
+from ucvgl.world.solids import LAMP, LEAVES, TRUNK, box, cylinder, ellipsoid
 
 SCATTERED = {"homes": 16, "centre": 7, "park": 30, "farm": 5, "sport": 14, "square": 9}
 NO_TREE = (*WALKABLE, Material.WATER, Material.FOUNDATION, Material.PITCH, Material.CLAY)

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ucvgl.data.synthetic.draft import ROAD, Draft, rectangle
-from ucvgl.data.synthetic.palette import Material
+from ucvgl.world.draft import ROAD, Draft, rectangle
+from ucvgl.world.palette import Material
 
 
 @dataclass(frozen=True)

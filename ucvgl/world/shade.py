@@ -8,13 +8,13 @@ from typing import NamedTuple
 import numpy as np
 
 from ucvgl.compiled import kernel
-from ucvgl.data.synthetic.draft import CELL
-from ucvgl.data.synthetic.noise import hashed, value_noise
-from ucvgl.data.synthetic.palette import PAINT as PAINT_COLOURS
-from ucvgl.data.synthetic.palette import ROOF as ROOF_COLOURS
-from ucvgl.data.synthetic.palette import SUMMER, SUMMER_LEAF, Material
-from ucvgl.data.synthetic.palette import WALL as WALL_COLOURS
-from ucvgl.data.synthetic.solids import (
+from ucvgl.world.draft import CELL
+from ucvgl.world.noise import hashed, value_noise
+from ucvgl.world.palette import PAINT as PAINT_COLOURS
+from ucvgl.world.palette import ROOF as ROOF_COLOURS
+from ucvgl.world.palette import SUMMER, SUMMER_LEAF, Material
+from ucvgl.world.palette import WALL as WALL_COLOURS
+from ucvgl.world.solids import (
     BLOCK,
     CABIN,
     CAR,

@@ -5,11 +5,11 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from ucvgl.data.synthetic.palette import Palette
-from ucvgl.data.synthetic.shade import Light, Scene
-from ucvgl.data.synthetic.solids import CABIN, CAR, SOLID, box
-from ucvgl.data.synthetic.visibility import look_down
-from ucvgl.data.synthetic.world import World
+from ucvgl.world.palette import Palette
+from ucvgl.world.shade import Light, Scene
+from ucvgl.world.solids import CABIN, CAR, SOLID, box
+from ucvgl.world.visibility import look_down
+from ucvgl.world.world import World
 
 SHADE_CELL_M = 0.25
 

@@ -7,8 +7,8 @@ import math
 import numpy as np
 
 from ucvgl.compiled import kernel
-from ucvgl.data.synthetic.noise import hashed
-from ucvgl.data.synthetic.solids import CURVED, ELLIPSOID, FAR, NO_FACE, crossing, hit, normal
+from ucvgl.world.noise import hashed
+from ucvgl.world.solids import CURVED, ELLIPSOID, FAR, NO_FACE, crossing, hit, normal
 
 GROUND, SKY = -1, -2
 """What a ray that meets no solid ends in."""

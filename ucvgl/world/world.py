@@ -7,13 +7,13 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from ucvgl.data.synthetic.draft import CELL, Draft
-from ucvgl.data.synthetic.levels import Level
-from ucvgl.data.synthetic.lots import fill_block, zone_blocks
-from ucvgl.data.synthetic.palette import WALKABLE, Palette, autumn_palette, summer_palette
-from ucvgl.data.synthetic.plants import plant_block, plant_streets
-from ucvgl.data.synthetic.roads import draw_roads, lay_out
-from ucvgl.data.synthetic.solids import CYLINDER, ELLIPSOID, SOLID
+from ucvgl.world.draft import CELL, Draft
+from ucvgl.world.levels import Level
+from ucvgl.world.lots import fill_block, zone_blocks
+from ucvgl.world.palette import WALKABLE, Palette, autumn_palette, summer_palette
+from ucvgl.world.plants import plant_block, plant_streets
+from ucvgl.world.roads import draw_roads, lay_out
+from ucvgl.world.solids import CYLINDER, ELLIPSOID, SOLID
 
 CAMERA_HEIGHT_M = 2.0
 TILE_HALF_SIDE_M = CAMERA_HEIGHT_M * float(np.tan(np.deg2rad(85)))

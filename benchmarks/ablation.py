@@ -24,12 +24,12 @@ from ucvgl.distributed.cluster import connect
 from ucvgl.distributed.machines import Machines
 from ucvgl.log import start_logging
 from ucvgl.methods.labelled import supervised
-from ucvgl.methods.plan import partial_folder
 from ucvgl.methods.plan import supervised as labelled_stages_of
 from ucvgl.methods.plan import unsupervised as stages_of
 from ucvgl.methods.ucvgl import unsupervised
 from ucvgl.run.environment import environment
 from ucvgl.run.metrics import read_metrics
+from ucvgl.run.prospects import partial_folder
 from ucvgl.run.record import DONE, read_record
 from ucvgl.run.run_dir import RunDir, StageError
 from ucvgl.settings.dotted import differences

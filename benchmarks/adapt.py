@@ -24,8 +24,9 @@ from in_process import InProcess
 from ucvgl.distributed.cluster import connect
 from ucvgl.images.image_store import ImageStore
 from ucvgl.log import start_logging
+from ucvgl.methods.em_cvgl import adapt
 from ucvgl.methods.plan import adapt as stages_of
-from ucvgl.methods.ucvgl import adapt, unsupervised
+from ucvgl.methods.ucvgl import unsupervised
 from ucvgl.pseudo_labels.e_step import plain
 from ucvgl.run.record import DONE, read_record
 from ucvgl.run.run_dir import RunDir, StopRequested

@@ -11,7 +11,7 @@ import torch
 
 from ucvgl.atomic import write_array
 from ucvgl.distributed.embedders import EmbedJob, part_path
-from ucvgl.distributed.shard_rows import read_shard, shards_of
+from ucvgl.images.image_store import read_shard, shards_of
 from ucvgl.networks.frozen import load_frozen
 from ucvgl.networks.towers import embed
 from ucvgl.retrieval.topk import TwoSided, two_sided_topk

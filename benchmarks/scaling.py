@@ -108,7 +108,7 @@ def memory(folder: Path) -> list[dict[str, int]]:
 
 def same(folder: Path) -> list[dict[str, Any]]:
     """Largest relative difference of a loss, and distance of the weights as a share of their length."""
-    sys.path.insert(0, str(ROOT / "tests" / "contrast"))
+    sys.path.insert(0, str(ROOT / "tests" / "training"))
     import one_worker
     from test_same_answer import PROGRAM, apart
 

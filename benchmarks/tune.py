@@ -24,7 +24,7 @@ from ucvgl.distributed.cluster import connect
 from ucvgl.distributed.trials import run_trials
 from ucvgl.methods.ucvgl import unsupervised
 from ucvgl.run.record import DONE, read_record
-from ucvgl.sweep import tuning as job
+from ucvgl.sweep import tuning
 
 SPACE = """
 settings:
@@ -64,7 +64,7 @@ def main(argv: Sequence[str]) -> int:
     flags = [word for name, value in COMMON.items() for word in (f"--{name}", str(value))] + wish.flags
     _run(wish.run.with_name("rendered"), "tiny", *flags, "--stop-after", "1_catalog")
     fresh, started = not (wish.run / "sweep.yaml").exists(), time.time()
-    code = job.main(
+    code = tuning.main(
         [str(space), "tiny", "--run", str(wish.run), *flags], unsupervised, run_trials=run_trials, connect=connect
     )
     if code:

@@ -9,8 +9,8 @@ import sys
 from pathlib import Path
 
 from ucvgl.distributed.submit import submit
-from ucvgl.ending import ended
 from ucvgl.log import start_logging
+from ucvgl.run.ending import ended
 
 if __name__ == "__main__":
     start_logging()

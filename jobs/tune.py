@@ -9,7 +9,7 @@ import sys
 from ucvgl.distributed.cluster import connect
 from ucvgl.distributed.trials import run_trials
 from ucvgl.methods.ucvgl import unsupervised
-from ucvgl.sweep import tuning as job
+from ucvgl.sweep import tuning
 
 if __name__ == "__main__":
-    sys.exit(job.main(sys.argv[1:], unsupervised, run_trials=run_trials, connect=connect))
+    sys.exit(tuning.main(sys.argv[1:], unsupervised, run_trials=run_trials, connect=connect))

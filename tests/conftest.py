@@ -21,7 +21,9 @@ from benchmarks.object_store import ObjectStore, moto_server
 settings.register_profile("any machine", deadline=None)  # a busy machine is no failure
 settings.load_profile("any machine")
 
-CORE = ("projection", "gan", "model", "adapt", "contrast", "matching", "retrieval", "data", "localize", "types")
+CORE = (
+    "images", "world", "truth", "projection", "networks", "training", "pseudo_labels", "retrieval", "index", "types"
+)
 install_import_hook([f"ucvgl.{name}" for name in CORE], "shape_checks.checked")
 
 

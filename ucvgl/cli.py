@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 
 import ucvgl
-from ucvgl.ending import DONE, MISTAKEN, ended
+from ucvgl.run.ending import DONE, MISTAKEN, ended
 
 COMMANDS = {
     "index": ("ucvgl.commands.index", "embed the tiles of an area and write an index that answers photos"),

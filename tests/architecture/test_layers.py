@@ -5,12 +5,12 @@ from __future__ import annotations
 import ast
 
 import pytest
-from source_tree import ROOT, imported_names, module_files, python_files, reachable, texts
+from source_tree import ROOT, imported_modules, imported_names, module_files, python_files, reachable, texts
 
-CORE = ("projection", "gan", "model", "adapt", "contrast", "matching", "retrieval", "data", "localize")
+CORE = ("images", "world", "truth", "projection", "networks", "training", "pseudo_labels", "retrieval", "index")
 MAY_IMPORT_RAY = ("ucvgl/distributed/", "jobs/", "tests/ray/", "benchmarks/")
-TRUTH = "ucvgl.truth.door"
-"""The door; its readers have names that begin with it."""
+DOOR = "ucvgl.truth.door"
+"""Behind it is a reader for each data set."""
 
 
 def within(packages: tuple[str, ...]) -> list[str]:
@@ -37,18 +37,29 @@ def test_ray_is_imported_only_where_it_may_be() -> None:
     assert [file for file in guilty if not file.startswith(MAY_IMPORT_RAY)] == []
 
 
+ABOVE = ("stages", "methods", "commands", "cli")
+
+
 def test_the_core_knows_nothing_of_what_is_built_on_it() -> None:
-    above = set(within(("distributed", "stages", "pipeline", "labelled", "job", "cli")))
-    assert chains_to(above, within((*CORE, "types", "config", "run", "report"))) == []
+    above = set(within(("distributed", "pages", *ABOVE)))
+    assert chains_to(above, within((*CORE, "types", "settings", "run"))) == []
 
 
-def test_distributed_code_knows_no_stage_and_stages_no_pipeline() -> None:
-    assert chains_to(set(within(("stages", "pipeline", "labelled", "job", "cli"))), within(("distributed",))) == []
-    assert chains_to(set(within(("pipeline", "labelled", "job", "cli"))), within(("stages",))) == []
+def test_distributed_code_knows_no_stage_and_stages_no_method() -> None:
+    assert chains_to(set(within(("pages", *ABOVE))), within(("distributed",))) == []
+    assert chains_to(set(within(("methods", "commands", "cli", "pages"))), within(("stages",))) == []
+
+
+def test_an_index_is_known_to_what_makes_and_uses_one_only() -> None:
+    """And to `ucvgl.load`; so no training reaches it."""
+    makers = {"ucvgl", "ucvgl.distributed.bulk", "ucvgl.distributed.indexing"}
+    index, users = set(within(("index",))), within(("index", "pages", "commands", "serve"))
+    others = set(module_files()) - makers - set(users)
+    assert [module for module in others if index & imported_modules(module)] == []
 
 
 def readers_of_truth() -> set[str]:
-    return {module for module in module_files() if module.startswith(TRUTH)}
+    return set(within(("truth",)))
 
 
 TELLS = "ucvgl.stages.labels"
@@ -56,15 +67,15 @@ TELLS = "ucvgl.stages.labels"
 
 
 def trains() -> list[str]:
-    """All but evaluation, report and comparison, what tells the labels, and what calls them."""
-    packages = ("adapt", "contrast", "gan", "model", "matching", "distributed", "projection", "data", "stages")
-    names = ("evaluate", "evaluate_adapter", "report", "report_adapter", "compare")
-    judges = {f"ucvgl.stages.{name}" for name in names}
-    return [module for module in within(packages) if module not in judges | {TELLS}]
+    """All but evaluation and what tells the labels, and what calls them."""
+    rooms = ("images", "world", "projection", "networks", "training", "pseudo_labels", "retrieval", "distributed")
+    judges = {"ucvgl.stages.evaluate", "ucvgl.stages.evaluate_adapter", "ucvgl.retrieval.recall"}
+    known = within((*rooms, "stages", "run", "settings"))
+    return [module for module in known if module not in judges | {TELLS}]
 
 
 def test_nothing_that_trains_can_import_the_truth() -> None:
-    assert {TRUTH, f"{TRUTH}_cvact", f"{TRUTH}_vigor"} < readers_of_truth()
+    assert {DOOR, "ucvgl.truth.cvact_positions", "ucvgl.truth.vigor_positives"} < readers_of_truth()
     assert len(trains()) > 20
     assert chains_to(readers_of_truth(), trains()) == []
 
@@ -80,13 +91,13 @@ def test_labels_are_told_by_the_labelled_jobs_only() -> None:
     }
     others = [module for module in module_files() if module not in {"ucvgl.methods.labelled", TELLS}]
     assert chains_to({TELLS, "ucvgl.methods.labelled"}, others) == []
-    doors = {chain[-2] for chain in [reachable("ucvgl.methods.ucvgl")[TRUTH]]}
+    doors = {chain[-2] for chain in [reachable("ucvgl.methods.ucvgl")[DOOR]]}
     assert doors <= {"ucvgl.stages.evaluate", "ucvgl.truth.score"}
 
 
 def test_a_reader_of_the_truth_is_reached_through_its_door_only() -> None:
-    """`score` knows the type; all else asks `truth`."""
-    inside = readers_of_truth() - {TRUTH}
+    """`score` computes with what was read; all else asks the door."""
+    inside = readers_of_truth() - {"ucvgl.truth", DOOR, "ucvgl.truth.score"}
     for module, file in module_files().items():
         if module not in readers_of_truth():
             assert not inside & {name for name in imported_names(file)}, module
@@ -100,16 +111,16 @@ def test_labels_that_tell_pairs_are_read_by_the_readers_of_the_truth_only() -> N
 
 def test_nothing_that_trains_imports_by_a_computed_name() -> None:
     """But for the worker group: the programs it is told to run are named in the sources, where they count."""
-    dynamic = {"importlib", "runpy", "pkgutil"}
+    dynamic = {"importlib", "importlib.util", "runpy", "pkgutil"}
     for module in set(trains()) - {"ucvgl.distributed.worker_group"}:
         file = module_files()[module]
-        assert not {name.split(".")[0] for name in imported_names(file)} & dynamic, file
+        assert not imported_names(file) & dynamic, file
         calls = [node.func for node in ast.walk(ast.parse(file.read_text())) if isinstance(node, ast.Call)]
         assert not [call for call in calls if isinstance(call, ast.Name) and call.id == "__import__"], file
 
 
 def test_nothing_that_trains_names_the_file_of_the_truth() -> None:
-    writers = "ucvgl.data.synthetic"
+    writers = "ucvgl.world"
     guilty = {
         module: text
         for module in trains()
@@ -120,7 +131,7 @@ def test_nothing_that_trains_names_the_file_of_the_truth() -> None:
     assert guilty == {}
 
 
-@pytest.mark.parametrize("module", within((*CORE, "types", "config")))
+@pytest.mark.parametrize("module", within((*CORE, "types", "settings", "run")))
 def test_a_module_of_the_core_leads_to_no_ray(module: str) -> None:
     roots = {name.split(".")[0] for at in reachable(module) for name in imported_names(module_files()[at])}
     assert "ray" not in roots

@@ -34,6 +34,19 @@ def test_no_file_is_a_drawer_for_anything() -> None:
     assert [file for file in files if FORBIDDEN & set(file.with_suffix("").relative_to(ROOT).parts)] == []
 
 
+def test_the_hall_of_the_package_stays_empty() -> None:
+    assert len(list((ROOT / "ucvgl").glob("*.py"))) <= 6
+
+
+def test_no_two_rooms_have_a_file_of_the_same_name() -> None:
+    """But for the commands, which are called what they do."""
+    rooms: dict[str, list[str]] = {}
+    for file in python_files("ucvgl"):
+        if file.name != "__init__.py" and file.parent.name != "commands":
+            rooms.setdefault(file.stem, []).append(file.relative_to(ROOT).as_posix())
+    assert {name: files for name, files in rooms.items() if len(files) > 1} == {}
+
+
 def test_ruff_has_nothing_to_say() -> None:
     command = [sys.executable, "-m", "ruff", "check", "--no-cache", "--output-format", "concise", "."]
     result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)

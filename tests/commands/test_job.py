@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from ucvgl.commands import job
-from ucvgl.methods.plan import Stage, unsupervised
+from ucvgl.methods.plan import unsupervised
+from ucvgl.run.prospects import Stage
 from ucvgl.run.run_dir import RunDir
 from ucvgl.settings.experiment import Experiment, Resources
 from ucvgl.settings.presets import semi_supervised

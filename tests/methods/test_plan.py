@@ -1,15 +1,14 @@
-"""What will happen is known before anything does."""
+"""Every setting is in the plan of what it changes."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from ucvgl.methods.plan import Stage, adapt, semi_supervised, supervised, unsupervised
-from ucvgl.run.run_dir import RunDir, StageError
+from ucvgl.methods.plan import adapt, semi_supervised, supervised, unsupervised
 from ucvgl.settings.dotted import Mistakes, dotted, setting_types
 from ucvgl.settings.experiment import Adaptation, ColdStart, Curriculum, Dataset, Experiment, Resources, Supervision
 
@@ -22,61 +21,6 @@ PLANS = (
     (supervised, LABELLED),
     (adapt, Experiment()),
 )
-
-PLAN = [
-    Stage("1_a", {"x": 1}),
-    Stage("2_b", {}, ["1_a"]),
-    Stage("3_c", {}, ["2_b"]),
-    Stage("4_d", {}, ["1_a"]),
-]
-
-
-@pytest.fixture
-def run(tmp_path: Path) -> Iterator[RunDir]:
-    with RunDir(tmp_path, Experiment()) as run:
-        yield run
-
-
-def make(run: RunDir, stage: Stage) -> None:
-    run.make(stage.name, lambda folder: None, settings=stage.settings, inputs=stage.inputs)
-
-
-def states(run: RunDir, plan: list[Stage], redo: tuple[str, ...] = ()) -> list[str]:
-    return [prospect.state for prospect in run.status(plan, redo=redo)]
-
-
-def test_a_fresh_run_will_run_everything(run: RunDir) -> None:
-    assert states(run, PLAN) == ["run"] * 4
-
-
-def test_done_stages_will_be_reused_and_broken_ones_resumed(run: RunDir) -> None:
-    def fail(folder: Path) -> None:
-        raise RuntimeError
-
-    make(run, PLAN[0])
-    with pytest.raises(StageError):
-        run.make("2_b", fail, settings={}, inputs=["1_a"])
-    assert states(run, PLAN) == ["reused", "resumed", "run", "run"]
-
-
-def test_redo_will_run_a_stage_and_all_that_is_made_from_it(run: RunDir) -> None:
-    for stage in PLAN:
-        make(run, stage)
-    assert states(run, PLAN) == ["reused"] * 4
-    assert states(run, PLAN, redo=("2_b",)) == ["reused", "run", "run", "reused"]
-    assert states(run, PLAN) == ["reused"] * 4, "asking must not change anything"
-
-
-def test_a_changed_setting_refuses_its_stage_and_all_that_is_made_from_it(run: RunDir) -> None:
-    for stage in PLAN:
-        make(run, stage)
-    changed = [Stage("1_a", {"x": 2}), *PLAN[1:]]
-    assert states(run, changed) == ["refused"] * 4
-    reasons = [prospect.reason for prospect in run.status(changed)]
-    assert "1_a was made with other settings (x: 1 -> 2)" in reasons[0]
-    assert "2_b was made from another 1_a" in reasons[1]
-    assert states(run, changed, redo=("1_a",)) == ["run"] * 4
-
 
 def test_every_setting_of_the_paper_enters_some_stage_and_no_resource_enters_any() -> None:
     used = [{name for stage in plan(base) for name in dotted(stage.settings)} for plan, base in PLANS]

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from ucvgl.model import mixed
+from ucvgl.networks import mixed
 
 
 @pytest.mark.parametrize(("fast", "dtype"), [(True, torch.bfloat16), (False, torch.float32)])

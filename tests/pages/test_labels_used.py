@@ -1,7 +1,7 @@
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from ucvgl.pages.labels_used import told
+from ucvgl.pages.labels_used import labels_used
 from ucvgl.run.record import DONE, Record, write_record
 
 
@@ -19,16 +19,16 @@ def label(run, queries, *, evaluated):
 
 def test_a_run_without_labels_has_nothing_to_tell(tmp_path):
     record(tmp_path, "4_cold_start", **{"from": "cross"})
-    assert told(tmp_path) == ""
+    assert labels_used(tmp_path) == ""
 
 
 def test_the_labels_of_a_run_and_of_the_run_it_began_with_are_told(tmp_path):
     label(tmp_path, ["a", "b"], evaluated=["x"])
-    assert told(tmp_path) == "400 of 4000 training queries came with their true tile (10 %)"
+    assert labels_used(tmp_path) == "400 of 4000 training queries came with their true tile (10 %)"
     record(tmp_path, "4_cold_start", **{"from": "runs/other", "labels_seen": 0})
-    assert told(tmp_path).endswith("(10 %); begun with the encoders of runs/other, which saw no labels")
+    assert labels_used(tmp_path).endswith("(10 %); begun with the encoders of runs/other, which saw no labels")
 
 
 def test_labelled_queries_that_are_evaluated_too_are_counted(tmp_path):
     label(tmp_path, ["a", "b", "c"], evaluated=["b", "c", "d"])
-    assert told(tmp_path).endswith("(10 %), 2 of which are evaluated as well")
+    assert labels_used(tmp_path).endswith("(10 %), 2 of which are evaluated as well")

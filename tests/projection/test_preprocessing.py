@@ -4,7 +4,7 @@ import pytest
 from tests.index.areas import pictures, pixels_of
 from ucvgl.images.decode import BadImage, resize
 from ucvgl.projection.birdseye import birds_eye
-from ucvgl.projection.preprocessing import pixels, seen, sight, sight_of_queries
+from ucvgl.projection.preprocessing import pixels, preprocessed, query_preprocessing
 from ucvgl.settings.experiment import Projection
 
 
@@ -13,18 +13,18 @@ def test_every_form_of_an_image_is_seen_alike(tmp_path):
     whole = pixels_of(path)
     for form in (path, str(path), path.read_bytes(), np.ascontiguousarray(whole)):
         np.testing.assert_array_equal(pixels(form), whole)
-        np.testing.assert_array_equal(seen(form, sight((16, 64))), resize(whole, 16, 64))
+        np.testing.assert_array_equal(preprocessed(form, whole_image((16, 64))), resize(whole, 16, 64))
 
 
 def test_a_panorama_is_seen_from_above_where_the_encoder_is_one_of_tiles(tmp_path):
     (path,) = pictures(tmp_path, 1, (64, 128), seed=0)
     whole, flat = pixels_of(path), Projection(bev=False)
-    above = sight_of_queries((16, 64), 16, Projection(), above=True)
+    above = query_preprocessing((16, 64), 16, Projection(), above=True)
     assert (above.size, above.enough) == ((16, 16), (16, 128)), "eight columns for every pixel of the view from above"
-    np.testing.assert_array_equal(seen(path, above), birds_eye(Projection(), 16, 64, 128)(whole))
-    as_it_is = sight_of_queries((8, 32), 16, flat, above=True)
+    np.testing.assert_array_equal(preprocessed(path, above), birds_eye(Projection(), 16, 64, 128)(whole))
+    as_it_is = query_preprocessing((8, 32), 16, flat, above=True)
     assert as_it_is.enough == (16, 32)
-    np.testing.assert_array_equal(seen(path, as_it_is), resize(whole, 16, 16))
+    np.testing.assert_array_equal(preprocessed(path, as_it_is), resize(whole, 16, 16))
 
 
 @pytest.mark.parametrize("wrong", [np.zeros((4, 4, 4), np.uint8), np.zeros((0, 4, 3), np.uint8), np.zeros((4, 4, 3))])

@@ -6,7 +6,7 @@ from small_runs import agree
 
 from ucvgl.distributed.cluster import connect
 from ucvgl.distributed.trials import run_trials
-from ucvgl.sweep import tuning as job
+from ucvgl.sweep import tuning
 
 if __name__ == "__main__":
-    sys.exit(job.main(sys.argv[1:], agree, run_trials=run_trials, connect=connect))
+    sys.exit(tuning.main(sys.argv[1:], agree, run_trials=run_trials, connect=connect))

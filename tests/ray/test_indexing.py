@@ -1,7 +1,6 @@
 """Tiles to an index and photos to Parquet, on Ray."""
 
 import json
-import sys
 from io import BytesIO
 from pathlib import Path
 
@@ -9,8 +8,6 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-
-sys.path.append(str(Path(__file__).parents[1] / "localize"))
 
 from benchmarks.object_store import SECRET
 from tests.index.areas import EXPERIMENT, QUERY, make_run, pictures
@@ -22,7 +19,6 @@ from ucvgl.index.answers import rows
 from ucvgl.index.localizer import load
 from ucvgl.index.tiles import list_tiles
 from ucvgl.index.trained_run import TrainedRun
-from ucvgl.projection.preprocessing import sight
 from ucvgl.settings.experiment import Resources
 
 RESOURCES = Resources(model_workers=1, images_per_shard=16)
@@ -60,7 +56,7 @@ def test_an_index_answers_as_the_encoders_alone_would(cluster, home):
     (home / "photos" / "bad.jpg").write_bytes(b"no image")
     listed = pa.table({"id": [*photos, "bad"], "uri": [*photos, str(home / "photos" / "bad.jpg")]})
     where = str(home / "answers")
-    parts = localize_listed(listed, where, index=str(home / "area"), k=3, how=sight(QUERY), resources=RESOURCES)
+    parts = localize_listed(listed, where, index=str(home / "area"), k=3, how=whole_image(QUERY), resources=RESOURCES)
     found = pq.read_table(parts[0]).to_pylist() + pq.read_table(parts[1]).to_pylist()
     expected = rows(localizer.localize(photos, k=3))
     assert [(row["query"], row["rank"]) for row in found] == [(row["query"], row["rank"]) for row in expected]

@@ -6,8 +6,8 @@ import os
 import pytest
 
 from ucvgl.distributed.stream import Step, stream
-from ucvgl.ending import at_work_on, sentence
 from ucvgl.images.decode import BadImage
+from ucvgl.run.ending import at_work_on, sentence
 
 ERRORS = {
     "ours": (ValueError("17 of 20 images cannot be used; repair them"), "17 of 20 images cannot be used; repair them"),

@@ -1,4 +1,4 @@
-"""The code for graphics cards, run on the processor; tests/matching/test_on_gpu.py runs it where there is a card."""
+"""The code for graphics cards, run on the processor; tests/retrieval/test_on_gpu.py runs it where there is a card."""
 
 import numpy as np
 import pytest

@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 
 from ucvgl.images.storage import list_files, read
-from ucvgl.methods.plan import Stage, prospects
+from ucvgl.run import mirror
 from ucvgl.run.mirror import Mirror, fetch_records, local_folder
-from ucvgl.run.run_dir import RunDir, StageError, mirror
+from ucvgl.run.prospects import Stage, prospects
+from ucvgl.run.run_dir import RunDir, StageError
 from ucvgl.settings.experiment import Experiment
 
 PLAN = [Stage("1_a", {"x": 1}), Stage("2_b", {"y": 1}, ["1_a"])]

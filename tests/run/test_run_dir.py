@@ -214,7 +214,7 @@ RunDir(sys.argv[1], Experiment()).make("1_a", build, settings={"x": 1})
 
 
 def test_a_killed_process_leaves_neither_a_lock_nor_half_a_stage(tmp_path: Path) -> None:
-    root = str(Path(__file__).parents[1])
+    root = str(Path(__file__).parents[2])
     command = [sys.executable, "-c", KILLED, str(tmp_path)]
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, text=True, env=os.environ | {"PYTHONPATH": root}

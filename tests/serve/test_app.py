@@ -13,9 +13,9 @@ pytest.importorskip("fastapi", reason="the extra `serve` is not installed")
 pytest.importorskip("uvicorn", reason="the extra `serve` is not installed")
 
 from PIL import Image
-from server import serving
 
 from tests.index.areas import make_index, pictures
+from tests.serve.server import serving
 from ucvgl.serve.app import application
 
 MAX_BYTES, MAX_PIXELS = 200_000, 300_000

@@ -5,10 +5,9 @@ import pytest
 pytest.importorskip("fastapi", reason="the extra `serve` is not installed")
 pytest.importorskip("uvicorn", reason="the extra `serve` is not installed")
 
-from browser import browser, missing
-from server import serving
-
 from tests.index.areas import make_index, pictures
+from tests.serve.browser import browser, missing
+from tests.serve.server import serving
 from ucvgl.serve.app import application
 
 pytestmark = [pytest.mark.browser, pytest.mark.skipif(bool(missing()), reason=f"needs a browser: {missing()}")]

@@ -1,6 +1,7 @@
 from pathlib import Path
 
-from ucvgl.methods.plan import Stage, unsupervised
+from ucvgl.methods.plan import unsupervised
+from ucvgl.run.prospects import Stage
 from ucvgl.run.run_dir import RunDir
 from ucvgl.settings.experiment import Curriculum, Experiment, Translation
 from ucvgl.sweep.share import common_stages, share_stages

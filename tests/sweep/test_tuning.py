@@ -10,7 +10,7 @@ import yaml
 from ucvgl.pages.sweep_page import Row
 from ucvgl.run.lock import locked
 from ucvgl.settings.dotted import from_yaml
-from ucvgl.sweep import tuning as job
+from ucvgl.sweep import tuning
 
 SPACE = "settings:\n  curriculum.min_margin: {grid: [0.02, 0.05, 0.12]}\n"
 
@@ -21,10 +21,10 @@ def row(number: int, agreement: float, r1: float | None = None, *, finished: boo
 
 def test_the_best_trial_agrees_most_among_those_that_finished() -> None:
     rows = [row(0, 0.5, 0.9), row(1, 0.8, 0.2), row(2, 0.8, 0.3), row(3, 0.9, finished=False), row(4, math.nan, 0.1)]
-    assert job.best_of(rows, "agreement") == 1
-    assert job.best_of(rows, "recall") == 0
-    assert job.best_of([row(0, math.nan)], "agreement") is None
-    assert job.best_of([row(0, 0.5, None)], "recall") is None
+    assert tuning.best_of(rows, "agreement") == 1
+    assert tuning.best_of(rows, "recall") == 0
+    assert tuning.best_of([row(0, math.nan)], "agreement") is None
+    assert tuning.best_of([row(0, 0.5, None)], "recall") is None
 
 
 def sweep(tmp_path: Path, *flags: str, agreements=(0.3, 0.6, 0.4), space: str = SPACE) -> tuple[int, list]:
@@ -42,7 +42,7 @@ def sweep(tmp_path: Path, *flags: str, agreements=(0.3, 0.6, 0.4), space: str = 
             for trial, agreement in zip(trials, agreements, strict=True)
         ]
 
-    code = job.main(
+    code = tuning.main(
         [str(path), "tiny", "--run", str(tmp_path / "sweep"), *flags],
         lambda run, experiment: "",
         run_trials=run_trials,

@@ -47,9 +47,10 @@ def prepare(folder: Path) -> None:
 
 def train(folder: Path, into: Path) -> dict[str, tuple[list[float], dict[str, torch.Tensor]]]:
     every_step = functools.partial(run_steps, log_seconds=0.0, checkpoint_seconds=1e9)
-    ucvgl.training.fit_towers.run_steps = ucvgl.training.fit_cyclegan.run_steps = ucvgl.training.fit_adapter.run_steps = every_step
-    for training in (ucvgl.training.fit_towers, ucvgl.training.fit_cyclegan):
-        training.mixed_precision = lambda device: torch.autocast(device.type, enabled=False)
+    for program in (ucvgl.training.fit_towers, ucvgl.training.fit_cyclegan, ucvgl.training.fit_adapter):
+        program.run_steps = every_step
+    for program in (ucvgl.training.fit_towers, ucvgl.training.fit_cyclegan):
+        program.mixed_precision = lambda device: torch.autocast(device.type, enabled=False)
     found = {}
     rows = np.arange(PLACES)
     kinds = (("query", "reference"), ("query", "query"), ("reference", "reference"))

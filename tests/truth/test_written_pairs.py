@@ -8,7 +8,7 @@ from ucvgl.images.folder import read_catalog
 from ucvgl.images.listing import opaque_id
 from ucvgl.settings.experiment import Dataset
 from ucvgl.truth.door import GroundTruth, read_truth
-from ucvgl.world import panorama_worlds as synthetic
+from ucvgl.world import panorama_worlds
 
 
 def one_each(pairs: dict[str, str]) -> GroundTruth:
@@ -70,13 +70,13 @@ def test_a_wrong_truth_file_is_refused_in_plain_words(folder, tmp_path, text, me
 
 def test_truth_of_the_synthetic_world_is_read_from_all_files_of_the_split(tmp_path):
     world = Dataset(name="synthetic", root=str(tmp_path))
-    (synthetic.home(world) / "truth").mkdir(parents=True)
+    (panorama_worlds.home(world) / "truth").mkdir(parents=True)
     for name, query, reference in (
         ("train-0", "q0", "r0"),
         ("train-1", "q1", "r1"),
         ("validation-0", "q2", "r2"),
     ):
         table = pa.table({"query_id": [query], "reference_id": [reference]})
-        pq.write_table(table, synthetic.home(world) / f"truth/{name}.parquet")
+        pq.write_table(table, panorama_worlds.home(world) / f"truth/{name}.parquet")
     assert read_truth(world, "train") == one_each({"q0": "r0", "q1": "r1"})
     assert read_truth(world, "validation") == one_each({"q2": "r2"})

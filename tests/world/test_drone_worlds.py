@@ -8,7 +8,6 @@ import pytest
 from ucvgl.images.corpora import read_catalog
 from ucvgl.settings.experiment import Dataset, Drone, Synthetic
 from ucvgl.truth.door import read_truth
-from ucvgl.world import drone_worlds as university
 from ucvgl.world.drone_worlds import home, plan, render_area
 from ucvgl.world.world import build_world
 

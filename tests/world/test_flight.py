@@ -3,8 +3,8 @@ import math
 
 import numpy as np
 import pytest
-from tests.data.synthetic.hand_built import meadow
 
+from tests.world.hand_built import meadow
 from ucvgl.world.flight import EDGE_M, buildings, flight, render_flight, render_street
 from ucvgl.world.levels import LEVELS, NO_GAP
 from ucvgl.world.solids import BLOCK, HEDGE, HOUSE, SHED, box

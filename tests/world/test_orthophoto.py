@@ -1,8 +1,8 @@
 import dataclasses
 
 import numpy as np
-from tests.data.synthetic.hand_built import MIDDLE, meadow
 
+from tests.world.hand_built import MIDDLE, meadow
 from ucvgl.world.draft import Draft
 from ucvgl.world.levels import NO_GAP
 from ucvgl.world.orthophoto import render_tile

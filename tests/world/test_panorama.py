@@ -2,8 +2,8 @@ import dataclasses
 
 import numpy as np
 import pytest
-from tests.data.synthetic.hand_built import MIDDLE, meadow, patchwork
 
+from tests.world.hand_built import MIDDLE, meadow, patchwork
 from ucvgl.projection.birdseye import BirdsEye
 from ucvgl.world.levels import NO_GAP
 from ucvgl.world.orthophoto import render_tile

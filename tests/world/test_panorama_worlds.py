@@ -7,7 +7,6 @@ import pyarrow.parquet as pq
 import pytest
 
 from ucvgl.settings.experiment import Synthetic
-from ucvgl.world import panorama_worlds as dataset
 from ucvgl.world.panorama_worlds import catalog, plan, render_world, settings_digest
 from ucvgl.world.world import build_world
 

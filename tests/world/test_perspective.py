@@ -2,8 +2,8 @@ import math
 
 import numpy as np
 import pytest
-from tests.data.synthetic.hand_built import meadow
 
+from tests.world.hand_built import meadow
 from ucvgl.world.camera import Camera, aimed
 from ucvgl.world.draft import Draft
 from ucvgl.world.levels import NO_GAP

@@ -157,7 +157,7 @@ def _embedded(
         model.write_bytes(TrainedRun(source).model.read_bytes() if index is None else _model_of(source))
         wanted: list[Any] = [("query", listed.queries)] + ([("reference", listed.references)] if index is None else [])
         for view, table in wanted:
-            how = localizer.encoders.sight(view)
+            how = localizer.encoders.preprocessing(view)
             parts = embed_listed(table, str(work / view), model=model, view=view, how=how, resources=resources)
             found = list(read_vectors(parts))
             ids[view] = np.array([identity for some, _ in found for identity in some])

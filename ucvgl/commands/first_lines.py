@@ -6,8 +6,8 @@ import os
 from collections.abc import Sequence
 
 from ucvgl.commands.invocation import Invocation
-from ucvgl.methods.plan import Prospect
 from ucvgl.run.environment import environment
+from ucvgl.run.prospects import Prospect
 
 
 def first_screen(invocation: Invocation, cluster: str, plan: Sequence[Prospect]) -> str:

@@ -16,10 +16,10 @@ from typing import Any
 from ucvgl.atomic import write_whole
 from ucvgl.commands.first_lines import first_screen
 from ucvgl.commands.invocation import Invocation, resolve
-from ucvgl.ending import Interrupted, ended
 from ucvgl.log import start_logging
-from ucvgl.methods.plan import Prospect, Stage
+from ucvgl.run.ending import Interrupted, ended
 from ucvgl.run.mirror import Mirror, fetch_records
+from ucvgl.run.prospects import Prospect, Stage
 from ucvgl.run.run_dir import RunDir, StopRequested
 from ucvgl.settings.experiment import Experiment, Resources
 

@@ -110,13 +110,13 @@ def _in_bulk(photos: Sequence[str], index: str, k: int, out: str, address: str, 
     from ucvgl.distributed.cluster import connect
     from ucvgl.images.folder import absolute
     from ucvgl.images.listing import opaque_id
-    from ucvgl.index.area import query_sight, read_manifest
+    from ucvgl.index.area import photo_preprocessing, read_manifest
     from ucvgl.log import start_logging
     from ucvgl.settings.experiment import Resources
 
     start_logging()
     index, out = absolute(index).rstrip("/"), absolute(out).rstrip("/")
-    how = query_sight(read_manifest(index))
+    how = photo_preprocessing(read_manifest(index))
     uris = _files([absolute(photo) for photo in photos])
     listed = pa.table({"id": [opaque_id(uri) for uri in uris], "uri": uris})
     resources = Resources(address=address, train_cpus=1, image_workers=workers, model_workers=workers)

@@ -20,10 +20,10 @@ from ucvgl.distributed.embedders import EmbedPool
 from ucvgl.distributed.progress import Progress
 from ucvgl.distributed.shard_rows import pixels
 from ucvgl.distributed.stream import Row, Step, stream
-from ucvgl.ending import at_work_on
 from ucvgl.images.decode import BadImage
 from ucvgl.images.storage import join, list_files, read, write
-from ucvgl.projection.preprocessing import Sight, seen
+from ucvgl.projection.preprocessing import Preprocessing, preprocessed
+from ucvgl.run.ending import at_work_on
 from ucvgl.settings.experiment import Resources
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ Bad = tuple[str, str]
 
 
 def embed_listed(
-    listed: pa.Table, folder: str, *, model: Path, view: View, how: Sight, resources: Resources
+    listed: pa.Table, folder: str, *, model: Path, view: View, how: Preprocessing, resources: Resources
 ) -> list[str]:
     """Write the descriptors of all images of a list (`id, uri`); the URIs of the parts, in the list's order.
 
@@ -64,7 +64,7 @@ def embed_listed(
 
 
 def localize_listed(
-    listed: pa.Table, folder: str, *, index: str, k: int, how: Sight, resources: Resources
+    listed: pa.Table, folder: str, *, index: str, k: int, how: Preprocessing, resources: Resources
 ) -> list[str]:
     """Write the answers for all photos of a list (`id, uri`), as rows of `ucvgl.index.answers.ROWS`."""
     rows = _missing(listed, folder, resources.images_per_shard)
@@ -83,13 +83,13 @@ def localize_listed(
     return _parts(folder, listed.num_rows, resources.images_per_shard)
 
 
-def read_listed(row: Row, *, how: Sight) -> Row:
+def read_listed(row: Row, *, how: Preprocessing) -> Row:
     """Read and decode the images of a shard as the encoder sees them; a bad one costs only itself."""
     good, uris, images, bad = [], [], [], []
     for identity, uri in zip(row["id"], row["uri"], strict=True):
         with at_work_on(uri):
             try:
-                images.append(seen(uri, how).tobytes())
+                images.append(preprocessed(uri, how).tobytes())
             except (BadImage, OSError) as error:
                 bad.append((uri, error.reason if isinstance(error, BadImage) else str(error)))
                 continue

@@ -14,9 +14,8 @@ import ray
 from ucvgl.atomic import write_array
 from ucvgl.distributed.cluster import gpu_share, threads_each
 from ucvgl.distributed.progress import Progress
-from ucvgl.distributed.shard_rows import count_images, read_shard, shard_number, shards_of
 from ucvgl.distributed.stream import Row, Step, stream_missing
-from ucvgl.images.image_store import ImageStore
+from ucvgl.images.image_store import ImageStore, count_images, read_shard, shard_number, shards_of
 from ucvgl.settings.experiment import Resources
 from ucvgl.types import Embeddings
 

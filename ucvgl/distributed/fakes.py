@@ -8,9 +8,9 @@ import torch
 
 from ucvgl.distributed.cluster import gpu_share, threads_each
 from ucvgl.distributed.progress import Progress
-from ucvgl.distributed.shard_rows import count_images, load_images, pixels, shard_number, shards_of, write_images
+from ucvgl.distributed.shard_rows import load_images, pixels, write_images
 from ucvgl.distributed.stream import Row, Step, stream_missing
-from ucvgl.images.image_store import shard_path
+from ucvgl.images.image_store import count_images, shard_number, shard_path, shards_of
 from ucvgl.networks.generator import load_generator, translate
 from ucvgl.settings.experiment import Resources
 

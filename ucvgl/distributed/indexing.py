@@ -58,7 +58,7 @@ def index(
         join(where, "parts"),
         model=run.model,
         view="reference",
-        how=encoders.sight("reference"),
+        how=encoders.preprocessing("reference"),
         resources=resources,
     )
     bad = read_bad(parts)

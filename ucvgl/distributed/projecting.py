@@ -13,11 +13,11 @@ import pyarrow as pa
 from ucvgl.atomic import write_whole
 from ucvgl.distributed.progress import Progress
 from ucvgl.distributed.stream import Row, Step, stream_missing
-from ucvgl.ending import at_work_on
 from ucvgl.images.decode import BadImage, decode, resize
 from ucvgl.images.image_store import shard_path, write_shard
 from ucvgl.images.storage import read_ahead
 from ucvgl.projection.birdseye import from_above, worth_decoding
+from ucvgl.run.ending import at_work_on
 from ucvgl.settings.experiment import Experiment
 from ucvgl.types import Catalog
 

@@ -7,18 +7,17 @@ import ray
 from ucvgl.distributed.cluster import cores, one_machine
 from ucvgl.distributed.progress import Progress
 from ucvgl.settings.experiment import Dataset, Resources
-from ucvgl.world import drone_worlds as university
-from ucvgl.world import panorama_worlds as panoramas
+from ucvgl.world import drone_worlds, panorama_worlds
 
 
 def render_worlds(dataset: Dataset, resources: Resources) -> None:
     """Render every world of the plan below the data set's root; a finished world is kept, a broken one done again."""
     flown = dataset.name == "synthetic_drone"
-    worlds = university.plan(dataset) if flown else panoramas.plan(dataset.synthetic)
+    worlds = drone_worlds.plan(dataset) if flown else panorama_worlds.plan(dataset.synthetic)
     at_once = max(resources.image_workers, cores() if one_machine() else 1)
     progress = Progress("render worlds", sum(world.places for world in worlds), unit="places")
     waiting = list(worlds)
-    running: dict[ray.ObjectRef, university.Area | panoramas.WorldPlan] = {}
+    running: dict[ray.ObjectRef, drone_worlds.Area | panorama_worlds.WorldPlan] = {}
     while waiting or running:
         while waiting and len(running) < at_once:
             world = waiting.pop(0)
@@ -29,8 +28,8 @@ def render_worlds(dataset: Dataset, resources: Resources) -> None:
 
 
 @ray.remote(num_cpus=1, max_retries=3)
-def _render(dataset: Dataset, world: university.Area | panoramas.WorldPlan) -> None:
-    if isinstance(world, university.Area):
-        university.render_area(dataset, world, university.home(dataset))
+def _render(dataset: Dataset, world: drone_worlds.Area | panorama_worlds.WorldPlan) -> None:
+    if isinstance(world, drone_worlds.Area):
+        drone_worlds.render_area(dataset, world, drone_worlds.home(dataset))
     else:
-        panoramas.render_world(dataset.synthetic, world, panoramas.home(dataset))
+        panorama_worlds.render_world(dataset.synthetic, world, panorama_worlds.home(dataset))

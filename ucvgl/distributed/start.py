@@ -15,7 +15,7 @@ from ray import _raylet
 from ray._common.utils import get_default_ray_temp_dir
 from ray._private.services import canonicalize_bootstrap_address_or_die
 
-from ucvgl.ending import interrupted_at_once, uninterrupted
+from ucvgl.run.ending import interrupted_at_once, uninterrupted
 
 TOO_LATE = ("timed out during startup", "Failed to start GCS", "Failed to start a dashboard")
 """In Ray's errors when one of its processes did not come up in the time that Ray gives it, which is no setting."""

@@ -13,7 +13,7 @@ from ray.data import ActorPoolStrategy, TaskPoolStrategy
 from ray.data.exceptions import ExecutionTimeoutError
 from ray.exceptions import RayTaskError, UserCodeException
 
-from ucvgl.ending import sentence
+from ucvgl.run.ending import sentence
 
 log = logging.getLogger(__name__)
 

@@ -29,7 +29,7 @@ from ucvgl.distributed.capacity import growth
 from ucvgl.distributed.cluster import gpu_share
 from ucvgl.distributed.collective import RaysNetwork
 from ucvgl.distributed.mailbox import Command, Mailbox, Outcome
-from ucvgl.ending import sentence
+from ucvgl.run.ending import sentence
 from ucvgl.settings.experiment import Resources
 
 logger = logging.getLogger(__name__)

@@ -8,7 +8,7 @@ from ucvgl.images import cvact, cvusa, folder, university1652, vigor
 from ucvgl.images.listing import Split
 from ucvgl.settings.experiment import Dataset
 from ucvgl.types import Catalog
-from ucvgl.world import drone_worlds as university
+from ucvgl.world import drone_worlds
 
 
 def read_catalog(dataset: Dataset, split: Split) -> Catalog:
@@ -30,5 +30,5 @@ def read_catalog(dataset: Dataset, split: Split) -> Catalog:
         case "university1652":
             return university1652.read_catalog(dataset.root, split, protocol)
         case "synthetic_drone":
-            return university1652.read_catalog(str(university.home(dataset)), split, protocol)
+            return university1652.read_catalog(str(drone_worlds.home(dataset)), split, protocol)
     raise ValueError(f"{dataset.name} is rendered, and no pile of files")

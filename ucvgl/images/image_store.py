@@ -51,19 +51,57 @@ def _binary(images: UInt8[np.ndarray, "n h w 3"]) -> pa.BinaryArray:
     return pa.BinaryArray.from_buffers(pa.binary(), len(images), buffers)
 
 
+def shards_of(folder: Path | str) -> list[Path]:
+    """The shards of a store, in row order.
+
+    Raises:
+        ValueError: there is none.
+    """
+    shards = sorted(Path(folder).glob("part-*.arrow"))
+    if not shards:
+        raise ValueError(f"{folder} holds no image shard (part-*.arrow)")
+    return shards
+
+
+def shard_number(path: Path | str) -> int:
+    """The number in a shard's name."""
+    return int(Path(path).stem.removeprefix("part-"))
+
+
+def count_images(path: Path | str) -> int:
+    """How many images a shard holds."""
+    return _table(path).num_rows
+
+
+def read_shard(path: Path | str) -> tuple[list[str], UInt8[np.ndarray, "n h w 3"]]:
+    """The ids and images of one shard."""
+    table = _table(path)
+    pixels = b"".join(image.as_buffer() for image in table["image"])
+    return table["id"].to_pylist(), np.frombuffer(pixels, np.uint8).reshape(-1, *_shape(table))
+
+
+def _table(path: Path | str) -> pa.Table:
+    return pa.ipc.open_file(pa.memory_map(str(path))).read_all()
+
+
+def _shape(table: pa.Table) -> tuple[int, int, int]:
+    """Height, width and channels of the images of a shard."""
+    height, width, channels = (int(side) for side in table.schema.metadata[b"shape"].decode().split("x"))
+    return height, width, channels
+
+
 class ImageStore:
     """Random access to the images of a store by row; rows are numbered shard by shard."""
 
     def __init__(self, folder: Path | str) -> None:
         self.folder = Path(folder)
-        self.shards = sorted(self.folder.glob("part-*.arrow"))
-        if not self.shards:
-            raise ValueError(f"{self.folder} holds no image shard (part-*.arrow)")
-        tables = [pa.ipc.open_file(pa.memory_map(str(path))).read_all() for path in self.shards]
-        shapes = {table.schema.metadata[b"shape"].decode() for table in tables}
+        self.shards = shards_of(folder)
+        tables = [_table(path) for path in self.shards]
+        shapes = {_shape(table) for table in tables}
         if len(shapes) > 1:
-            raise ValueError(f"the shards of {self.folder} disagree on the image size: {sorted(shapes)}")
-        self.shape = tuple(int(side) for side in shapes.pop().split("x"))
+            sizes = sorted("x".join(map(str, shape)) for shape in shapes)
+            raise ValueError(f"the shards of {self.folder} disagree on the image size: {sizes}")
+        self.shape = shapes.pop()
         self.ids = np.array([identity for table in tables for identity in table["id"].to_pylist()])
         self._images = [image for table in tables for image in table["image"].chunks]
         self._starts = np.cumsum([0] + [len(chunk) for chunk in self._images])

@@ -31,7 +31,7 @@ from ucvgl.images.storage import exists, join, read, write
 from ucvgl.index import nearest
 from ucvgl.index.confidence import Calibration
 from ucvgl.index.tiles import check_tiles
-from ucvgl.projection.preprocessing import Sight, sight_of_queries
+from ucvgl.projection.preprocessing import Preprocessing, query_preprocessing
 from ucvgl.settings.experiment import Projection
 
 FORMAT, VERSION = "ucvgl-index", 1
@@ -126,10 +126,10 @@ def open_index(where: str) -> tuple[Index, bytes]:
     return Index(manifest, tiles, searcher, origin=where), files[MODEL]
 
 
-def query_sight(manifest: Manifest) -> Sight:
+def photo_preprocessing(manifest: Manifest) -> Preprocessing:
     """How photos reach the query encoder."""
-    height, width = manifest.query_size
-    return sight_of_queries((height, width), manifest.reference_size[0], manifest.projection, above=manifest.from_above)
+    (height, width), tile = manifest.query_size, manifest.reference_size[0]
+    return query_preprocessing((height, width), tile, manifest.projection, above=manifest.from_above)
 
 
 def is_index(where: str) -> bool:

@@ -12,7 +12,7 @@ from ucvgl.networks.adapted import Adapted, load_encoders
 from ucvgl.networks.frozen import Frozen
 from ucvgl.networks.towers import TwoTowers, View, embed
 from ucvgl.projection.birdseye import from_above
-from ucvgl.projection.preprocessing import Image, Sight, seen, sight, sight_of_queries
+from ucvgl.projection.preprocessing import Image, Preprocessing, preprocessed, query_preprocessing, whole_image
 from ucvgl.settings.experiment import Projection
 
 AT_ONCE = 128
@@ -60,11 +60,11 @@ class Encoders:
         """Height and width of a view's images for the networks of the data set, pixels."""
         return self.towers.query_size if view == "query" else self.towers.reference_size
 
-    def sight(self, view: View) -> Sight:
+    def preprocessing(self, view: View) -> Preprocessing:
         """How images reach the encoder of a view."""
         if view == "reference":
-            return sight(self.size(view))
-        return sight_of_queries(self.size(view), self.size("reference")[0], self.projection, above=self.from_above)
+            return whole_image(self.size(view))
+        return query_preprocessing(self.size(view), self.size("reference")[0], self.projection, above=self.from_above)
 
     def embed_queries(self, images: Sequence[Image]) -> Float[np.ndarray, "n d"]:
         """Unit-norm descriptors of panoramas (ground images).
@@ -92,6 +92,6 @@ class Encoders:
         return np.concatenate(found) if found else np.empty((0, self.dimension), np.float32)
 
     def _seen(self, images: Sequence[Image], view: View) -> Iterator[UInt8[np.ndarray, "n h w 3"]]:
-        how = self.sight(view)
+        how = self.preprocessing(view)
         for start in range(0, len(images), AT_ONCE):
-            yield np.stack([seen(image, how) for image in images[start : start + AT_ONCE]])
+            yield np.stack([preprocessed(image, how) for image in images[start : start + AT_ONCE]])

@@ -9,6 +9,7 @@ from jaxtyping import Float
 
 from ucvgl.images.image_store import ImageStore
 from ucvgl.index.encoders import Encoders
+from ucvgl.run.weights import weights_of
 from ucvgl.settings.dotted import from_yaml
 from ucvgl.settings.experiment import Experiment
 
@@ -29,10 +30,7 @@ class TrainedRun:
                 "a run is the folder that a job was given with --run"
             )
         self.experiment: Experiment = from_yaml(config.read_text(encoding="utf-8"), origin=str(config))
-        models = sorted(self.path.glob("[0-9]_*/model.pt"))
-        if not models or models[-1].parent.name.endswith(".partial"):
-            raise ValueError(f"{path} has no trained encoders yet; the command that began this run goes on with it")
-        self.model = models[-1]
+        self.model = weights_of(path)
 
     def encoders(self, *, device: str = "") -> Encoders:
         return Encoders(

@@ -1,13 +1,13 @@
 """What UCVGL is compared with: the same parts, told some or all of the true pairs.
 
-The unsupervised pipeline does not import this module, nor the stage that reads the labels.
+The unsupervised methods do not import this module, nor the stage that reads the labels.
 """
 
 from __future__ import annotations
 
 from ucvgl.distributed.machines import Machines
 from ucvgl.methods import plan
-from ucvgl.methods.ucvgl import maker, training_log
+from ucvgl.methods.maker import maker, training_log
 from ucvgl.pages.run_report import report
 from ucvgl.run.run_dir import RunDir
 from ucvgl.settings.experiment import Experiment
@@ -26,12 +26,12 @@ def semi_supervised(run: RunDir, experiment: Experiment) -> str:
     log, make = training_log(run), maker(run, plan.semi_supervised(experiment), experiment)
     with Machines(run.path, experiment.resources, log) as machines:
         listed = make("1_catalog", catalog)
-        told = make("2_labels", labels, catalogs=listed)
+        known = make("2_labels", labels, catalogs=listed)
         projected = make("2_project", project, catalogs=listed)
         translated = make("3_translate", translate, projected=projected, machines=machines)
-        seen = {"projected": projected, "translated": translated, "labels": told, "machines": machines}
-        cold = make("4_cold_start", cold_start, **seen)
-        trained = make("5_curriculum", curriculum, **seen, cold=cold, log=log)
+        inputs = {"projected": projected, "translated": translated, "labels": known, "machines": machines}
+        cold = make("4_cold_start", cold_start, **inputs)
+        trained = make("5_curriculum", curriculum, **inputs, cold=cold, log=log)
         scored = make("6_evaluate", evaluate, projected=projected, cold=cold, trained=trained, machines=machines)
     return report(run, experiment, projected, translated, trained, scored)
 
@@ -44,10 +44,10 @@ def supervised(run: RunDir, experiment: Experiment) -> str:
     log, make = training_log(run), maker(run, plan.supervised(experiment), experiment)
     with Machines(run.path, experiment.resources, log) as machines:
         listed = make("1_catalog", catalog)
-        told = make("2_labels", labels, catalogs=listed)
+        known = make("2_labels", labels, catalogs=listed)
         projected = make("2_project", project, catalogs=listed)
         cold = make("4_cold_start", cold_start, projected=projected, translated=None, machines=machines)
-        seen = {"catalogs": listed, "labels": told, "projected": projected, "machines": machines}
-        trained = make("5_supervised", train, **seen, cold=cold, log=log)
+        inputs = {"catalogs": listed, "labels": known, "projected": projected, "machines": machines}
+        trained = make("5_supervised", train, **inputs, cold=cold, log=log)
         scored = make("6_evaluate", evaluate, projected=projected, cold=cold, trained=trained, machines=machines)
     return report(run, experiment, projected, None, trained, scored)

@@ -1,40 +1,15 @@
-"""What the stages of a run depend on, and what will become of each: reused, resumed, run or refused."""
+"""What the stages of each method are made with and made from."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from pathlib import Path
+from dataclasses import replace
 from typing import Any
 
-from ucvgl.run.record import BEGUN, DONE, Record, as_json_holds, digest, read_record
+from ucvgl.run.prospects import Stage
+from ucvgl.run.record import digest
 from ucvgl.run.weights import weights_of
-from ucvgl.settings.dotted import Mistakes, differences, dotted
+from ucvgl.settings.dotted import Mistakes
 from ucvgl.settings.experiment import Experiment
-
-
-@dataclass(frozen=True)
-class Stage:
-    """One folder of a run.
-
-    Args:
-        name: of the folder, as `3_translate`.
-        settings: all that can change its content; dataclasses and nested mappings become dotted names.
-        inputs: earlier stages that it is made from.
-    """
-
-    name: str
-    settings: Mapping[str, Any] = field(default_factory=dict)
-    inputs: Sequence[str] = ()
-
-
-@dataclass(frozen=True)
-class Prospect:
-    """What will become of a stage; a refusal says why, and the way out."""
-
-    stage: str
-    state: str
-    reason: str = ""
 
 
 def unsupervised(experiment: Experiment) -> list[Stage]:
@@ -132,7 +107,7 @@ def adapt(experiment: Experiment) -> list[Stage]:
     _refuse_labels(experiment, "jobs/adapt.py")
     settings, model, seed = experiment.adaptation, experiment.model, {"seed": experiment.seed}
     if settings.source:
-        network: dict[str, Any] = {"weights": digest(weights_of(settings.source))}
+        network: dict[str, Any] = {"weights": digest(weights_of(settings.source, setting="adaptation.source"))}
     else:
         network = {name: getattr(model, name) for name in ("backbone", "checkpoint", "pretrained")}
     light = {name: value for name, value in vars(settings).items() if name not in (*FROZEN_SETTINGS, "source")}
@@ -159,65 +134,3 @@ def _images(experiment: Experiment, back: str = "") -> list[Stage]:
         Stage("1_catalog", {"dataset": images}),
         Stage("2_project", {"dataset": sizes, "projection": experiment.projection}, ["1_catalog"]),
     ]
-
-
-def prospects(run: Path, plan: Sequence[Stage], *, redo: Sequence[str] = ()) -> list[Prospect]:
-    """What will become of each stage of a plan when the stages `redo` are dropped first."""
-    dropped = {victim for name in redo for victim in made_from(run, name)}
-    states: dict[str, Prospect] = {}
-    for stage in plan:
-        remade = [name for name in stage.inputs if name in states and states[name].state != "reused"]
-        states[stage.name] = (
-            Prospect(stage.name, "run") if stage.name in dropped else prospect(run, stage, remade=remade)
-        )
-    return list(states.values())
-
-
-def prospect(run: Path, stage: Stage, *, remade: Sequence[str] = ()) -> Prospect:
-    """What will become of one stage, when the inputs `remade` are about to change.
-
-    Raises:
-        ValueError: what the stage wrote down cannot be read.
-    """
-    folder, partial = run / stage.name, partial_folder(run, stage.name)
-    done, begun = read_record(folder / DONE), read_record(partial / BEGUN)
-    before, where, verb = (done, folder, "made") if done else (begun, partial, "begun")
-    if before is None:
-        if folder.exists():
-            lacks = f"{folder} lacks {DONE}, so nobody knows what made it; move it away"
-            return Prospect(stage.name, "refused", lacks)
-        return Prospect(stage.name, "run")
-    now = wanted(run, stage)
-    other = [f"{name}: {a} -> {b}" for name, a, b in differences(before.settings, now.settings)]
-    stale = {name: None for name, _, _ in differences(before.inputs, now.inputs)} | dict.fromkeys(remade)
-    reasons = [f"with other settings ({', '.join(other)})"] if other else []
-    reasons += [f"from another {' and '.join(stale)}"] if stale else []
-    if not reasons:
-        return Prospect(stage.name, "reused" if done else "resumed")
-    way_out = f"start a new run with --run NAME, or remake it with --redo {stage.name}"
-    return Prospect(stage.name, "refused", f"{where} was {verb} {' and '.join(reasons)}; {way_out}")
-
-
-def wanted(run: Path, stage: Stage) -> Record:
-    """The record of a stage as it would be made now."""
-    files = {name: run / name / DONE for name in stage.inputs}
-    inputs = {name: digest(file) if file.exists() else "not made" for name, file in files.items()}
-    return Record(settings=as_json_holds(dotted(stage.settings)), inputs=inputs)
-
-
-def made_from(run: Path, name: str) -> list[str]:
-    """A stage and every stage on disk made from it, directly or not; empty when it was never begun."""
-    records: dict[str, Record] = {}
-    for file in [*run.glob(f"*.partial/{BEGUN}"), *run.glob(f"*/{DONE}")]:
-        record = read_record(file)
-        if record is not None and not file.parent.name.startswith("."):
-            records[file.parent.name.removesuffix(".partial")] = record
-    found = [name] if name in records else []
-    for made in found:
-        found += [stage for stage, by in records.items() if made in by.inputs and stage not in found]
-    return found
-
-
-def partial_folder(run: Path, name: str) -> Path:
-    """Where a stage is at work until it is whole."""
-    return run / f"{name}.partial"

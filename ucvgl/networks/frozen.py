@@ -186,7 +186,7 @@ def frozen_model(adaptation: Adaptation, model: Model, centres: Tensor | None = 
     Raises:
         ValueError: there is none, or it does not have what the settings ask for.
     """
-    towers = load_towers(weights_of(adaptation.source)) if adaptation.source else None
+    towers = load_towers(weights_of(adaptation.source, setting="adaptation.source")) if adaptation.source else None
     if towers is None and model.backbone == "strided":
         raise ValueError(
             "adaptation.source: there is no trained network to freeze; name a run of ours, or set model.backbone to a "

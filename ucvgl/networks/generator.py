@@ -10,7 +10,7 @@ from jaxtyping import Float, UInt8
 from torch import Tensor, nn
 
 from ucvgl.atomic import whole
-from ucvgl.model.mixed import mixed_precision
+from ucvgl.networks.mixed import mixed_precision
 
 
 class Block(nn.Module):

@@ -18,8 +18,8 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from torch.utils.checkpoint import checkpoint
 
 from ucvgl.atomic import whole
-from ucvgl.model.mixed import mixed_precision
 from ucvgl.networks.backbone import backbone
+from ucvgl.networks.mixed import mixed_precision
 from ucvgl.networks.safa import SAFA, MeanPool
 from ucvgl.settings.experiment import Model
 

@@ -47,7 +47,7 @@ def write_comparison(path: Path | str, runs: Sequence[Compared]) -> Path:
     curves = {run.name: run.r1 for run in runs if len(run.r1) > 1}
     return publish(
         Path(path),
-        "compare.html.j2",
+        "comparison.html.j2",
         runs=runs,
         settings=differing(runs),
         curve=Markup(recall_curves(curves)) if curves else None,

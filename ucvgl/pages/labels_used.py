@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 from ucvgl.run.record import DONE, read_record
 
 
-def told(run: Path) -> str:
+def labels_used(run: Path) -> str:
     """How many training queries came with their true tile, here and where the encoders come from; empty: none."""
     labels, cold = (read_record(run / name / DONE) for name in ("2_labels", "4_cold_start"))
     if labels is None:

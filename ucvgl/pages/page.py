@@ -139,7 +139,7 @@ def write_page(path: Path | str, report: Report) -> Path:
     """Render the report; the file appears whole or not at all."""
     return publish(
         Path(path),
-        "template.html.j2",
+        "page.html.j2",
         report=report,
         levels=levels(report),
         curve=_curve(report),
@@ -150,7 +150,7 @@ def write_page(path: Path | str, report: Report) -> Path:
 def publish(path: Path, template: str, **content: object) -> Path:
     """Render a template of this package; the file appears whole or not at all."""
     environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("ucvgl", "report"),
+        loader=jinja2.PackageLoader("ucvgl", "pages"),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,

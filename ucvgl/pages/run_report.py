@@ -16,7 +16,7 @@ from ucvgl.images.image_store import ImageStore
 from ucvgl.networks.attention import attention
 from ucvgl.networks.towers import View, load_towers
 from ucvgl.pages.gallery import lit
-from ucvgl.pages.labels_used import told
+from ucvgl.pages.labels_used import labels_used
 from ucvgl.pages.page import Attention, Report, Retrieval, Round, Translated, write_page
 from ucvgl.pages.write_card import write_card
 from ucvgl.retrieval.recall import Recall
@@ -50,7 +50,7 @@ def report(
         translated: None where nothing was, as true pairs alone were trained on.
     """
     reached, raw = read_recall(scored)
-    fakes, used = translated and fake_store(projected, translated, experiment), told(run.path)
+    fakes, used = translated and fake_store(projected, translated, experiment), labels_used(run.path)
     scores = pq.read_table(scored / "rounds.parquet").to_pylist()
     content = Report(
         about=f"{_how(translated, used)} on {source_of(experiment)}: {used or 'no labels'}.",

@@ -17,7 +17,7 @@ Image = str | os.PathLike | bytes | np.ndarray
 
 
 @dataclass(frozen=True)
-class Sight:
+class Preprocessing:
     """How images reach an encoder.
 
     Args:
@@ -31,22 +31,24 @@ class Sight:
     above: Projection | None = None
 
 
-def sight(size: tuple[int, int]) -> Sight:
+def whole_image(size: tuple[int, int]) -> Preprocessing:
     """That of an encoder that sees whole images at this size."""
-    return Sight(size, size)
+    return Preprocessing(size, size)
 
 
-def sight_of_queries(panorama: tuple[int, int], tile: int, projection: Projection, *, above: bool) -> Sight:
+def query_preprocessing(panorama: tuple[int, int], tile: int, projection: Projection, *, above: bool) -> Preprocessing:
     """That of a query encoder: whole panoramas or, where it is one of tiles, their views from above.
 
     Args:
         panorama: height and width of panoramas for the networks of the data set, pixels.
         tile: width of tiles, pixels.
     """
-    return Sight((tile, tile), worth_decoding(projection, tile, panorama), projection) if above else sight(panorama)
+    if not above:
+        return whole_image(panorama)
+    return Preprocessing((tile, tile), worth_decoding(projection, tile, panorama), projection)
 
 
-def seen(image: Image, how: Sight, name: str = "the photo") -> UInt8[np.ndarray, "h w 3"]:
+def preprocessed(image: Image, how: Preprocessing, name: str = "the photo") -> UInt8[np.ndarray, "h w 3"]:
     """The image as an encoder sees it, and as the pipeline reads it.
 
     Args:

@@ -14,11 +14,11 @@ from types import TracebackType
 from typing import Any
 
 from ucvgl.atomic import write_whole
-from ucvgl.ending import Failure, machine_state, sentence
-from ucvgl.methods.plan import Prospect, Stage, made_from, partial_folder, prospect, prospects, wanted
+from ucvgl.run.ending import Failure, machine_state, sentence
 from ucvgl.run.environment import environment
 from ucvgl.run.lock import locked
 from ucvgl.run.metrics import MetricsLog
+from ucvgl.run.prospects import Prospect, Stage, made_from, partial_folder, prospect, prospects, wanted
 from ucvgl.run.record import BEGUN, DONE, read_record, write_record
 from ucvgl.settings.dotted import differences, to_yaml
 from ucvgl.settings.experiment import Experiment

@@ -15,7 +15,7 @@ from ucvgl.images import corpora
 from ucvgl.images.listing import Split
 from ucvgl.settings.experiment import Experiment
 from ucvgl.types import Catalog
-from ucvgl.world import panorama_worlds as synthetic
+from ucvgl.world import panorama_worlds
 
 logger = logging.getLogger(__name__)
 
@@ -67,5 +67,5 @@ def _list(experiment: Experiment, split: Split) -> Catalog:
     if dataset.rendered:
         render_worlds(dataset, experiment.resources)
     if dataset.name == "synthetic":
-        return synthetic.catalog(synthetic.home(dataset), split)
+        return panorama_worlds.catalog(panorama_worlds.home(dataset), split)
     return corpora.read_catalog(dataset, split)

@@ -9,9 +9,9 @@ from typing import Any
 import torch
 
 from ucvgl.distributed.machines import Machines
-from ucvgl.index.trained_run import TrainedRun
 from ucvgl.networks.towers import TwoTowers, load_towers, save_towers
 from ucvgl.run.record import DONE, read_record
+from ucvgl.run.weights import weights_of
 from ucvgl.settings.dotted import differences
 from ucvgl.settings.experiment import Experiment
 from ucvgl.training.batches import Pairs
@@ -88,7 +88,7 @@ def _taken(start: Path, folder: Path, experiment: Experiment) -> dict[str, Any]:
     Raises:
         ValueError: they are not built as the settings say.
     """
-    model = start / "model.pt" if (start / "model.pt").exists() else TrainedRun(start).model
+    model = weights_of(start, setting="supervision.start")
     theirs, ours = load_towers(model), new_towers(experiment)
     weights = {"checkpoint": "", "pretrained": False}
     for what, of in (

@@ -7,7 +7,7 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
-from ucvgl.methods.plan import Stage, wanted
+from ucvgl.run.prospects import Stage, wanted
 from ucvgl.run.record import DONE, read_record
 from ucvgl.settings.dotted import dotted
 

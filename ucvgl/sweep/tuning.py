@@ -17,10 +17,10 @@ import yaml
 
 from ucvgl.atomic import write_whole
 from ucvgl.commands.invocation import resolve
-from ucvgl.ending import DONE, FAILED, MISTAKEN, Interrupted, ended
 from ucvgl.log import start_logging
 from ucvgl.methods import plan
 from ucvgl.pages.sweep_page import Row, table, write_sweep_page
+from ucvgl.run.ending import DONE, FAILED, MISTAKEN, Interrupted, ended
 from ucvgl.run.lock import locked
 from ucvgl.run.mirror import runs_folder
 from ucvgl.run.record import as_json_holds

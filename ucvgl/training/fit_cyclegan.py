@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 
 from ucvgl.images.image_store import ImageStore
-from ucvgl.model.mixed import mixed_precision
 from ucvgl.networks.generator import save_generator, to_signed
+from ucvgl.networks.mixed import mixed_precision
 from ucvgl.settings.experiment import Translation
 from ucvgl.training import workers
 from ucvgl.training.cyclegan import Discriminators, Generators, ImagePool, discriminator_loss, generator_loss

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from ucvgl.images.image_store import ImageStore
-from ucvgl.model.mixed import mixed_precision
+from ucvgl.networks.mixed import mixed_precision
 from ucvgl.networks.towers import TwoTowers, View, load_towers, refuse_batch_statistics, save_towers
 from ucvgl.settings.experiment import Contrast
 from ucvgl.training import workers

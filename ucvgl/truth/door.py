@@ -1,7 +1,6 @@
 """Ground truth, and the only door to it: evaluation imports this module, nothing that trains may.
 
-Each data set has a reader of its own, `truth_<data set>.py`; pairs that somebody wrote down are read by
-`truth_written.py`.
+Each data set has a reader of its own beside this one; pairs that somebody wrote down are read by `written_pairs.py`.
 """
 
 from __future__ import annotations
@@ -14,14 +13,9 @@ from jaxtyping import Int
 
 from ucvgl.images.listing import Split
 from ucvgl.settings.experiment import Dataset
-from ucvgl.truth import cvact_positions as truth_cvact
-from ucvgl.truth import cvusa_pairs as truth_cvusa
-from ucvgl.truth import university1652_buildings as truth_university1652
-from ucvgl.truth import vigor_positives as truth_vigor
-from ucvgl.truth import written_pairs as truth_written
+from ucvgl.truth import cvact_positions, cvusa_pairs, university1652_buildings, vigor_positives, written_pairs
 from ucvgl.truth.ground_truth import GroundTruth, Rows
-from ucvgl.world import drone_worlds as university
-from ucvgl.world import panorama_worlds as synthetic
+from ucvgl.world import drone_worlds, panorama_worlds
 
 __all__ = ["GroundTruth", "label_precision", "read_truth", "rows_of", "true_rows"]
 
@@ -31,20 +25,20 @@ def read_truth(dataset: Dataset, split: Split) -> GroundTruth | None:
     protocol = cast(Any, dataset.chosen_protocol)  # checked with the settings
     match dataset.name:
         case "synthetic":
-            return truth_written.read_parquet(str(synthetic.home(dataset)), split)
+            return written_pairs.read_parquet(str(panorama_worlds.home(dataset)), split)
         case "folder":
-            return truth_written.read_csv(dataset.root, split, by_glob=bool(dataset.queries))
+            return written_pairs.read_csv(dataset.root, split, by_glob=bool(dataset.queries))
         case "cvusa":
-            return truth_cvusa.read(dataset.root, split)
+            return cvusa_pairs.read(dataset.root, split)
         case "cvact":
-            return truth_cvact.read(dataset.root, split, protocol)
+            return cvact_positions.read(dataset.root, split, protocol)
         case "vigor":
-            return truth_vigor.read(dataset.root, split, protocol)
+            return vigor_positives.read(dataset.root, split, protocol)
         case "university1652":
-            return truth_university1652.read(dataset.root, split, protocol)
+            return university1652_buildings.read(dataset.root, split, protocol)
         case "synthetic_drone":
-            home = str(university.home(dataset))
-            return truth_university1652.read(home, split, protocol, title="embedded world,")
+            home = str(drone_worlds.home(dataset))
+            return university1652_buildings.read(home, split, protocol, title="embedded world,")
 
 
 def rows_of(references: Rows, query_ids: np.ndarray, reference_ids: np.ndarray) -> Int[np.ndarray, "q p"]:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from ucvgl.ending import Failure, at_work_on, ended, sentence, uninterrupted
+from ucvgl.run.ending import Failure, at_work_on, ended, sentence, uninterrupted
 
 
 def told(error: BaseException) -> tuple[int, str]:
@@ -112,7 +112,7 @@ def test_the_second_interruption_ends_a_program_at_once_and_without_a_traceback(
     starting = f"with uninterrupted():\n        {again}; {again}; time.sleep(60)"
     body = f"{cleaning if where.startswith('during') else 'pass'}\ndef work():\n    "
     body += again if where.startswith("during") else starting
-    head = "import os, signal, sys, time\nfrom ucvgl.ending import ended, uninterrupted\n"
+    head = "import os, signal, sys, time\nfrom ucvgl.run.ending import ended, uninterrupted\n"
     head += "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
     script = tmp_path / "program.py"
     script.write_text(f"{head}{body}\nsys.exit(ended(work, print))\n")

@@ -1,0 +1,67 @@
+import numpy as np
+import pytest
+
+from ucvgl.pseudo_labels.decoys import estimated_precision, estimated_recall, right_probability
+
+PLACES = 800
+
+
+def scores(seed: int, strength: float, decoys: int) -> tuple[np.ndarray, np.ndarray]:
+    """Similarities of queries to tiles, their own raised by `strength`, and to decoys, which are like foreign tiles."""
+    rng = np.random.default_rng(seed)
+    own = rng.normal(size=(PLACES, PLACES))
+    own[np.arange(PLACES), np.arange(PLACES)] += strength
+    return own, rng.normal(size=(PLACES, decoys))
+
+
+@pytest.mark.parametrize("strength", [0.0, 2.0, 3.0, 4.0, 6.0])
+def test_recall_is_told_without_labels(strength):
+    own, decoy = scores(1, strength, 4 * PLACES)
+    recall = (own.argmax(1) == np.arange(PLACES)).mean()
+    ahead = (decoy > own.max(1, keepdims=True)).sum(1)
+    found = estimated_recall(ahead, references=PLACES, decoys=4 * PLACES)
+    assert abs(found.value - recall) < 0.05
+    assert found.low - 0.01 <= recall <= found.high + 0.01
+
+
+def test_queries_that_prefer_no_decoy_are_all_right_and_the_interval_says_how_sure_that_is():
+    found = estimated_recall(np.zeros(100, int), references=50, decoys=50)
+    assert found == type(found)(1.0, 1.0, 1.0)
+    assert estimated_recall(np.zeros(0, int), references=50, decoys=50).low == 0
+
+
+@pytest.mark.parametrize("strength", [0.0, 2.0, 3.0, 4.0, 6.0])
+def test_the_precision_of_mutual_labels_is_told_though_true_pairs_occupy_their_tiles(strength):
+    own, decoy = scores(1, strength, PLACES)
+    both = np.concatenate([own, decoy], 1)
+    best = both.argmax(1)
+    mutual = both.argmax(0)[best] == np.arange(PLACES)
+    labels, on_decoys = mutual & (best < PLACES), int((mutual & (best >= PLACES)).sum())
+    precision = (best == np.arange(PLACES))[labels].mean()
+    found = estimated_precision(int(labels.sum()), on_decoys, references=PLACES, decoys=PLACES)
+    assert abs(found.value - precision) < 0.08
+    assert found.low - 0.03 <= precision <= found.high + 0.03
+
+
+def test_labels_that_take_every_decoy_are_worth_nothing():
+    assert estimated_precision(100, 50, references=200, decoys=50).value == 0
+    assert estimated_precision(0, 0, references=200, decoys=50).high == 1
+
+
+@pytest.mark.parametrize("strength", [0.0, 3.0, 4.0])
+def test_probabilities_add_up_to_the_choices_that_are_right(strength):
+    own, decoy = scores(7, strength, PLACES)
+    both = np.concatenate([own, decoy], 1)
+    best, top = both.argmax(1), np.sort(both, 1)[:, -2:]
+    found = right_probability(top[:, 1] - top[:, 0], best >= PLACES, references=PLACES, decoys=PLACES)
+    right = best == np.arange(PLACES)
+    assert abs(found.sum() - right.sum()) < 0.05 * PLACES
+    assert (found[best >= PLACES] == 0).all()
+    if strength:
+        sure = found > np.median(found)
+        assert right[sure].mean() > right[~sure].mean()
+
+
+def test_a_query_with_a_single_candidate_has_a_probability_too():
+    found = right_probability(np.array([np.inf, 0.1, 0.2]), np.array([False, True, False]), references=3, decoys=3)
+    assert np.isfinite(found).all()

@@ -1,0 +1,104 @@
+"""The judge: how many choices are right, told without a label by decoys.
+
+A mirrored tile is nobody's, and else like a tile. Beside the tiles that are searched stand such decoys; where a query
+prefers one, it is wrong for certain. Wrong choices fall on tiles and on decoys alike, so those that fell on decoys tell
+how many of the others are wrong: the target-decoy competition of proteomics (Elias and Gygi 2007), applied to
+retrieval. What it is worth is measured in `docs/judge.md`.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Bool, Float, Int
+from scipy.optimize import minimize
+from scipy.stats import chi2
+
+RATE = 0.25
+"""Decoys that are thought to stand beside the tiles when recall is estimated, for each of these. The more, the more it
+is the recall of a larger pool; the fewer, the noisier it is."""
+RIDGE = 1e-3
+"""Keeps a curve finite where margins separate tiles from decoys without exception."""
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A share, and the bounds between which it lies in 95 of 100 cases if wrong choices fall on decoys as on tiles."""
+
+    value: float
+    low: float
+    high: float
+
+
+def estimated_recall(ahead: Int[np.ndarray, " q"], *, references: int, decoys: int) -> Estimate:
+    """Share of the queries whose best reference is the true one (R@1), from the decoys that each prefers to it.
+
+    With m decoys ahead of its best reference, a query chooses a decoy with probability 1 - (1 - p)^m when each stands
+    there with probability p; and a wrong reference as many times as often as there are references for each of these.
+
+    Args:
+        ahead: how many decoys each query prefers to its best reference.
+        references: how many are searched, all with equal claim.
+        decoys: how many there are in all.
+    """
+    if not len(ahead):
+        return Estimate(0.0, 0.0, 1.0)
+    each = min(1.0, RATE * references / decoys)
+    chosen, times = 1 - (1 - each) ** np.asarray(ahead, float), 1 + references / (each * decoys)
+    value, deviation = 1 - times * chosen.mean(), times * chosen.std() / math.sqrt(len(ahead))
+    return _between(value, value - 1.96 * deviation, value + 1.96 * deviation)
+
+
+def estimated_precision(labels: int, on_decoys: int, *, references: int, decoys: int) -> Estimate:
+    """Share of the mutual labels on references that are right, from the number of those that fell on decoys.
+
+    A decoy has no query of its own that would keep another from it; of the references only those have none that carry
+    no right label. So wrong labels fall on these as often as on decoys, one for one.
+
+    Args:
+        labels: on references.
+        on_decoys: made in the same way, and wrong for certain.
+    """
+    if not labels:
+        return Estimate(0.0, 0.0, 1.0)
+
+    def precision(count: float) -> float:
+        rate = min(count / decoys, 1.0)
+        wrong = labels if rate >= 1 else rate * max(references - labels, 0) / (1 - rate)
+        return 1 - wrong / labels
+
+    most = chi2.ppf(0.975, 2 * (on_decoys + 1)) / 2  # of a Poisson count, exact
+    least = chi2.ppf(0.025, 2 * on_decoys) / 2 if on_decoys else 0.0
+    return _between(precision(on_decoys), precision(most), precision(least))
+
+
+def right_probability(
+    margin: Float[np.ndarray, " q"], on_decoy: Bool[np.ndarray, " q"], *, references: int, decoys: int
+) -> Float[np.ndarray, " q"]:
+    """Probability that each choice is right, by a logistic curve of its margin; 0 for those that fell on a decoy.
+
+    Args:
+        margin: best minus second-best similarity, references and decoys together.
+    """
+    if not len(margin):
+        return np.zeros(0)
+    own = _logistic(np.nan_to_num(margin, posinf=np.nanmax(margin[np.isfinite(margin)], initial=1.0)), ~on_decoy)
+    wrong = (1 - own) * references / decoys
+    return np.where(on_decoy, 0.0, np.clip(1 - wrong / own, 0, 1))
+
+
+def _logistic(x: Float[np.ndarray, " n"], positive: Bool[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:
+    """Probability of `positive` at each x, by a logistic regression that does not fall with x."""
+    scaled, sign = x / (x.std() or 1.0), np.where(positive, 1.0, -1.0)
+
+    def loss(weights: np.ndarray) -> float:
+        return np.logaddexp(0, -sign * (weights[0] + weights[1] * scaled)).sum() + RIDGE * (weights @ weights)
+
+    found = minimize(loss, np.zeros(2), bounds=[(None, None), (0, None)]).x
+    return 1 / (1 + np.exp(-np.clip(found[0] + found[1] * scaled, -60, 60)))
+
+
+def _between(value: float, low: float, high: float) -> Estimate:
+    return Estimate(*(float(np.clip(share, 0, 1)) for share in (value, low, high)))

@@ -22,6 +22,7 @@ import torch
 
 from ucvgl.images.decode import decode, resize
 from ucvgl.projection.birdseye import COLUMNS_PER_PIXEL, BirdsEye
+from ucvgl.settings.dataset import WorldLook
 from ucvgl.world.levels import LEVELS
 from ucvgl.world.panorama import render_panorama
 from ucvgl.world.world import build_world, places
@@ -54,7 +55,7 @@ class Panoramas:
 
 def rendered(count: int) -> Iterator[Panoramas]:
     """Places of a synthetic world at the sizes of the three data sets; CVUSA's show 36.5 to -29 degrees only."""
-    world = build_world(0, LEVELS["medium"])
+    world = build_world(0, LEVELS["medium"], WorldLook())
     spots = places(world)[:count]
     for name, height, width, top, bottom in (
         ("CVUSA", 616, 1232, 36.5, -29.0),

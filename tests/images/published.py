@@ -14,6 +14,7 @@ import cv2
 import numpy as np
 from scipy.io import savemat
 
+from ucvgl.settings.dataset import WorldLook
 from ucvgl.world.levels import NO_GAP
 from ucvgl.world.orthophoto import render_tile
 from ucvgl.world.panorama import render_panorama
@@ -35,7 +36,7 @@ class Place:
 
 @cache
 def rendered() -> list[Place]:
-    world = build_world(4, NO_GAP, side_m=260)
+    world = build_world(4, NO_GAP, WorldLook(), side_m=260)
     spots = places(world)[:PLACES]
     assert len(spots) == PLACES
     size = {"height": ROWS, "width": COLUMNS}

@@ -8,6 +8,7 @@ import pytest
 from ucvgl.images.corpora import read_catalog
 from ucvgl.settings.experiment import Dataset, Drone, Synthetic
 from ucvgl.truth.door import read_truth
+from ucvgl.world import drone_worlds
 from ucvgl.world.drone_worlds import home, plan, render_area
 from ucvgl.world.world import build_world
 
@@ -24,7 +25,7 @@ def small(root: Path, **changes) -> Dataset:
 def small_worlds():
     """All worlds of this file are small: their size is not what is tested."""
     patch = pytest.MonkeyPatch()
-    patch.setattr(university, "build_world", lambda seed, level: build_world(seed, level, side_m=300))
+    patch.setattr(drone_worlds, "build_world", lambda seed, level, look: build_world(seed, level, look, side_m=300))
     yield
     patch.undo()
 

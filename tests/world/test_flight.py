@@ -4,7 +4,7 @@ import math
 import numpy as np
 import pytest
 
-from tests.world.hand_built import meadow
+from tests.world.hand_built import USUAL, meadow
 from ucvgl.world.flight import EDGE_M, buildings, flight, render_flight, render_street
 from ucvgl.world.levels import LEVELS, NO_GAP
 from ucvgl.world.solids import BLOCK, HEDGE, HOUSE, SHED, box
@@ -16,7 +16,7 @@ HALL_RECORD = meadow(HALL).solids[0]
 
 @pytest.fixture(scope="module")
 def world() -> World:
-    return build_world(5, LEVELS["medium"], side_m=400)
+    return build_world(5, LEVELS["medium"], USUAL, side_m=400)
 
 
 def test_places_are_buildings_apart_from_each_other_and_from_the_edge(world: World):

@@ -6,7 +6,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from ucvgl.settings.experiment import Synthetic
+from ucvgl.settings.dataset import Synthetic, WorldLook
+from ucvgl.world import panorama_worlds
 from ucvgl.world.panorama_worlds import catalog, plan, render_world, settings_digest
 from ucvgl.world.world import build_world
 
@@ -20,7 +21,7 @@ SETTINGS = Synthetic(
 def small_worlds():
     """All worlds of this file are small: their size is not what is tested."""
     patch = pytest.MonkeyPatch()
-    patch.setattr(dataset, "build_world", lambda seed, level: build_world(seed, level, side_m=260))
+    patch.setattr(panorama_worlds, "build_world", lambda seed, level, look: build_world(seed, level, look, side_m=260))
     yield
     patch.undo()
 
@@ -67,7 +68,7 @@ def test_the_catalog_needs_no_truth_and_knows_where_tiles_lie(folder: Path, tmp_
 
 
 def test_a_finished_world_is_not_rendered_again(folder: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(dataset, "render_tile", None)
+    monkeypatch.setattr(panorama_worlds, "render_tile", None)
     for item in plan(SETTINGS):
         render_world(SETTINGS, item, folder)
 
@@ -102,7 +103,10 @@ def test_no_world_serves_two_splits_or_two_seeds():
 
 
 def test_every_setting_changes_the_name_of_the_cache():
-    changes = ({"level": "hard"}, {"seed": 1}, {"tile_size": 64}, {"queries_without_reference": 0.1})
+    changes = (
+        {"level": "hard"}, {"look": WorldLook(veil=0.1)}, {"seed": 1}, {"tile_size": 64},
+        {"queries_without_reference": 0.1},
+    )  # fmt: skip
     names = [settings_digest(dataclasses.replace(Synthetic(), **change)) for change in ({}, *changes)]
     assert len(set(names)) == len(names)
 

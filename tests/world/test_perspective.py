@@ -3,7 +3,7 @@ import math
 import numpy as np
 import pytest
 
-from tests.world.hand_built import meadow
+from tests.world.hand_built import USUAL, meadow
 from ucvgl.world.camera import Camera, aimed
 from ucvgl.world.draft import Draft
 from ucvgl.world.levels import NO_GAP
@@ -24,7 +24,7 @@ CAMERAS = [
 def picture(world: World, camera: Camera) -> np.ndarray:
     rng = np.random.default_rng(0)
     light = draw_light(world, rng, azimuth=(90, 90), elevation=(45, 45), visibility_m=0.0)
-    scene = surroundings(world, 50.0, 50.0, rng, world.summer, light, reach_m=80, shade_reach_m=40, clear_m=0)
+    scene = surroundings(world, 50.0, 50.0, rng, world.below, light, reach_m=80, shade_reach_m=40, clear_m=0)
     return photograph(scene, camera, SIZE)
 
 
@@ -32,9 +32,9 @@ def picture(world: World, camera: Camera) -> np.ndarray:
 @pytest.mark.parametrize("spot", [(50.0, 50.0), (57.0, 46.0), (44.0, 55.0)])
 def test_a_mark_on_the_ground_appears_where_the_camera_equation_puts_it(camera: Camera, spot):
     draft = Draft(100, np.random.default_rng(0))
-    plain = picture(finished(draft, 0, NO_GAP), camera)
+    plain = picture(finished(draft, 0, NO_GAP, USUAL), camera)
     draft.disc(spot[0], spot[1], 1.5, Material.MARKING)
-    changed = np.abs(picture(finished(draft, 0, NO_GAP), camera) - plain).sum(2)
+    changed = np.abs(picture(finished(draft, 0, NO_GAP, USUAL), camera) - plain).sum(2)
     row, column = (np.indices(changed.shape) + 0.5).reshape(2, -1) @ changed.ravel() / changed.sum()
     expected = camera.pixel_of(np.array([(*spot, 0.0)]), SIZE, SIZE)[0]
     np.testing.assert_allclose((column, row), expected, atol=0.6)

@@ -2,8 +2,39 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import Literal
+
+
+@dataclass(frozen=True)
+class WorldLook:
+    """What kind of world is rendered, and by what camera; the level says how far its two views are apart."""
+
+    camera_height_m: float = 2.0
+    """Of the panorama's camera above the ground."""
+    tile_side_m: float = 4 * math.tan(math.radians(85))
+    """Side of the ground that a tile shows: what a BEV with a field of view of 170 degrees shows from 2 m."""
+    top_elevation_deg: float = 90.0
+    """Of the panorama's first row; below 90 the sky is cropped away."""
+    bottom_elevation_deg: float = -90.0
+    """Of the panorama's last row; above -90 the ground below the camera is cropped away."""
+    off_centre_m: float = 0.0
+    """Standard deviation per axis of the camera from the tile's centre, beside the level's."""
+    off_north_deg: float = 0.0
+    """Standard deviation of the panorama's north, beside the level's."""
+    land: Literal["town", "city", "country"] = "town"
+    """`city`: blocks, squares and little green, close together. `country`: fields, parks and few houses."""
+    season: Literal["autumn", "winter"] = "autumn"
+    """Of the tiles, where panoramas show summer. `winter`: snow on whatever nobody clears."""
+    inversion: float = 0.0
+    """Of the tiles' brightness. 0: what is bright from the ground is bright from above; 1: it is dark."""
+    texture: float = 1.0
+    """How uneven the ground is, against what is usual."""
+    visibility_m: float = 420.0
+    """Distance at which haze has taken two thirds of a panorama's colours."""
+    veil: float = 0.0
+    """Share of a tile's colours that haze has taken, on average; from half to one and a half of it."""
 
 
 @dataclass(frozen=True)
@@ -11,6 +42,7 @@ class Synthetic:
     """The embedded world (`ucvgl/data/synthetic`)."""
 
     level: Literal["easy", "medium", "hard"] = "medium"
+    look: WorldLook = field(default_factory=WorldLook)
     seed: int = 0
     """World seed. The training worlds are derived from it, the validation world too, and they share no place."""
     train_places: int = 4000

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from ucvgl.settings.adaptation import Adaptation
-from ucvgl.settings.dataset import PROTOCOLS, Dataset, Drone, Projection, Synthetic
+from ucvgl.settings.dataset import PROTOCOLS, Dataset, Drone, Projection, Synthetic, WorldLook
 
 __all__ = [
     "Adaptation",
@@ -26,6 +26,7 @@ __all__ = [
     "Supervision",
     "Synthetic",
     "Translation",
+    "WorldLook",
 ]
 
 

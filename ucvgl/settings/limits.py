@@ -56,6 +56,16 @@ PIXELS = Limit(low=8, multiple_of=8)
 
 LIMITS = {
     "dataset.synthetic.seed": COUNT_OR_NONE,
+    "dataset.synthetic.look.camera_height_m": Limit(low=1, high=8),
+    "dataset.synthetic.look.tile_side_m": Limit(low=16, high=100),
+    "dataset.synthetic.look.top_elevation_deg": ELEVATION,
+    "dataset.synthetic.look.bottom_elevation_deg": Limit(low=-90, high=0, high_open=True),
+    "dataset.synthetic.look.off_centre_m": Limit(low=0, high=10),
+    "dataset.synthetic.look.off_north_deg": Limit(low=0, high=45),
+    "dataset.synthetic.look.inversion": SHARE,
+    "dataset.synthetic.look.texture": Limit(low=0, high=5),
+    "dataset.synthetic.look.visibility_m": Limit(low=20),
+    "dataset.synthetic.look.veil": Limit(low=0, high=0.6),
     "dataset.synthetic.train_places": Limit(low=2),
     "dataset.synthetic.validation_places": Limit(low=2),
     "dataset.synthetic.panorama_height": PIXELS,

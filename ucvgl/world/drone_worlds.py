@@ -76,7 +76,7 @@ def render_area(dataset: Dataset, area: Area, folder: Path | str) -> None:
     if note.exists():
         return
     settings, size = dataset.synthetic, dataset.drone.size
-    world = build_world(area.seed, LEVELS[settings.level])
+    world = build_world(area.seed, LEVELS[settings.level], settings.look)
     count = area.places + area.distractors
     found = buildings(world)[:count]
     if len(found) < count:

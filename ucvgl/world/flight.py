@@ -12,7 +12,7 @@ from ucvgl.world.exposure import expose
 from ucvgl.world.perspective import first_met, photograph
 from ucvgl.world.solids import BLOCK, HOUSE
 from ucvgl.world.surroundings import draw_light, surroundings
-from ucvgl.world.world import CAMERA_HEIGHT_M, World
+from ucvgl.world.world import World
 
 EDGE_M = 64
 """No building that is flown around is nearer to the world's edge."""
@@ -74,7 +74,7 @@ def render_flight(
     rng = np.random.default_rng([world.seed, view_seed, 9])
     light = draw_light(world, rng, azimuth=(80, 290), elevation=(28, 62), visibility_m=900.0)
     x, y = float(building["x"]), float(building["y"])
-    scene = surroundings(world, x, y, rng, world.summer, light, reach_m=REACH_M, shade_reach_m=70, clear_m=0)
+    scene = surroundings(world, x, y, rng, world.below, light, reach_m=REACH_M, shade_reach_m=70, clear_m=0)
     return [
         expose(photograph(scene, camera, size), world.level, rng)
         for camera in flight(world, building, view_seed, views=views)
@@ -86,15 +86,15 @@ def render_street(
 ) -> UInt8[np.ndarray, "s s 3"] | None:
     """A photo of a building from the near spot that shows most of it; None where it is hidden from all of them."""
     rng = np.random.default_rng([world.seed, view_seed, 10])
-    light = draw_light(world, rng, azimuth=(80, 290), elevation=(28, 62), visibility_m=420.0)
+    light = draw_light(world, rng, azimuth=(80, 290), elevation=(28, 62), visibility_m=world.look.visibility_m)
     x, y = float(building["x"]), float(building["y"])
-    scene = surroundings(world, x, y, rng, world.summer, light, reach_m=REACH_M, shade_reach_m=70, clear_m=0)
+    scene = surroundings(world, x, y, rng, world.below, light, reach_m=REACH_M, shade_reach_m=70, clear_m=0)
     this = (scene.solids["x"] == x) & (scene.solids["y"] == y) & (scene.solids["style"] == building["style"])
     away = np.hypot(*(spots - (x, y)).T)
     far = np.flatnonzero(away > building["reach"] + STEP_BACK * building["top"])
     best, most = None, LEAST_SHARE
     for spot in spots[far[np.argsort(away[far])[:SPOTS]]]:
-        eye = (float(spot[0]), float(spot[1]), CAMERA_HEIGHT_M)
+        eye = (float(spot[0]), float(spot[1]), world.look.camera_height_m)
         camera = aimed(eye, (x, y, 0.5 * float(building["top"])), math.radians(STREET_FOV_DEG))
         met = first_met(scene.solids, camera, 32)
         share = float((met == np.flatnonzero(this)[0]).mean())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -12,7 +13,21 @@ from ucvgl.world.grounds import court, farm, furrows, park_feature, patch, squar
 from ucvgl.world.palette import Material
 
 ZONES = ("homes", "centre", "park", "farm", "sport", "square")
-ZONE_SHARE = (0.36, 0.24, 0.14, 0.08, 0.08, 0.1)
+
+
+@dataclass(frozen=True)
+class Land:
+    """How far apart roads run, and the share of the blocks between them that each zone has."""
+
+    pitch_m: float
+    shares: tuple[float, ...]
+
+
+LANDS = {
+    "town": Land(78.0, (0.36, 0.24, 0.14, 0.08, 0.08, 0.1)),
+    "city": Land(62.0, (0.1, 0.58, 0.06, 0.0, 0.04, 0.22)),
+    "country": Land(86.0, (0.1, 0.02, 0.28, 0.52, 0.08, 0.0)),
+}
 COVER = {
     "homes": (Material.GRASS, Material.GRASS, Material.MEADOW),
     "centre": (Material.PAVING, Material.GRASS, Material.CONCRETE, Material.GRAVEL),
@@ -23,7 +38,9 @@ COVER = {
 }
 
 
-def zone_blocks(draft: Draft, junctions: np.ndarray) -> list[tuple[str, np.ndarray]]:
+def zone_blocks(
+    draft: Draft, junctions: np.ndarray, shares: tuple[float, ...]
+) -> list[tuple[str, np.ndarray]]:
     """Give each block a use and its ground cover; roads are drawn over it later."""
     blocks = []
     n = len(junctions) - 1
@@ -32,7 +49,7 @@ def zone_blocks(draft: Draft, junctions: np.ndarray) -> list[tuple[str, np.ndarr
             corners = junctions[[row, row, row + 1, row + 1], [column, column + 1, column + 1, column]]
             if (corners.max(0) < 0).any() or (corners.min(0) > draft.side_m).any():
                 continue
-            zone = str(draft.rng.choice(ZONES, p=ZONE_SHARE))
+            zone = str(draft.rng.choice(ZONES, p=shares))
             draft.fill(corners, draft.pick(*COVER[zone]))
             if zone == "farm":
                 furrows(draft, corners)

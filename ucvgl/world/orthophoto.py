@@ -9,30 +9,34 @@ from jaxtyping import UInt8
 
 from ucvgl.compiled import kernel
 from ucvgl.world.exposure import expose
-from ucvgl.world.shade import colour, likeness
+from ucvgl.world.shade import HAZE, colour, likeness
 from ucvgl.world.surroundings import draw_light, surroundings
 from ucvgl.world.visibility import CEILING_M, look_down
-from ucvgl.world.world import TILE_HALF_SIDE_M, World
+from ucvgl.world.world import World
 
 SUPERSAMPLE = 2
 
 
 def render_tile(world: World, place: np.ndarray, view_seed: int, *, size: int) -> UInt8[np.ndarray, "s s 3"]:
-    """The 46 m by 46 m around `place` from above."""
+    """The square around `place` from above."""
+    half = world.look.tile_side_m / 2
     rng = np.random.default_rng([world.seed, view_seed, 4])
     x, y = float(place[0]), float(place[1])
     light = draw_light(world, rng, azimuth=(120, 175), elevation=(35, 55), visibility_m=0.0)
-    reach = TILE_HALF_SIDE_M * 1.5
+    reach = half * 1.5
     scene = surroundings(
-        world, x, y, rng, world.autumn, light, reach_m=reach + 22, shade_reach_m=reach, clear_m=0
+        world, x, y, rng, world.above, light, reach_m=reach + 22, shade_reach_m=reach, clear_m=0
     )
     turn = rng.uniform(0, 2 * math.pi)
     lean = world.level.lean * math.cos(turn), world.level.lean * math.sin(turn)
     cells = SUPERSAMPLE * size
-    cell = 2 * TILE_HALF_SIDE_M / cells
-    west, south = x - TILE_HALF_SIDE_M, y - TILE_HALF_SIDE_M
+    cell = 2 * half / cells
+    west, south = x - half, y - half
     seen = look_down(scene.solids, west, south, cell, cells, *lean)
-    return expose(_colours(scene, west, south, cell, *lean, *seen)[::-1], world.level, rng)
+    colours = _colours(scene, west, south, cell, *lean, *seen)[::-1]
+    if world.look.veil:
+        colours += rng.uniform(0.5, 1.5) * world.look.veil * (np.array(HAZE, np.float32) - colours)
+    return expose(colours, world.level, rng)
 
 
 @kernel

@@ -7,6 +7,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ucvgl.settings.dataset import WorldLook
+
 
 class Material(IntEnum):
     """What the ground is made of, one value per cell of the world."""
@@ -53,12 +55,29 @@ AUTUMN = np.array(
     ],
     np.float32,
 )  # fmt: skip
+WINTER = np.array(
+    [
+        (218, 224, 234), (206, 208, 208), (176, 166, 160), (214, 220, 230), (158, 156, 154), (132, 136, 144),
+        (126, 130, 138), (70, 80, 94), (86, 96, 110), (196, 206, 212), (196, 172, 112), (44, 62, 76),
+        (222, 226, 234), (196, 176, 176), (212, 208, 204), (206, 206, 216), (140, 146, 156), (112, 118, 124),
+    ],
+    np.float32,
+)  # fmt: skip
+"""Snow where nobody walks or drives; wet stone."""
 SUMMER_LEAF = np.array(
     [(84, 122, 50), (70, 108, 52), (104, 132, 56), (62, 100, 62), (118, 136, 68)], np.float32
 )
 AUTUMN_LEAF = np.array(
     [(150, 100, 52), (126, 96, 58), (166, 112, 56), (104, 92, 66), (150, 124, 76)], np.float32
 )
+WINTER_LEAF = np.array(
+    [(132, 122, 116), (112, 104, 102), (156, 150, 146), (96, 100, 92), (146, 138, 128)], np.float32
+)
+WINTER_ROOF = np.array(
+    [(214, 210, 214), (190, 186, 190), (222, 226, 232), (204, 202, 204), (228, 230, 234), (120, 122, 132),
+     (232, 234, 238)],
+    np.float32,
+)  # fmt: skip
 ROOF = np.array(
     [
         (158, 84, 62),
@@ -83,6 +102,12 @@ PAINT = np.array(
 )  # fmt: skip
 
 
+COOL = np.array([0.93, 1.0, 1.1], np.float32)
+SEASONS = {"autumn": (AUTUMN, AUTUMN_LEAF, ROOF * COOL), "winter": (WINTER, WINTER_LEAF, WINTER_ROOF)}
+"""Colours from above of the ground, of leaves and of roofs."""
+MIDDLE_GREY = 135.0
+
+
 class Palette(NamedTuple):
     """Colours of one view of one world, RGB 0..255, one row per material or choice."""
 
@@ -98,17 +123,30 @@ def summer_palette(seed: int) -> Palette:
     return _varied(Palette(SUMMER, SUMMER_LEAF, ROOF, WALL, PAINT), np.random.default_rng([seed, 11]))
 
 
-def autumn_palette(seed: int, distance: float) -> Palette:
-    """Colours of the tiles of a world, `distance` of the way from summer to autumn."""
-    cool = np.array([0.93, 1.0, 1.1], np.float32)
+def palette_from_above(seed: int, distance: float, look: WorldLook) -> Palette:
+    """Colours of the tiles of a world, `distance` of the way from summer to their season."""
+    ground, leaf, roof = SEASONS[look.season]
 
     def between(ours: np.ndarray, theirs: np.ndarray) -> np.ndarray:
         return np.clip(ours + distance * (theirs - ours), 8, 250).astype(np.float32)
 
-    palette = Palette(
-        between(SUMMER, AUTUMN), between(SUMMER_LEAF, AUTUMN_LEAF), between(ROOF, ROOF * cool), WALL, PAINT
-    )
+    seen = between(SUMMER, ground), between(SUMMER_LEAF, leaf), between(ROOF, roof)
+    palette = Palette(*(_inverted(colours, look.inversion) for colours in seen), WALL, PAINT)
     return _varied(palette, np.random.default_rng([seed, 12 if distance else 11]))
+
+
+def brightness(colours: np.ndarray) -> np.ndarray:
+    """Luma of RGB colours (Rec. 601)."""
+    return colours @ np.array([0.299, 0.587, 0.114], np.float32)
+
+
+def _inverted(colours: np.ndarray, inversion: float) -> np.ndarray:
+    """Colours of the same hue whose brightness has gone so far to its mirror image about `MIDDLE_GREY`."""
+    if not inversion:
+        return colours
+    before = brightness(colours)
+    after = before + inversion * 2 * (MIDDLE_GREY - before)
+    return np.clip(colours * (after / before)[:, None], 8, 250).astype(np.float32)
 
 
 def _varied(palette: Palette, rng: np.random.Generator) -> Palette:

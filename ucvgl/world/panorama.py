@@ -1,4 +1,4 @@
-"""Ground panoramas: true equirectangular views from 2 m above the ground."""
+"""Ground panoramas: true equirectangular views, whole or cropped above and below."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ucvgl.world.shade import colour, likeness
 from ucvgl.world.solids import ELLIPSOID
 from ucvgl.world.surroundings import draw_light, surroundings
 from ucvgl.world.visibility import look_around
-from ucvgl.world.world import CAMERA_HEIGHT_M, World
+from ucvgl.world.world import World
 
 SUPERSAMPLE = 2
 
@@ -21,32 +21,35 @@ SUPERSAMPLE = 2
 def render_panorama(
     world: World, place: np.ndarray, view_seed: int, *, height: int, width: int
 ) -> UInt8[np.ndarray, "h w 3"]:
-    """What a camera near `place` sees: zenith to nadir, north in the centre column, east right of it."""
+    """What a camera near `place` sees: its look's elevations, north in the centre column, east right of it."""
+    look = world.look
     rng = np.random.default_rng([world.seed, view_seed, 3])
     x, y = camera_position(world, place, rng)
-    yaw = math.radians(rng.normal(0, 1) * world.level.yaw_jitter_deg)
-    light = draw_light(world, rng, azimuth=(80, 290), elevation=(28, 62), visibility_m=420.0)
-    scene = surroundings(world, x, y, rng, world.summer, light, reach_m=160, shade_reach_m=40, clear_m=4.5)
+    yaw = math.radians(rng.normal(0, 1) * math.hypot(world.level.yaw_jitter_deg, look.off_north_deg))
+    light = draw_light(world, rng, azimuth=(80, 290), elevation=(28, 62), visibility_m=look.visibility_m)
+    scene = surroundings(world, x, y, rng, world.below, light, reach_m=160, shade_reach_m=40, clear_m=4.5)
     rows, columns = SUPERSAMPLE * height, SUPERSAMPLE * width
-    depth, which, face = look_around(scene.solids, x, y, CAMERA_HEIGHT_M, yaw, rows, columns)
-    colours = _colours(scene, x, y, CAMERA_HEIGHT_M, yaw, depth, which, face)
+    sphere_rows = rows * 180 / (look.top_elevation_deg - look.bottom_elevation_deg)
+    eye = x, y, look.camera_height_m, yaw, look.top_elevation_deg / 180, sphere_rows
+    depth, which, face = look_around(scene.solids, *eye, rows, columns)
+    colours = _colours(scene, *eye, depth, which, face)
     return expose(colours, world.level, rng)
 
 
 def camera_position(world: World, place: np.ndarray, rng: np.random.Generator) -> tuple[float, float]:
-    """A point near `place` by the level's jitter, but not inside a thing or right at a trunk."""
-    solids = world.solids
+    """A point near `place` by the jitter of level and look, but not inside a thing or right at a trunk."""
+    solids, off = world.solids, math.hypot(world.level.position_jitter_m, world.look.off_centre_m)
     near = np.hypot(solids["x"] - place[0], solids["y"] - place[1]) < solids["reach"] + 12
     low = solids[near & (solids["bottom"] < 2.5) & (solids["shape"] != ELLIPSOID)]
     for _ in range(20):
-        x, y = place + rng.normal(0, 1, 2) * world.level.position_jitter_m
+        x, y = place + rng.normal(0, 1, 2) * off
         if (np.hypot(low["x"] - x, low["y"] - y) > low["reach"] + 0.9).all():
             return float(x), float(y)
     return float(place[0]), float(place[1])
 
 
 @kernel
-def _colours(scene, ox, oy, oz, yaw, depth, which, face):
+def _colours(scene, ox, oy, oz, yaw, top, sphere_rows, depth, which, face):
     """Mean colour of each pixel's `SUPERSAMPLE` squared rays; like rays are shaded once."""
     height, width = len(depth) // SUPERSAMPLE, depth.shape[1] // SUPERSAMPLE
     image = np.zeros((height, width, 3), np.float32)
@@ -56,10 +59,10 @@ def _colours(scene, ox, oy, oz, yaw, depth, which, face):
     for c in range(len(sin)):
         azimuth = ((c + 0.5) / len(sin) - 0.5) * 2 * math.pi + yaw
         sin[c], cos[c] = math.sin(azimuth), math.cos(azimuth)
-    step = math.pi / len(depth)
+    step = math.pi / sphere_rows
     row_sin, row_cos = np.empty(len(depth)), np.empty(len(depth))
     for r in range(len(depth)):
-        elevation = (0.5 - (r + 0.5) / len(depth)) * math.pi
+        elevation = (top - (r + 0.5) / sphere_rows) * math.pi
         row_sin[r], row_cos[r] = math.sin(elevation), math.cos(elevation)
     for row in range(height):
         for column in range(width):

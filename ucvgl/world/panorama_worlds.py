@@ -85,7 +85,7 @@ def render_world(settings: Synthetic, item: WorldPlan, folder: Path | str) -> No
     truth_path = Path(folder) / "truth" / f"{item.split}-{item.seed}.parquet"
     panoramas, tiles = (Path(folder) / item.split / view for view in ("panorama", "satellite"))
     truth_path.parent.mkdir(parents=True, exist_ok=True)
-    world = build_world(item.seed, LEVELS[settings.level])
+    world = build_world(item.seed, LEVELS[settings.level], settings.look)
     spots = places(world)[: item.places]
     if len(spots) < item.places:
         raise ValueError(f"world {item.seed} has room for {len(spots)} places, {item.places} were asked for")

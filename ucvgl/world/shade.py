@@ -38,6 +38,7 @@ GRAIN = np.array(
 )
 """How uneven each material is."""
 AMBIENT, DIRECT = 0.62, 0.5
+HAZE = (206.0, 218.0, 230.0)
 LEAFS, ROOFS, WALLS, PAINTS = len(SUMMER_LEAF), len(ROOF_COLOURS), len(WALL_COLOURS), len(PAINT_COLOURS)
 LEAF = len(SUMMER)
 ROOF = LEAF + LEAFS
@@ -58,6 +59,7 @@ class Light(NamedTuple):
         visibility_m: distance at which haze has taken most of the colour; 0 for none.
         west: with `south` the corner of the shade raster, metres; `cell` is the side of its cells.
         texture: seed of what the ground looks like, the same in all images of a world.
+        rough: how uneven the ground is, against `GRAIN`.
         litter: how strongly wet spots, dry spots and leaves change the ground, new in each image.
     """
 
@@ -73,6 +75,7 @@ class Light(NamedTuple):
     south: float
     cell: float
     texture: int
+    rough: float
     litter: float
 
 
@@ -128,7 +131,7 @@ def _ground(ground, palette, shade, light, x, y, out):
     texture = value_noise(x * 0.3, y * 0.3, light.texture) + 0.7 * value_noise(
         x * 2.7, y * 2.7, light.texture + 1
     )
-    texture += 0.7 * hashed(int(x * 8), int(y * 8), light.texture) - 1.2
+    texture = light.rough * (texture + 0.7 * hashed(int(x * 8), int(y * 8), light.texture) - 1.2)
     if light.litter > 0:
         spot = value_noise(x / 3.1, y / 3.1, light.seed + 2) + 0.7 * value_noise(
             x / 1.3, y / 1.3, light.seed + 3
@@ -293,4 +296,4 @@ def colour(ground, solids, palette, shade, light, ox, oy, oz, dx, dy, dz, t, whi
     if light.visibility_m > 0:
         mist = 1 - math.exp(-t / light.visibility_m)
         for k in range(3):
-            out[k] += mist * ((206.0, 218.0, 230.0)[k] - out[k])
+            out[k] += mist * (HAZE[k] - out[k])

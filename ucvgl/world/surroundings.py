@@ -52,7 +52,7 @@ def draw_light(
     return Light(
         float(np.cos(up) * np.sin(turn)), float(np.cos(up) * np.cos(turn)), float(np.sin(up)),
         float(strength), float(world.level.field), int(rng.integers(1 << 30)),
-        float(rng.uniform(0, 0.6)), visibility_m, 0.0, 0.0, SHADE_CELL_M, 0, world.level.litter,
+        float(rng.uniform(0, 0.6)), visibility_m, 0.0, 0.0, SHADE_CELL_M, 0, world.look.texture, world.level.litter,
     )  # fmt: skip
 
 

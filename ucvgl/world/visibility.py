@@ -32,17 +32,18 @@ def meets(s, ox, oy, oz, dx, dy, dz):
 
 
 @kernel
-def look_around(solids, ox, oy, oz, yaw, height, width):
+def look_around(solids, ox, oy, oz, yaw, top, sphere_rows, height, width):
     """Depth, solid and face of every ray of an equirectangular panorama.
 
-    `solids` must be sorted from near to far. `yaw` turns the centre column clockwise from north, radians.
+    `solids` must be sorted from near to far. `yaw` turns the centre column clockwise from north, radians. The first
+    row's edge is at elevation `top`, in half turns; `sphere_rows` rows would show the sphere from zenith to nadir.
     """
     depth = np.empty((height, width), np.float32)
     which = np.empty((height, width), np.int32)
     face = np.zeros((height, width), np.uint8)
     row_cos, row_sin = np.empty(height), np.empty(height)
     for r in range(height):
-        elevation = (0.5 - (r + 0.5) / height) * math.pi
+        elevation = (top - (r + 0.5) / sphere_rows) * math.pi
         row_cos[r], row_sin[r] = math.cos(elevation), math.sin(elevation)
         depth[r] = -oz / row_sin[r] if row_sin[r] < 0 else FAR
         which[r] = GROUND if row_sin[r] < 0 else SKY
@@ -50,7 +51,7 @@ def look_around(solids, ox, oy, oz, yaw, height, width):
         s = solids[k]
         east, north = s.x - ox, s.y - oy
         away = math.hypot(east, north)
-        top, bottom = s.top + s.ridge - oz, s.bottom - oz
+        above, below = s.top + s.ridge - oz, s.bottom - oz
         centre = (math.atan2(east, north) - yaw) / (2 * math.pi) + 0.5
         spread = math.asin(min(s.reach / max(away, 1e-6), 1.0)) / (2 * math.pi) if away > s.reach else 0.5
         left, right = math.floor((centre - spread) * width), math.ceil((centre + spread) * width)
@@ -61,10 +62,10 @@ def look_around(solids, ox, oy, oz, yaw, height, width):
             enter, leave = crossing(s, ox, oy, sin, cos)
             if enter >= leave:
                 continue
-            highest = math.atan2(top, enter if top > 0 else leave)
-            lowest = math.atan2(bottom, enter if bottom < 0 else leave)
-            first = max(int((0.5 - highest / math.pi) * height), 0)
-            last = min(int((0.5 - lowest / math.pi) * height), height - 1)
+            highest = math.atan2(above, enter if above > 0 else leave)
+            lowest = math.atan2(below, enter if below < 0 else leave)
+            first = max(int((top - highest / math.pi) * sphere_rows), 0)
+            last = min(int((top - lowest / math.pi) * sphere_rows), height - 1)
             for r in range(first, last + 1):
                 if depth[r, column] * row_cos[r] > enter:
                     t, side = meets(s, ox, oy, oz, sin * row_cos[r], cos * row_cos[r], row_sin[r])

@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import cv2
 import numpy as np
 
+from ucvgl.settings.dataset import WorldLook
 from ucvgl.world.draft import CELL, Draft
 from ucvgl.world.levels import Level
-from ucvgl.world.lots import fill_block, zone_blocks
-from ucvgl.world.palette import WALKABLE, Palette, autumn_palette, summer_palette
+from ucvgl.world.lots import LANDS, fill_block, zone_blocks
+from ucvgl.world.palette import WALKABLE, Palette, palette_from_above, summer_palette
 from ucvgl.world.plants import plant_block, plant_streets
 from ucvgl.world.roads import draw_roads, lay_out
 from ucvgl.world.solids import CYLINDER, ELLIPSOID, SOLID
 
-CAMERA_HEIGHT_M = 2.0
-TILE_HALF_SIDE_M = CAMERA_HEIGHT_M * float(np.tan(np.deg2rad(85)))
-"""So that a tile shows what a bird's-eye view with a field of view of 170 degrees shows."""
 EDGE_M = 36
-"""No place is nearer to the world's edge."""
+"""No place is nearer to the world's edge, nor does a tile reach beyond it."""
 
 
 @dataclass(frozen=True)
@@ -30,45 +29,48 @@ class World:
         ground: material of each cell, row 0 at the south edge.
         solids: things that stand on the ground, of type `SOLID`.
         car_places: x, y, yaw of each place for a car.
-        summer: colours seen from the ground.
-        autumn: colours seen from above.
+        below: colours seen from the ground.
+        above: colours seen from above.
     """
 
     seed: int
     level: Level
+    look: WorldLook
     side_m: float
     ground: np.ndarray
     solids: np.ndarray
     car_places: np.ndarray
-    summer: Palette
-    autumn: Palette
+    below: Palette
+    above: Palette
 
 
-def build_world(seed: int, level: Level, *, side_m: float = 1024.0) -> World:
+def build_world(seed: int, level: Level, look: WorldLook, *, side_m: float = 1024.0) -> World:
     """The world of a seed."""
+    land = LANDS[look.land]
     draft = Draft(side_m, np.random.default_rng([seed, 1]))
-    network = lay_out(draft.rng, side_m, 78.0)
-    blocks = zone_blocks(draft, network.junctions)
+    network = lay_out(draft.rng, side_m, land.pitch_m)
+    blocks = zone_blocks(draft, network.junctions, land.shares)
     draw_roads(draft, network)
     for zone, corners in blocks:
         fill_block(draft, zone, corners)
     plant_streets(draft, network, level.canopy)
     for zone, corners in blocks:
         plant_block(draft, zone, corners, level.canopy)
-    return finished(draft, seed, level)
+    return finished(draft, seed, level, look)
 
 
-def finished(draft: Draft, seed: int, level: Level) -> World:
+def finished(draft: Draft, seed: int, level: Level, look: WorldLook) -> World:
     """The world of a draft, which may also have been drawn by hand."""
     return World(
         seed,
         level,
+        look,
         draft.side_m,
         draft.ground,
         np.array(draft.solids, SOLID),
         np.array(draft.car_places, np.float64).reshape(-1, 3),
         summer_palette(seed),
-        autumn_palette(seed, level.palette),
+        palette_from_above(seed, level.palette, look),
     )
 
 
@@ -77,7 +79,8 @@ def places(world: World) -> np.ndarray:
     step = round(1 / CELL)
     ground = world.ground[step // 2 :: step, step // 2 :: step]
     open_ground = np.isin(ground, WALKABLE)
-    open_ground[:EDGE_M] = open_ground[-EDGE_M:] = open_ground[:, :EDGE_M] = open_ground[:, -EDGE_M:] = False
+    edge = max(EDGE_M, math.ceil(world.look.tile_side_m / 2))
+    open_ground[:edge] = open_ground[-edge:] = open_ground[:, :edge] = open_ground[:, -edge:] = False
     blocked = np.zeros(open_ground.shape, np.uint8)
     for solid in world.solids[world.solids["bottom"] < 2.5]:
         if solid["shape"] != ELLIPSOID:

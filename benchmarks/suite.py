@@ -1,0 +1,76 @@
+"""Worlds that differ on purpose, on which one setting has to do: what describes their images, and nothing else.
+
+A world is settings by their dotted names, laid over the preset that is the same for all.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from ucvgl.settings.dataset import WorldLook
+
+World = Mapping[str, Any]
+ELSEWHERE = "../shared/worlds/b"
+"""World B, from another renderer: beside the project, and in no copy of it."""
+PLACES = {"train": 3000, "validation": 500}
+
+
+def rendered(level: str, *, places: Mapping[str, int] = PLACES, **look: Any) -> World:
+    """A world of our renderer; its BEV covers the ground that its tile shows."""
+    seen = WorldLook(**look)
+    half_deg = math.degrees(math.atan(seen.tile_side_m / 2 / seen.camera_height_m))
+    projection = {
+        "fov_deg": round(2 * half_deg, 3),
+        "top_elevation_deg": seen.top_elevation_deg,
+        "bottom_elevation_deg": seen.bottom_elevation_deg,
+    }
+    return (
+        {"dataset.synthetic.level": level}
+        | {f"dataset.synthetic.{split}_places": count for split, count in places.items()}
+        | {f"dataset.synthetic.look.{name}": value for name, value in look.items()}
+        | {f"projection.{name}": value for name, value in projection.items()}
+    )
+
+
+HOME = {"train": 4000, "validation": 500}
+SUITE: dict[str, World] = {
+    "easy": rendered("easy", places=HOME),
+    "medium": rendered("medium", places=HOME),
+    "hard": rendered("hard", places=HOME),
+    "b": {
+        "dataset.name": "folder",
+        "dataset.root": ELSEWHERE,
+        "projection.top_elevation_deg": 30.0,
+        "projection.bottom_elevation_deg": -60.0,
+    },
+    "low_camera_city": rendered("medium", camera_height_m=1.6, tile_side_m=34.0, land="city"),
+    "high_camera_wide": rendered("medium", camera_height_m=4.0, tile_side_m=80.0, off_centre_m=2.0),
+    "inverted_country": rendered("medium", camera_height_m=2.5, tile_side_m=50.0, land="country", inversion=1.0),
+    "cropped_haze": rendered(
+        "medium",
+        camera_height_m=2.2,
+        tile_side_m=44.0,
+        top_elevation_deg=36.0,
+        bottom_elevation_deg=-36.0,
+        visibility_m=70.0,
+        veil=0.4,
+    ),
+    "winter": rendered("medium", camera_height_m=3.0, tile_side_m=60.0, season="winter", texture=2.5),
+    "flights": {
+        "dataset.name": "synthetic_drone",
+        "dataset.synthetic.level": "easy",
+        "dataset.synthetic.train_places": 701,
+        "dataset.synthetic.validation_places": 120,
+        "dataset.drone.distractor_places": 40,
+        "dataset.panorama_height": 64,
+        "dataset.panorama_width": 64,
+        "projection.bev": False,
+        "translation.fake": False,
+        "contrast.heading": "unknown",
+        "curriculum.reciprocal": 9,
+        "curriculum.scan_turns": 1,
+    },
+}
+"""By name. `b` trains on 4,238 places, `flights` on 701 buildings, nine pictures of each."""

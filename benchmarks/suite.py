@@ -14,7 +14,7 @@ from ucvgl.settings.dataset import WorldLook
 World = Mapping[str, Any]
 ELSEWHERE = "../shared/worlds/b"
 """World B, from another renderer: beside the project, and in no copy of it."""
-PLACES = {"train": 3000, "validation": 500}
+PLACES = {"train": 2000, "validation": 500}
 
 
 def rendered(level: str, *, places: Mapping[str, int] = PLACES, **look: Any) -> World:
@@ -56,7 +56,8 @@ SUITE: dict[str, World] = {
         bottom_elevation_deg=-36.0,
         visibility_m=70.0,
         veil=0.4,
-    ),
+    )
+    | {"dataset.synthetic.panorama_height": 64, "dataset.synthetic.panorama_width": 384},
     "winter": rendered("medium", camera_height_m=3.0, tile_side_m=60.0, season="winter", texture=2.5),
     "flights": {
         "dataset.name": "synthetic_drone",

@@ -66,7 +66,7 @@ def _measure(line: Mapping[str, Any], run: Path) -> dict[str, Any] | None:
     command = [sys.executable, f"jobs/{line['method']}.py", line["preset"], "--run", str(run.resolve()), *flags]
     log.info("--- %s: %s, seed %d", line["name"], line["world"], line["seed"])
     begun = time.time()
-    if subprocess.run(command, cwd=ROOT).returncode:
+    if run_job(command):
         return None
     scored = run / "6_evaluate"
     result = json.loads((scored / "recall.json").read_text())
@@ -79,6 +79,11 @@ def _measure(line: Mapping[str, Any], run: Path) -> dict[str, Any] | None:
         "date": datetime.date.today().isoformat(),
         "commit": commit(ROOT),
     }
+
+
+def run_job(command: Sequence[str]) -> int:
+    """Run a command of this project; its exit status."""
+    return subprocess.run(command, cwd=ROOT).returncode
 
 
 def markdown(lines: Sequence[Mapping[str, Any]], done: Mapping[str, Mapping[str, Any]]) -> str:

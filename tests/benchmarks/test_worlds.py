@@ -11,8 +11,8 @@ import pytest
 import worlds
 from suite import SUITE
 
-from ucvgl.config import Experiment
-from ucvgl.limits import changed
+from ucvgl.settings.experiment import Experiment
+from ucvgl.settings.limits import changed
 
 RAW = {"colour": 0.05, "edges": 0.04}
 

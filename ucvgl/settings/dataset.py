@@ -39,7 +39,7 @@ class WorldLook:
 
 @dataclass(frozen=True)
 class Synthetic:
-    """The embedded world (`ucvgl/data/synthetic`)."""
+    """The embedded world (`ucvgl/world`)."""
 
     level: Literal["easy", "medium", "hard"] = "medium"
     look: WorldLook = field(default_factory=WorldLook)

@@ -128,10 +128,9 @@ def palette_from_above(seed: int, distance: float, look: WorldLook) -> Palette:
     ground, leaf, roof = SEASONS[look.season]
 
     def between(ours: np.ndarray, theirs: np.ndarray) -> np.ndarray:
-        return np.clip(ours + distance * (theirs - ours), 8, 250).astype(np.float32)
+        return _inverted(np.clip(ours + distance * (theirs - ours), 8, 250).astype(np.float32), look.inversion)
 
-    seen = between(SUMMER, ground), between(SUMMER_LEAF, leaf), between(ROOF, roof)
-    palette = Palette(*(_inverted(colours, look.inversion) for colours in seen), WALL, PAINT)
+    palette = Palette(between(SUMMER, ground), between(SUMMER_LEAF, leaf), between(ROOF, roof), WALL, PAINT)
     return _varied(palette, np.random.default_rng([seed, 12 if distance else 11]))
 
 

@@ -11,6 +11,7 @@ import pytest
 import worlds
 from suite import SUITE
 
+from ucvgl.commands.invocation import resolve
 from ucvgl.settings.experiment import Experiment
 from ucvgl.settings.limits import changed
 
@@ -39,6 +40,7 @@ def jobs(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
 
     def run(command: list[str]) -> int:
         commands.append(command)
+        resolve(command[2:])  # a command that its job would refuse is refused here
         if "--seed=13" in command:
             return 1
         scored = Path(command[command.index("--run") + 1]) / "6_evaluate"
@@ -88,6 +90,12 @@ def test_world_b_is_left_out_where_it_is_absent(tmp_path: Path, jobs: list[list[
     worlds.main(arguments(tmp_path, "--worlds", "b,winter", "--seeds", "0"))
     assert len(jobs) == 2
     assert "world b is not at ../nowhere beside the project, and is left out" in capsys.readouterr().err
+
+
+def test_the_command_of_every_world_is_one_that_its_job_takes(tmp_path: Path, jobs: list[list[str]]):
+    assert worlds.main(arguments(tmp_path, "--seeds", "0", "--set", "translation.fake=false")) == 0
+    there = [name for name in SUITE if name != "b" or (worlds.ROOT / worlds.ELSEWHERE).is_dir()]
+    assert len(jobs) == 2 * len(there)
 
 
 def test_an_unknown_world_is_refused_with_those_there_are(capsys: Any):

@@ -12,7 +12,7 @@ import torch
 from ucvgl.atomic import write_array
 from ucvgl.distributed.embedders import EmbedJob, part_path
 from ucvgl.images.image_store import read_shard, shards_of
-from ucvgl.networks.frozen import load_frozen
+from ucvgl.networks.adapted import load_encoders
 from ucvgl.networks.towers import embed
 from ucvgl.retrieval.topk import TwoSided, two_sided_topk
 from ucvgl.training.loop import Log
@@ -34,13 +34,17 @@ class InProcess:
 
     def embed(self, jobs: Sequence[EmbedJob]) -> None:
         for job in jobs:
-            (look,) = job.looks
-            frozen = load_frozen(job.model)
-            for shard in shards_of(look.store):
-                if part_path(job.folder, shard).exists():
+            encoders = load_encoders(job.model)
+            for shard in shards_of(job.looks[0].store):
+                path = part_path(job.folder, shard)
+                if path.exists():
                     continue
-                _, images = read_shard(shard)
-                write_array(part_path(job.folder, shard), embed(frozen, images.copy(), look.view, turns=job.turns))
+                vectors = []
+                for look in job.looks:
+                    _, images = read_shard(look.store / shard.name)
+                    seen = embed(encoders, images.copy(), look.view, turns=job.turns)
+                    vectors.append(seen * np.float32(look.weight**0.5))
+                write_array(path, np.concatenate(vectors, axis=1))
 
     def match(self, query_parts: Sequence[Path], reference_parts: Sequence[Path], *, k: int = 2) -> TwoSided:
         sides = (np.concatenate([np.load(part) for part in parts]) for parts in (query_parts, reference_parts))

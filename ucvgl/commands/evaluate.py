@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 
 def main(argv: Sequence[str]) -> None:
+    """Read the command line, measure, and print what was found."""
     print(tyro.cli(evaluate, args=list(argv), prog="ucvgl evaluate"))
 
 
@@ -43,6 +44,9 @@ def evaluate(
         config: run or config.yaml with the data set's settings, for an index.
         address: Ray cluster; empty: the one this job runs on, else a local Ray.
         workers: actors that embed, and tasks that decode.
+
+    Raises:
+        ValueError: nobody wrote down the truth, or no query has a true tile in the pool.
     """
     from ucvgl.index.localizer import load
     from ucvgl.truth.door import read_truth

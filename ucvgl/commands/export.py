@@ -9,6 +9,7 @@ import tyro
 
 
 def main(argv: Sequence[str]) -> None:
+    """Read the command line and write the files."""
     tyro.cli(export, args=list(argv), prog="ucvgl export")
 
 

@@ -9,6 +9,7 @@ import tyro
 
 
 def main(argv: Sequence[str]) -> None:
+    """Read the command line and make the index."""
     tyro.cli(index, args=list(argv), prog="ucvgl index")
 
 

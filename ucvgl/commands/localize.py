@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 
 def main(argv: Sequence[str]) -> int:
+    """Read the command line and answer the photos; the exit code, 1 where a photo could not be used."""
     return tyro.cli(localize, args=list(argv), prog="ucvgl localize")
 
 
@@ -40,6 +41,9 @@ def localize(
         parquet: for many photos: folder or URI for the answers as Parquet, worked out on Ray; nothing is printed.
         address: Ray cluster for --parquet; empty: the one this job runs on, else a local Ray.
         workers: actors that localize, with --parquet.
+
+    Raises:
+        ValueError: no photo is named, or no tile is asked for.
     """
     if not photos:
         raise ValueError("which photo? ucvgl localize PHOTO ... --index INDEX")

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
 
 def main(argv: Sequence[str]) -> None:
+    """Read the command line, draw, and print where the page lies."""
     print(tyro.cli(report, args=list(argv), prog="ucvgl report"))
 
 
@@ -21,6 +22,9 @@ def report(runs: tyro.conf.Positional[tuple[str, ...]], /, out: str = "compariso
     Args:
         runs: run folders; with more than one, settings that differ, curves and recalls stand side by side.
         out: file for the comparison.
+
+    Raises:
+        ValueError: no run is named, or one is not finished.
     """
     from pathlib import Path
 

@@ -9,6 +9,7 @@ import tyro
 
 
 def main(argv: Sequence[str]) -> None:
+    """Read the command line and serve until interrupted."""
     tyro.cli(serve, args=list(argv), prog="ucvgl serve")
 
 
@@ -30,6 +31,9 @@ def serve(
         tiles: shown for each photo.
         max_megabytes: of an upload.
         max_megapixels: of a photo.
+
+    Raises:
+        ValueError: it is a run and no index, or what serves pages is not installed.
     """
     try:
         import uvicorn

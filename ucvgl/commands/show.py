@@ -9,6 +9,7 @@ import tyro
 
 
 def main(argv: Sequence[str]) -> None:
+    """Read the command line and print what was asked for."""
     print(tyro.cli(show, args=list(argv), prog="ucvgl show"))
 
 

@@ -165,4 +165,5 @@ def _parts(folder: str, count: int, size: int) -> list[str]:
 
 
 def part_name(shard: int) -> str:
+    """What the answers of a shard are called in their folder."""
     return f"part-{shard:05d}.parquet"

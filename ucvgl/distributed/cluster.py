@@ -69,10 +69,12 @@ class ClusterInfo:
 
     @property
     def most_cpus(self) -> float:
+        """CPUs when every machine that may come has come."""
         return max(self.cpus, sum(machine.most * machine.cpus for machine in self.machines))
 
     @property
     def most_gpus(self) -> float:
+        """GPUs when every machine that may come has come."""
         return max(self.gpus, sum(machine.most * machine.gpus for machine in self.machines))
 
     def __str__(self) -> str:

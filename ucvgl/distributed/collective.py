@@ -19,6 +19,7 @@ class RaysNetwork(TorchConfig):
 
     @property
     def backend_cls(self) -> type:
+        """What Ray Train asks for to set up each worker."""
         return _Backend
 
 

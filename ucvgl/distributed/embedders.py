@@ -68,6 +68,11 @@ class Embedder:
         self._towers: Any = None
 
     def embed(self, model: str, images: np.ndarray, view: View, turns: int) -> np.ndarray:
+        """Descriptors float32 [n d] of images uint8 [n h w 3], by the encoder of `view` in the file `model`.
+
+        Args:
+            turns: quarter turns to look from, see `ucvgl.networks.towers.embed`.
+        """
         from ucvgl.networks.adapted import load_encoders
         from ucvgl.networks.towers import embed
 
@@ -145,6 +150,7 @@ def embed_shard(row: Row, *, actors: list[Any]) -> Row:
 
 
 def part_path(folder: Path, shard: Path) -> Path:
+    """Where the descriptors of a shard go, under the shard's own number."""
     return folder / f"part-{shard_number(shard):05d}.npy"
 
 

@@ -28,14 +28,17 @@ class Machines:
 
     @cached_property
     def trainer(self) -> TrainSession:
+        """The one worker group of all training, started by the first that asks."""
         return self._started.enter_context(TrainSession(self.folder, self.resources, self._log))
 
     @cached_property
     def embedder(self) -> EmbedPool:
+        """The actors that keep the encoders, started by the first that asks."""
         return self._started.enter_context(EmbedPool(self.resources))
 
     @cached_property
     def searcher(self) -> SearchPool:
+        """The actors that match, started by the first that asks."""
         return self._started.enter_context(SearchPool(self.resources))
 
     def __enter__(self) -> Machines:

@@ -28,6 +28,7 @@ class Progress:
             log.info("%s: %d/%d %s were done before", what, done, total, unit)
 
     def advance(self, amount: int) -> None:
+        """Count what was done, and log a line when the last one is old enough or all is done."""
         self.done += amount
         now = time.monotonic()
         if self.done >= self.total or now - self._last_line >= self.every_s:

@@ -27,4 +27,5 @@ def write_images(row: Row, *, folder: str) -> Row:
 
 
 def pixels(row: Row) -> UInt8[np.ndarray, "n h w 3"]:
+    """The images of a row, without a copy."""
     return np.frombuffer(row["image"], np.uint8).reshape(-1, row["height"], row["width"], 3)

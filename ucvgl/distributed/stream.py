@@ -126,7 +126,11 @@ class StepError(UserCodeException):
 
 
 def told(row: Row, run: Callable[..., Row], settings: Mapping[str, Any]) -> Row:
-    """Run a step that is a function."""
+    """Run a step that is a function.
+
+    Raises:
+        StepError: the step raised; it carries what is to be told, across processes.
+    """
     try:
         return run(row, **settings)
     except Exception as error:

@@ -147,11 +147,13 @@ class Spoken(TrialProgressCallback):
         self._ended = 0
 
     def on_trial_result(self, iteration: int, trials: list, trial: Any, result: dict, **_: Any) -> None:
+        """Log the agreement that a trial has reached after a round."""
         if "agreement" in result:
             told = trial.config["number"], result["agreement"], result["round"]
             log.info("trial %03d: agreement %.3f after round %d", *told)
 
     def on_trial_complete(self, iteration: int, trials: list, trial: Any, **_: Any) -> None:
+        """Log how a trial has ended, as its folder tells it."""
         self._ended += 1
         outcome = outcome_of(self._folder, self._trials[trial.config["number"]])
         if outcome.error:
@@ -163,6 +165,7 @@ class Spoken(TrialProgressCallback):
                  outcome.agreement, outcome.rounds, self._ended, len(self._trials))  # fmt: skip
 
     def on_trial_error(self, iteration: int, trials: list, trial: Any, **_: Any) -> None:
+        """Log that a trial's process has died."""
         self._ended += 1
         log.warning("trial %03d crashed (%d/%d trials ended)", trial.config["number"], self._ended, len(self._trials))
 

@@ -48,6 +48,7 @@ def views(root: str, split: Split) -> Views:
 
 
 def has_list(root: str, split: Split) -> bool:
+    """Whether the official list of a split is there."""
     return is_file(root, LISTS[split])
 
 

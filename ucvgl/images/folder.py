@@ -67,7 +67,11 @@ def absolute(uri: str) -> str:
 
 
 def split_folder(root: str, split: Split) -> str:
-    """The split's folder below the root: `train`, `validation`, or nothing when there are no splits."""
+    """The split's folder below the root: `train`, `validation`, or nothing when there are no splits.
+
+    Raises:
+        ValueError: there is a validation split and no training split.
+    """
     names = subfolders(root, "")
     if split in names:
         return split
@@ -81,7 +85,11 @@ def split_folder(root: str, split: Split) -> str:
 
 
 def view_folder(root: str, folder: str, names: tuple[str, ...]) -> str:
-    """The one subfolder that carries one of these names, as a path below the root."""
+    """The one subfolder that carries one of these names, as a path below the root.
+
+    Raises:
+        ValueError: none of the names is there, or more than one.
+    """
     present = sorted(subfolders(root, folder) & set(names))
     where = f"{root}/{folder}" if folder else root
     if not present:

@@ -21,13 +21,18 @@ MOST_BYTES = 2**31 - 1
 
 
 def shard_path(folder: Path | str, shard: int) -> Path:
+    """Where shard number `shard` of a store lies."""
     return Path(folder) / f"part-{shard:05d}.arrow"
 
 
 def write_shard(
     folder: Path | str, shard: int, ids: Sequence[str], images: UInt8[np.ndarray, "n h w 3"]
 ) -> Path:
-    """Write one shard under another name and publish it by rename, so that a shard that exists is whole."""
+    """Write one shard under another name and publish it by rename, so that a shard that exists is whole.
+
+    Raises:
+        ValueError: there are more or fewer ids than images.
+    """
     if len(ids) != len(images):
         raise ValueError(f"{len(ids)} ids for {len(images)} images")
     path = shard_path(folder, shard)
@@ -120,7 +125,11 @@ class ImageStore:
         return out
 
     def rows_of(self, ids: Sequence[str] | np.ndarray) -> np.ndarray:
-        """The row of each id; `KeyError` names the first that is not here."""
+        """The row of each id.
+
+        Raises:
+            KeyError: one of the ids is not here; names the first.
+        """
         order = np.argsort(self.ids)
         place = np.searchsorted(self.ids, ids, sorter=order)
         rows = order[np.minimum(place, len(order) - 1)]

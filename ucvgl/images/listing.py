@@ -46,7 +46,11 @@ def find_home(root: str, marks: Iterable[str]) -> str:
 
 
 def subfolders(root: str, folder: str, *, may_be_empty: bool = False) -> set[str]:
-    """Names of the folders directly in a folder below the root."""
+    """Names of the folders directly in a folder below the root.
+
+    Raises:
+        ValueError: there is no such folder.
+    """
     try:
         return list_folders(address(root, folder))
     except FileNotFoundError:
@@ -117,6 +121,7 @@ def name_of(path: str) -> str:
 
 
 def is_file(root: str, path: str) -> bool:
+    """Whether there is a file at this path below the root."""
     return exists(address(root, path))
 
 

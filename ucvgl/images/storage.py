@@ -142,6 +142,7 @@ def join(root: str, path: str) -> str:
 
 
 def is_local(uri: str) -> bool:
+    """Whether a URI means a file of this machine."""
     return "://" not in uri or uri.startswith("file://")
 
 

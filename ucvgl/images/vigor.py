@@ -63,6 +63,7 @@ def views(root: str, split: Split, protocol: Protocol) -> Views:
 
 
 def cities(split: Split, protocol: Protocol) -> tuple[str, ...]:
+    """The cities of a split; across areas, those of training and validation are others."""
     return CITIES if protocol == "same_area" else CROSS[split]
 
 

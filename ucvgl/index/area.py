@@ -40,6 +40,7 @@ MANIFEST, MODEL, TILES, VECTORS = "manifest.json", "model.pt", "tiles.parquet", 
 
 @dataclass(frozen=True)
 class FileRecord:
+    """What a file of an index must be: its length and the SHA-256 digest of its content, in hex."""
     bytes: int
     sha256: str
 

@@ -47,7 +47,11 @@ class Localizer:
         return self.answers(names, self.embed_queries(photos), k=k)
 
     def answers(self, names: Sequence[str], vectors: Float[np.ndarray, "n d"], *, k: int) -> list[Answer]:
-        """The answers for queries that are embedded already."""
+        """The answers for queries that are embedded already.
+
+        Raises:
+            ValueError: there are no tiles to search, or none is asked for.
+        """
         if self.index is None:
             raise ValueError("a run has no tiles to search; make an index with `ucvgl index RUN TILES --out INDEX`")
         if k < 1:

@@ -74,6 +74,7 @@ def on_gpus(index: Any) -> Any:
 
 
 def to_bytes(index: Any) -> bytes:
+    """A faiss index as the content of a file."""
     return faiss.serialize_index(index).tobytes()
 
 

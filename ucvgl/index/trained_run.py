@@ -33,6 +33,11 @@ class TrainedRun:
         self.model = weights_of(path)
 
     def encoders(self, *, device: str = "") -> Encoders:
+        """Both encoders with their preprocessing, as the run has projected its panoramas.
+
+        Args:
+            device: `cpu`, `cuda`; empty: the GPU when there is one.
+        """
         return Encoders(
             self.model.read_bytes(), self.experiment.projection, origin=str(self.model), device=device
         )

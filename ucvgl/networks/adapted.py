@@ -32,6 +32,7 @@ class AdaptedEncoder(nn.Module):
         self.turns, self.dimension = turns, turns * adapter.width
 
     def forward(self, images: Float[Tensor, "n 3 h w"]) -> Float[Tensor, "n d"]:
+        """Unit-norm descriptors of images (0 to 1), taken over all turns of the camera."""
         looks = [self.describer(turned(images, self.shown, quarters)).float() for quarters in range(self.turns)]
         with torch.autocast(images.device.type, enabled=False):
             return adapted(self.adapter, torch.stack(looks, 1), self.view)
@@ -63,6 +64,7 @@ class Adapted(nn.Module):
         return self.reference_encoder.dimension
 
     def encoder(self, view: View) -> AdaptedEncoder:
+        """The encoder of a view."""
         return self.query_encoder if view == "query" else self.reference_encoder
 
 

@@ -50,10 +50,12 @@ class Adapter(nn.Module):
         return F.normalize(features - (self.query_mean if view == "query" else self.reference_mean), dim=1)
 
     def encode(self, centred: Float[Tensor, "n d"]) -> Float[Tensor, "n w"]:
+        """Adapted unit-norm descriptors of frozen ones, from which the mean of their view was subtracted."""
         adapted = self.encoder(centred)
         return F.normalize(adapted + _fitted(centred, self.width) if self.residual else adapted, dim=1)
 
     def decode(self, adapted: Float[Tensor, "n w"]) -> Float[Tensor, "n d"]:
+        """What an adapted descriptor still knows of its frozen one, unit norm: the reconstruction of AIC."""
         back = self.decoder(adapted)
         return F.normalize(back + _fitted(adapted, self.dimension) if self.residual else back, dim=1)
 
@@ -86,16 +88,19 @@ def _fitted(vectors: Float[Tensor, "n d"], width: int) -> Float[Tensor, "n w"]:
 
 
 def save_adapter(adapter: Adapter, path: Path) -> None:
+    """Write an adapter with what it takes to build it again."""
     built = (adapter.dimension, adapter.width, adapter.residual)
     with whole(path) as aside:
         torch.save({"adapter": built, "state": adapter.state_dict()}, aside)
 
 
 def load_adapter(path: Path, device: torch.device | str = "cpu") -> Adapter:
+    """The adapter that `save_adapter` wrote."""
     return adapter_from(torch.load(path, map_location="cpu", weights_only=True)).to(device)
 
 
 def adapter_from(saved: Mapping[str, Any]) -> Adapter:
+    """An adapter from the content of its file."""
     dimension, width, residual = saved["adapter"]
     adapter = Adapter(dimension, width, residual=residual)
     adapter.load_state_dict(saved["state"])

@@ -57,6 +57,7 @@ class FeatureMap(nn.Module):
         self.network: Any = network
 
     def forward(self, x: Float[Tensor, "n 3 h w"]) -> Float[Tensor, "n c hf wf"]:
+        """The last feature map, whatever layout the network has: tokens become a grid, prefix tokens are left out."""
         features = self.network.forward_features(x)
         if getattr(self.network, "output_fmt", "NCHW") == "NHWC":
             features = features.permute(0, 3, 1, 2)

@@ -49,9 +49,11 @@ class TowerNetwork(nn.Module):
         self.encoder = encoder
 
     def forward(self, images: Float[Tensor, "n 3 h w"]) -> Seen:
+        """The last feature map of the encoder, as patches; there is no class token."""
         return Seen(self.encoder.backbone(standardised(images)).flatten(2).transpose(1, 2))
 
     def own(self, images: Float[Tensor, "n 3 h w"]) -> Float[Tensor, "n d"]:
+        """The encoder's own descriptor."""
         return self.encoder(images)
 
 
@@ -90,6 +92,7 @@ class TimmNetwork(nn.Module):
         self.register_buffer("deviation", torch.tensor(usual["std"]).view(3, 1, 1), persistent=False)
 
     def forward(self, images: Float[Tensor, "n 3 h w"]) -> Seen:
+        """Patches and class token of the layer and facet asked for; images from 0 to 1."""
         prefixes = getattr(self.network, "num_prefix_tokens", 0)
         if self.facet != "token":
             tokens = self._attended(images)
@@ -101,6 +104,7 @@ class TimmNetwork(nn.Module):
         return Seen(grid.flatten(2).transpose(1, 2), found[1][:, 0] if prefixes else None)
 
     def own(self, images: Float[Tensor, "n 3 h w"]) -> Float[Tensor, "n d"]:
+        """The class token where there is one, else the mean of the patches."""
         seen = self(images)
         return seen.patches.mean(1) if seen.cls is None else seen.cls
 
@@ -134,6 +138,7 @@ class Describer(nn.Module):
         self.pool = pools.get(settings.pooling)
 
     def forward(self, images: Float[Tensor, "n 3 h w"]) -> Float[Tensor, "n d"]:
+        """Unit-norm descriptors of images (0 to 1)."""
         if self.pooling == "own":
             return F.normalize(self.network.own(images).float(), dim=1)
         seen = self.network(images)
@@ -204,10 +209,12 @@ def save_frozen(frozen: Frozen, path: Path) -> None:
 
 
 def load_frozen(path: Path | str, device: torch.device | str = "cpu") -> Frozen:
+    """The frozen model that `save_frozen` wrote."""
     return frozen_from(torch.load(path, map_location="cpu", weights_only=True)).to(device)
 
 
 def frozen_from(saved: Mapping[str, Any]) -> Frozen:
+    """A frozen model from the content of its file; its weights are in there, so none are fetched."""
     adaptation, model = Adaptation(**saved["frozen"][0]), Model(**saved["frozen"][1])
     towers = None
     if saved["towers"]:

@@ -14,6 +14,8 @@ from ucvgl.networks.mixed import mixed_precision
 
 
 class Block(nn.Module):
+    """A residual block that normalises each image by itself."""
+
     def __init__(self, channels: int) -> None:
         super().__init__()
         self.layers = nn.Sequential(
@@ -25,6 +27,7 @@ class Block(nn.Module):
         )
 
     def forward(self, x: Tensor) -> Tensor:
+        """The features and what two convolutions add to them, [n c h w]."""
         return x + self.layers(x)
 
 
@@ -51,6 +54,7 @@ class Generator(nn.Module):
             nn.init.zeros_(weights)
 
     def forward(self, x: Float[Tensor, "n 3 h w"]) -> Float[Tensor, "n 3 h w"]:
+        """Recoloured images, -1 to 1 and a little beyond, where a gradient is left to come back."""
         return torch.clamp(x + self.layers(x), -1.2, 1.2)
 
 
@@ -72,24 +76,29 @@ class Discriminator(nn.Module):
         )
 
     def forward(self, x: Float[Tensor, "n 3 h w"]) -> Float[Tensor, "n 1 p q"]:
+        """How real each patch looks: near 1 for real, near 0 for made up."""
         return self.layers(x)
 
 
 def to_signed(images: UInt8[np.ndarray, "n h w 3"]) -> Float[Tensor, "n 3 h w"]:
+    """Pixels as the generator takes them: -1 to 1."""
     return torch.from_numpy(images).permute(0, 3, 1, 2).float().div_(127.5).sub_(1)
 
 
 def to_images(signed: Float[Tensor, "n 3 h w"]) -> UInt8[np.ndarray, "n h w 3"]:
+    """Pixels from what a generator made."""
     scaled = ((signed.float().clamp(-1, 1) + 1) * 127.5).round().byte()
     return scaled.permute(0, 2, 3, 1).contiguous().cpu().numpy()
 
 
 def save_generator(generator: Generator, path: Path) -> None:
+    """Write a generator with what it takes to build it again."""
     with whole(path) as aside:
         torch.save({"generator": generator.settings, "state": generator.state_dict()}, aside)
 
 
 def load_generator(path: Path | str, device: torch.device | str = "cpu") -> Generator:
+    """The generator that `save_generator` wrote, ready to translate."""
     saved = torch.load(path, map_location="cpu", weights_only=True)
     generator = Generator(**saved["generator"])
     generator.load_state_dict(saved["state"])

@@ -20,6 +20,7 @@ class GeM(nn.Module):
         self.power = power
 
     def forward(self, patches: Float[Tensor, "n p c"]) -> Float[Tensor, "n c"]:
+        """The generalised mean of the patches, channel by channel, which keeps the sign of features."""
         mean = (patches.sign() * patches.abs() ** self.power).mean(1)
         return mean.sign() * mean.abs().clamp(min=1e-12) ** (1 / self.power)
 
@@ -34,6 +35,7 @@ class Vlad(nn.Module):
         self.register_buffer("centres", centres)
 
     def forward(self, patches: Float[Tensor, "n p c"]) -> Float[Tensor, "n d"]:
+        """For each centre the sum of what its patches differ from it by, [n centres*c], unit norm."""
         patches = F.normalize(patches, dim=2)
         nearest = torch.cdist(patches, self.centres.expand(len(patches), -1, -1)).argmin(2)
         member = F.one_hot(nearest, len(self.centres)).to(patches.dtype)

@@ -31,6 +31,7 @@ class SAFA(nn.Module):
         return torch.einsum("nkh,kph->nkp", hidden, self.excite) + self.excite_bias
 
     def forward(self, features: Float[Tensor, "n c h w"]) -> Float[Tensor, "n d"]:
+        """The features summed under each spatial map, channel after channel: d = c * heads."""
         return torch.einsum("ncp,nkp->nkc", features.flatten(2), self.maps(features)).flatten(1)
 
 
@@ -44,4 +45,5 @@ class MeanPool(nn.Module):
     """Global average pooling: [n c h w] -> [n c]."""
 
     def forward(self, features: Float[Tensor, "n c h w"]) -> Float[Tensor, "n c"]:
+        """The mean over all positions."""
         return features.mean((2, 3))

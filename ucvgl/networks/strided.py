@@ -8,12 +8,15 @@ from torch import Tensor, nn
 
 
 class Residual(nn.Module):
+    """Normalise, convolve, add."""
+
     def __init__(self, channels: int) -> None:
         super().__init__()
         self.norm = nn.GroupNorm(8, channels)
         self.conv = nn.Conv2d(channels, channels, 3, padding=1)
 
     def forward(self, x: Tensor) -> Tensor:
+        """Features [n c h w] and what the convolution adds to them."""
         return x + F.relu_(self.conv(self.norm(x)))
 
 
@@ -40,4 +43,5 @@ class Strided(nn.Module):
         )
 
     def forward(self, x: Float[Tensor, "n 3 h w"]) -> Float[Tensor, "n c hf wf"]:
+        """A feature map at an eighth of the resolution."""
         return self.layers(x)

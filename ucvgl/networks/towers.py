@@ -31,7 +31,8 @@ VIEWS: tuple[View, View] = ("query", "reference")
 class Encoders(Protocol):
     """Whatever has an encoder of each view."""
 
-    def encoder(self, view: View) -> nn.Module: ...
+    def encoder(self, view: View) -> nn.Module:
+        """The network that sees images of a view."""
 
 
 class Encoder(nn.Module):
@@ -53,6 +54,7 @@ class Encoder(nn.Module):
         self.dimension = channels if pooled else channels * settings.safa_heads
 
     def forward(self, images: Float[Tensor, "n 3 h w"]) -> Float[Tensor, "n d"]:
+        """Unit-norm descriptors of standardised images."""
         return F.normalize(self.aggregate(self.backbone(standardised(images))).float(), dim=1)
 
 
@@ -99,6 +101,7 @@ class TwoTowers(nn.Module):
         return self.reference_encoder.dimension
 
     def encoder(self, view: View) -> Encoder:
+        """The encoder of a view; the same for both where they share one."""
         return self.query_encoder if view == "query" else self.reference_encoder
 
     def forward(
@@ -119,7 +122,11 @@ class TwoTowers(nn.Module):
 
 
 def refuse_batch_statistics(towers: TwoTowers) -> None:
-    """Raise ValueError where a layer's output depends on which images it sees together."""
+    """Raise ValueError where a layer's output depends on which images it sees together.
+
+    Raises:
+        ValueError: the network normalises over a batch.
+    """
     found = next((name for name, layer in towers.named_modules() if isinstance(layer, _BatchNorm)), None)
     if found:
         raise ValueError(
@@ -141,6 +148,11 @@ def load_towers(path: Path | str | BytesIO, device: torch.device | str = "cpu") 
 
 
 def towers_from(saved: Mapping[str, Any]) -> TwoTowers:
+    """Two towers from the content of their file.
+
+    Raises:
+        ValueError: it is that of an adapted model.
+    """
     if "frozen" in saved:
         raise ValueError("this model was adapted: it has one frozen network and no towers; name the run it was made of")
     settings, query_size, reference_size = saved["towers"]

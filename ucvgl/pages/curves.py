@@ -116,6 +116,7 @@ def loss_curve(steps: Sequence[float], losses: Sequence[float]) -> str:
 
 
 def new_figure(width: float, height: float) -> tuple[Figure, Axes]:
+    """An empty chart in the colours that `to_svg` replaces."""
     import matplotlib
     from matplotlib.figure import Figure
 
@@ -135,6 +136,7 @@ def new_figure(width: float, height: float) -> tuple[Figure, Axes]:
 
 
 def to_svg(figure: Figure) -> str:
+    """A chart as an SVG element that takes its width and its colours from the page."""
     file = io.StringIO()
     nothing = dict.fromkeys(("Date", "Creator", "Format", "Type"))
     figure.savefig(file, format="svg", transparent=True, metadata=nothing)

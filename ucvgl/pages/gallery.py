@@ -42,6 +42,9 @@ def contact_sheet(
     Args:
         labels: a caption above each row; none, or as many as rows.
         columns: a heading above each column of the first row.
+
+    Raises:
+        ValueError: there is no row, or not a label for each.
     """
     if not rows:
         raise ValueError("a contact sheet needs at least one row of images")

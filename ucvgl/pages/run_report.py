@@ -129,6 +129,7 @@ def _verdict(reached: Recall | None, raw: Mapping[str, float], scores: list[dict
 
 
 def source_of(experiment: Experiment) -> str:
+    """Which images a run was trained on, in words."""
     dataset = experiment.dataset
     return f"the synthetic world, level {dataset.synthetic.level}" if dataset.rendered else dataset.root
 

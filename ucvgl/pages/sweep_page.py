@@ -34,6 +34,7 @@ class Row:
 
     @property
     def how(self) -> str:
+        """How the trial ended, in words."""
         return self.error or ("done" if self.finished else f"stopped after round {self.rounds}")
 
 

@@ -69,6 +69,9 @@ def pixels(
 
     Args:
         enough: height and width that the caller needs, see `ucvgl.images.decode.decode`.
+
+    Raises:
+        ValueError: an array that is not RGB, uint8 [h w 3].
     """
     if isinstance(image, np.ndarray):
         if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or 0 in image.shape:

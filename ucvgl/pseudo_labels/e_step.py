@@ -67,6 +67,8 @@ class Alike:
 
     @classmethod
     def of(cls, pairs: Int[np.ndarray, "m 2"]) -> Alike:
+        """Queries that show one place, from pairs of their rows; every row is listed with all that it is paired with.
+        """
         both = np.concatenate([pairs, pairs[:, ::-1]])
         both = both[np.argsort(both[:, 0], kind="stable")]
         rows, first, count = np.unique(both[:, 0], return_index=True, return_counts=True)

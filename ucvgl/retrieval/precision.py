@@ -34,11 +34,13 @@ class Precision:
     centres: tuple[Tensor, ...]
 
     def queries(self, vectors: Float[Tensor, "n d"]) -> Rounded:
+        """The queries as the fast product takes them."""
         if self.dtype == torch.float32:
             return as_float32(vectors)
         return rounded(vectors, *self.centres, first=True)
 
     def references(self, vectors: Float[Tensor, "n d"]) -> Rounded:
+        """The references as the fast product takes them."""
         if self.dtype == torch.float32:
             return as_float32(vectors)
         return rounded(vectors, *self.centres[::-1], first=False)

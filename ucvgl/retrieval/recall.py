@@ -140,7 +140,11 @@ def recall(
     positives: float = 1.0,
     more: Mapping[str, float] | None = None,
 ) -> Recall:
-    """Recall from ranks; queries with rank -1 are left out and counted."""
+    """Recall from ranks; queries with rank -1 are left out and counted.
+
+    Raises:
+        ValueError: no query has its true reference in the pool.
+    """
     known = ranks[ranks >= 0]
     if len(known) == 0:
         raise ValueError(

@@ -68,6 +68,7 @@ class Extent:
 
 
 def extent(side: Rounded) -> Extent:
+    """The largest of each quantity that the error bound of a side is made of."""
     return Extent(*(float(getattr(side, name).max(initial=0)) for name in ("size", "lost", "bias", "bias_lost")))
 
 

@@ -121,6 +121,7 @@ class Search:
 
     @property
     def resting(self) -> bool:
+        """Whether it has no references yet, or has let them go."""
         return self._references is None
 
     def rest(self) -> None:

@@ -49,6 +49,11 @@ class Stored:
 
     @staticmethod
     def of(parts: Sequence[Path]) -> Stored:
+        """The vectors of some `.npy` parts, one after the other; nothing is read yet but their headers.
+
+        Raises:
+            ValueError: a part is not float32 [n d], or has another d than the first.
+        """
         maps = [np.load(part, mmap_mode="r") for part in parts]
         for part, vectors in zip(parts, maps, strict=True):
             if vectors.dtype != np.float32 or vectors.shape[1:] != maps[0].shape[1:] or not vectors.flags.c_contiguous:
@@ -64,9 +69,11 @@ class Stored:
         return 0, self.ends[-1] if self.ends else 0
 
     def room(self, rows: int) -> Float32[np.ndarray, "rows d"]:
+        """Memory that `read` can fill again and again."""
         return np.empty((rows, self.dimension), np.float32)
 
     def read(self, start: int, stop: int, room: np.ndarray) -> Float32[np.ndarray, "n d"]:
+        """The vectors of rows `start` to `stop`, read into the beginning of `room` [rows d]."""
         for number, low, high in self._overlaps(start, stop):
             wanted = room[low - start : high - start]
             with open(self.parts[number], "rb") as file:
@@ -75,6 +82,7 @@ class Stored:
         return room[: stop - start]
 
     def pieces(self, start: int, stop: int) -> list[tuple[int, Float32[np.ndarray, "_ d"]]]:
+        """The same rows as views of the mapped files: (first row, vectors), part by part."""
         return [
             (low, self._mapped(number)[low - self._first(number) : high - self._first(number)])
             for number, low, high in self._overlaps(start, stop)

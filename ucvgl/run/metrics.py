@@ -37,6 +37,7 @@ class MetricsLog:
                 self._board.add_scalar(group + name, value, numbers.get("step"))
 
     def close(self) -> None:
+        """Have every number in its file, and let go of both."""
         self._lines.close()
         self._board.close()
 

@@ -121,7 +121,11 @@ def answer(localizer: Localizer, data: bytes, tiles: int, max_pixels: int) -> di
 
 
 def check_upload(data: bytes, max_pixels: int) -> None:
-    """Refuse by the header alone what is not taken: before a pixel is decoded."""
+    """Refuse by the header alone what is not taken: before a pixel is decoded.
+
+    Raises:
+        BadImage: it is no image of a kind that is taken, or it has too many pixels.
+    """
     try:
         with Image.open(io.BytesIO(data), formats=KINDS) as header:
             width, height = header.size

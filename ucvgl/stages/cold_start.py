@@ -109,6 +109,7 @@ def _taken(start: Path, folder: Path, experiment: Experiment) -> dict[str, Any]:
 
 
 def new_towers(experiment: Experiment) -> TwoTowers:
+    """Encoders that have learned nothing, drawn by the seed and sized for the data set's images."""
     torch.manual_seed(experiment.seed)
     dataset = experiment.dataset
     query_size = (dataset.panorama_height, dataset.panorama_width)

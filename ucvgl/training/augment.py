@@ -31,16 +31,20 @@ class Draws:
         self._batch, self._rows, self.device = batch, rows, device
 
     def uniform(self, *shape: int, low: float = -1.0, high: float = 1.0) -> Tensor:
+        """Numbers between two bounds for the own rows, [n *shape]."""
         drawn = torch.rand(self._batch, *shape, generator=self._generator)[self._rows]
         return (low + (high - low) * drawn).to(self.device)
 
     def normal(self, *shape: int) -> Tensor:
+        """Standard normal numbers for the own rows, [n *shape]."""
         return torch.randn(self._batch, *shape, generator=self._generator)[self._rows].to(self.device)
 
     def chance(self, probability: float) -> Tensor:
+        """Which of the own rows something happens to, [n] of bool."""
         return self.uniform(low=0.0, high=1.0) < probability
 
     def choice(self, count: int) -> Int[Tensor, " n"]:
+        """A number below `count` for each of the own rows."""
         return torch.randint(count, (self._batch,), generator=self._generator)[self._rows].to(self.device)
 
 

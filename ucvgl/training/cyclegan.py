@@ -36,6 +36,7 @@ class Generators(nn.Module):
         self.to_bev = Generator(channels=settings.channels, blocks=settings.blocks)
 
     def forward(self, bev: Images, tile: Images) -> Translated:
+        """Both images translated, cycled back, and put through the generator that should leave them alone."""
         fake_tile, fake_bev = self.to_tile(bev), self.to_bev(tile)
         cycled = self.to_bev(fake_tile), self.to_tile(fake_bev)
         return Translated(fake_tile, fake_bev, *cycled, self.to_tile(tile), self.to_bev(bev))
@@ -50,6 +51,7 @@ class Discriminators(nn.Module):
         self.bev = Discriminator(channels=settings.channels)
 
     def forward(self, tile: Images, bev: Images) -> Scores:
+        """How real tiles and bird's-eye views look."""
         return self.tile(tile), self.bev(bev)
 
 
@@ -82,9 +84,11 @@ class ImagePool:
         self.images: Images | None = None
 
     def state_dict(self) -> dict[str, Tensor | None]:
+        """What a checkpoint keeps of it."""
         return {"images": self.images}
 
     def load_state_dict(self, state: dict[str, Tensor | None]) -> None:
+        """Go on from a checkpoint."""
         self.images = state["images"]
 
     def swap(self, fakes: Images, generator: torch.Generator) -> Images:

@@ -29,8 +29,13 @@ SKIPPED_IN_A_ROW = 10
 
 @runtime_checkable
 class Stateful(Protocol):
-    def state_dict(self) -> dict[str, Any]: ...
-    def load_state_dict(self, state: dict[str, Any], /) -> Any: ...
+    """What a checkpoint can keep: networks, optimisers, pools of images."""
+
+    def state_dict(self) -> dict[str, Any]:
+        """All that has to be kept."""
+
+    def load_state_dict(self, state: dict[str, Any], /) -> Any:
+        """Go on from what `state_dict` gave."""
 
 
 def run_steps(

@@ -9,10 +9,12 @@ from torch.nn.parallel import DistributedDataParallel
 
 
 def rank() -> int:
+    """Number of this worker; 0 where it is alone."""
     return dist.get_rank() if dist.is_initialized() else 0
 
 
 def size() -> int:
+    """How many workers train together."""
     return dist.get_world_size() if dist.is_initialized() else 1
 
 
@@ -51,5 +53,6 @@ def weight(batch: int) -> float:
 
 
 def barrier() -> None:
+    """Wait until every worker is here."""
     if dist.is_initialized():
         dist.barrier()

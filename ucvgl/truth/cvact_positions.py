@@ -15,6 +15,11 @@ NEAR_M = 5.0
 
 
 def read(root: str, split: Split, protocol: Protocol) -> GroundTruth:
+    """The tiles that count as right for each panorama of a split.
+
+    Raises:
+        ValueError: the tree is not one of CVACT.
+    """
     found = views(root, split, protocol)
     own = same_names(found.queries, found.references)
     part = protocol if split == "validation" else split

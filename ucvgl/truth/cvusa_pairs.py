@@ -10,6 +10,11 @@ from ucvgl.truth.ground_truth import GroundTruth, Rows
 
 
 def read(root: str, split: Split) -> GroundTruth:
+    """The tile of each panorama of a split.
+
+    Raises:
+        ValueError: the tree is not one of CVUSA.
+    """
     found = views(root, split)
     listed = has_list(found.root, split)
     which = f"CVUSA {split}" if listed else f"CVUSA {split} without {LISTS[split]}: not the official split"

@@ -10,6 +10,14 @@ from ucvgl.truth.ground_truth import GroundTruth
 
 
 def read(root: str, split: Split, protocol: Protocol, *, title: str = "University-1652") -> GroundTruth:
+    """The images of each query's building in the pool of a protocol.
+
+    Args:
+        title: of the data set, as the protocol's words begin.
+
+    Raises:
+        ValueError: the tree is not one of University-1652.
+    """
     found = views(root, split, protocol)
     of_building = defaultdict(list)
     for name, path in found.references.items():  # distractors: under no building, which nobody asks for

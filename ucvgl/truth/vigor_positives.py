@@ -15,7 +15,11 @@ TILES = slice(1, FIELDS, 3)
 
 
 def read(root: str, split: Split, protocol: Protocol) -> GroundTruth | None:
-    """The labels of all cities that are there; None without any label file."""
+    """The labels of all cities that are there; None without any label file.
+
+    Raises:
+        ValueError: a line of a label file has not the fields that it should.
+    """
     found = views(root, split, protocol)
     name = labels_of(split, protocol)
     positives, spared, labelled, corrected = {}, {}, [], ""

@@ -32,6 +32,9 @@ def read_csv(root: str, split: Split, *, by_glob: bool) -> GroundTruth | None:
 
     Args:
         by_glob: the views are no folders of their own, and the paths are those below the root.
+
+    Raises:
+        ValueError: a column is missing, or a query is named more than once.
     """
     folder = "" if by_glob else split_folder(root, split)
     name = f"{folder}/truth.csv" if folder else "truth.csv"

@@ -10,6 +10,7 @@ from ucvgl.world.solids import BLOCK, HEDGE, HOUSE, SHED, box
 
 
 def house(draft: Draft, x: float, y: float, angle: float) -> None:
+    """A gabled or hipped house with its garden around it, where there is room; metres, and radians from east."""
     rng = draft.rng
     length, width = rng.uniform(8, 14), rng.uniform(6.5, 9.5)
     if not draft.is_free(x, y, length + 4, width + 5, angle):
@@ -59,6 +60,7 @@ def house(draft: Draft, x: float, y: float, angle: float) -> None:
 
 
 def hedge(draft: Draft, x: float, y: float, length: float, angle: float) -> None:
+    """A hedge, where there is room; metres, and radians from east."""
     if draft.is_free(x, y, length, 1, angle):
         draft.take(rectangle(x, y, length, 1.5, angle), BUILT)
         seed = int(draft.rng.integers(1 << 30))
@@ -103,6 +105,7 @@ def block(draft: Draft, x: float, y: float, angle: float) -> None:
 
 
 def car_park(draft: Draft, x: float, y: float, angle: float) -> None:
+    """Rows of marked bays, some of them taken, where there is room; metres, and radians from east."""
     rng = draft.rng
     bays, rows = int(rng.integers(6, 12)), int(rng.integers(1, 3))
     length, width = bays * 2.6 + 1, rows * 11.5 + 5.5

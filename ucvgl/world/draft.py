@@ -27,16 +27,20 @@ class Draft:
         self.car_places: list[tuple[float, float, float]] = []
 
     def pick(self, *materials: Material) -> Material:
+        """One of some materials, each as likely."""
         return materials[int(self.rng.integers(len(materials)))]
 
     def fill(self, polygon: np.ndarray, material: Material) -> None:
+        """Paint a polygon on the ground; corners [n 2] in metres."""
         cv2.fillPoly(self.ground, [_fixed(polygon)], int(material), shift=4)
 
     def stroke(self, points: np.ndarray, width: float, material: Material) -> None:
+        """Paint a line on the ground; points [n 2] and width in metres."""
         thickness = max(1, round(width / CELL))
         cv2.polylines(self.ground, [_fixed(points)], False, int(material), thickness, shift=4)
 
     def disc(self, x: float, y: float, radius: float, material: Material) -> None:
+        """Paint a disc on the ground; metres."""
         centre = _fixed(np.array([[x, y]]))[0].tolist()
         cv2.circle(self.ground, centre, round(radius / CELL * 16), int(material), -1, shift=4)
 
@@ -45,6 +49,7 @@ class Draft:
         cv2.fillPoly(self.taken, [np.round(polygon - 0.5).astype(np.int32)], use)
 
     def take_line(self, points: np.ndarray, width: float, use: int) -> None:
+        """Mark the ground along a line as taken; points [n 2] and width in metres."""
         cv2.polylines(self.taken, [np.round(points - 0.5).astype(np.int32)], False, use, max(1, round(width)))
 
     def is_free(self, x: float, y: float, length: float, width: float, angle: float) -> bool:

@@ -71,7 +71,11 @@ def home(dataset: Dataset) -> Path:
 
 
 def render_area(dataset: Dataset, area: Area, folder: Path | str) -> None:
-    """Render one world into `folder`, unless it is there; the note that it is finished is written last."""
+    """Render one world into `folder`, unless it is there; the note that it is finished is written last.
+
+    Raises:
+        ValueError: the world has fewer buildings than were asked for.
+    """
     note = Path(folder) / "rendered" / f"{area.split}-{area.seed}.json"
     if note.exists():
         return

@@ -25,6 +25,7 @@ FURROWS = ((Material.CROP, Material.SOIL), (Material.MEADOW, Material.SOIL), (Ma
 
 
 def furrows(draft: Draft, corners: np.ndarray) -> None:
+    """Stripes of two materials over a field; corners [4 2] in metres."""
     rng = draft.rng
     angle, centre = rng.uniform(0, math.pi), corners.mean(0)
     across = np.array([-math.sin(angle), math.cos(angle)])
@@ -51,6 +52,7 @@ def patch(draft: Draft, x: float, y: float, angle: float) -> None:
 
 
 def park_feature(draft: Draft, x: float, y: float, angle: float) -> None:
+    """Something to see in a park: a pond, beds, a round place or trees; metres, and radians from east."""
     rng = draft.rng
     kind = rng.random()
     if kind < 0.3:
@@ -115,6 +117,7 @@ def court(draft: Draft, x: float, y: float, angle: float) -> None:
 
 
 def square(draft: Draft, x: float, y: float, angle: float) -> None:
+    """What stands on a paved square: a ring, a bed or a block; metres, and radians from east."""
     kind = draft.rng.random()
     if kind < 0.35:
         ring(draft, x, y, draft.rng.uniform(3, 8))
@@ -128,6 +131,7 @@ def square(draft: Draft, x: float, y: float, angle: float) -> None:
 
 
 def farm(draft: Draft, x: float, y: float, angle: float) -> None:
+    """A farm house or a hedge between fields; metres, and radians from east."""
     if draft.rng.random() < 0.2:
         house(draft, x, y, angle)
     else:

@@ -44,7 +44,11 @@ class WorldPlan:
 
 
 def plan(settings: Synthetic) -> list[WorldPlan]:
-    """The worlds that hold the places asked for; no world serves two splits, nor two seeds."""
+    """The worlds that hold the places asked for; no world serves two splits, nor two seeds.
+
+    Raises:
+        ValueError: the shares of the open world leave no pair.
+    """
     for name in ("queries_without_reference", "references_without_query"):
         if not 0 <= getattr(settings, name) <= 1:
             raise ValueError(f"synthetic.{name} is {getattr(settings, name)}; it is a share, from 0 to 1")
@@ -78,6 +82,9 @@ def render_world(settings: Synthetic, item: WorldPlan, folder: Path | str) -> No
     """Render one world into `folder`, unless it is there; its `reference_positions` are published last.
 
     The truth is written before them and never looked for: a world without it is as finished as one with it.
+
+    Raises:
+        ValueError: the world has room for fewer places than were asked for.
     """
     positions_path = Path(folder) / item.split / f"reference_positions-{item.seed}.parquet"
     if positions_path.exists():
@@ -139,7 +146,11 @@ def _listing(folder: Path) -> pa.Table:
 
 
 def write_jpeg(path: Path, image: np.ndarray) -> None:
-    """Write an RGB image, and the folder it lies in."""
+    """Write an RGB image, and the folder it lies in.
+
+    Raises:
+        OSError: the disk is full, or the folder may not be written.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     if not cv2.imwrite(str(path), image[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 95]):
         raise OSError(f"{path} could not be written")

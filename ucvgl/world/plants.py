@@ -43,6 +43,7 @@ def plant_tree(draft: Draft, x: float, y: float, canopy: float) -> None:
 
 
 def plant_bush(draft: Draft, x: float, y: float) -> None:
+    """A bush, unless something is built there; metres."""
     if not 1 < min(x, y) <= max(x, y) < draft.side_m - 2 or draft.taken[int(y), int(x)] == BUILT:
         return
     radius = draft.rng.uniform(0.5, 1.2)
@@ -76,6 +77,9 @@ def _lamp(draft: Draft, x: float, y: float, normal: np.ndarray) -> None:
 
 
 def plant_block(draft: Draft, zone: str, corners: np.ndarray, canopy: float) -> None:
+    """Trees and bushes scattered over a block, as many as its kind has; corners [4 2] in metres, crowns of about
+    `canopy` metres.
+    """
     for number in range(SCATTERED[zone]):
         s, t = draft.rng.random(2)
         x, y = (corners[0] * (1 - s) + corners[1] * s) * (1 - t) + (corners[3] * (1 - s) + corners[2] * s) * t

@@ -44,6 +44,7 @@ def box(
 def ellipsoid(
     style: int, x: float, y: float, z: float, radius: float, half_height: float, seed: int
 ) -> tuple:
+    """A row of the table of solids: an upright ellipsoid around (x, y, z); metres."""
     return (
         ELLIPSOID,
         style,
@@ -63,6 +64,7 @@ def ellipsoid(
 
 
 def cylinder(style: int, x: float, y: float, radius: float, bottom: float, top: float, seed: int) -> tuple:
+    """A row of the table of solids: an upright cylinder; metres."""
     return (CYLINDER, style, x, y, bottom, top, radius, radius, 1, 0, 0, 0, seed, radius)
 
 

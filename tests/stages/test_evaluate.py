@@ -1,0 +1,109 @@
+"""The stage that reads the truth: every round is judged, by hand-made encoders' ranks, and nothing is without truth."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from benchmarks.in_process import InProcess
+from tests.stages.drawn_places import SMALL, VALIDATION, draw_places, list_and_project
+from ucvgl.distributed.selection import keep
+from ucvgl.images.image_store import ImageStore
+from ucvgl.networks.towers import embed, load_towers, save_towers
+from ucvgl.stages.cold_start import new_towers
+from ucvgl.stages.evaluate import SHOWN, evaluate, read_recall
+
+
+def evaluated(tmp_path, *, known=True, rounds=2, kept=None):
+    """A run with encoders drawn at random for the cold start and every round, evaluated; its folders by name."""
+    draw_places(tmp_path / "home", known=known)
+    experiment = replace(SMALL, dataset=replace(SMALL.dataset, root=str(tmp_path / "home")))
+    made = list_and_project(tmp_path / "run", experiment)
+    cold, trained, scored = (tmp_path / "run" / name for name in ("4_cold_start", "5_curriculum", "6_evaluate"))
+    for seed, folder in enumerate([cold, *(trained / f"round_{index:02d}" for index in range(rounds))]):
+        folder.mkdir(parents=True)
+        save_towers(new_towers(replace(experiment, seed=seed)), folder / "model.pt")
+    if kept is not None:
+        keep(trained, kept)
+    write_labels(made["projected"], trained / "round_00" / "pairs.parquet")
+    scored.mkdir()
+    machines = InProcess(lambda **row: None)
+    said = evaluate(
+        scored, projected=made["projected"], cold=cold, trained=trained, experiment=experiment, machines=machines
+    )
+    return {**made, "cold": cold, "trained": trained, "scored": scored, "said": said}
+
+
+def write_labels(projected, path):
+    """Four labels of the training images, one of which is right."""
+    queries, references = (ImageStore(projected / "train" / view).ids for view in ("queries", "references"))
+    true = dict(zip(names(projected, "queries"), names(projected, "references"), strict=True))
+    wrong = [next(tile for tile in references if tile != true[query]) for query in sorted(true)]
+    tiles = [true[sorted(true)[0]], *wrong[1:4]]
+    pq.write_table(pa.table({"query_id": sorted(true)[:4], "reference_id": tiles, "label": [True] * 4}), path)
+    assert set(sorted(true)[:4]) <= set(queries)
+
+
+def names(projected, view, split="train"):
+    """Ids of a split in the order of the places."""
+    table = pq.read_table(projected.with_name("1_catalog") / f"{split}_{view}.parquet").to_pylist()
+    return [row["id"] for row in sorted(table, key=lambda row: row["uri"].rpartition("/")[2])]
+
+
+def rank_by_hand(run, model):
+    """How many tiles are at least as similar to each query as its own, the own one left out."""
+    stores = {view: ImageStore(run["projected"] / "validation" / view) for view in ("queries", "references")}
+    towers = load_towers(model)
+    query, reference = (
+        embed(towers, store.read(range(VALIDATION)), view)
+        for store, view in zip(stores.values(), ("query", "reference"), strict=True)
+    )
+    pairs = dict(zip(*(names(run["projected"], view, "validation") for view in stores), strict=True))
+    own = stores["references"].rows_of([pairs[identity] for identity in stores["queries"].ids.tolist()])
+    return [int((row @ reference.T >= row @ reference[tile]).sum()) - 1 for row, tile in zip(query, own, strict=True)]
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    return evaluated(tmp_path_factory.mktemp("evaluated"))
+
+
+def test_the_cold_start_and_every_round_are_ranked_as_by_hand(run):
+    rows = pq.read_table(run["scored"] / "rounds.parquet").to_pylist()
+    assert [row["name"] for row in rows] == ["cold", "round_00", "round_01"]
+    for row in rows:
+        folder = run["cold"] if row["name"] == "cold" else run["trained"] / row["name"]
+        ranks = np.array(rank_by_hand(run, folder / "model.pt"))
+        assert [row[name] for name in ("r1", "r5", "r10")] == [(ranks < k).mean() for k in (1, 5, 10)]
+    reached, raw = read_recall(run["scored"])
+    assert reached is not None and reached.r1 == rows[-1]["r1"] == run["said"]["r1"]
+    assert (reached.queries, reached.references) == (VALIDATION, VALIDATION) and raw
+
+
+def test_retrievals_are_those_of_the_last_round_and_say_which_are_right(run):
+    rows = pq.read_table(run["scored"] / "retrievals.parquet").to_pylist()
+    assert [row["rank"] for row in rows] == rank_by_hand(run, run["trained"] / "round_01" / "model.pt")
+    for row in rows:
+        assert row["scores"] == sorted(row["scores"], reverse=True) and len(row["scores"]) == SHOWN
+        assert row["right"] == [place == row["rank"] for place in range(SHOWN)]
+
+
+def test_the_precision_of_a_rounds_labels_is_told_after_training(run):
+    rows = pq.read_table(run["scored"] / "rounds.parquet").to_pylist()
+    assert [row["precision"] for row in rows] == [None, 0.25, None]
+
+
+def test_rounds_after_the_one_that_is_kept_are_not_evaluated(tmp_path):
+    run = evaluated(tmp_path, rounds=3, kept=[0.2, 0.5, 0.4])
+    assert pq.read_table(run["scored"] / "rounds.parquet")["name"].to_pylist() == ["cold", "round_00", "round_01"]
+
+
+def test_without_truth_there_are_retrievals_and_agreement_and_no_recall(tmp_path):
+    run = evaluated(tmp_path, known=False)
+    assert run["said"]["r1"] is None and 0 <= run["said"]["agreement"] <= 1
+    assert json.loads((run["scored"] / "recall.json").read_text()) == {"recall": None, "raw_pixels": {}}
+    rows = pq.read_table(run["scored"] / "retrievals.parquet").to_pylist()
+    assert len(rows) == VALIDATION and not any(any(row["right"]) for row in rows)

@@ -1,0 +1,105 @@
+"""Training on true pairs: which places are taken for hard, in which round, and what is kept of it."""
+
+from dataclasses import replace
+from functools import partial
+
+import numpy as np
+import pyarrow.parquet as pq
+
+from benchmarks.in_process import InProcess
+from tests.stages.drawn_places import SMALL, TRAIN, draw_places, list_and_project
+from ucvgl.images.image_store import ImageStore
+from ucvgl.networks.towers import embed, load_towers, save_towers
+from ucvgl.settings.experiment import Contrast, Curriculum, Supervision
+from ucvgl.stages.cold_start import new_towers
+from ucvgl.stages.labels import labels
+from ucvgl.stages.supervised import supervised
+
+NEIGHBOURS = 3
+
+
+def trained(tmp_path, *, located=True, **supervision):
+    """Two rounds on all true pairs; the folders by name."""
+    draw_places(tmp_path / "home", located=located)
+    settings = {"label_fraction": 1.0, "neighbours": NEIGHBOURS, **supervision}
+    experiment = replace(
+        SMALL,
+        dataset=replace(SMALL.dataset, root=str(tmp_path / "home")),
+        contrast=Contrast(batch=8),
+        curriculum=Curriculum(rounds=2, epochs_per_round=1),
+        supervision=Supervision(**settings),
+    )
+    made = list_and_project(tmp_path / "run", experiment)
+    made |= {name: tmp_path / "run" / name for name in ("labels", "cold", "trained")}
+    for name in ("labels", "cold", "trained"):
+        made[name].mkdir()
+    labels(made["labels"], catalogs=made["catalogs"], experiment=experiment)
+    save_towers(new_towers(experiment), made["cold"] / "model.pt")
+    inputs = {name: made[name] for name in ("catalogs", "labels", "projected", "cold")}
+    ends = {"experiment": experiment, "machines": InProcess(lambda **row: None), "log": lambda **row: None}
+    made["again"] = partial(supervised, made["trained"], **inputs, **ends)
+    made["said"] = made["again"]()
+    return made
+
+
+def neighbours(made, index):
+    """Tile numbers (along the line of places) of each pair's neighbours, by the number of the pair's place."""
+    table = pq.read_table(made["catalogs"] / "train_references.parquet").to_pylist()
+    number = {row["id"]: int(row["uri"].rpartition("/s")[2][:2]) for row in table}
+    ids = ImageStore(made["projected"] / "train" / "references").ids
+    found = np.load(made["trained"] / f"round_{index:02d}" / "neighbours.npy")
+    owns = [row["reference_id"] for row in pq.read_table(made["labels"] / "pairs.parquet").to_pylist()]
+    return {number[own]: [number[str(ids[row])] for row in rows] for own, rows in zip(owns, found, strict=True)}
+
+
+def test_the_first_neighbours_are_the_nearest_places_and_later_ones_the_most_similar(tmp_path):
+    made = trained(tmp_path)
+    assert made["said"] == {"rounds": 2, "true_pairs": TRAIN}
+    for place, near in neighbours(made, 0).items():  # places lie on a line: the nearest are the next ones
+        distances = sorted(abs(other - place) for other in range(TRAIN) if other != place)[:NEIGHBOURS]
+        assert [abs(other - place) for other in near] == distances
+
+    towers = load_towers(made["trained"] / "round_00" / "model.pt")
+    stores = [ImageStore(made["projected"] / "train" / view) for view in ("queries", "references")]
+    pairs = pq.read_table(made["labels"] / "pairs.parquet").to_pylist()
+    rows = (
+        store.rows_of([row[name] for row in pairs])
+        for store, name in zip(stores, ("query_id", "reference_id"), strict=True)
+    )
+    query, reference = (
+        embed(towers, store.read(some), view)
+        for store, some, view in zip(stores, rows, ("query", "reference"), strict=True)
+    )
+    score = query @ reference.T
+    np.fill_diagonal(score, -np.inf)
+    own = stores[1].rows_of([row["reference_id"] for row in pairs])
+    found = np.load(made["trained"] / "round_01" / "neighbours.npy")
+    assert found.tolist() == own[np.argsort(-score, axis=1, kind="stable")[:, :NEIGHBOURS]].tolist()
+
+
+def test_the_result_is_the_last_round_and_no_scan_is_left(tmp_path):
+    made = trained(tmp_path)
+    last = (made["trained"] / "round_01" / "model.pt").read_bytes()
+    assert (made["trained"] / "model.pt").read_bytes() == last
+    assert not list(made["trained"].glob("round_*/scan"))
+
+
+def test_without_positions_no_place_is_near_another(tmp_path):
+    made = trained(tmp_path, located=False)
+    assert (np.load(made["trained"] / "round_00" / "neighbours.npy") == -1).all()
+
+
+def test_hard_negatives_can_be_switched_off(tmp_path):
+    made = trained(tmp_path, hard_negatives=False)
+    assert not list(made["trained"].glob("round_*/neighbours.npy"))
+
+
+def test_a_round_that_was_broken_off_is_trained_again_on_the_neighbours_it_had(tmp_path):
+    made = trained(tmp_path)
+    first, second = (made["trained"] / f"round_{index:02d}" for index in range(2))
+    before = (first / "model.pt").stat().st_mtime_ns, (second / "neighbours.npy").stat().st_mtime_ns
+    (second / "model.pt").unlink()
+    (made["trained"] / "model.pt").unlink()
+    made["again"]()
+    assert before == ((first / "model.pt").stat().st_mtime_ns, (second / "neighbours.npy").stat().st_mtime_ns)
+    assert (made["trained"] / "model.pt").read_bytes() == (second / "model.pt").read_bytes()

@@ -9,7 +9,8 @@ import pytest
 
 from ucvgl.settings.dotted import setting_types, with_changes
 from ucvgl.settings.experiment import Experiment
-from ucvgl.settings.limits import LIMITS, Limit, check
+from ucvgl.settings.limits import CURRICULUM, check, ranges
+from ucvgl.settings.ranges import BelowOne, Positive, Share, holds, in_words
 
 
 def mistakes(changes: dict[str, Any]) -> list[str]:
@@ -18,9 +19,10 @@ def mistakes(changes: dict[str, Any]) -> list[str]:
     return check(experiment)
 
 
-def test_every_number_among_the_settings_has_a_limit_and_every_limit_a_setting() -> None:
-    numbers = {name for name, type_ in setting_types().items() if type_ in (int, float)}
-    assert set(LIMITS) == numbers, "ucvgl/settings/limits.py and ucvgl/settings/experiment.py disagree"
+def test_every_number_among_the_settings_has_a_range() -> None:
+    bare = {name for name, range_ in ranges(Experiment()).items() if range_ in (int, float)}
+    assert bare == set(), "the range stands at the field, as a type of ucvgl.settings.ranges"
+    assert {f"curriculum.{name}" for name in CURRICULUM} < set(setting_types())
 
 
 def test_margin_thresholds_are_in_the_units_of_their_scale() -> None:
@@ -106,14 +108,16 @@ def test_globs_come_in_twos_and_for_folders_only() -> None:
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
-def test_no_limit_lets_a_value_through_that_is_not_finite(value: float) -> None:
-    assert not Limit().holds(value)
+@pytest.mark.parametrize("range_", [float, Positive, Share])
+def test_no_range_lets_a_value_through_that_is_not_finite(value: float, range_: Any) -> None:
+    assert not holds(value, range_)
 
 
-def test_a_closed_end_belongs_to_the_interval_and_an_open_one_does_not() -> None:
-    assert Limit(low=0, high=1).holds(0) and Limit(low=0, high=1).holds(1)
-    assert not Limit(low=0, high=1, low_open=True).holds(0)
-    assert not Limit(low=0, high=1, high_open=True).holds(1)
+def test_a_closed_end_belongs_to_the_range_and_an_open_one_does_not() -> None:
+    assert holds(0, Share) and holds(1, Share) and in_words(Share) == "at least 0 and at most 1"
+    assert not holds(0.0, Positive) and in_words(Positive) == "more than 0"
+    assert not holds(1.0, BelowOne) and in_words(BelowOne) == "at least 0 and less than 1"
+    assert in_words(float) == "a finite number"
 
 
 def test_an_adaptation_asks_for_what_its_model_has() -> None:

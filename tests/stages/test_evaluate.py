@@ -63,7 +63,8 @@ def rank_by_hand(run, model):
     )
     pairs = dict(zip(*(names(run["projected"], view, "validation") for view in stores), strict=True))
     own = stores["references"].rows_of([pairs[identity] for identity in stores["queries"].ids.tolist()])
-    return [int((row @ reference.T >= row @ reference[tile]).sum()) - 1 for row, tile in zip(query, own, strict=True)]
+    score = query @ reference.T
+    return [int((row >= row[tile]).sum()) - 1 for row, tile in zip(score, own, strict=True)]
 
 
 @pytest.fixture(scope="module")

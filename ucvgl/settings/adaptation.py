@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
+
+from annotated_types import Ge, Le
+
+from ucvgl.settings.ranges import Batch, BelowOne, Count, CountOrNone, Margin, NotNegative, Positive, Share
 
 TRANSPORT_PARTNERS = 10
 """Fewest partners for `transport`: with fewer, nearly every query has a share that looks sure."""
@@ -19,59 +23,59 @@ class Adaptation:
     towers: Literal["one", "two"] = "one"
     """`one`: one network (of a run the tile encoder) sees both views, the queries as bird's-eye views. `two`: each
     encoder of a run sees its own view, as it was trained."""
-    layer: int = -1
+    layer: Annotated[int, Ge(-100), Le(100)] = -1
     """Block of a timm network, or stage of one without blocks, that describes an image; negative: from the end."""
     facet: Literal["token", "query", "key", "value"] = "token"
     """What of a transformer's block: its output, or a part of its attention."""
     pooling: Literal["own", "cls", "mean", "gem", "vlad"] = "own"
     """From patches to one descriptor; `own`: as the network itself does it."""
-    gem_power: float = 3.0
-    vlad_centres: int = 8
-    turns: int = 1
+    gem_power: Positive = 3.0
+    vlad_centres: Count = 8
+    turns: Annotated[int, Ge(1), Le(4)] = 1
     """Quarter turns that every image is described from, 1 to 4; more than 1 only where both views are north up."""
-    width: int = 0
+    width: CountOrNone = 0
     """Numbers in an adapted descriptor; 0: as many as in the frozen one."""
     residual: bool = True
     """The adapter starts as the identity and learns a difference; off: from random weights, as in EM-CVGL."""
     centred: bool = True
     """The mean of each view over the training images is subtracted first."""
-    rounds: int = 6
+    rounds: CountOrNone = 6
     """E-steps; each is followed by an M-step."""
-    steps_per_round: int = 30
-    batch: int = 512
+    steps_per_round: Count = 30
+    batch: Batch = 512
     """Pairs that meet in a step, over all workers."""
-    learning_rate: float = 1e-3
-    weight_decay: float = 0.01
-    temperature: float = 0.07
+    learning_rate: Positive = 1e-3
+    weight_decay: NotNegative = 0.01
+    temperature: Positive = 0.07
     """Where the learnable temperature starts."""
-    label_smoothing: float = 0.1
-    aic_weight: float = 1.0
+    label_smoothing: BelowOne = 0.1
+    aic_weight: NotNegative = 1.0
     """Of the reconstruction loss, against the contrast of labelled pairs."""
     relabel: bool = True
     """Off: the labels of the frozen model are kept (no EM)."""
     strategy: Literal["mutual", "transport", "neighbours", "groups"] = "mutual"
     """How the E-step finds its labels: pairs that choose each other (EM-CVGL), by optimal transport, only what the
     neighbours of both confirm, or by transport after queries that seem to show one place were brought together."""
-    partners: int = 2
+    partners: Annotated[int, Ge(2), Le(64)] = 2
     """Best partners both ways that the E-step looks at."""
     mutual: bool = True
-    reciprocal: int = 1
+    reciprocal: Annotated[int, Ge(1), Le(64)] = 1
     """A match is mutual when the query is among so many best queries of its tile; more than 1 where several
     queries share a tile."""
     threshold: Literal["similarity", "margin"] = "margin"
     """What must be large enough for a label: the similarity (EM-CVGL), or its margin over the second best (UCVGL)."""
     threshold_scale: Literal["cosine", "quantile", "z_score"] = "quantile"
     """Unit of the thresholds, as in `curriculum.margin_scale`."""
-    first_threshold: float = 0.5
+    first_threshold: Margin = 0.5
     """What a label needs in the first round: similarity or margin; for `transport` and `groups` a share of the query's
     mass, for `neighbours` of its neighbours."""
-    final_threshold: float = 0.0
+    final_threshold: Margin = 0.0
     """The same in the last round; half a cosine in between."""
-    neighbours: int = 8
+    neighbours: Annotated[int, Ge(1), Le(64)] = 8
     """Of every image in its own view, that `neighbours` and `groups` look at; for `groups` fewer than a place has."""
-    group_weight: float = 1.0
+    group_weight: NotNegative = 1.0
     """Of the contrast between queries that `groups` takes for views of one place, against that of labelled pairs."""
-    transport_temperature: float = 0.05
+    transport_temperature: Positive = 0.05
     """Similarity by which a reference must be better to get e times the mass."""
-    transport_balance: float = 0.9
+    transport_balance: Share = 0.9
     """1: every reference gets the same mass; 0: what each query alone would send it."""

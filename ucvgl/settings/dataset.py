@@ -4,36 +4,40 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Annotated, Literal
+
+from annotated_types import Ge, Gt, Le, Lt
+
+from ucvgl.settings.ranges import BelowOne, CountOrNone, Elevation, NotNegative, Pixels, Share
 
 
 @dataclass(frozen=True)
 class WorldLook:
     """What kind of world is rendered, and by what camera; the level says how far its two views are apart."""
 
-    camera_height_m: float = 2.0
+    camera_height_m: Annotated[float, Ge(1), Le(8)] = 2.0
     """Of the panorama's camera above the ground."""
-    tile_side_m: float = 4 * math.tan(math.radians(85))
+    tile_side_m: Annotated[float, Ge(16), Le(100)] = 4 * math.tan(math.radians(85))
     """Side of the ground that a tile shows: what a BEV with a field of view of 170 degrees shows from 2 m."""
-    top_elevation_deg: float = 90.0
+    top_elevation_deg: Elevation = 90.0
     """Of the panorama's first row; below 90 the sky is cropped away."""
-    bottom_elevation_deg: float = -90.0
+    bottom_elevation_deg: Annotated[float, Ge(-90), Lt(0)] = -90.0
     """Of the panorama's last row; above -90 the ground below the camera is cropped away."""
-    off_centre_m: float = 0.0
+    off_centre_m: Annotated[float, Ge(0), Le(10)] = 0.0
     """Standard deviation per axis of the camera from the tile's centre, beside the level's."""
-    off_north_deg: float = 0.0
+    off_north_deg: Annotated[float, Ge(0), Le(45)] = 0.0
     """Standard deviation of the panorama's north, beside the level's."""
     land: Literal["town", "city", "country"] = "town"
     """`city`: blocks, squares and little green, close together. `country`: fields, parks and few houses."""
     season: Literal["autumn", "winter"] = "autumn"
     """Of the tiles, where panoramas show summer. `winter`: snow on whatever nobody clears."""
-    inversion: float = 0.0
+    inversion: Share = 0.0
     """Of the tiles' brightness. 0: what is bright from the ground is bright from above; 1: it is dark."""
-    texture: float = 1.0
+    texture: Annotated[float, Ge(0), Le(5)] = 1.0
     """How uneven the ground is, against what is usual."""
-    visibility_m: float = 420.0
+    visibility_m: Annotated[float, Ge(20)] = 420.0
     """Distance at which haze has taken two thirds of a panorama's colours."""
-    veil: float = 0.0
+    veil: Annotated[float, Ge(0), Le(0.6)] = 0.0
     """Share of a tile's colours that haze has taken, on average; from half to one and a half of it."""
 
 
@@ -43,18 +47,18 @@ class Synthetic:
 
     level: Literal["easy", "medium", "hard"] = "medium"
     look: WorldLook = field(default_factory=WorldLook)
-    seed: int = 0
+    seed: CountOrNone = 0
     """World seed. The training worlds are derived from it, the validation world too, and they share no place."""
-    train_places: int = 4000
-    validation_places: int = 500
-    panorama_height: int = 128
+    train_places: Annotated[int, Ge(2)] = 4000
+    validation_places: Annotated[int, Ge(2)] = 500
+    panorama_height: Pixels = 128
     """Rows of the rendered panorama, pixels."""
-    panorama_width: int = 512
-    tile_size: int = 128
+    panorama_width: Pixels = 512
+    tile_size: Pixels = 128
     """Side of the rendered tile, pixels."""
-    queries_without_reference: float = 0.0
+    queries_without_reference: BelowOne = 0.0
     """Open world: share of panoramas whose tile is left out of the pool."""
-    references_without_query: float = 0.0
+    references_without_query: BelowOne = 0.0
     """Open world: share of tiles whose panorama is left out of the pool."""
 
 
@@ -62,11 +66,11 @@ class Synthetic:
 class Drone:
     """Flights over the embedded world (`synthetic_drone`): the places are buildings."""
 
-    views: int = 9
+    views: Annotated[int, Ge(1), Le(99)] = 9
     """Pictures of each building, on a spiral around it from high to low."""
-    size: int = 128
+    size: Pixels = 128
     """Side of the rendered drone and street pictures, pixels."""
-    distractor_places: int = 180
+    distractor_places: CountOrNone = 180
     """Buildings of the searched pool that no query shows, beside `synthetic.validation_places`."""
 
 
@@ -119,12 +123,12 @@ class Dataset:
     """`folder` only: the same for the tiles."""
     synthetic: Synthetic = field(default_factory=Synthetic)
     drone: Drone = field(default_factory=Drone)
-    panorama_height: int = 48
+    panorama_height: Pixels = 48
     """Network input, pixels."""
-    panorama_width: int = 192
-    tile_size: int = 64
+    panorama_width: Pixels = 192
+    tile_size: Pixels = 64
     """Network input for tiles, BEVs and fakes, pixels."""
-    max_bad_share: float = 0.01
+    max_bad_share: Share = 0.01
     """The job stops when a larger share of the images than this cannot be read."""
 
     @property
@@ -151,14 +155,14 @@ class Projection:
 
     bev: bool = True
     """Off: the squashed panorama stands in for the BEV (Table 2, row a)."""
-    fov_deg: float = 170.0
+    fov_deg: Annotated[float, Gt(0), Lt(180)] = 170.0
     """Field of view of the nadir camera; the BEV's edge is fov/2 from straight down."""
-    metres_per_pixel: float = 0.0
+    metres_per_pixel: NotNegative = 0.0
     """Ground metres per BEV pixel, as of the tiles at `dataset.tile_size`: with the camera's height it sets the scale
     in place of the field of view. 0: the field of view does."""
-    camera_height_m: float = 0.0
+    camera_height_m: NotNegative = 0.0
     """Of the panorama's camera above the ground; needed with `metres_per_pixel` only."""
-    top_elevation_deg: float = 90.0
+    top_elevation_deg: Elevation = 90.0
     """Elevation of the panorama's first row; below 90 the sky was cropped away."""
-    bottom_elevation_deg: float = -90.0
+    bottom_elevation_deg: Elevation = -90.0
     """Elevation of the panorama's last row; above -90 the nadir was cropped away."""

@@ -29,12 +29,17 @@ class Mistakes(ValueError):
 
 
 @cache
-def setting_types(kind: type = Experiment) -> dict[str, Any]:
-    """Dotted name of every setting -> its type, in the order of the dataclasses."""
+def setting_types(kind: type = Experiment, *, ranged: bool = False) -> dict[str, Any]:
+    """Dotted name of every setting -> its type, in the order of the dataclasses.
+
+    Args:
+        ranged: with the range of numbers, as the types of `ucvgl.settings.ranges` have it.
+    """
     found: dict[str, Any] = {}
-    for name, hint in get_type_hints(kind).items():
+    for name, hint in get_type_hints(kind, include_extras=ranged).items():
         if is_dataclass(hint):
-            found |= {f"{name}.{inner}": type_ for inner, type_ in setting_types(hint).items()}
+            inside = setting_types(hint, ranged=ranged)
+            found |= {f"{name}.{inner}": type_ for inner, type_ in inside.items()}
         else:
             found[name] = hint
     return found

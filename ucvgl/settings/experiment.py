@@ -6,10 +6,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Annotated, Literal
+
+from annotated_types import Ge, Le
 
 from ucvgl.settings.adaptation import Adaptation
 from ucvgl.settings.dataset import PROTOCOLS, Dataset, Drone, Projection, Synthetic, WorldLook
+from ucvgl.settings.ranges import Batch, BelowOne, Count, CountOrNone, NotNegative, Positive, Share
 
 __all__ = [
     "Adaptation",
@@ -36,13 +39,13 @@ class Translation:
 
     fake: bool = True
     """Off: the untranslated BEV stands in for the fake tile (Table 2, row b)."""
-    steps: int = 400
-    batch: int = 8
-    learning_rate: float = 2e-4
-    channels: int = 16
-    blocks: int = 3
-    cycle_weight: float = 10.0
-    identity_weight: float = 0.5
+    steps: CountOrNone = 400
+    batch: Count = 8
+    learning_rate: Positive = 2e-4
+    channels: Count = 16
+    blocks: CountOrNone = 3
+    cycle_weight: NotNegative = 10.0
+    identity_weight: NotNegative = 0.5
     """Relative to `cycle_weight`, as in the released code."""
 
 
@@ -59,8 +62,8 @@ class Model:
     """One encoder for both views (Table 5, row b)."""
     aggregation: Literal["safa", "mean"] = "safa"
     """`mean`: global average pooling (Table 5, row a)."""
-    safa_heads: int = 8
-    channels: int = 64
+    safa_heads: Count = 8
+    channels: Count = 64
     """Width of the `strided` backbone's last layer."""
 
 
@@ -68,11 +71,11 @@ class Model:
 class Contrast:
     """Loss, optimiser and augmentation shared by every contrastive stage."""
 
-    batch: int = 128
+    batch: Batch = 128
     """Global batch, over all workers."""
-    learning_rate: float = 2e-3
-    weight_decay: float = 0.01
-    temperature: float = 0.07
+    learning_rate: Positive = 2e-3
+    weight_decay: NotNegative = 0.01
+    temperature: Positive = 0.07
     """Where the learnable temperature starts."""
     heading: Literal["known", "unknown"] = "known"
     """Where a query looks. `known`: it is a panorama that begins at a known bearing, and turns only together with its
@@ -80,18 +83,18 @@ class Contrast:
     rotate: bool = True
     """Synchronous roll of the panorama and rot90 of the tile, where the heading is known."""
     flip: bool = True
-    shift: float = 0.06
+    shift: Annotated[float, Ge(0), Le(0.5)] = 0.06
     """Largest shift of a tile, as a share of its side."""
-    rotate_deg: float = 6.0
+    rotate_deg: Annotated[float, Ge(0), Le(180)] = 6.0
     """Largest rotation of a panorama, and of a tile about its centre, each on its own, where the heading is known."""
-    scale: float = 0.1
-    tone: float = 0.8
+    scale: BelowOne = 0.1
+    tone: Share = 0.8
     """Strength of the change of colour, contrast and light."""
-    holes: int = 3
+    holes: CountOrNone = 3
     """Rectangles painted over, each up to 0.3 of the sides."""
-    average_decay: float = 0.98
+    average_decay: BelowOne = 0.98
     """Of the running mean of the weights, which embeds and is kept; 0: the last weights themselves."""
-    clip_gradient: float = 10.0
+    clip_gradient: NotNegative = 10.0
     not_finite: Literal["stop", "skip"] = "stop"
     """What a step without a finite loss means: the end of the training, or one step less. Its images are listed."""
 
@@ -100,12 +103,12 @@ class Contrast:
 class ColdStart:
     """First encoders, without any label (UCVGL section 3.1.2)."""
 
-    intra_epochs: int = 3
+    intra_epochs: CountOrNone = 3
     """Epochs of intra-view contrast; 0 drops it (Table 2, row c)."""
-    cross_epochs: int = 2
+    cross_epochs: CountOrNone = 2
     """Epochs on (panorama, fake); 0 drops it (Table 2, row d)."""
-    intra_label_smoothing: float = 0.1
-    cross_label_smoothing: float = 0.3
+    intra_label_smoothing: BelowOne = 0.1
+    cross_label_smoothing: BelowOne = 0.3
 
 
 @dataclass(frozen=True)
@@ -154,7 +157,7 @@ class Curriculum:
 class Supervision:
     """True pairs, for the jobs that are told some: `jobs/semi_supervised.py` and `jobs/supervised.py`."""
 
-    label_fraction: float = 0.0
+    label_fraction: Share = 0.0
     """Share of the training queries with a known tile that come with it, drawn at random by the seed (Table 4).
     0: none, and `jobs/unsupervised.py` takes nothing else."""
     start: str = ""
@@ -163,7 +166,7 @@ class Supervision:
     hard_negatives: bool = True
     """`jobs/supervised.py` fills its batches with places that are hard to tell apart; off: with any (Table 1, double
     dagger)."""
-    neighbours: int = 128
+    neighbours: Count = 128
     """So many such places are known of each; the hardest quarter, and as many of the others, join it in a batch."""
 
 
@@ -173,28 +176,28 @@ class Resources:
 
     address: str = ""
     """Ray cluster; empty: the one this job runs on, else a local Ray."""
-    train_workers: int = 1
-    train_cpus: int = 2
+    train_workers: Count = 1
+    train_cpus: Count = 2
     """CPUs (threads) of each training worker."""
-    train_gpus: float = 0.6
+    train_gpus: NotNegative = 0.6
     """GPU share of each training worker where the cluster has GPUs; the embedders take the rest."""
-    train_workers_at_least: int = 0
+    train_workers_at_least: CountOrNone = 0
     """With how many training workers to go on when machines are lost, until there are more again; 0: all of them."""
-    train_rows: int = 0
+    train_rows: CountOrNone = 0
     """Images that an encoder is trained on at a time; bounds the memory of a large batch, whose loss and gradients
     stay what they are, for a third more time. 0: a worker's whole share."""
-    image_workers: int = 1
+    image_workers: Count = 1
     """Actors that decode and project."""
-    model_workers: int = 1
+    model_workers: Count = 1
     """Actors that run a network over images: translation and embedding."""
-    model_gpus: float = 0.4
-    search_workers: int = 2
+    model_gpus: NotNegative = 0.4
+    search_workers: Count = 2
     """Actors that match."""
-    search_rows: int = 100_000
+    search_rows: Count = 100_000
     """References that such an actor holds at a time."""
-    search_gpus: float = 0.0
+    search_gpus: NotNegative = 0.0
     """GPU share of each such actor where the cluster has GPUs; what training and embedding take is not free."""
-    images_per_shard: int = 512
+    images_per_shard: Count = 512
 
 
 @dataclass(frozen=True)
@@ -211,4 +214,4 @@ class Experiment:
     supervision: Supervision = field(default_factory=Supervision)
     adaptation: Adaptation = field(default_factory=Adaptation)
     resources: Resources = field(default_factory=Resources)
-    seed: int = 0
+    seed: CountOrNone = 0

@@ -1,175 +1,51 @@
-"""The values a setting may take: one table for single settings, one function for those that must agree."""
+"""What is wrong with the values of the settings: each alone, by the range at its field, and all together."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
+
+from annotated_types import Ge, Le
 
 from ucvgl.images.storage import NO_CREDENTIALS, holds_credentials, without_credentials
 from ucvgl.settings.adaptation import TRANSPORT_PARTNERS
-from ucvgl.settings.dotted import Mistakes, dotted, with_changes
+from ucvgl.settings.dotted import Mistakes, dotted, setting_types, with_changes
 from ucvgl.settings.experiment import PROTOCOLS, Experiment
+from ucvgl.settings.ranges import BelowOne, Count, CountOrNone, Margin, Share, holds, in_words
 
+MARGINS = {"cosine": Annotated[float, Ge(0), Le(2)], "quantile": Share, "z_score": Margin}
+"""Of a threshold, by the scale that it is counted in."""
 
-@dataclass(frozen=True)
-class Limit:
-    """An interval, closed unless said otherwise, and a step."""
-
-    low: float = -math.inf
-    high: float = math.inf
-    low_open: bool = False
-    high_open: bool = False
-    multiple_of: int = 1
-
-    def holds(self, value: float) -> bool:
-        """Whether the value lies inside; never for NaN and infinity."""
-        above = self.low < value if self.low_open else self.low <= value
-        below = value < self.high if self.high_open else value <= self.high
-        in_step = self.multiple_of == 1 or value % self.multiple_of == 0
-        return math.isfinite(value) and above and below and in_step
-
-    def __str__(self) -> str:
-        words = []
-        if self.multiple_of > 1:
-            words.append(f"a multiple of {self.multiple_of}")
-        if self.low > -math.inf:
-            words.append(f"{'more than' if self.low_open else 'at least'} {self.low:g}")
-        if self.high < math.inf:
-            words.append(f"{'less than' if self.high_open else 'at most'} {self.high:g}")
-        return " and ".join(words) or "a finite number"
-
-
-COUNT = Limit(low=1)
-COUNT_OR_NONE = Limit(low=0)
-SHARE = Limit(low=0, high=1)
-POSITIVE = Limit(low=0, low_open=True)
-NOT_NEGATIVE = Limit(low=0)
-BELOW_ONE = Limit(low=0, high=1, high_open=True)
-MARGIN = Limit(low=-4, high=4)
-MARGINS = {"cosine": Limit(low=0, high=2), "quantile": Limit(low=0, high=1), "z_score": MARGIN}
-"""By `curriculum.margin_scale`."""
-ELEVATION = Limit(low=-90, high=90)
-BATCH = Limit(low=2, multiple_of=2)
-PIXELS = Limit(low=8, multiple_of=8)
-
-LIMITS = {
-    "dataset.synthetic.seed": COUNT_OR_NONE,
-    "dataset.synthetic.look.camera_height_m": Limit(low=1, high=8),
-    "dataset.synthetic.look.tile_side_m": Limit(low=16, high=100),
-    "dataset.synthetic.look.top_elevation_deg": ELEVATION,
-    "dataset.synthetic.look.bottom_elevation_deg": Limit(low=-90, high=0, high_open=True),
-    "dataset.synthetic.look.off_centre_m": Limit(low=0, high=10),
-    "dataset.synthetic.look.off_north_deg": Limit(low=0, high=45),
-    "dataset.synthetic.look.inversion": SHARE,
-    "dataset.synthetic.look.texture": Limit(low=0, high=5),
-    "dataset.synthetic.look.visibility_m": Limit(low=20),
-    "dataset.synthetic.look.veil": Limit(low=0, high=0.6),
-    "dataset.synthetic.train_places": Limit(low=2),
-    "dataset.synthetic.validation_places": Limit(low=2),
-    "dataset.synthetic.panorama_height": PIXELS,
-    "dataset.synthetic.panorama_width": PIXELS,
-    "dataset.synthetic.tile_size": PIXELS,
-    "dataset.synthetic.queries_without_reference": BELOW_ONE,
-    "dataset.synthetic.references_without_query": BELOW_ONE,
-    "dataset.drone.views": Limit(low=1, high=99),
-    "dataset.drone.size": PIXELS,
-    "dataset.drone.distractor_places": COUNT_OR_NONE,
-    "dataset.panorama_height": PIXELS,
-    "dataset.panorama_width": PIXELS,
-    "dataset.tile_size": PIXELS,
-    "dataset.max_bad_share": SHARE,
-    "projection.fov_deg": Limit(low=0, high=180, low_open=True, high_open=True),
-    "projection.metres_per_pixel": NOT_NEGATIVE,
-    "projection.camera_height_m": NOT_NEGATIVE,
-    "projection.top_elevation_deg": ELEVATION,
-    "projection.bottom_elevation_deg": ELEVATION,
-    "translation.steps": COUNT_OR_NONE,
-    "translation.batch": COUNT,
-    "translation.learning_rate": POSITIVE,
-    "translation.channels": COUNT,
-    "translation.blocks": COUNT_OR_NONE,
-    "translation.cycle_weight": NOT_NEGATIVE,
-    "translation.identity_weight": NOT_NEGATIVE,
-    "model.safa_heads": COUNT,
-    "model.channels": COUNT,
-    "contrast.batch": BATCH,
-    "contrast.learning_rate": POSITIVE,
-    "contrast.weight_decay": NOT_NEGATIVE,
-    "contrast.temperature": POSITIVE,
-    "contrast.shift": Limit(low=0, high=0.5),
-    "contrast.rotate_deg": Limit(low=0, high=180),
-    "contrast.scale": BELOW_ONE,
-    "contrast.tone": SHARE,
-    "contrast.holes": COUNT_OR_NONE,
-    "contrast.average_decay": BELOW_ONE,
-    "contrast.clip_gradient": NOT_NEGATIVE,
-    "cold_start.intra_epochs": COUNT_OR_NONE,
-    "cold_start.cross_epochs": COUNT_OR_NONE,
-    "cold_start.intra_label_smoothing": BELOW_ONE,
-    "cold_start.cross_label_smoothing": BELOW_ONE,
-    "curriculum.rounds": COUNT_OR_NONE,
-    "curriculum.epochs_per_round": COUNT,
-    "curriculum.min_margin": MARGIN,
-    "curriculum.reciprocal": Limit(low=1, high=32),
-    "curriculum.final_margin": MARGIN,
-    "curriculum.first_fake_vote": SHARE,
-    "curriculum.final_fake_vote": SHARE,
-    "curriculum.scan_turns": Limit(low=1, high=4),
-    "curriculum.label_smoothing": BELOW_ONE,
-    "curriculum.patience": COUNT_OR_NONE,
-    "curriculum.dustbin_share": SHARE,
-    "supervision.label_fraction": SHARE,
-    "supervision.neighbours": COUNT,
-    "adaptation.layer": Limit(low=-100, high=100),
-    "adaptation.gem_power": POSITIVE,
-    "adaptation.vlad_centres": COUNT,
-    "adaptation.turns": Limit(low=1, high=4),
-    "adaptation.width": COUNT_OR_NONE,
-    "adaptation.rounds": COUNT_OR_NONE,
-    "adaptation.steps_per_round": COUNT,
-    "adaptation.batch": BATCH,
-    "adaptation.learning_rate": POSITIVE,
-    "adaptation.weight_decay": NOT_NEGATIVE,
-    "adaptation.temperature": POSITIVE,
-    "adaptation.label_smoothing": BELOW_ONE,
-    "adaptation.aic_weight": NOT_NEGATIVE,
-    "adaptation.partners": Limit(low=2, high=64),
-    "adaptation.reciprocal": Limit(low=1, high=64),
-    "adaptation.neighbours": Limit(low=1, high=64),
-    "adaptation.group_weight": NOT_NEGATIVE,
-    "adaptation.transport_temperature": POSITIVE,
-    "adaptation.transport_balance": SHARE,
-    "adaptation.first_threshold": MARGIN,
-    "adaptation.final_threshold": MARGIN,
-    "resources.train_workers": COUNT,
-    "resources.train_cpus": COUNT,
-    "resources.train_gpus": NOT_NEGATIVE,
-    "resources.train_workers_at_least": COUNT_OR_NONE,
-    "resources.train_rows": COUNT_OR_NONE,
-    "resources.image_workers": COUNT,
-    "resources.model_workers": COUNT,
-    "resources.model_gpus": NOT_NEGATIVE,
-    "resources.search_workers": COUNT,
-    "resources.search_rows": COUNT,
-    "resources.search_gpus": NOT_NEGATIVE,
-    "resources.images_per_shard": COUNT,
-    "seed": COUNT_OR_NONE,
+CURRICULUM = {
+    "rounds": CountOrNone,
+    "epochs_per_round": Count,
+    "reciprocal": Annotated[int, Ge(1), Le(32)],
+    "first_fake_vote": Share,
+    "final_fake_vote": Share,
+    "scan_turns": Annotated[int, Ge(1), Le(4)],
+    "label_smoothing": BelowOne,
+    "patience": CountOrNone,
+    "dustbin_share": Share,
 }
+"""Ranges that do not stand at their fields yet."""
+
+
+def ranges(experiment: Experiment) -> dict[str, Any]:
+    """The range of every number among the settings, by dotted name; those of thresholds depend on their scale."""
+    found = {name: type_ for name, type_ in setting_types(ranged=True).items() if setting_types()[name] in (int, float)}
+    found |= {f"curriculum.{name}": range_ for name, range_ in CURRICULUM.items()}
+    margin, threshold = MARGINS[experiment.curriculum.margin_scale], MARGINS[experiment.adaptation.threshold_scale]
+    found |= {"curriculum.min_margin": margin, "curriculum.final_margin": margin}
+    return found | {"adaptation.first_threshold": threshold, "adaptation.final_threshold": threshold}
 
 
 def check(experiment: Experiment) -> list[str]:
     """All that is wrong with the values of the settings, in plain words; empty when nothing is."""
     values = dotted(experiment)
-    margin = MARGINS[experiment.curriculum.margin_scale]
-    limits = LIMITS | {"curriculum.min_margin": margin, "curriculum.final_margin": margin}
-    threshold = MARGINS[experiment.adaptation.threshold_scale]
-    limits |= {"adaptation.first_threshold": threshold, "adaptation.final_threshold": threshold}
     mistakes = [
-        f"{name}: {values[name]!r} is not allowed; it must be {limit}"
-        for name, limit in limits.items()
-        if not limit.holds(values[name])
+        f"{name}: {values[name]!r} is not allowed; it must be {in_words(range_)}"
+        for name, range_ in ranges(experiment).items()
+        if not holds(values[name], range_)
     ]
     return mistakes or disagreements(experiment)
 

@@ -12,6 +12,8 @@ export RAY_USAGE_STATS_ENABLED ?= 0
 
 JOB ?= unsupervised
 ADDRESS ?= http://127.0.0.1:8265
+# One process for what starts Ray, one for what does not; the ten slowest tests are told.
+BESIDE ?= -n 2 --dist loadgroup --durations=10
 
 .PHONY: setup demo submit test test-fast test-cluster lint clean
 
@@ -30,7 +32,7 @@ submit: setup
 	$(if $(filter file,$(origin RAY_AUTH_MODE)),env -u RAY_AUTH_MODE) $(BIN)/python jobs/submit.py $(ADDRESS) $(JOB) $(ARGS)
 
 test: setup
-	$(BIN)/python -m pytest -m 'not cluster'
+	$(BIN)/python -m pytest -m 'not cluster' $(BESIDE)
 
 test-cluster: setup
 	$(BIN)/python -m pytest -m cluster

@@ -28,10 +28,12 @@ install_import_hook([f"ucvgl.{name}" for name in CORE], "shape_checks.checked")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Everything in tests/ray starts Ray."""
+    """Everything in tests/ray starts Ray: one process runs all of it, from the first moment on, and others the rest."""
     for item in items:
         if "ray" in Path(item.path).relative_to(Path(__file__).parent).parts[:-1]:
             item.add_marker(pytest.mark.ray)
+            item.add_marker(pytest.mark.xdist_group("ray"))
+    items.sort(key=lambda item: item.get_closest_marker("ray") is None)
 
 
 @pytest.fixture(scope="session")

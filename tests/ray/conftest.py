@@ -11,12 +11,6 @@ HERE = Path(__file__).parent
 sys.path.append(str(HERE))
 
 
-def pytest_collection_modifyitems(items):
-    for item in items:
-        if HERE in item.path.parents:
-            item.add_marker(pytest.mark.ray)
-
-
 @pytest.fixture
 def proof(capsys):
     """Call it with what was measured: printed, and kept for `benchmarks/cluster.py` where that asks for it."""

@@ -33,6 +33,7 @@ class Encoders(Protocol):
 
     def encoder(self, view: View) -> nn.Module:
         """The network that sees images of a view."""
+        ...
 
 
 class Encoder(nn.Module):

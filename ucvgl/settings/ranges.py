@@ -6,7 +6,7 @@ from functools import cache
 from typing import Annotated, Any
 
 from annotated_types import Ge, Gt, Le, Lt, MultipleOf
-from pydantic import AllowInfNan, TypeAdapter, ValidationError
+from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 Count = Annotated[int, Ge(1)]
 CountOrNone = Annotated[int, Ge(0)]
@@ -45,4 +45,4 @@ def in_words(range_: Any) -> str:
 
 @cache
 def _door(range_: Any) -> TypeAdapter[Any]:
-    return TypeAdapter(Annotated[range_, AllowInfNan(False)])
+    return TypeAdapter(range_, config=ConfigDict(allow_inf_nan=False))

@@ -51,15 +51,19 @@ class Rows(Protocol):
     @property
     def query(self) -> np.ndarray:
         """Row of each pair's query, [p]."""
+        ...
     @property
     def reference(self) -> np.ndarray:
         """Row of each pair's reference, [p]."""
+        ...
     @property
     def spared(self) -> np.ndarray | None:
         """Rows of references that may show the query's place as well, [p s], padded with -1."""
+        ...
     @property
     def neighbours(self) -> np.ndarray | None:
         """Rows of references that are hard to tell from the pair's own, hardest first, [p k], padded with -1."""
+        ...
     def __len__(self) -> int: ...
 
 

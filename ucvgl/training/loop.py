@@ -33,9 +33,11 @@ class Stateful(Protocol):
 
     def state_dict(self) -> dict[str, Any]:
         """All that has to be kept."""
+        ...
 
     def load_state_dict(self, state: dict[str, Any], /) -> Any:
         """Go on from what `state_dict` gave."""
+        ...
 
 
 def run_steps(

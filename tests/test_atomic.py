@@ -42,3 +42,22 @@ def test_a_process_that_dies_leaves_the_old_file(tmp_path):
     write_whole(path, "old")
     assert subprocess.run([sys.executable, "-c", DIES, str(path)]).returncode == 9
     assert path.read_text() == "old"
+
+
+def test_a_file_is_on_the_disk_before_it_has_its_name_and_the_name_is_after(tmp_path, monkeypatch):
+    """Else a machine that loses its power leaves an empty file under the name."""
+    path, told = tmp_path / "a", []
+    real = os.replace
+    monkeypatch.setattr(os, "fsync", lambda descriptor: told.append(os.readlink(f"/proc/self/fd/{descriptor}")))
+    monkeypatch.setattr(os, "replace", lambda one, other: (told.append("named"), real(one, other)))
+    write_whole(path, "all")
+    assert told == [str(tmp_path / f".a.{os.getpid()}"), "named", str(tmp_path)]
+
+
+@pytest.mark.parametrize("link", ["a", f".a.{os.getpid()}"])
+def test_what_a_link_points_to_stays_as_it_is(tmp_path, link):
+    (tmp_path / "theirs").write_text("precious")
+    (tmp_path / link).symlink_to(tmp_path / "theirs")
+    write_whole(tmp_path / "a", "ours")
+    assert (tmp_path / "theirs").read_text() == "precious"
+    assert (tmp_path / "a").read_text() == "ours" and not (tmp_path / "a").is_symlink()

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
 
 from tests.images.published import (
@@ -119,3 +121,14 @@ def test_your_own_folder_is_looked_at_too(tmp_path: Path) -> None:
 def test_a_protocol_that_the_data_set_lacks_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["doctor", "vigor", str(tmp_path), "--protocol", "test"]) == 2
     assert "'test' is no protocol of vigor; there are same_area, cross_area" in capsys.readouterr().err
+
+
+def test_tiles_that_are_one_file_many_times_are_counted_and_named(tmp_path: Path) -> None:
+    for view, count in (("panorama", 3), ("satellite", 24)):
+        (tmp_path / view).mkdir()
+        for number in range(count):
+            shade = 7 if view == "satellite" and number < 20 else 10 * number
+            image = np.full((16, 64 if view == "panorama" else 16, 3), shade, np.uint8)
+            cv2.imwrite(str(tmp_path / view / f"{number:02d}.png"), image)
+    told = doctor("folder", str(tmp_path))
+    assert "20 tiles are copies of 1 images (one 20 times:" in told

@@ -225,3 +225,27 @@ def test_an_axis_that_shrinks_is_averaged_while_the_other_grows():
 
 def test_an_image_of_the_right_size_is_left_alone():
     np.testing.assert_array_equal(resize(SMOOTH, 120, 240), SMOOTH)
+
+
+@pytest.mark.parametrize("ending", [".png", ".tif"])
+@pytest.mark.parametrize(("top", "brightest"), [(200, 200), (1000, 250), (3000, 187), (10000, 156), (65535, 255)])
+@pytest.mark.parametrize("grey", [False, True])
+def test_sixteen_bits_of_which_few_are_used_are_not_nearly_black(ending, top, brightest, grey, caplog, monkeypatch):
+    """The oracle: what each pixel is of the power of two above the brightest."""
+    monkeypatch.setattr("ucvgl.images.decode.TOLD", [])
+    deep = np.random.default_rng(0).integers(0, top + 1, (32, 32, 3)).astype(np.uint16)
+    deep[0, 0] = top
+    deep = deep[..., :1].repeat(3, axis=2) if grey else deep
+    written = cv2.imencode(ending, deep[..., 0] if grey else deep[..., ::-1])[1].tobytes()
+    power = 2 ** max(8, int(top).bit_length())
+    expected = (deep.astype(np.int64) * 256 // power).astype(np.uint8)
+    for _ in range(2):
+        np.testing.assert_array_equal(decode(written, "a"), expected)
+    assert expected.max() == brightest
+    assert caplog.text.count(f"a has 16 bits and uses 0 to {top}: such images are brightened") == (top < 2**15)
+
+
+def test_floating_point_numbers_are_refused_and_not_made_black():
+    whole = cv2.imencode(".tif", np.random.default_rng(0).random((32, 32)).astype(np.float32))[1].tobytes()
+    with pytest.raises(BadImage):
+        decode(whole, "a")

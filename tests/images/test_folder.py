@@ -158,3 +158,46 @@ def test_a_glob_that_matches_nothing_is_told(tmp_path):
 def test_a_folder_that_is_no_data_set_is_refused_in_plain_words(tmp_path, names, message):
     with pytest.raises(ValueError, match=message):
         read_catalog(make(tmp_path / "set", *names), "train")
+
+
+@pytest.mark.parametrize("name", ["val", "valid", "test", "dev", "eval", "Val", "TEST"])
+@pytest.mark.parametrize("train", ["train", "training", "Train"])
+def test_a_split_may_have_any_of_its_usual_names(tmp_path, train, name):
+    root = make(tmp_path, *(f"{split}/{view}/1.jpg" for split in (train, name) for view in ("panorama", "satellite")))
+    assert paths(read_catalog(root, "train").queries, root) == {f"{train}/panorama/1.jpg"}
+    assert paths(read_catalog(root, "validation").queries, root) == {f"{name}/panorama/1.jpg"}
+
+
+@pytest.mark.parametrize("names", [("val", "test"), ("validation", "val"), ("train", "training")])
+def test_two_folders_for_one_split_are_not_chosen_from(tmp_path, names):
+    root = make(tmp_path, *(f"{split}/{view}/1.jpg" for split in ("train", *names) for view in ("ground", "tile")))
+    for split in ("train", "validation"):
+        with pytest.raises(ValueError, match=f"has the folders {' and '.join(sorted(names))}, which could all be its"):
+            read_catalog(root, split)
+
+
+@pytest.mark.parametrize("name", ["holdout/panorama/1.jpg", "panorama/1.jpg", "city/tile/2.jpg"])
+def test_images_beside_the_splits_are_not_left_out_without_a_word(tmp_path, name):
+    root = make(tmp_path, "train/panorama/1.jpg", "train/satellite/1.jpg", name)
+    words = f"has the folder `{name.partition('/')[0]}` with images beside `train`, and nobody knows what for"
+    with pytest.raises(ValueError, match=words):
+        read_catalog(root, "validation")
+
+
+def test_other_folders_beside_the_splits_may_hold_what_they_like(tmp_path):
+    root = make(tmp_path, "train/panorama/1.jpg", "train/satellite/1.jpg", "docs/map.jpg", "notes.txt")
+    assert read_catalog(root, "validation").queries.num_rows == 1
+
+
+def test_a_tile_that_has_two_places_is_refused(tmp_path):
+    root = make(tmp_path, "panorama/1.jpg", "satellite/1.jpg")
+    (tmp_path / "references.csv").write_text("file,lat,lon\n1.jpg,1.0,2.0\n1.jpg,3.0,4.0\n")
+    with pytest.raises(ValueError, match="references.csv names 1.jpg more than once; give each tile one place"):
+        read_catalog(root, "train")
+
+
+def test_names_of_nothing_but_digits_stay_names(tmp_path):
+    root = make(tmp_path, "panorama/1.jpg", "satellite/001.jpg")
+    (tmp_path / "references.csv").write_text("file,lat,lon\n001,1.0,2.0\n")
+    with pytest.raises(ValueError, match=r"names 1 files that are not in .*satellite: \['001'\]"):
+        read_catalog(root, "train")

@@ -12,13 +12,16 @@ import numpy as np
 import pyarrow as pa
 import torch
 
+from ucvgl.files.parts import DONE, list_parts
+from ucvgl.files.seal import sealed, unsealed
 from ucvgl.images.image_store import write_shard
 from ucvgl.index import nearest
 from ucvgl.index.area import MANIFEST, write_index
 from ucvgl.index.confidence import Calibration
 from ucvgl.index.localizer import Localizer, load
 from ucvgl.networks.towers import TwoTowers, embed, save_towers
-from ucvgl.settings.dotted import to_yaml
+from ucvgl.run.record import Record, write_record
+from ucvgl.settings.dotted import save_settings
 from ucvgl.settings.experiment import Dataset, Experiment, Model
 
 QUERY, TILE = (16, 64), (16, 16)
@@ -52,7 +55,7 @@ def make_run(folder: Path, *, queries: int = 0, tiles: int = 0, seed: int = 0) -
     towers = TwoTowers(MODEL, QUERY, TILE)
     (folder / "5_curriculum").mkdir(parents=True)
     save_towers(towers, folder / "5_curriculum" / "model.pt")
-    (folder / "config.yaml").write_text(to_yaml(EXPERIMENT))
+    save_settings(folder / "config.yaml", EXPERIMENT)
     random = np.random.default_rng(seed)
     sizes = {"query": (queries, QUERY), "reference": (tiles, TILE)}
     for view, (count, size) in sizes.items() if queries else ():
@@ -63,7 +66,16 @@ def make_run(folder: Path, *, queries: int = 0, tiles: int = 0, seed: int = 0) -
         made = folder / "6_evaluate" / "embeddings" / "round_00" / view
         made.mkdir(parents=True)
         np.save(made / "part-00000.npy", embed(towers, images, view))
+    for stage in folder.glob("[0-9]_*"):
+        finished(stage)
     return folder
+
+
+def finished(stage: Path, **summary: object) -> Path:
+    """A stage that is done, as it is now."""
+    parts = list_parts(stage)
+    write_record(stage / DONE, Record(settings={}, inputs={}, summary=summary, parts=parts))
+    return stage
 
 
 def make_index(folder: Path, *, tiles: int = 6, located: bool = True, calibrated: bool = True) -> Localizer:
@@ -76,7 +88,7 @@ def make_index(folder: Path, *, tiles: int = 6, located: bool = True, calibrated
         listed |= {"lat": list(41 + 1e-3 * np.arange(tiles)), "lon": list(2 - 2e-3 * np.arange(tiles))}
     searcher = nearest.build("flat", lambda: iter([vectors]), count=tiles, dimension=vectors.shape[1])
     about = {"kind": "flat", "query_size": list(QUERY), "reference_size": list(TILE)}
-    about |= {"projection": EXPERIMENT.projection}
+    about |= {"projection": EXPERIMENT.projection, "photo_aspect": 4.0}
     about |= {"calibration": CALIBRATION if calibrated else None, "uncalibrated": "" if calibrated else "no queries"}
     model = (run / "5_curriculum" / "model.pt").read_bytes()
     write_index(str(folder), model=model, tiles=pa.table(listed), searcher=searcher, about=about)
@@ -84,19 +96,19 @@ def make_index(folder: Path, *, tiles: int = 6, located: bool = True, calibrated
 
 
 def change_manifest(folder: Path, **fields: object) -> None:
-    """Other values in the manifest; None takes a field out."""
+    """Other values in the manifest, with a seal that fits; None takes a field out."""
     path = folder / MANIFEST
     content = json.loads(path.read_text())
     for name, value in fields.items():
         content.pop(name, None)
         if value is not None:
             content[name] = value
-    path.write_text(json.dumps(content))
+    path.write_text(json.dumps(sealed(unsealed(content)[0])))
 
 
 def replace_file(folder: Path, name: str, data: bytes) -> None:
     """Another content for a file, and a manifest that vouches for it."""
     (folder / name).write_bytes(data)
     content = json.loads((folder / MANIFEST).read_text())
-    content["files"][name] = {"bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}
-    (folder / MANIFEST).write_text(json.dumps(content))
+    record = {"bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}
+    change_manifest(folder, files={**content["files"], name: record})

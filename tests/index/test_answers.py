@@ -32,9 +32,18 @@ def test_geojson_puts_the_longitude_first_and_null_where_there_is_no_place():
     assert second["geometry"] is None
     assert first["properties"] == {
         "query": "p.jpg", "confidence": 0.8765, "rank": 1, "id": "a", "uri": "/tiles/a.png", "similarity": 0.6123,
+        "note": "",
     }
 
 
 def test_rows_have_the_columns_of_the_parquet_files():
     assert [list(row) for row in rows(ANSWERS)] == [ROWS.names] * 3
     assert [(row["query"], row["rank"]) for row in rows(ANSWERS)] == [("p.jpg", 1), ("p.jpg", 2), ("q.jpg", 1)]
+
+
+def test_what_speaks_against_an_answer_is_said_in_every_format():
+    (answer,) = doubted = [Answer("p.jpg", None, (FIRST,), note="it shows nothing")]
+    assert table(doubted).splitlines()[:2] == ["p.jpg", "  note: it shows nothing"]
+    assert json.loads(json_lines(doubted))["note"] == "it shows nothing"
+    assert json.loads(geojson(doubted))["features"][0]["properties"]["note"] == "it shows nothing"
+    assert rows(doubted)[0]["note"] == answer.note

@@ -95,6 +95,26 @@ def test_garbage_that_the_manifest_vouches_for(area, name, data):
     refused(area, "(no Parquet|no faiss index|does not hold the encoders)")
 
 
+@pytest.mark.parametrize("what", [("slope", "20.0", "20.5"), ("from_above", "false", "true"), ("tiles", "6", "5")])
+def test_a_manifest_that_was_changed_does_not_fit_its_seal(area, what):
+    """A calibration or a projection that changed would give other answers without a word."""
+    name, before, after = what
+    text = (area / MANIFEST).read_text()
+    changed = text.replace(f'"{name}": {before}', f'"{name}": {after}')
+    assert changed != text
+    (area / MANIFEST).write_text(changed)
+    refused(area, "manifest.json does not fit its seal: it was damaged or changed; copy the whole index again, or make")
+
+
+def test_a_manifest_without_its_seal_is_damaged_unless_it_is_older_than_seals(area):
+    content = json.loads((area / MANIFEST).read_text())
+    del content["seal"]
+    (area / MANIFEST).write_text(json.dumps(content))
+    refused(area, "does not fit its seal")
+    (area / MANIFEST).write_text(json.dumps(content | {"version": 1}))
+    assert len(load(area).index) == 6
+
+
 @pytest.mark.parametrize("share", [0.0, 0.1, 0.25, 0.5, 0.75, 0.9])
 def test_a_manifest_that_was_cut_off(area, share):
     data = (area / MANIFEST).read_bytes()
@@ -113,10 +133,10 @@ def test_a_manifest_nested_without_end(area):
     refused(area, "is not JSON")
 
 
-@pytest.mark.parametrize("version", [0, 2, 99, "1", None, -1, 1.5, [1]])
+@pytest.mark.parametrize("version", [0, 3, 99, "1", None, -1, 1.5, [1], True])
 def test_an_index_of_another_version(area, version):
     change_manifest(area, version=version)
-    refused(area, r"is an index of version .*, written by ucvgl .*; ucvgl .* reads version 1: use that ucvgl")
+    refused(area, r"is an index of version .*, written by ucvgl .*; ucvgl .* reads version 1 to 2: use that ucvgl")
 
 
 WRONG = {
@@ -144,8 +164,7 @@ HOSTILE = ["../../../etc/passwd", "/etc/passwd", "a\0b", "model.pt/../x", "CON",
 @pytest.mark.parametrize("name", HOSTILE)
 def test_a_manifest_that_names_other_files(area, name):
     content = json.loads((area / MANIFEST).read_text())
-    content["files"][name] = content["files"][MODEL]
-    (area / MANIFEST).write_text(json.dumps(content))
+    change_manifest(area, files={**content["files"], name: content["files"][MODEL]})
     refused(area, "does not list model.pt, tiles.parquet and vectors.faiss")
 
 
@@ -171,7 +190,7 @@ TABLES = {
     "lists 5 tiles, the manifest says 6": {"id": IDS[:5], "uri": URIS[:5]},
     "6 tiles have a lat outside": {"id": IDS, "uri": URIS, "lat": [91.0] * 6, "lon": [0.0] * 6},
     "1 tiles have a lon outside": {"id": IDS, "uri": URIS, "lat": [0.0] * 6, "lon": [0.0] * 5 + [float("nan")]},
-    "column lat holds string, not degrees": {"id": IDS, "uri": URIS, "lat": ["x"] * 6, "lon": [0.0] * 6},
+    "column lat holds string, not numbers": {"id": IDS, "uri": URIS, "lat": ["x"] * 6, "lon": [0.0] * 6},
 }
 
 

@@ -4,7 +4,7 @@ import pytest
 from tests.index.areas import pictures, pixels_of
 from ucvgl.images.decode import BadImage, resize
 from ucvgl.projection.birdseye import birds_eye
-from ucvgl.projection.preprocessing import pixels, preprocessed, query_preprocessing
+from ucvgl.projection.preprocessing import pixels, preprocessed, query_preprocessing, whole_image
 from ucvgl.settings.experiment import Projection
 
 

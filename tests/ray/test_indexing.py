@@ -1,6 +1,7 @@
 """Tiles to an index and photos to Parquet, on Ray."""
 
 import json
+from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
 
@@ -15,10 +16,12 @@ from ucvgl import cli
 from ucvgl.distributed.bulk import localize_listed, read_bad
 from ucvgl.distributed.indexing import index
 from ucvgl.images.storage import list_files, read
-from ucvgl.index.answers import rows
+from ucvgl.index.answers import ROWS, rows
 from ucvgl.index.localizer import load
 from ucvgl.index.tiles import list_tiles
 from ucvgl.index.trained_run import TrainedRun
+from ucvgl.projection.preprocessing import whole_image
+from ucvgl.settings.dotted import save_settings, saved_settings
 from ucvgl.settings.experiment import Resources
 
 RESOURCES = Resources(model_workers=1, images_per_shard=16)
@@ -63,7 +66,7 @@ def test_an_index_answers_as_the_encoders_alone_would(cluster, home):
     np.testing.assert_allclose(
         [row["similarity"] for row in found], [row["similarity"] for row in expected], atol=2e-2
     )
-    assert [uri for uri, _ in read_bad(parts)] == [str(home / "photos" / "bad.jpg")]
+    assert [uri for uri, _ in read_bad(parts, ROWS)] == [str(home / "photos" / "bad.jpg")]
 
     with pytest.raises(ValueError, match="is an index already; choose another folder with --out, or delete it"):
         made(home / "area", home / "run", home / "tiles")
@@ -102,18 +105,39 @@ def test_what_was_broken_off_goes_on_but_not_with_other_tiles(cluster, home, mon
     assert load(where).index is not None
 
 
+def test_an_index_is_not_made_among_the_files_of_somebody_else(cluster, home, tmp_path):
+    (tmp_path / "parts").mkdir()
+    (tmp_path / "parts" / "notes.txt").write_text("precious")
+    (tmp_path / "tiles.parquet").write_text("precious")
+    with pytest.raises(ValueError, match=r"is not empty \(parts, tiles.parquet\), and nothing in it is overwritten"):
+        made(tmp_path, home / "run", home / "tiles")
+    assert (tmp_path / "parts" / "notes.txt").read_text() == (tmp_path / "tiles.parquet").read_text() == "precious"
+
+
+def test_what_was_put_beside_the_parts_of_an_index_stays(cluster, home, tmp_path, monkeypatch):
+    def stop(*_, **__):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr("ucvgl.distributed.indexing.write_index", stop)
+        made(tmp_path / "area", home / "run", home / "tiles")
+    (tmp_path / "area" / "parts" / "notes.txt").write_text("precious")
+    made(tmp_path / "area", home / "run", home / "tiles")
+    assert [path.name for path in (tmp_path / "area" / "parts").iterdir()] == ["notes.txt"]
+
+
 def test_too_many_bad_tiles_stop_it_and_few_are_left_out(cluster, home, tmp_path, monkeypatch):
     pictures(tmp_path / "tiles", 12, (32, 32), seed=1)
     (tmp_path / "tiles" / "000.png").write_bytes(b"no image")
     with pytest.raises(ValueError, match=r"1 of 12 tiles cannot be used, more than dataset.max_bad_share 0.01 allows"):
         made(tmp_path / "area", home / "run", tmp_path / "tiles")
     config = home / "run" / "config.yaml"
-    text = config.read_text()
-    config.write_text(text.replace("max_bad_share: 0.01", "max_bad_share: 0.1"))
+    before = saved_settings(config)
+    save_settings(config, replace(before, dataset=replace(before.dataset, max_bad_share=0.1)))
     try:
         manifest, bad = made(tmp_path / "area", home / "run", tmp_path / "tiles")
     finally:
-        config.write_text(text)
+        save_settings(config, before)
     assert manifest.tiles == 11 and [uri for uri, _ in bad] == [str(tmp_path / "tiles" / "000.png")]
     assert EXPERIMENT.dataset.max_bad_share == 0.01
 
@@ -172,5 +196,11 @@ def test_an_index_lives_in_a_bucket_from_the_first_tile_to_the_last_answer(
     assert "21 photos answered" in capsys.readouterr().out
     rows_found = pq.read_table(BytesIO(read(f"{root}/answers/part-00000.parquet"))).to_pylist()
     assert rows_found[0]["query"] == photo and rows_found[0]["uri"] == answer["tiles"][0]["uri"]
+    cli.main(bulk)
+    assert "21 photos answered" in capsys.readouterr().out  # the same: the answers are there
+    others = [["localize", photo, *bulk[3:]], [*bulk, "--k", "2"]]
+    for command, what in zip(others, ("photos", "k"), strict=True):
+        assert cli.main(command) == 2, "answers for something else are taken for these"
+        assert f"was begun with other {what}; choose another folder with --parquet" in capsys.readouterr().err
     assert cli.main(["localize", f"{root}/absent", *asked]) == 2
     assert "holds no image" in capsys.readouterr().err

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from ucvgl.images.storage import list_files, read
+from ucvgl.images.storage import list_files, read, write
 from ucvgl.run import mirror
+from ucvgl.run.copied import names_of
 from ucvgl.run.mirror import Mirror, fetch_records, local_folder
 from ucvgl.run.prospects import Stage, prospects
 from ucvgl.run.run_dir import RunDir, StageError
@@ -269,3 +270,74 @@ def test_the_local_folder_is_named_after_bucket_and_path(monkeypatch: pytest.Mon
     assert local_folder("s3://bucket/runs/mine/?region=eu") == Path("runs/bucket/runs/mine")
     monkeypatch.setenv("UCVGL_RUNS", "/shared/runs")
     assert local_folder("s3://bucket/runs/mine") == Path("/shared/runs/bucket/runs/mine")
+
+
+@pytest.mark.parametrize("hours", [-48, 48])
+def test_files_of_another_clock_are_copied_before_it_is_said(
+    uri: str, tmp_path: Path, caplog: pytest.LogCaptureFixture, hours: int
+) -> None:
+    """A clock that was set back, or that of a file server ahead of this machine's."""
+    caplog.set_level("INFO")
+    with machine(tmp_path / "one", uri):
+        work(tmp_path / "one")
+        for path in (tmp_path / "one").rglob("*"):
+            if path.is_file():
+                os.utime(path, (time.time() + 3600 * hours,) * 2)
+    assert f"copied to {uri}" in caplog.text
+    with machine(tmp_path / "two", uri):
+        assert content(tmp_path / "two") == content(tmp_path / "one")
+        assert states(tmp_path / "two") == {"1_a": "reused", "2_b": "reused"}
+
+
+def test_a_record_is_copied_after_its_files_whatever_the_clock_says(
+    uri: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    copied: list[str] = []
+    real = mirror.copy_out
+    monkeypatch.setattr(mirror, "copy_out", lambda file, to: (copied.append(to), real(file, to))[1])
+    with machine(tmp_path / "one", uri):
+        work(tmp_path / "one")
+        os.utime(tmp_path / "one" / "1_a" / "DONE.json", (1, 1))
+    of_stage = [place.removeprefix(f"{uri}/1_a/") for place in copied if "/1_a/" in place]
+    assert of_stage[-1] == "DONE.json" and len(of_stage) == 5
+
+
+def test_copied_is_said_of_nothing_that_is_not_there(
+    uri: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    monkeypatch.setattr(mirror, "copy_out", lambda file, to: True)
+    one, words = machine(tmp_path / "one", uri), "lacks .* files of this run .*; the same command copies them"
+    with pytest.raises(mirror.StorageError, match=words), one:
+        work(tmp_path / "one")
+    assert "copied to" not in caplog.text
+
+
+def test_a_place_that_holds_something_else_is_refused_and_loses_nothing(uri: str, tmp_path: Path) -> None:
+    """Else a run that is given the place of its images deletes them, as they are not in its folder."""
+    write(f"{uri}/panorama/a.jpg", b"precious")
+    with pytest.raises(ValueError, match=rf"{uri} is not empty \(panorama/a.jpg\) and holds no run; .*|so nothing is"):
+        machine(tmp_path / "one", uri)
+    assert list(list_files(uri)) == ["panorama/a.jpg"]
+
+
+def test_files_of_somebody_else_stay_in_the_store_and_in_the_folder(uri: str, tmp_path: Path) -> None:
+    with machine(tmp_path / "one", uri):
+        work(tmp_path / "one")
+    write(f"{uri}/notes/there.txt", b"precious")
+    with machine(tmp_path / "one", uri):
+        pass
+    assert read(f"{uri}/notes/there.txt") == b"precious"
+    (tmp_path / "one" / "here.txt").write_text("precious")
+    with machine(tmp_path / "two", uri):
+        (tmp_path / "two" / "newer").write_text("x")
+    machine(tmp_path / "one", uri)
+    assert (tmp_path / "one" / "here.txt").read_text() == "precious"
+    assert (tmp_path / "one" / "newer").exists()
+
+
+@pytest.mark.parametrize("place", ["../x", "1_a/../../x", "/etc/x", "1_a//x", "./x"])
+def test_a_key_that_leads_out_of_the_folder_is_not_fetched(place: str) -> None:
+    assert names_of([place, "config.yaml", "1_a/DONE.json"]) == {
+        "config.yaml": "config.yaml", "1_a/DONE.json": "1_a/DONE.json"
+    }  # fmt: skip

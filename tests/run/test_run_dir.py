@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import signal
@@ -9,12 +10,14 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from ucvgl.run.record import read_record, write_record
 from ucvgl.run.run_dir import RunDir, StageError, StopRequested, cause
-from ucvgl.settings.dotted import from_yaml
+from ucvgl.settings.dotted import saved_settings
 from ucvgl.settings.experiment import Experiment
 
 
@@ -60,7 +63,8 @@ def test_a_done_stage_with_the_same_settings_is_reused(run: RunDir) -> None:
 def test_a_stage_writes_down_how_it_was_made(run: RunDir) -> None:
     make_chain(run, Build())
     record = json.loads((run.path / "2_b" / "DONE.json").read_text())
-    assert set(record) == {"settings", "inputs", "summary", "seconds", "ucvgl"}
+    assert set(record) == {"settings", "inputs", "summary", "seconds", "ucvgl", "parts", "seal"}
+    assert record["parts"] == {"result": {"bytes": 1, "sha256": hashlib.sha256(b"2").hexdigest()}}
     assert record["settings"] == {"y": 1} and record["summary"] == {"rows": 3}
     assert list(record["inputs"]) == ["1_a"]
     assert sorted(file.name for file in (run.path / "2_b").iterdir()) == ["DONE.json", "result"]
@@ -128,8 +132,9 @@ def test_out_of_memory_is_told_in_a_sentence_and_not_by_rays_advice() -> None:
 
 def test_a_stage_made_from_an_older_input_is_refused(run: RunDir) -> None:
     make_chain(run, Build())
-    record = run.path / "1_a" / "DONE.json"
-    record.write_text(record.read_text().replace('"rows": 3', '"rows": 4'))
+    record = read_record(run.path / "1_a" / "DONE.json")
+    assert record is not None
+    write_record(run.path / "1_a" / "DONE.json", replace(record, seconds=99.0))
     with pytest.raises(
         ValueError, match="2_b was made from another 1_a; start a new run with --run NAME, or"
     ):
@@ -164,11 +169,11 @@ def test_the_saved_settings_are_those_of_the_work_and_not_of_a_refused_command(t
         run.make("1_a", Build(), settings={"seed": 1})
     with RunDir(tmp_path, Experiment(seed=2)) as run, pytest.raises(ValueError, match="seed: 1 -> 2"):
         run.make("1_a", Build(), settings={"seed": 2})
-    assert from_yaml((tmp_path / "config.yaml").read_text()) == Experiment(seed=1)
+    assert saved_settings(tmp_path / "config.yaml") == Experiment(seed=1)
     with RunDir(tmp_path, Experiment(seed=2)) as run:
         run.redo("1_a")
         run.make("1_a", Build(), settings={"seed": 2})
-    assert from_yaml((tmp_path / "config.yaml").read_text()) == Experiment(seed=2)
+    assert saved_settings(tmp_path / "config.yaml") == Experiment(seed=2)
 
 
 def test_a_run_stops_after_the_stage_asked_for_also_when_it_was_done_before(tmp_path: Path) -> None:
@@ -202,6 +207,7 @@ KILLED = """
 import os, signal, sys, time
 from pathlib import Path
 from ucvgl.settings.experiment import Experiment
+from ucvgl.run.record import read_record, write_record
 from ucvgl.run.run_dir import RunDir
 
 def build(folder):
@@ -276,3 +282,56 @@ def test_numbers_are_appended_over_reopenings(run: RunDir) -> None:
     lines = [json.loads(line) for line in (run.path / "metrics.jsonl").read_text().splitlines()]
     assert [line["loss"] for line in lines] == [0.5, 0.25]
     assert lines[0]["time"] <= lines[1]["time"] and lines[1]["time"] >= start - 0.01
+
+
+@pytest.mark.parametrize("damage", ["flip", "cut", "delete"])
+def test_a_stage_is_not_made_from_an_input_that_is_not_what_was_made(run: RunDir, damage: str) -> None:
+    build = Build()
+    run.make("1_a", build, settings={})
+    result = run.path / "1_a" / "result"
+    if damage == "delete":
+        result.unlink()
+    else:
+        result.write_text("9" if damage == "flip" else "")
+    with pytest.raises(ValueError, match=f"{result} (is not what 1_a made|has 0 bytes, but|is missing).*--redo 1_a"):
+        run.make("2_b", build, settings={}, inputs=["1_a"])
+    assert build.calls == 1 and not (run.path / "2_b").exists()
+
+
+@pytest.mark.parametrize("text", ["", "seed: 7\n", "damaged"])
+def test_settings_that_were_emptied_or_changed_are_not_read_as_those_of_the_run(run: RunDir, text: str) -> None:
+    config = run.path / "config.yaml"
+    assert saved_settings(config) == Experiment()
+    seal = config.read_text().partition("\n")[0]
+    config.write_text(text and f"{seal}\n{text}")
+    with pytest.raises(ValueError, match="config.yaml is not what the run wrote: it was emptied, damaged or changed"):
+        saved_settings(config)
+
+
+def test_a_folder_with_files_of_somebody_else_is_no_place_for_a_run(tmp_path: Path) -> None:
+    (tmp_path / "config.yaml").write_text("mine: true")
+    with pytest.raises(ValueError, match=rf"{tmp_path} is not empty \(config.yaml\), and is not a run; name another"):
+        RunDir(tmp_path, Experiment()).open()
+    assert [path.name for path in tmp_path.iterdir()] == ["config.yaml"]
+    assert (tmp_path / "config.yaml").read_text() == "mine: true"
+
+
+@pytest.mark.parametrize("name", [".lock", "failure.txt", "metrics.jsonl", "1_a", "1_a.partial/result", "tensorboard"])
+def test_a_link_in_a_run_is_refused_and_what_it_points_to_stays(tmp_path: Path, name: str) -> None:
+    path, theirs = tmp_path / "run", tmp_path / "theirs"
+    RunDir(path, Experiment()).open()
+    theirs.write_text("precious")
+    (path / name).parent.mkdir(exist_ok=True)
+    (path / name).unlink(missing_ok=True)
+    (path / name).symlink_to(theirs)
+    with pytest.raises(ValueError, match=f"{name} is a link to {theirs}, which would be overwritten in its place"):
+        RunDir(path, Experiment()).open()
+    assert theirs.read_text() == "precious"
+
+
+def test_the_folder_of_a_run_may_itself_be_reached_by_a_link(tmp_path: Path) -> None:
+    (tmp_path / "large_disk").mkdir()
+    (tmp_path / "runs").symlink_to(tmp_path / "large_disk")
+    with RunDir(tmp_path / "runs" / "mine", Experiment()) as run:
+        run.make("1_a", Build(), settings={})
+    assert (tmp_path / "large_disk" / "mine" / "1_a" / "result").exists()

@@ -81,7 +81,7 @@ def test_the_kinds_that_are_promised_are_taken(server, kind, options):
 
 def test_a_photo_that_is_no_panorama_gets_a_warning(server):
     found = json.loads(server.ask("POST", "/localize", encoded("JPEG", shape=(64, 48))).body)
-    assert "This photo is 48 x 64 pixels; the model was trained on panoramas of 64:16" in found["note"]
+    assert "the photo is 48 x 64 pixels, and the model was trained on photos 4 times as wide as high" in found["note"]
 
 
 def test_tiles_are_shown_by_row_and_encoded_anew(server, localizer):

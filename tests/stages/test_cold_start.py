@@ -6,7 +6,7 @@ import torch
 from ucvgl.distributed.machines import Machines
 from ucvgl.networks.towers import load_towers, save_towers
 from ucvgl.run.record import DONE, Record, write_record
-from ucvgl.settings.dotted import to_yaml
+from ucvgl.settings.dotted import save_settings
 from ucvgl.settings.experiment import Dataset, Experiment, Model, Supervision
 from ucvgl.stages.cold_start import cold_start, new_towers
 
@@ -19,8 +19,9 @@ def finished(tmp_path):
     run = tmp_path / "finished"
     for stage in ("2_labels", "5_curriculum"):
         (run / stage).mkdir(parents=True)
-    (run / "config.yaml").write_text(to_yaml(SMALL))
+    save_settings(run / "config.yaml", SMALL)
     save_towers(new_towers(replace(SMALL, seed=7)), run / "5_curriculum" / "model.pt")
+    write_record(run / "5_curriculum" / DONE, Record(settings={}, inputs={}))
     write_record(run / "2_labels" / DONE, Record(settings={}, inputs={}, summary={"labelled_queries": 40}))
     return run
 

@@ -114,7 +114,7 @@ def test_a_full_disk_costs_a_checkpoint_and_not_the_training(tmp_path, monkeypat
     assert not list(tmp_path.iterdir()), "a half checkpoint takes the space that is missing"
 
 
-@pytest.mark.parametrize("left", [0, 100, 1000])
+@pytest.mark.parametrize("left", [0, 21, 22, 100, 1000, 2000, -1])
 def test_a_torn_checkpoint_costs_its_steps_and_not_the_run(tmp_path, left, caplog):
     expected = Walk(tmp_path).run()
     whole = (tmp_path / "walk.checkpoint").read_bytes()
@@ -122,7 +122,23 @@ def test_a_torn_checkpoint_costs_its_steps_and_not_the_run(tmp_path, left, caplo
     again = Walk(tmp_path)
     assert torch.equal(again.run(), expected)
     assert again.steps == list(range(10))
-    assert "walk.checkpoint cannot be read" in caplog.text
+    assert "walk.checkpoint does not hold weights that can be read" in caplog.text
+    assert "It is kept as walk.damaged, and this training begins anew" in caplog.text
+    assert (tmp_path / "walk.damaged").read_bytes() == whole[:left]
+
+
+def test_a_flipped_bit_in_the_numbers_of_a_checkpoint_is_noticed(tmp_path, caplog):
+    """PyTorch would go on with it."""
+    with pytest.raises(KeyboardInterrupt):
+        Walk(tmp_path, fail_at=7).run()
+    whole = (tmp_path / "walk.checkpoint").read_bytes()
+    numbers = torch.load(tmp_path / "walk.checkpoint", weights_only=True)["state"]["layer"]["weight"]
+    at = whole.index(numbers.numpy().tobytes())
+    (tmp_path / "walk.checkpoint").write_bytes(whole[:at] + bytes([whole[at] ^ 1]) + whole[at + 1 :])
+    again = Walk(tmp_path)
+    again.run()
+    assert again.steps == list(range(10))
+    assert "the checksum of" in caplog.text and (tmp_path / "walk.damaged").exists()
 
 
 def test_checkpoints_that_are_slow_to_write_become_rarer(tmp_path, monkeypatch):

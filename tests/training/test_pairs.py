@@ -8,7 +8,7 @@ import pytest
 from ucvgl.images.image_store import write_shard
 from ucvgl.settings.experiment import Experiment
 from ucvgl.training.batches import Pairs
-from ucvgl.training.pairs import joined, known_pairs, repeated
+from ucvgl.training.pairs import fake_pairs, joined, known_pairs, repeated
 
 STORES = Path("queries"), Path("references")
 
@@ -58,3 +58,14 @@ def test_joined_pairs_keep_what_each_spares():
     assert (both.query.tolist(), both.reference.tolist()) == ([1, 3, 4], [2, 5, 6])
     assert both.spared is not None and both.spared.tolist() == [[-1, -1], [7, 8], [9, -1]]
     assert joined(pairs_of([1], [2]), pairs_of([3], [4])).spared is None
+
+
+@pytest.mark.parametrize("fakes", [["a", "b"], ["a", "c", "b"], ["a", "b", "x"], ["b", "c"]])
+def test_panoramas_and_fakes_that_are_not_of_the_same_places_are_not_paired(tmp_path, fakes):
+    """A shard that is gone from the middle of a store shifts all that follow."""
+    for store, ids in (("projected/train/queries", ["a", "b", "c"]), ("translated/fake", fakes)):
+        write_shard(tmp_path / store, 0, ids, np.zeros((len(ids), 8, 8, 3), np.uint8))
+    with pytest.raises(ValueError, match="queries holds 3 images and .*fake .*not of the same places row by row"):
+        fake_pairs(tmp_path / "projected", tmp_path / "translated", Experiment())
+    write_shard(tmp_path / "translated/fake", 0, ["a", "b", "c"], np.zeros((3, 8, 8, 3), np.uint8))
+    assert len(fake_pairs(tmp_path / "projected", tmp_path / "translated", Experiment())[0]) == 3

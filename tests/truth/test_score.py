@@ -3,7 +3,7 @@ import pytest
 
 from ucvgl.retrieval.recall import ranks
 from ucvgl.truth.door import GroundTruth
-from ucvgl.truth.score import more_scores, protocol_of, score
+from ucvgl.truth.score import more_scores, protocol_of, score, trained_on
 
 QUERIES, REFERENCES = np.array(["a", "b", "c"]), np.array(["t0", "t1", "t2", "t3"])
 # Similarities of the three queries with the four tiles, by vectors that have them as coordinates.
@@ -57,3 +57,11 @@ def test_without_truth_nothing_can_be_answered():
     assert not protocol_of(None, QUERIES, REFERENCES).answerable
     assert not protocol_of(GroundTruth({"a": ("elsewhere",)}), QUERIES, REFERENCES).answerable
     assert protocol_of(GroundTruth({"a": ("t0",)}), QUERIES, REFERENCES).answerable
+
+
+def test_the_line_of_the_recall_says_how_many_queries_were_trained_on():
+    protocol = protocol_of(GroundTruth({"a": ("t0",), "b": ("t1",)}), QUERIES, REFERENCES)
+    assert trained_on(protocol, QUERIES, np.array(["x", "y"])) == protocol
+    told = trained_on(protocol, QUERIES, np.array(["c", "a", "x"]))
+    found = score(ranks(QUERY, REFERENCE, told.positives), len(REFERENCES), told)
+    assert "protocol: one true tile; 2 of the 3 queries were TRAINED ON, ties count against" in str(found)

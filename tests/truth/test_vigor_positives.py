@@ -1,3 +1,4 @@
+import shutil
 from pathlib import Path
 
 import pytest
@@ -45,6 +46,15 @@ def test_a_protocol_names_only_the_cities_that_have_labels_and_none_means_no_tru
     for path in root.glob("splits/*/same_area_balanced_test.txt"):
         path.unlink()
     assert read_truth(dataset, "validation") is None
+
+
+def test_a_protocol_names_no_city_whose_images_are_not_there(tmp_path: Path):
+    root = write_vigor(tmp_path)
+    for city in ("NewYork", "SanFrancisco", "Seattle"):
+        shutil.rmtree(root / city)
+    truth = read_truth(Dataset(name="vigor", root=str(root)), "validation")
+    assert truth.protocol.startswith("VIGOR same-area validation, Chicago, one positive tile")
+    assert set(truth.positives) == {query("Chicago", 2)}
 
 
 def test_corrected_labels_are_named_in_the_protocol(tmp_path: Path):

@@ -80,3 +80,28 @@ def test_truth_of_the_synthetic_world_is_read_from_all_files_of_the_split(tmp_pa
         pq.write_table(table, panorama_worlds.home(world) / f"truth/{name}.parquet")
     assert read_truth(world, "train") == one_each({"q0": "r0", "q1": "r1"})
     assert read_truth(world, "validation") == one_each({"q2": "r2"})
+
+
+@pytest.mark.parametrize(
+    ("row", "hint"),
+    [
+        ("1.jpg,a.jpg", "its columns are swapped: write the query first"),
+        ("A.jpg,1.jpg", "it says A.jpg, and the image is a.jpg: write upper and lower case as they are"),
+        ("a,1", "it says a, and the image is a.jpg: write names with their ending"),
+        ("a.jpg,2", "it says 2, and the image is 2.jpg: write names with their ending"),
+        ("ground/a.jpg,tile/1.jpg", "it says ground/a.jpg, and the image is a.jpg: write paths below the folder"),
+        ("x.jpg,y.jpg", "it says x.jpg, and the images are a.jpg, b.jpg"),
+        (",1.jpg", "none of its 1 rows names two images"),
+    ],
+)
+def test_a_truth_file_that_matches_nothing_is_refused_with_what_the_matter_may_be(folder, tmp_path, row, hint):
+    (tmp_path / "truth.csv").write_text(f"query,reference\n{row}\n")
+    with pytest.raises(ValueError, match=hint):
+        read_truth(folder, "validation")
+
+
+def test_rows_that_name_no_image_are_said_with_every_number(folder, tmp_path):
+    (tmp_path / "truth.csv").write_text("query,reference\na.jpg,3.jpg\nb.jpg,9.jpg\nx.jpg,1.jpg\n")
+    truth = read_truth(folder, "validation")
+    assert truth is not None and len(truth.positives) == 1
+    assert truth.protocol == "one true tile; 2 of the 3 rows of truth.csv name files that are not there (9.jpg)"

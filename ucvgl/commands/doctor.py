@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections import Counter
+import hashlib
+import os
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, get_args
@@ -15,7 +17,8 @@ from ucvgl.images import cvact, cvusa, folder, university1652, vigor
 from ucvgl.images.corpora import read_catalog
 from ucvgl.images.decode import BadImage, decode
 from ucvgl.images.listing import IMAGES, Split
-from ucvgl.images.storage import read
+from ucvgl.images.storage import is_local, locate, read
+from ucvgl.index.doubt import alike
 from ucvgl.settings.experiment import PROTOCOLS, Dataset
 from ucvgl.settings.presets import PRESETS
 from ucvgl.truth.door import GroundTruth, read_truth, rows_of
@@ -42,6 +45,8 @@ PUBLISHED = {
 }
 """Queries and references of the original, by data set, split and protocol, where they are published."""
 SHOWN = 3
+MOST_COMPARED = 500
+"""Tiles of equal size whose content is compared."""
 
 
 @dataclass
@@ -90,6 +95,7 @@ def examine(dataset: Name, where: str, *, protocol: str = "default", samples: in
         _count(found, settings, split, catalog)
         _compare(found, split, catalog, truth)
         _open_some(found, settings, catalog, samples)
+        _find_copies(found, catalog)
     if found.usable:
         flag = f" --dataset.protocol {protocol}" if protocol != "default" else ""
         command = f"python jobs/unsupervised.py {dataset} --dataset.root {where}{flag} --run runs/{dataset}"
@@ -150,6 +156,19 @@ def _open_some(found: Findings, settings: Dataset, catalog: Catalog, samples: in
         found.lines.append(f"  opened {min(samples, table.num_rows)} {view}: {told or 'none could be read'}")
         if view == "queries":
             found.advice += _advise_on_crop(settings.name, list(sizes))
+
+
+def _find_copies(found: Findings, catalog: Catalog) -> None:
+    """Tiles that are one file many times, as a server gives where it has no imagery; among local ones of equal size."""
+    of_size = defaultdict(list)
+    for uri in catalog.references["uri"].to_pylist():
+        if is_local(uri):
+            of_size[os.path.getsize(locate(uri)[1])].append(uri)
+    groups = sorted((uris for uris in of_size.values() if len(uris) > 1), key=len, reverse=True)
+    suspects = [uri for uris in groups for uri in uris][:MOST_COMPARED]
+    shown = [(uri, hashlib.sha256(read(uri)).hexdigest(), "") for uri in suspects]
+    for line in alike(shown, {uri: uri for uri in suspects}):
+        found.lines.append(f"  {line}")
 
 
 def _sizes(table: pa.Table, samples: int) -> Iterator[tuple[str, tuple[int, int] | str]]:

@@ -31,6 +31,7 @@ def evaluate(
     config: str = "",
     address: Annotated[str, tyro.conf.arg(metavar="RAY")] = "",
     workers: int = 1,
+    unfinished: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False,
 ) -> str:
     """Embed the images of a data set on Ray, search, and compare with the truth; prints pool sizes and protocol.
 
@@ -44,25 +45,34 @@ def evaluate(
         config: run or config.yaml with the data set's settings, for an index.
         address: Ray cluster; empty: the one this job runs on, else a local Ray.
         workers: actors that embed, and tasks that decode.
+        unfinished: take the last encoders of a run that has no result yet.
 
     Raises:
         ValueError: nobody wrote down the truth, or no query has a true tile in the pool.
     """
-    from ucvgl.index.localizer import load
-    from ucvgl.truth.door import read_truth
-    from ucvgl.truth.score import protocol_of
+    from pathlib import Path
 
-    localizer = load(source)
+    from ucvgl.index.localizer import load
+    from ucvgl.stages.catalog import as_listed, read_catalogs
+    from ucvgl.truth.door import read_truth
+    from ucvgl.truth.score import protocol_of, trained_on
+
+    localizer = load(source, unfinished=unfinished)
     experiment = _experiment(localizer, config or source)
-    chosen = _dataset(experiment.dataset, dataset, root, protocol)
+    of_run = as_listed(Path(config or source) / "1_catalog", experiment.dataset)
+    chosen = _dataset(of_run, dataset, root, protocol)
     truth = read_truth(chosen, split)
     if truth is None:
         raise ValueError(f"there is no ground truth for {chosen.name}, {chosen.root}, {split}: see docs/data.md")
     ids, vectors = _embedded(replace(experiment, dataset=chosen), localizer, source, split, address, workers)
     judged = protocol_of(truth, ids["query"], ids["reference"])
+    if chosen.root == of_run.root and (Path(config or source) / "1_catalog").is_dir():
+        trained = read_catalogs(Path(config or source) / "1_catalog")["train"].queries["id"].to_numpy()
+        judged = trained_on(judged, ids["query"], trained)
     if not judged.answerable:
         raise ValueError(f"no query of {chosen.name}, {chosen.root}, {split} has a true reference in {source}")
-    lines = [f"{source} on {chosen.name}, {split}", scored(localizer, vectors, judged)]
+    about = f"; encoders: {localizer.about}" if localizer.about else ""
+    lines = [f"{source} on {chosen.name}, {split}{about}", scored(localizer, vectors, judged)]
     return "\n".join(lines + _confidence(localizer, vectors["query"], judged.positives[:, 0]))
 
 
@@ -105,12 +115,12 @@ def _confidence(localizer: Localizer, queries: np.ndarray, rows: np.ndarray) -> 
 def _experiment(localizer: Localizer, where: str) -> Experiment:
     from pathlib import Path
 
-    from ucvgl.settings.dotted import from_yaml
+    from ucvgl.settings.dotted import saved_settings
 
     config = Path(where) if where.endswith((".yaml", ".yml")) else Path(where) / "config.yaml"
     if not config.is_file():
         raise ValueError(f"{where} does not say how the data set was made; add --config RUN, or --config config.yaml")
-    return from_yaml(config.read_text(encoding="utf-8"), origin=str(config))
+    return saved_settings(config)
 
 
 def _dataset(of_run: Dataset, name: str, root: str, protocol: str) -> Dataset:
@@ -141,8 +151,9 @@ def _embedded(
 
     from ucvgl.distributed.bulk import embed_listed, read_vectors
     from ucvgl.distributed.cluster import connect
-    from ucvgl.index.trained_run import TrainedRun
+    from ucvgl.files.parts import read_part
     from ucvgl.log import start_logging
+    from ucvgl.run.weights import weights_of
     from ucvgl.settings.experiment import Resources
     from ucvgl.stages.catalog import catalog, read_catalogs
 
@@ -158,7 +169,7 @@ def _embedded(
         listed = read_catalogs(work)[split]
         model = work / "model.pt"
         index = localizer.index
-        model.write_bytes(TrainedRun(source).model.read_bytes() if index is None else _model_of(source))
+        model.write_bytes(read_part(weights_of(source, unfinished=True)) if index is None else _model_of(source))
         wanted: list[Any] = [("query", listed.queries)] + ([("reference", listed.references)] if index is None else [])
         for view, table in wanted:
             how = localizer.encoders.preprocessing(view)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import Annotated, Literal
 
 import tyro
 
@@ -13,19 +13,28 @@ def main(argv: Sequence[str]) -> None:
     tyro.cli(export, args=list(argv), prog="ucvgl export")
 
 
-def export(source: tyro.conf.Positional[str], /, out: str, format: Literal["torch", "onnx"] = "torch") -> None:
+def export(
+    source: tyro.conf.Positional[str],
+    /,
+    out: str,
+    format: Literal["torch", "onnx"] = "torch",
+    unfinished: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False,
+) -> None:
     """Write both encoders for use elsewhere, after checking that they give the same descriptors.
 
     Args:
         source: a finished run, or an index.
         out: folder for query and reference encoder and preprocessing.json, which says what they take.
         format: torch (torch.export, .pt2) or onnx.
+        unfinished: take the last encoders of a run that has no result yet.
     """
     from pathlib import Path
 
+    from ucvgl.files.owned import refuse_foreign
     from ucvgl.index.localizer import load
     from ucvgl.networks.export import export_towers
 
-    differences = export_towers(load(source, device="cpu").encoders.towers, Path(out), format)
+    refuse_foreign(Path(out), ("preprocessing.json",), "an export; name another folder with --out")
+    differences = export_towers(load(source, device="cpu", unfinished=unfinished).encoders.towers, Path(out), format)
     for view, difference in differences.items():
         print(f"{out}: {view} encoder, differs from the original by at most {difference:.1e}")

@@ -23,6 +23,7 @@ def index(
     address: Annotated[str, tyro.conf.arg(metavar="RAY")] = "",
     workers: int = 1,
     images_per_shard: int = 512,
+    unfinished: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False,
 ) -> None:
     """Embed tiles on Ray and write an index: a self-contained folder that `ucvgl localize` and `serve` search.
 
@@ -36,6 +37,7 @@ def index(
         address: Ray cluster; empty: the one this job runs on, else a local Ray.
         workers: actors that embed, and tasks that decode.
         images_per_shard: tiles that are read, embedded and kept together.
+        unfinished: take the last encoders of a run that has no result yet; the index and its answers say so.
     """
     from ucvgl.distributed.cluster import connect
     from ucvgl.distributed.indexing import index as write_index
@@ -46,7 +48,7 @@ def index(
     from ucvgl.settings.experiment import Resources
 
     start_logging()
-    trained, listed, where = TrainedRun(run), list_tiles(tiles), absolute(out).rstrip("/")
+    trained, listed, where = TrainedRun(run, unfinished=unfinished), list_tiles(tiles), absolute(out).rstrip("/")
     resources = Resources(
         address=address,
         train_cpus=1,
@@ -69,3 +71,4 @@ def index(
     found = manifest.calibration
     sure = f"confidence calibrated on {found.queries} queries" if found else f"no confidence: {manifest.uncalibrated}"
     print(f"{out}: {manifest.tiles} tiles, {manifest.kind}, {manifest.dimension} numbers each; {sure}")
+    print(f"encoders: {manifest.encoders}")

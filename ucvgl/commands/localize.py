@@ -108,26 +108,34 @@ def _is_folder(photo: str) -> bool:
 
 
 def _in_bulk(photos: Sequence[str], index: str, k: int, out: str, address: str, workers: int) -> int:
+    import hashlib
+
     import pyarrow as pa
 
     from ucvgl.distributed.bulk import localize_listed, read_bad
     from ucvgl.distributed.cluster import connect
+    from ucvgl.files.owned import begin, contents_of
     from ucvgl.images.folder import absolute
     from ucvgl.images.listing import opaque_id
-    from ucvgl.index.area import photo_preprocessing, read_manifest
+    from ucvgl.images.storage import join, read
+    from ucvgl.index.answers import ROWS
+    from ucvgl.index.area import MANIFEST, photo_preprocessing, read_manifest
     from ucvgl.log import start_logging
     from ucvgl.settings.experiment import Resources
 
     start_logging()
     index, out = absolute(index).rstrip("/"), absolute(out).rstrip("/")
-    how = photo_preprocessing(read_manifest(index))
+    manifest = read_manifest(index)
+    how = photo_preprocessing(manifest)
     uris = _files([absolute(photo) for photo in photos])
     listed = pa.table({"id": [opaque_id(uri) for uri in uris], "uri": uris})
     resources = Resources(address=address, train_cpus=1, image_workers=workers, model_workers=workers)
+    made_from = {"index": hashlib.sha256(read(join(index, MANIFEST))).hexdigest(), "photos": contents_of(uris), "k": k}
+    begin(out, made_from | {"images_per_shard": resources.images_per_shard}, flag="--parquet")
     connect(resources)
     start_logging()
-    parts = localize_listed(listed, out, index=index, k=k, how=how, resources=resources)
-    bad = read_bad(parts)
+    parts = localize_listed(listed, out, index=index, k=k, how=how, resources=resources, aspect=manifest.photo_aspect)
+    bad = read_bad(parts, ROWS)
     for uri, reason in bad:
         print(f"ucvgl localize: {uri}: {reason}", file=sys.stderr)
     print(f"{out}: {len(uris) - len(bad)} photos answered in {len(parts)} Parquet files")

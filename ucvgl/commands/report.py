@@ -31,8 +31,10 @@ def report(runs: tyro.conf.Positional[tuple[str, ...]], /, out: str = "compariso
     if not runs:
         raise ValueError("which run? ucvgl report RUN [RUN ...]")
     if len(runs) > 1:
+        from ucvgl.files.owned import refuse_foreign_file
         from ucvgl.pages.compare_runs import compare
 
+        refuse_foreign_file(Path(out))
         return f"comparison: {compare([Path(run) for run in runs], Path(out))}"
     only = list(runs)[0]
     from ucvgl.index.trained_run import TrainedRun

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from io import BytesIO
 from itertools import cycle
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 import ray
 
 from ucvgl.distributed.cluster import gpu_share, threads_each
@@ -20,15 +19,24 @@ from ucvgl.distributed.embedders import EmbedPool
 from ucvgl.distributed.progress import Progress
 from ucvgl.distributed.shard_rows import pixels
 from ucvgl.distributed.stream import Row, Step, stream
+from ucvgl.files.tables import read_table, required, table_bytes
 from ucvgl.images.decode import BadImage
 from ucvgl.images.storage import join, list_files, read, write
+from ucvgl.index.doubt import doubt
 from ucvgl.projection.preprocessing import Preprocessing, preprocessed
+from ucvgl.projection.preprocessing import pixels as pixels_of
 from ucvgl.run.ending import at_work_on
 from ucvgl.settings.experiment import Resources
 
 if TYPE_CHECKING:
     from ucvgl.networks.towers import View
 
+VECTORS = pa.schema(
+    required(id=pa.string(), content=pa.string(), doubt=pa.string(), vector=pa.list_(pa.float32()))
+)
+"""`content` is a digest of the pixels that the encoder saw, `doubt` what speaks against the image."""
+WAY_OUT = "delete it, and the same command makes it again"
+SHOWN = ("id", "content", "doubt")
 Bad = tuple[str, str]
 """An image that could not be used, and why."""
 
@@ -38,7 +46,7 @@ def embed_listed(
 ) -> list[str]:
     """Write the descriptors of all images of a list (`id, uri`); the URIs of the parts, in the list's order.
 
-    A part `part-*.parquet` has columns `id, vector` of the images that could be used; the others are in its
+    A part `part-*.parquet` has the columns `VECTORS` of the images that could be used; the others are in its
     metadata, see `read_bad`. Parts that exist are kept.
 
     Args:
@@ -52,7 +60,7 @@ def embed_listed(
             row["actor"] = actor
         settings = {"actors": pool.actors, "model": str(model), "view": view, "folder": folder}
         # in:          shard, id [n], uri [n], actor (which one of the pool)
-        # read_listed: shard, id [good], image (raw pixels of the good ones), height, width, bad (JSON), actor
+        # read_listed: shard, id [good], image (raw pixels of the good ones), height, width, bad (JSON), doubts, actor
         # embed_read:  images (how many were read)
         steps = (
             Step(read_listed, {"how": how}, at_once=resources.image_workers + 1, cpus=0.5),
@@ -64,7 +72,14 @@ def embed_listed(
 
 
 def localize_listed(
-    listed: pa.Table, folder: str, *, index: str, k: int, how: Preprocessing, resources: Resources
+    listed: pa.Table,
+    folder: str,
+    *,
+    index: str,
+    k: int,
+    how: Preprocessing,
+    resources: Resources,
+    aspect: float | None = None,
 ) -> list[str]:
     """Write the answers for all photos of a list (`id, uri`), as rows of `ucvgl.index.answers.ROWS`."""
     rows = _missing(listed, folder, resources.images_per_shard)
@@ -75,7 +90,7 @@ def localize_listed(
     # read_listed: shard, id, uri [good], image (raw pixels of the good ones), height, width, bad (JSON)
     # Localize:    images (how many were read)
     steps = (
-        Step(read_listed, {"how": how}, at_once=resources.image_workers + 1, cpus=0.5),
+        Step(read_listed, {"how": how, "aspect": aspect}, at_once=resources.image_workers + 1, cpus=0.5),
         Step(Localize, settings, at_once=actors, gpus=gpu_share(resources.model_gpus)),
     )
     for row in stream(rows, *steps):
@@ -83,27 +98,36 @@ def localize_listed(
     return _parts(folder, listed.num_rows, resources.images_per_shard)
 
 
-def read_listed(row: Row, *, how: Preprocessing) -> Row:
-    """Read and decode the images of a shard as the encoder sees them; a bad one costs only itself."""
-    good, uris, images, bad = [], [], [], []
+def read_listed(row: Row, *, how: Preprocessing, aspect: float | None = None) -> Row:
+    """Read and decode the images of a shard as the encoder sees them; a bad one costs only itself.
+
+    Args:
+        aspect: width over height of the photos that were trained on, see `ucvgl.index.doubt`.
+    """
+    good, uris, images, bad, doubts = [], [], [], [], []
     for identity, uri in zip(row["id"], row["uri"], strict=True):
         with at_work_on(uri):
             try:
-                images.append(preprocessed(uri, how).tobytes())
+                whole = pixels_of(uri, enough=how.enough)
+                images.append(preprocessed(whole, how).tobytes())
+                doubts.append(doubt(whole, aspect))
             except (BadImage, OSError) as error:
                 bad.append((uri, error.reason if isinstance(error, BadImage) else str(error)))
                 continue
         good.append(identity)
         uris.append(uri)
     found = {"id": good, "uri": uris, "image": b"".join(images), "height": how.size[0], "width": how.size[1]}
-    return {**row, **found, "bad": json.dumps(bad)}
+    return {**row, **found, "bad": json.dumps(bad), "doubts": doubts}
 
 
 def embed_read(row: Row, *, actors: list[Any], model: str, view: View, folder: str) -> Row:
     """Have the images of a shard embedded, and publish its part."""
     vectors = np.asarray(ray.get(actors[row["actor"]].embed.remote(model, pixels(row), view, 1)))
     column = pa.FixedSizeListArray.from_arrays(pa.array(vectors.ravel(), pa.float32()), vectors.shape[1])
-    _publish(folder, row, pa.table({"id": pa.array(list(row["id"]), pa.string()), "vector": column}))
+    shown = [hashlib.sha256(image.tobytes()).hexdigest()[:16] for image in pixels(row)]
+    found = {"id": list(row["id"]), "content": shown, "doubt": list(row["doubts"])}
+    table = pa.table({name: pa.array(values, pa.string()) for name, values in found.items()} | {"vector": column})
+    _publish(folder, row, table)
     return {"images": len(row["id"]) + len(json.loads(row["bad"]))}
 
 
@@ -122,7 +146,8 @@ class Localize:
         from ucvgl.index.answers import ROWS, rows
 
         names = list(row["uri"])
-        answers = self.localizer.answers(names, self.localizer.encoders.embed_seen(pixels(row), "query"), k=self.k)
+        vectors = self.localizer.encoders.embed_seen(pixels(row), "query")
+        answers = self.localizer.answers(names, vectors, k=self.k, doubts=list(row["doubts"]))
         _publish(self.folder, row, pa.Table.from_pylist(rows(answers), schema=ROWS))
         return {"images": len(names) + len(json.loads(row["bad"]))}
 
@@ -130,22 +155,27 @@ class Localize:
 def read_vectors(parts: Sequence[str]) -> Iterator[tuple[list[str], np.ndarray]]:
     """Ids and descriptors of each part that `embed_listed` wrote."""
     for part in parts:
-        table = pq.read_table(BytesIO(read(part)))
-        width = table.schema.field("vector").type.list_size
-        vectors = table["vector"].combine_chunks().flatten().to_numpy(zero_copy_only=False)
-        yield table["id"].to_pylist(), vectors.reshape(-1, width)
+        table = read_table(read(part), VECTORS, origin=part, way_out=WAY_OUT)
+        if table.num_rows:  # else none of its images could be used
+            vectors = table["vector"].combine_chunks().flatten().to_numpy(zero_copy_only=False)
+            yield table["id"].to_pylist(), vectors.reshape(table.num_rows, -1)
 
 
-def read_bad(parts: Sequence[str]) -> list[Bad]:
+def read_shown(parts: Sequence[str]) -> list[tuple[str, str, str]]:
+    """Id, digest of the pixels, and what speaks against it, of every image that was embedded."""
+    found = (read_table(read(part), VECTORS, origin=part, way_out=WAY_OUT) for part in parts)
+    return [row for table in found for row in zip(*(table[name].to_pylist() for name in SHOWN), strict=True)]
+
+
+def read_bad(parts: Sequence[str], columns: pa.Schema = VECTORS) -> list[Bad]:
     """The images that could not be used, and why, of all parts."""
-    metadata = [pq.read_schema(BytesIO(read(part))).metadata for part in parts]
-    return [(uri, reason) for found in metadata for uri, reason in json.loads(found[b"bad"])]
+    found = [read_table(read(part), columns, origin=part, way_out=WAY_OUT) for part in parts]
+    return [(uri, reason) for table in found for uri, reason in json.loads((table.schema.metadata or {})[b"bad"])]
 
 
 def _publish(folder: str, row: Row, table: pa.Table) -> None:
-    content = BytesIO()
-    pq.write_table(table.replace_schema_metadata({"bad": row["bad"]}), content)
-    write(join(folder, part_name(row["shard"])), content.getvalue())
+    content = table_bytes(table.replace_schema_metadata({"bad": row["bad"]}))
+    write(join(folder, part_name(row["shard"])), content)
 
 
 def _missing(listed: pa.Table, folder: str, size: int) -> list[Row]:

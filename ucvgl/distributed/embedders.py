@@ -15,6 +15,7 @@ from ucvgl.atomic import write_array
 from ucvgl.distributed.cluster import gpu_share, threads_each
 from ucvgl.distributed.progress import Progress
 from ucvgl.distributed.stream import Row, Step, stream_missing
+from ucvgl.files.parts import numbered_parts
 from ucvgl.images.image_store import ImageStore, count_images, read_shard, shard_number, shards_of
 from ucvgl.settings.experiment import Resources
 from ucvgl.types import Embeddings
@@ -135,12 +136,21 @@ def _missing(work: Sequence[tuple[EmbedJob, Path]]) -> list[tuple[EmbedJob, Path
 
 
 def embed_shard(row: Row, *, actors: list[Any]) -> Row:
-    """Read a shard of every store that is looked at, have it embedded, publish its part by rename."""
+    """Read a shard of every store that is looked at, have it embedded, publish its part by rename.
+
+    Raises:
+        ValueError: the stores do not show the same images.
+    """
     embed = actors[row["actor"]].embed.remote
+    ids: list[str] = []
     made, vectors = {}, []
     for store, view, weight in row["looks"]:
         if (store, view) not in made:
-            ids, images = read_shard(Path(store) / row["name"])
+            shown, images = read_shard(Path(store) / row["name"])
+            if made and shown != ids:
+                first = row["looks"][0][0]
+                raise ValueError(f"{store} and {first} show other images in {row['name']}; make the later one anew")
+            ids = shown
             made[store, view] = embed(row["model"], images, view, row["turns"])
         vectors.append(np.asarray(ray.get(made[store, view])) * np.float32(weight**0.5))
     embeddings = Embeddings(np.asarray(ids), np.concatenate(vectors, axis=1))  # refuses what cannot be matched, by id
@@ -156,7 +166,7 @@ def part_path(folder: Path, shard: Path) -> Path:
 
 def parts_of(folder: Path) -> list[Path]:
     """The written parts of one job, in row order."""
-    return sorted(folder.glob("part-*.npy"))
+    return numbered_parts(folder, "part-*.npy")
 
 
 def read_embeddings(store: Path, folder: Path) -> Embeddings:

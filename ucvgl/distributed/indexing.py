@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import logging
 from collections.abc import Iterator, Sequence
-from io import BytesIO
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
-from ucvgl.distributed.bulk import Bad, embed_listed, read_bad, read_vectors
-from ucvgl.images.storage import exists, join, locate, read, write
+from ucvgl.distributed.bulk import Bad, embed_listed, read_bad, read_shown, read_vectors
+from ucvgl.files.owned import BEGUN, begin, contents_of
+from ucvgl.files.parts import read_part
+from ucvgl.files.tables import table_bytes
+from ucvgl.images.storage import delete, join, list_files, locate
 from ucvgl.index import nearest
 from ucvgl.index.area import Manifest, is_index, write_index
 from ucvgl.index.confidence import Calibration, calibrate
+from ucvgl.index.doubt import alike
 from ucvgl.index.encoders import Encoders
 from ucvgl.index.trained_run import TrainedRun
 from ucvgl.settings.experiment import Resources
@@ -44,7 +46,7 @@ def index(
     Broken off, the same call goes on: parts that are embedded are kept in `<where>/parts`, which goes at the end.
 
     Args:
-        where: a folder or URI that does not hold an index yet.
+        where: a folder or URI that is empty, or where the same was begun.
         tiles: columns `id, uri` and, where known, `lat, lon`.
         kind: of the faiss index; None: chosen by the number of tiles and `memory_bytes`.
 
@@ -62,6 +64,8 @@ def index(
         resources=resources,
     )
     bad = read_bad(parts)
+    for line in alike(read_shown(parts), dict(zip(tiles["id"].to_pylist(), tiles["uri"].to_pylist(), strict=True))):
+        log.warning("%s", line)
     _refuse_too_many(bad, tiles.num_rows, run.experiment.dataset.max_bad_share)
     ids = [identity for some, _ in read_vectors(parts) for identity in some]
     kept = tiles.filter(np.isin(tiles["id"].to_numpy(), ids)) if bad else tiles
@@ -80,11 +84,17 @@ def index(
         "projection": run.experiment.projection,
         "calibration": calibration,
         "uncalibrated": reason,
+        "encoders": run.about,
+        "finished": run.finished,
+        "photo_aspect": run.photo_aspect,
     }
-    manifest = write_index(where, model=run.model.read_bytes(), tiles=kept, searcher=searcher, about=about)
-    filesystem, path = locate(where)
-    filesystem.delete_dir(f"{path}/parts")
-    filesystem.delete_file(f"{path}/begun.json")
+    manifest = write_index(where, model=read_part(run.model), tiles=kept, searcher=searcher, about=about)
+    for made in [*parts, join(where, BEGUN)]:
+        delete(made)
+    filesystem, path = locate(join(where, "parts"))
+    with suppress(FileNotFoundError):  # a bucket knows no empty folder
+        if not list_files(join(where, "parts")):
+            filesystem.delete_dir(path)
     return manifest, bad
 
 
@@ -121,19 +131,10 @@ def _begin(where: str, run: TrainedRun, tiles: pa.Table, resources: Resources) -
     """Say what is being made here, or refuse to go on with something else."""
     if is_index(where):
         raise ValueError(f"{where} is an index already; choose another folder with --out, or delete it first")
-    listed = BytesIO()
-    pq.write_table(tiles, listed)
-    digests = (hashlib.sha256(content).hexdigest() for content in (run.model.read_bytes(), listed.getvalue()))
-    wanted = dict(zip(("model", "tiles"), digests, strict=True)) | {"images_per_shard": resources.images_per_shard}
-    if not exists(join(where, "begun.json")):
-        write(join(where, "begun.json"), json.dumps(wanted).encode())
-        return
-    begun = json.loads(read(join(where, "begun.json")))
-    other = [name for name in wanted if begun.get(name) != wanted[name]]
-    if other:
-        raise ValueError(
-            f"{where} was begun with other {' and '.join(other)}; choose another folder with --out, or delete it"
-        )
+    model, listed = (hashlib.sha256(content).hexdigest() for content in (read_part(run.model), table_bytes(tiles)))
+    seen = contents_of(tiles["uri"].to_pylist())
+    wanted = {"model": model, "tiles": [listed, seen], "images_per_shard": resources.images_per_shard}
+    begin(where, wanted, flag="--out")
 
 
 def _refuse_too_many(bad: Sequence[Bad], total: int, share: float) -> None:

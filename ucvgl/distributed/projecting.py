@@ -17,11 +17,10 @@ from ucvgl.images.decode import BadImage, decode, resize
 from ucvgl.images.image_store import shard_path, write_shard
 from ucvgl.images.storage import read_ahead
 from ucvgl.projection.birdseye import from_above, worth_decoding
+from ucvgl.run import columns
 from ucvgl.run.ending import at_work_on
 from ucvgl.settings.experiment import Experiment
 from ucvgl.types import Catalog
-
-REJECTED = pa.schema([(name, pa.string()) for name in ("split", "view", "id", "uri", "reason")])
 
 
 def project_images(catalogs: Mapping[str, Catalog], folder: Path, *, experiment: Experiment) -> pa.Table:
@@ -58,7 +57,7 @@ def project_images(catalogs: Mapping[str, Catalog], folder: Path, *, experiment:
         _refuse_too_many(rejected, limit, total, experiment.dataset.max_bad_share)
     rejected = _rejected(folder)
     _refuse_too_many(rejected, limit, total, experiment.dataset.max_bad_share)
-    return pa.Table.from_pylist(sorted(rejected, key=lambda bad: tuple(bad.values())), schema=REJECTED)
+    return pa.Table.from_pylist(sorted(rejected, key=lambda bad: tuple(bad.values())), schema=columns.REJECTED)
 
 
 class Project:

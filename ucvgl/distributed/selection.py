@@ -9,6 +9,7 @@ from pathlib import Path
 from ucvgl.atomic import write_whole
 from ucvgl.distributed.embedders import EmbedJob, Look, parts_of
 from ucvgl.distributed.machines import Machines
+from ucvgl.files.parts import in_order, read_part
 from ucvgl.pseudo_labels.mutual_matching import agreement, matches
 
 KEPT = "kept.json"
@@ -42,6 +43,6 @@ def keep(folder: Path, agreements: list[float]) -> Path:
 
 def rounds_up_to_kept(folder: Path) -> list[Path]:
     """The rounds of a curriculum up to the one whose encoders are kept: all, where nothing was chosen."""
-    rounds = sorted(path.parent for path in folder.glob("round_*/model.pt"))
+    rounds = in_order(path.parent for path in folder.glob("round_*/model.pt"))
     file = folder / KEPT
-    return rounds[: json.loads(file.read_text())["round"] + 1] if file.exists() else rounds
+    return rounds[: json.loads(read_part(file))["round"] + 1] if file.exists() else rounds

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, cast
 
 from ucvgl.images import cvact, cvusa, folder, university1652, vigor
@@ -18,6 +19,7 @@ def read_catalog(dataset: Dataset, split: Split) -> Catalog:
         ValueError: a view is empty, or the tree is not one of this data set; says what to do.
     """
     protocol = cast(Any, dataset.chosen_protocol)  # checked with the settings
+    dataset = replace(dataset, root=folder.absolute(dataset.root))  # a run goes on from any folder
     match dataset.name:
         case "folder":
             return folder.read_catalog(dataset.root, split, dataset.queries, dataset.references)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import logging
 import re
 import struct
 from typing import cast
@@ -24,6 +25,10 @@ Header = tuple[int, int, str, str]
 """Height, width, colour space and subsampling of a JPEG."""
 JPEG_START, JPEG_END = b"\xff\xd8", b"\xff\xd9"
 EXIF = b"Exif\0\0"
+log = logging.getLogger(__name__)
+DEEP = ("I", "I;16", "I;16B", "I;16L", "F")
+"""What Pillow calls images of more than 8 bits; of colour it says so only in the header of a PNG."""
+TOLD: list[str] = []
 MAX_PIXELS = 2 * 89_478_485
 """Pillow's own limit for decompression bombs."""
 HALVED_FROM_PIXELS = 2**18
@@ -49,21 +54,22 @@ class BadImage(ValueError):
 def decode(data: bytes, uri: str, *, enough: tuple[int, int] | None = None) -> UInt8[np.ndarray, "h w 3"]:
     """The image in these bytes as RGB, turned upright by its EXIF orientation.
 
-    Grey becomes RGB, 16 bits become 8, alpha is dropped.
+    Grey becomes RGB, alpha is dropped. 16 bits become 8: by 256 where the brighter half of them is used, else by the
+    power of two that the brightest pixel needs, as pictures of 10 to 14 bits in 16 would be nearly black.
 
     Args:
         enough: height and width that the caller needs. A large JPEG of even sides that has at least twice as many comes
             at half its size, averaged by the decoder itself, in four fifths of the time.
 
     Raises:
-        BadImage: empty, not an image, cut off, damaged, or larger than 178 Mpx.
+        BadImage: empty, not an image, cut off, damaged, of floating-point numbers, or larger than 178 Mpx.
     """
     if not data:
         raise BadImage(uri, "empty file (0 bytes)")
     if data.startswith(JPEG_START):
         return _decode_jpeg(data, uri, enough)
-    _check_header(data, uri)
-    return _decode_any(data, uri)
+    deep = _check_header(data, uri)
+    return _decode_deep(data, uri) if deep else _decode_any(data, uri)
 
 
 def resize(image: UInt8[np.ndarray, "h w 3"], height: int, width: int) -> UInt8[np.ndarray, "height width 3"]:
@@ -110,9 +116,9 @@ def _decode_jpeg(data: bytes, uri: str, enough: tuple[int, int] | None) -> np.nd
         return _decode_any(data, uri)  # what libjpeg merely finds odd
 
 
-def _decode_any(data: bytes, uri: str) -> np.ndarray:
+def _decode_any(data: bytes, uri: str, how: int = cv2.IMREAD_COLOR_RGB) -> np.ndarray:
     try:
-        image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR_RGB)
+        image = cv2.imdecode(np.frombuffer(data, np.uint8), how)
     except cv2.error as error:
         raise BadImage(uri, f"OpenCV cannot decode it ({error.err})") from error
     if image is None:
@@ -120,16 +126,39 @@ def _decode_any(data: bytes, uri: str) -> np.ndarray:
     return image
 
 
-def _check_header(data: bytes, uri: str) -> None:
-    """Refuse from the header alone what should never reach a decoder: this costs microseconds."""
+def _decode_deep(data: bytes, uri: str) -> np.ndarray:
+    """An image of more than 8 bits, made 8 by what is there."""
+    deep = _decode_any(data, uri, cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH)[..., ::-1]  # as RGB it garbles TIFF
+    if deep.dtype == np.uint8:
+        return np.ascontiguousarray(deep)
+    if deep.dtype != np.uint16:
+        raise BadImage(uri, f"pixels of type {deep.dtype}, whose black and white nobody knows: write it with 8 bits")
+    shift = max(0, int(deep.max()).bit_length() - 8)
+    if shift < 8:
+        _tell_of_few_bits(uri, int(deep.max()))
+    return np.ascontiguousarray(deep >> shift, np.uint8)
+
+
+def _tell_of_few_bits(uri: str, brightest: int) -> None:
+    """Once per process: a data set has as many of these images as it has images."""
+    if not TOLD:
+        TOLD.append(uri)
+        log.warning("%s has 16 bits and uses 0 to %d: such images are brightened, by a power of two", uri, brightest)
+
+
+def _check_header(data: bytes, uri: str) -> bool:
+    """Refuse from the header alone what should never reach a decoder: this costs microseconds. Whether it is deep."""
+    deep = False
     try:
         with Image.open(io.BytesIO(data)) as header:
             pixels = header.width * header.height
+            deep = header.mode in DEEP or header.format == "TIFF" or (header.format == "PNG" and data[24:25] == b"\x10")
     except Image.DecompressionBombError:
         pixels = MAX_PIXELS + 1
     except Exception as error:  # Pillow's many parsers raise anything on bytes they do not expect
         raise BadImage(uri, f"not an image (it begins with {data[:12]!r})") from error
     _check_size(pixels, uri)
+    return deep
 
 
 def _check_size(pixels: int, uri: str) -> None:

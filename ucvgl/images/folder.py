@@ -4,6 +4,7 @@
     <root>/[train|validation/]satellite/**.png     (or tile, reference)
     <root>/[train|validation/]references.csv       optional: file,lat,lon  (file: below the tiles' folder)
 
+`training` means `train`; `val`, `valid`, `test`, `dev` and `eval` mean `validation`, where there is one of them.
 Without `train` and `validation` every image trains, and the same pool is searched. The two piles may also be any two
 folders or globs below the root; there are no splits then, and the CSV files lie in the root and name files below it.
 """
@@ -22,6 +23,7 @@ from ucvgl.images.listing import (
     images_below,
     images_matching,
     is_file,
+    left_out,
     open_bytes,
     pile,
     subfolders,
@@ -30,6 +32,8 @@ from ucvgl.types import Catalog
 
 QUERIES = ("panorama", "ground", "query")
 REFERENCES = ("satellite", "tile", "reference")
+SPLITS = {"train": ("train", "training"), "validation": ("validation", "val", "valid", "test", "dev", "eval")}
+"""What the folders of a split may be called."""
 
 
 def read_catalog(root: str, split: Split, queries: str = "", references: str = "") -> Catalog:
@@ -43,7 +47,9 @@ def read_catalog(root: str, split: Split, queries: str = "", references: str = "
     asked = _matching(root, queries) if queries else _list(root, folder, QUERIES)
     searched = _matching(root, references) if references else _list(root, folder, REFERENCES)
     below = "" if references else f"{view_folder(root, folder, REFERENCES)}/"
-    return Catalog(pile(root, asked), pile(root, searched, _places(root, folder, below, searched)))
+    tables = pile(root, asked), pile(root, searched, _places(root, folder, below, searched))
+    views = () if queries or references else (view_folder(root, folder, QUERIES), below.rstrip("/"))
+    return Catalog(*tables, missing=tuple(path for view in views for path in left_out(root, view)))
 
 
 def read_references(root: str) -> pa.Table:
@@ -73,15 +79,31 @@ def split_folder(root: str, split: Split) -> str:
         ValueError: there is a validation split and no training split.
     """
     names = subfolders(root, "")
-    if split in names:
-        return split
-    if split == "validation" and "train" in names:
-        return "train"
-    if "validation" in names:
+    found = {kind: sorted(name for name in names if name.lower() in known) for kind, known in SPLITS.items()}
+    for kind, several in found.items():
+        if len(several) > 1:
+            raise ValueError(
+                f"{root} has the folders {' and '.join(several)}, which could all be its {kind} split; keep one of them"
+            )
+    (train, validation) = (several[0] if several else "" for several in found.values())
+    if validation and not train:
         raise ValueError(
-            f"{root} has a folder `validation` but no `train`; name the images to train on `train`"
+            f"{root} has a folder `{validation}` but no `train`; name the images to train on `train`"
         )
-    return ""
+    if train:
+        _refuse_images_beside(root, names - {train, validation}, train)
+    return validation or train if split == "validation" else train
+
+
+def _refuse_images_beside(root: str, names: set[str], train: str) -> None:
+    """Images that belong to no split would be left out without a word."""
+    views = {*QUERIES, *REFERENCES}
+    for name in sorted(names):
+        if name in views or subfolders(root, name, may_be_empty=True) & views:
+            raise ValueError(
+                f"{root} has the folder `{name}` with images beside `{train}`, and nobody knows what for; name "
+                "it `validation` if they are to be evaluated, else move it away"
+            )
 
 
 def view_folder(root: str, folder: str, names: tuple[str, ...]) -> str:
@@ -112,7 +134,9 @@ def _images(root: str, below: str) -> list[str]:
     images = images_below(root, below)
     if not images:
         where, count = f"{root}/{below}".rstrip("/"), len(files_below(root, below))
-        raise ValueError(f"{where} holds no image ({' '.join(IMAGES)}) among its {count} files")
+        others = left_out(root, below)
+        broken = f"; {len(others)} more are left out ({'; '.join(others[:3])})" if others else ""
+        raise ValueError(f"{where} holds no image ({' '.join(IMAGES)}) among its {count} files{broken}")
     return images
 
 
@@ -128,7 +152,8 @@ def _places(root: str, folder: str, below: str, references: list[str]) -> dict[s
     name = f"{folder}/references.csv" if folder else "references.csv"
     if not is_file(root, name):
         return {}
-    table = pyarrow.csv.read_csv(open_bytes(root, name))
+    texts = pyarrow.csv.ConvertOptions(column_types={"file": pa.string()})
+    table = pyarrow.csv.read_csv(open_bytes(root, name), convert_options=texts)
     missing = [column for column in ("file", "lat", "lon") if column not in table.column_names]
     if missing:
         raise ValueError(f"{root}/{name} lacks the columns {missing}; its first line should be: file,lat,lon")
@@ -139,6 +164,8 @@ def _places(root: str, folder: str, below: str, references: list[str]) -> dict[s
                 f"{root}/{name}: {file} lies at lat {lat}, lon {lon}; "
                 "write degrees, lat in [-90, 90] and lon in [-180, 180]"
             )
+        if f"{below}{file}" in places:
+            raise ValueError(f"{root}/{name} names {file} more than once; give each tile one place")
         places[f"{below}{file}"] = (float(lat), float(lon))
     absent = sorted(path[len(below) :] for path in places.keys() - set(references))
     if absent:

@@ -7,15 +7,20 @@ Columns: `id` string, `image` binary (RGB uint8, HWC, raw). The shape lies in th
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from jaxtyping import UInt8
 
 from ucvgl.atomic import whole
+from ucvgl.files.parts import number_of, numbered_parts
+from ucvgl.files.tables import map_table, required
 
+IMAGES = pa.schema(required(id=pa.string(), image=pa.binary()))
 MOST_BYTES = 2**31 - 1
 """Of the pixels in a batch of rows: Arrow counts them in 32 bits."""
 
@@ -60,9 +65,9 @@ def shards_of(folder: Path | str) -> list[Path]:
     """The shards of a store, in row order.
 
     Raises:
-        ValueError: there is none.
+        ValueError: there is none, or one is missing, was added or cut off.
     """
-    shards = sorted(Path(folder).glob("part-*.arrow"))
+    shards = numbered_parts(Path(folder), "part-*.arrow")
     if not shards:
         raise ValueError(f"{folder} holds no image shard (part-*.arrow)")
     return shards
@@ -70,7 +75,7 @@ def shards_of(folder: Path | str) -> list[Path]:
 
 def shard_number(path: Path | str) -> int:
     """The number in a shard's name."""
-    return int(Path(path).stem.removeprefix("part-"))
+    return number_of(Path(path))
 
 
 def count_images(path: Path | str) -> int:
@@ -82,16 +87,23 @@ def read_shard(path: Path | str) -> tuple[list[str], UInt8[np.ndarray, "n h w 3"
     """The ids and images of one shard."""
     table = _table(path)
     pixels = b"".join(image.as_buffer() for image in table["image"])
-    return table["id"].to_pylist(), np.frombuffer(pixels, np.uint8).reshape(-1, *_shape(table))
+    return table["id"].to_pylist(), np.frombuffer(pixels, np.uint8).reshape(-1, *_shape(table, path))
 
 
 def _table(path: Path | str) -> pa.Table:
-    return pa.ipc.open_file(pa.memory_map(str(path))).read_all()
+    table = map_table(path, IMAGES)
+    size = math.prod(_shape(table, path))
+    if not pc.all(pc.equal(pc.binary_length(table["image"]), size)).as_py() and table.num_rows:
+        raise ValueError(f"{path} holds images that are not of {size} bytes, as its shape says; make it anew")
+    return table
 
 
-def _shape(table: pa.Table) -> tuple[int, int, int]:
+def _shape(table: pa.Table, path: Path | str) -> tuple[int, int, int]:
     """Height, width and channels of the images of a shard."""
-    height, width, channels = (int(side) for side in table.schema.metadata[b"shape"].decode().split("x"))
+    written = (table.schema.metadata or {}).get(b"shape", b"").decode("ascii", "replace")
+    if not re.fullmatch(r"[1-9]\d{0,5}x[1-9]\d{0,5}x3", written):
+        raise ValueError(f"{path} says its images are {written!r}, not HEIGHTxWIDTHx3; make it anew")
+    height, width, channels = map(int, written.split("x"))
     return height, width, channels
 
 
@@ -102,7 +114,7 @@ class ImageStore:
         self.folder = Path(folder)
         self.shards = shards_of(folder)
         tables = [_table(path) for path in self.shards]
-        shapes = {_shape(table) for table in tables}
+        shapes = {_shape(table, path) for table, path in zip(tables, self.shards, strict=True)}
         if len(shapes) > 1:
             sizes = sorted("x".join(map(str, shape)) for shape in shapes)
             raise ValueError(f"the shards of {self.folder} disagree on the image size: {sizes}")

@@ -12,7 +12,8 @@ from typing import Literal
 
 import pyarrow as pa
 
-from ucvgl.images.storage import exists, join, list_files, list_folders, read
+from ucvgl.images.storage import exists, is_local, join, list_files, list_folders, locate, read
+from ucvgl.images.walk import walk
 from ucvgl.types import Catalog
 
 Split = Literal["train", "validation"]
@@ -97,6 +98,15 @@ def _sizes(root: str, folder: str, *, recursive: bool) -> dict[str, int]:
 
 def _is_image(path: str) -> bool:
     return path.lower().endswith(IMAGES) and "/." not in f"/{path}"
+
+
+def left_out(root: str, folder: str) -> tuple[str, ...]:
+    """What lies in a local folder and is not among its files, as broken links: why, and the path below the root."""
+    where = address(root, folder)
+    if not is_local(where):
+        return ()
+    found = walk(locate(where)[1]).left_out
+    return tuple(f"{reason}: {folder}/{path}" for path, reason in sorted(found.items()) if "/." not in f"/{path}")
 
 
 def sizes_below(root: str, folder: str) -> dict[str, int]:

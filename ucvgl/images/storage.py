@@ -17,6 +17,7 @@ from pyarrow import fs
 
 from ucvgl.atomic import whole
 from ucvgl.images.retries import StorageError, patiently
+from ucvgl.images.walk import walk
 
 AT_ONCE = 16
 """Requests of one process that are under way at the same time."""
@@ -61,13 +62,15 @@ def read_ahead(uris: Iterable[str]) -> Iterator[Callable[[], bytes]]:
 def list_files(uri: str, *, recursive: bool = True) -> dict[str, int]:
     """Every file below a folder, or directly in it: bytes by path relative to it, in no particular order.
 
-    Subfolders are listed at the same time, each page by page.
+    Subfolders are listed at the same time, each page by page; local ones as `ucvgl.images.walk` says.
 
     Raises:
         FileNotFoundError: there is no such folder.
         StorageError: nothing can be listed there.
     """
     filesystem, base = locate(uri)
+    if is_local(uri):
+        return walk(base, recursive=recursive).files
     infos = _list(filesystem, base, uri)
     folders = [info.path for info in infos if recursive and info.type == fs.FileType.Directory]
     with ThreadPoolExecutor(AT_ONCE) as pool:

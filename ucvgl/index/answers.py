@@ -33,12 +33,15 @@ class Answer:
     """The most similar tiles of one photo, best first.
 
     Args:
-        confidence: probability that the first is the true one; None where the index is not calibrated.
+        confidence: probability that the first is the true one; None where the index is not calibrated, or where the
+            answer means little.
+        note: what speaks against the answer; empty: nothing.
     """
 
     query: str
     confidence: float | None
     candidates: tuple[Candidate, ...]
+    note: str = ""
 
 
 ROWS = pa.schema(
@@ -51,6 +54,7 @@ ROWS = pa.schema(
         ("similarity", pa.float32()),
         ("lat", pa.float64()),
         ("lon", pa.float64()),
+        ("note", pa.string()),
     ]
 )
 
@@ -58,7 +62,7 @@ ROWS = pa.schema(
 def rows(answers: Sequence[Answer]) -> list[dict[str, Any]]:
     """One flat row per candidate; `rank` begins at 1."""
     return [
-        {"query": answer.query, "confidence": answer.confidence, "rank": rank, **_told(candidate)}
+        {"query": answer.query, "confidence": answer.confidence, "rank": rank, **_told(candidate), "note": answer.note}
         for answer in answers
         for rank, candidate in enumerate(answer.candidates, 1)
     ]
@@ -70,6 +74,7 @@ def table(answers: Sequence[Answer]) -> str:
     for answer in answers:
         sure = "" if answer.confidence is None else f"   confidence {answer.confidence:.2f}"
         lines.append(f"{answer.query}{sure}")
+        lines += [f"  note: {answer.note}"] if answer.note else []
         for rank, tile in enumerate(answer.candidates, 1):
             place = "" if tile.lat is None else f"  {tile.lat:11.6f} {tile.lon:11.6f}"
             lines.append(f"  {rank:>2}  {tile.similarity:6.3f}{place}  {tile.uri}")
@@ -83,6 +88,7 @@ def json_lines(answers: Sequence[Answer]) -> str:
             {
                 "query": answer.query,
                 "confidence": _rounded(answer.confidence),
+                "note": answer.note,
                 "tiles": [
                     {**_told(tile), "similarity": _rounded(tile.similarity)} for tile in answer.candidates
                 ],

@@ -16,25 +16,27 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from functools import cached_property
-from io import BytesIO
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 from jaxtyping import Float, Int
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass as checked_dataclass
 
 import ucvgl
+from ucvgl.files.seal import sealed, unsealed
+from ucvgl.files.tables import read_table, table_bytes
 from ucvgl.images.storage import exists, join, read, write
 from ucvgl.index import nearest
 from ucvgl.index.confidence import Calibration
+from ucvgl.index.tiles import TILES as TILE_COLUMNS
 from ucvgl.index.tiles import check_tiles
 from ucvgl.projection.preprocessing import Preprocessing, query_preprocessing
+from ucvgl.run.record import as_json_holds
 from ucvgl.settings.experiment import Projection
 
-FORMAT, VERSION = "ucvgl-index", 1
+FORMAT, VERSION, READ = "ucvgl-index", 2, (1, 2)
 MANIFEST, MODEL, TILES, VECTORS = "manifest.json", "model.pt", "tiles.parquet", "vectors.faiss"
 
 
@@ -55,6 +57,9 @@ class Manifest:
         from_above: the query encoder sees them as bird's-eye views, at `reference_size`.
         calibration: None where no confidence could be calibrated; `uncalibrated` says why.
         files: size and digest of each file.
+        encoders: of which round of its run they are, in words.
+        finished: whether these are the result of that run.
+        photo_aspect: width over height of the photos that were trained on; None where nobody knows.
     """
 
     ucvgl: str
@@ -68,6 +73,9 @@ class Manifest:
     uncalibrated: str
     files: dict[str, FileRecord]
     from_above: bool = False
+    encoders: str = ""
+    finished: bool = True
+    photo_aspect: float | None = None
     format: str = FORMAT
     version: int = VERSION
 
@@ -157,14 +165,19 @@ def read_manifest(where: str) -> Manifest:
         raise ValueError(f"{path} is not JSON ({error}); it is damaged: make the index anew") from error
     if not isinstance(content, dict) or content.get("format") != FORMAT:
         raise ValueError(f"{path} is not the manifest of an index: its `format` is not {FORMAT!r}")
-    if content.get("version") != VERSION:
+    if content.get("version") not in READ or isinstance(content["version"], bool):
         raise ValueError(
             f"{where} is an index of version {content.get('version')!r}, written by ucvgl "
-            f"{content.get('ucvgl', '?')}; ucvgl {ucvgl.__version__} reads version {VERSION}: use that ucvgl, "
-            "or make the index anew"
+            f"{content.get('ucvgl', '?')}; ucvgl {ucvgl.__version__} reads version {READ[0]} to {READ[-1]}: use that "
+            "ucvgl, or make the index anew"
+        )
+    content, whole = unsealed(content, optional=content["version"] == 1)
+    if not whole:
+        raise ValueError(
+            f"{path} does not fit its seal: it was damaged or changed; copy the whole index again, or make it anew"
         )
     try:
-        manifest = TypeAdapter(Manifest).validate_json(data)
+        manifest = TypeAdapter(Manifest).validate_json(json.dumps(content))
     except ValidationError as error:
         first = error.errors()[0]
         name = ".".join(map(str, first["loc"]))
@@ -183,14 +196,12 @@ def write_index(
         searcher: the faiss index of the tiles' vectors, in the order of `tiles`.
         about: the remaining fields of `Manifest`.
     """
-    listed = BytesIO()
-    pq.write_table(tiles, listed)
-    files = {MODEL: model, TILES: listed.getvalue(), VECTORS: nearest.to_bytes(searcher)}
+    files = {MODEL: model, TILES: table_bytes(tiles), VECTORS: nearest.to_bytes(searcher)}
     records = {name: FileRecord(len(data), hashlib.sha256(data).hexdigest()) for name, data in files.items()}
     manifest = Manifest(
         ucvgl=ucvgl.__version__, tiles=tiles.num_rows, dimension=searcher.d, files=records, **about
     )
-    text = json.dumps(asdict(manifest), indent=1) + "\n"
+    text = json.dumps(sealed(as_json_holds(asdict(manifest))), indent=1) + "\n"
     for name, data in {**files, MANIFEST: text.encode()}.items():
         write(join(where, name), data)
     return manifest
@@ -216,10 +227,7 @@ def _checked(where: str, name: str, manifest: Manifest) -> bytes:
 
 
 def _read_tiles(data: bytes, manifest: Manifest, origin: str) -> pa.Table:
-    try:
-        tiles = pq.read_table(pa.BufferReader(data))
-    except (pa.ArrowException, OSError) as error:
-        raise ValueError(f"{origin} is no Parquet file that can be read; make the index anew") from error
+    tiles = read_table(data, TILE_COLUMNS, optional=("lat", "lon"), origin=origin, way_out="make the index anew")
     if tiles.num_rows != manifest.tiles:
         raise ValueError(
             f"{origin} lists {tiles.num_rows} tiles, the manifest says {manifest.tiles}: files of two indexes are "

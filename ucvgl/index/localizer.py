@@ -6,14 +6,15 @@ import os
 from collections.abc import Sequence
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, UInt8
 
 from ucvgl.index.answers import Answer, Candidate
 from ucvgl.index.area import Index, is_index, open_index
 from ucvgl.index.confidence import margins
-from ucvgl.index.encoders import Encoders
+from ucvgl.index.doubt import doubt
+from ucvgl.index.encoders import AT_ONCE, Encoders
 from ucvgl.index.trained_run import TrainedRun
-from ucvgl.projection.preprocessing import Image
+from ucvgl.projection.preprocessing import Image, pixels
 
 
 class Localizer:
@@ -22,10 +23,12 @@ class Localizer:
     Args:
         encoders: the model and how images reach it.
         index: the tiles to search; None for a run, which can embed but has nothing to search.
+        about: which encoders of their run these are, in words.
     """
 
-    def __init__(self, encoders: Encoders, index: Index | None = None) -> None:
+    def __init__(self, encoders: Encoders, index: Index | None = None, *, about: str = "") -> None:
         self.encoders, self.index = encoders, index
+        self.about = index.manifest.encoders if index is not None else about
 
     def embed_queries(self, images: Sequence[Image]) -> Float[np.ndarray, "n d"]:
         """Unit-norm descriptors of panoramas: paths, URIs, bytes of image files, or RGB pixels."""
@@ -44,10 +47,25 @@ class Localizer:
         """
         photos = [images] if isinstance(images, (str, os.PathLike, bytes, np.ndarray)) else list(images)
         names = [name_of(photo, number) for number, photo in enumerate(photos, 1)]
-        return self.answers(names, self.embed_queries(photos), k=k)
+        found, enough = [], self.encoders.preprocessing("query").enough
+        for start in range(0, len(photos), AT_ONCE):
+            some = slice(start, start + AT_ONCE)
+            shown = [pixels(photo, name, enough=enough) for photo, name in zip(photos[some], names[some], strict=True)]
+            doubts = [self.doubt(photo) for photo in shown]
+            found += self.answers(names[some], self.embed_queries(shown), k=k, doubts=doubts)
+        return found
 
-    def answers(self, names: Sequence[str], vectors: Float[np.ndarray, "n d"], *, k: int) -> list[Answer]:
+    def doubt(self, photo: UInt8[np.ndarray, "h w 3"]) -> str:
+        """Why an answer for a photo means little; empty where nothing speaks against it."""
+        return doubt(photo, None if self.index is None else self.index.manifest.photo_aspect)
+
+    def answers(
+        self, names: Sequence[str], vectors: Float[np.ndarray, "n d"], *, k: int, doubts: Sequence[str] = ()
+    ) -> list[Answer]:
         """The answers for queries that are embedded already.
+
+        Args:
+            doubts: of each query, if any; where there is one, no confidence is given.
 
         Raises:
             ValueError: there are no tiles to search, or none is asked for.
@@ -62,11 +80,18 @@ class Localizer:
         return [
             Answer(
                 query=name,
-                confidence=None if sure is None else float(sure[number]),
+                confidence=None if sure is None or (doubts and doubts[number]) else float(sure[number]),
                 candidates=self._candidates(self.index, score[number, :k], row[number, :k]),
+                note="; ".join(filter(None, (doubts[number] if doubts else "", self._unfinished))),
             )
             for number, name in enumerate(names)
         ]
+
+    @property
+    def _unfinished(self) -> str:
+        if self.index is None or self.index.manifest.finished:
+            return ""
+        return f"the index was made with encoders that are no result: {self.about}"
 
     def _candidates(self, index: Index, score: np.ndarray, row: np.ndarray) -> tuple[Candidate, ...]:
         found = []
@@ -88,19 +113,21 @@ class Localizer:
         return tuple(found)
 
 
-def load(run_or_index: str | os.PathLike, *, device: str = "") -> Localizer:
+def load(run_or_index: str | os.PathLike, *, device: str = "", unfinished: bool = False) -> Localizer:
     """The encoders of a run, or of an index with its tiles, ready for images.
 
     Args:
         run_or_index: a run's folder, or an index: a folder or a URI.
         device: `cpu` or `cuda`; empty: the GPU when there is one.
+        unfinished: of a run that has no result yet, take the last encoders that it made.
 
     Raises:
-        ValueError: it is neither, or it is broken.
+        ValueError: it is neither, not finished, or broken.
     """
     where = os.fspath(run_or_index)
     if "://" not in where and not is_index(where):
-        return Localizer(TrainedRun(where).encoders(device=device))
+        run = TrainedRun(where, unfinished=unfinished)
+        return Localizer(run.encoders(device=device), about=run.about)
     index, model = open_index(where)
     encoders = Encoders(model, index.manifest.projection, origin=f"{where}/model.pt", device=device)
     manifest, sizes = index.manifest, [list(encoders.size("query")), list(encoders.size("reference"))]

@@ -7,14 +7,16 @@
 
 from __future__ import annotations
 
-from io import BytesIO
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
+from ucvgl.files.tables import read_table, required
 from ucvgl.images.folder import absolute, read_references
 from ucvgl.images.storage import read
+
+TILES = pa.schema([*required(id=pa.string(), uri=pa.string()), ("lat", pa.float64()), ("lon", pa.float64())])
 
 
 def list_tiles(where: str) -> pa.Table:
@@ -26,10 +28,7 @@ def list_tiles(where: str) -> pa.Table:
     where = absolute(where)
     if not where.partition("?")[0].endswith(".parquet"):
         return read_references(where)
-    try:
-        tiles = pq.read_table(BytesIO(read(where)))
-    except (pa.ArrowException, OSError) as error:
-        raise ValueError(f"{where} cannot be read as a list of tiles ({error})") from error
+    tiles = _read_list(where)
     check_tiles(tiles, where)
     if not tiles.num_rows:
         raise ValueError(f"{where} lists no tile")
@@ -38,26 +37,28 @@ def list_tiles(where: str) -> pa.Table:
     return tiles.set_column(tiles.column_names.index("uri"), "uri", uris).select(kept).sort_by("id")
 
 
+def _read_list(where: str) -> pa.Table:
+    try:
+        source = Path(where) if "://" not in where else read(where)
+    except OSError as error:
+        raise ValueError(f"{where} cannot be read as a list of tiles ({error})") from error
+    way_out = "give a folder of images, or a list with the columns id, uri and, where known, lat, lon"
+    return read_table(source, TILES, optional=("lat", "lon"), beside=True, origin=where, way_out=way_out)
+
+
 def check_tiles(tiles: pa.Table, origin: str) -> None:
     """Refuse a list of tiles that cannot be searched or shown.
 
     Raises:
-        ValueError: columns are missing or of another type, ids repeat, or coordinates lie outside the globe.
+        ValueError: columns are missing, ids repeat, or coordinates lie outside the globe.
     """
     columns = set(tiles.column_names)
     missing = sorted(({"id", "uri"} | ({"lat", "lon"} if columns & {"lat", "lon"} else set())) - columns)
     if missing:
         raise ValueError(f"{origin} lacks the columns {', '.join(missing)}; it needs id, uri and may have lat, lon")
-    for name in ("id", "uri"):
-        if not (pa.types.is_string(tiles[name].type) or pa.types.is_large_string(tiles[name].type)):
-            raise ValueError(f"{origin}: the column {name} holds {tiles[name].type}, not texts")
-        if tiles[name].null_count:
-            raise ValueError(f"{origin}: the column {name} has {tiles[name].null_count} empty rows")
     if len(tiles["id"].unique()) != tiles.num_rows:
         raise ValueError(f"{origin} repeats ids; every tile needs one of its own")
     for name, limit in (("lat", 90.0), ("lon", 180.0)) if "lat" in columns else ():
-        if not pa.types.is_floating(tiles[name].type):
-            raise ValueError(f"{origin}: the column {name} holds {tiles[name].type}, not degrees")
         degrees = tiles[name].drop_null().to_numpy()
         outside = len(degrees) - int((np.abs(degrees) <= limit).sum())  # NaN is not inside either
         if outside:

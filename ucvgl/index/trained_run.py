@@ -7,21 +7,26 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float
 
+from ucvgl.files.parts import check_all, in_order, numbered_parts, read_part
 from ucvgl.images.image_store import ImageStore
 from ucvgl.index.encoders import Encoders
-from ucvgl.run.weights import weights_of
-from ucvgl.settings.dotted import from_yaml
+from ucvgl.run.record import DONE, read_record
+from ucvgl.run.weights import described, is_result, weights_of
+from ucvgl.settings.dotted import saved_settings
 from ucvgl.settings.experiment import Experiment
 
 
 class TrainedRun:
     """A run folder whose training is done.
 
+    Args:
+        unfinished: where it is not, take the last encoders that it made.
+
     Raises:
-        ValueError: it is no run, or not finished.
+        ValueError: it is no run, not finished, or not what was written.
     """
 
-    def __init__(self, path: Path | str) -> None:
+    def __init__(self, path: Path | str, *, unfinished: bool = False) -> None:
         self.path = Path(path)
         config = self.path / "config.yaml"
         if not config.is_file():
@@ -29,8 +34,21 @@ class TrainedRun:
                 f"{path} is neither a run (it has no config.yaml) nor an index (it has no manifest.json); "
                 "a run is the folder that a job was given with --run"
             )
-        self.experiment: Experiment = from_yaml(config.read_text(encoding="utf-8"), origin=str(config))
-        self.model = weights_of(path)
+        self.experiment: Experiment = saved_settings(config)
+        self.model = weights_of(path, unfinished=unfinished)
+        self.finished = is_result(self.model)
+        """Whether its encoders are its result."""
+
+    @property
+    def about(self) -> str:
+        """Which encoders these are, in words."""
+        return described(self.model) + ("" if self.finished else ", an unfinished run")
+
+    @property
+    def photo_aspect(self) -> float | None:
+        """Width over height of the photos that were trained on, as the run noted it."""
+        record = read_record(self.path / "2_project" / DONE)
+        return None if record is None else record.summary.get("photo_aspect")
 
     def encoders(self, *, device: str = "") -> Encoders:
         """Both encoders with their preprocessing, as the run has projected its panoramas.
@@ -39,7 +57,7 @@ class TrainedRun:
             device: `cpu`, `cuda`; empty: the GPU when there is one.
         """
         return Encoders(
-            self.model.read_bytes(), self.experiment.projection, origin=str(self.model), device=device
+            read_part(self.model), self.experiment.projection, origin=str(self.model), device=device
         )
 
     def held_out(self) -> tuple[Float[np.ndarray, "q d"], Float[np.ndarray, "r d"]] | None:
@@ -47,14 +65,15 @@ class TrainedRun:
 
         None where they were trained on as well, or where the run was not evaluated.
         """
-        embedded = sorted(self.path.glob("[0-9]_evaluate/embeddings/*/query"))
-        if not embedded or self._trained_on_validation():
+        embedded = in_order(self.path.glob("[0-9]_evaluate/embeddings/*/query"))
+        if not self.finished or not embedded or self._trained_on_validation():
             return None
         query, reference = (self._vectors(embedded[-1].with_name(view)) for view in ("query", "reference"))
         return query, reference
 
     def training_tiles(self, most: int, *, seed: int = 0) -> np.ndarray:
         """Pixels of some of the tiles that were trained on, at network size: uint8 [n, h, w, 3]."""
+        check_all(self.path / "2_project" / "train" / "references")
         store = ImageStore(self.path / "2_project" / "train" / "references")
         rows = np.random.default_rng(seed).permutation(len(store))[:most]
         return store.read(np.sort(rows))
@@ -64,4 +83,12 @@ class TrainedRun:
         return bool(np.isin(pools[1], pools[0]).any())
 
     def _vectors(self, folder: Path) -> np.ndarray:
-        return np.concatenate([np.load(part) for part in sorted(folder.glob("part-*.npy"))])
+        check_all(folder)
+        parts = numbered_parts(folder, "part-*.npy")
+        try:
+            vectors = np.concatenate([np.load(part) for part in parts])
+        except (ValueError, OSError, EOFError) as error:
+            raise ValueError(f"{folder} holds vectors that cannot be read ({error}); make this stage anew") from error
+        if vectors.ndim != 2 or vectors.dtype != np.float32:
+            raise ValueError(f"{folder} holds {vectors.dtype} {list(vectors.shape)}, not float32 vectors; make it anew")
+        return vectors

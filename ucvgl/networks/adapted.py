@@ -10,9 +10,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from ucvgl.atomic import whole
 from ucvgl.networks.adapter import Adapter, adapted, adapter_from
 from ucvgl.networks.frozen import Describer, Frozen, frozen_from
+from ucvgl.networks.saved import load_saved, save
 from ucvgl.networks.towers import TwoTowers, View, towers_from, turned
 
 
@@ -72,16 +72,15 @@ def save_adapted(
     path: Path, *, frozen: Path, adapter: Path, query_size: tuple[int, int], reference_size: tuple[int, int]
 ) -> None:
     """Join the files of a frozen model and of its adapter."""
-    saved = torch.load(frozen, map_location="cpu", weights_only=True)
-    saved |= {"adapter": torch.load(adapter, map_location="cpu", weights_only=True)}
+    saved = load_saved(frozen)
+    saved |= {"adapter": load_saved(adapter)}
     saved |= {"sizes": (query_size, reference_size)}
-    with whole(path) as aside:
-        torch.save(saved, aside)
+    save(saved, path)
 
 
 def load_encoders(path: Path | str | BytesIO, device: torch.device | str = "cpu") -> TwoTowers | Frozen | Adapted:
     """Whatever encoders a file of ours holds: two towers, a frozen model, or one with its adapter."""
-    saved = torch.load(path, map_location="cpu", weights_only=True)
+    saved = load_saved(path)
     if "adapter" in saved:
         query_size, reference_size = saved["sizes"]
         made = Adapted(frozen_from(saved), adapter_from(saved["adapter"]), tuple(query_size), tuple(reference_size))

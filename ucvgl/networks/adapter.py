@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from ucvgl.atomic import whole
+from ucvgl.networks.saved import load_saved, save
 from ucvgl.networks.towers import View
 
 
@@ -90,13 +90,12 @@ def _fitted(vectors: Float[Tensor, "n d"], width: int) -> Float[Tensor, "n w"]:
 def save_adapter(adapter: Adapter, path: Path) -> None:
     """Write an adapter with what it takes to build it again."""
     built = (adapter.dimension, adapter.width, adapter.residual)
-    with whole(path) as aside:
-        torch.save({"adapter": built, "state": adapter.state_dict()}, aside)
+    save({"adapter": built, "state": adapter.state_dict()}, path)
 
 
 def load_adapter(path: Path, device: torch.device | str = "cpu") -> Adapter:
     """The adapter that `save_adapter` wrote."""
-    return adapter_from(torch.load(path, map_location="cpu", weights_only=True)).to(device)
+    return adapter_from(load_saved(path)).to(device)
 
 
 def adapter_from(saved: Mapping[str, Any]) -> Adapter:

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from ucvgl.atomic import whole
+from ucvgl.atomic import whole, write_whole
 from ucvgl.networks.adapted import Adapted
 from ucvgl.networks.towers import VIEWS, TwoTowers
 
@@ -53,7 +53,7 @@ def export_towers(towers: TwoTowers | Adapted, folder: Path, form: Format) -> di
                 )
     about = {"layout": "n 3 h w", "colour": "RGB", "range": [0, 1], "size": sizes, "shrink": "average over areas"}
     about |= {"query": "bird's-eye view" if above else "whole image"}
-    (folder / "preprocessing.json").write_text(json.dumps(about, indent=1) + "\n")
+    write_whole(folder / "preprocessing.json", json.dumps(about, indent=1) + "\n")
     return differences
 
 

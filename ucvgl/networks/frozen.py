@@ -16,9 +16,9 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from ucvgl.atomic import whole
 from ucvgl.networks.backbone import FeatureMap, backbone
 from ucvgl.networks.pooling import GeM, Vlad
+from ucvgl.networks.saved import load_saved, save
 from ucvgl.networks.towers import Encoder, TwoTowers, View, load_towers, standardised
 from ucvgl.run.weights import weights_of
 from ucvgl.settings.experiment import Adaptation, Model
@@ -204,13 +204,12 @@ def save_frozen(frozen: Frozen, path: Path) -> None:
     """Write the model with all that is needed to build it again; no other file and no hub is."""
     settings = (dataclasses.asdict(frozen.adaptation), dataclasses.asdict(frozen.model))
     saved = {"frozen": settings, "towers": frozen.built, "centres": frozen.centres, "state": frozen.state_dict()}
-    with whole(path) as aside:
-        torch.save(saved, aside)
+    save(saved, path)
 
 
 def load_frozen(path: Path | str, device: torch.device | str = "cpu") -> Frozen:
     """The frozen model that `save_frozen` wrote."""
-    return frozen_from(torch.load(path, map_location="cpu", weights_only=True)).to(device)
+    return frozen_from(load_saved(path)).to(device)
 
 
 def frozen_from(saved: Mapping[str, Any]) -> Frozen:
@@ -229,5 +228,5 @@ def frozen_from(saved: Mapping[str, Any]) -> Frozen:
 
 def frozen_size(path: Path) -> int:
     """How many numbers a frozen model has."""
-    state = torch.load(path, map_location="meta", weights_only=True)["state"]
+    state = load_saved(path, device="meta")["state"]
     return sum(weights.numel() for weights in state.values())

@@ -9,8 +9,8 @@ import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor, nn
 
-from ucvgl.atomic import whole
 from ucvgl.networks.mixed import mixed_precision
+from ucvgl.networks.saved import load_saved, save
 
 
 class Block(nn.Module):
@@ -93,13 +93,12 @@ def to_images(signed: Float[Tensor, "n 3 h w"]) -> UInt8[np.ndarray, "n h w 3"]:
 
 def save_generator(generator: Generator, path: Path) -> None:
     """Write a generator with what it takes to build it again."""
-    with whole(path) as aside:
-        torch.save({"generator": generator.settings, "state": generator.state_dict()}, aside)
+    save({"generator": generator.settings, "state": generator.state_dict()}, path)
 
 
 def load_generator(path: Path | str, device: torch.device | str = "cpu") -> Generator:
     """The generator that `save_generator` wrote, ready to translate."""
-    saved = torch.load(path, map_location="cpu", weights_only=True)
+    saved = load_saved(path)
     generator = Generator(**saved["generator"])
     generator.load_state_dict(saved["state"])
     return generator.to(device).to(memory_format=torch.channels_last).eval()

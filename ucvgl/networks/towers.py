@@ -17,10 +17,10 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.utils.checkpoint import checkpoint
 
-from ucvgl.atomic import whole
 from ucvgl.networks.backbone import backbone
 from ucvgl.networks.mixed import mixed_precision
 from ucvgl.networks.safa import SAFA, MeanPool
+from ucvgl.networks.saved import load_saved, save
 from ucvgl.settings.experiment import Model
 
 View = Literal["query", "reference"]
@@ -139,13 +139,12 @@ def refuse_batch_statistics(towers: TwoTowers) -> None:
 def save_towers(towers: TwoTowers, path: Path) -> None:
     """Write the encoders with all that is needed to build them again."""
     built = (dataclasses.asdict(towers.settings), towers.query_size, towers.reference_size)
-    with whole(path) as aside:
-        torch.save({"towers": built, "state": towers.state_dict()}, aside)
+    save({"towers": built, "state": towers.state_dict()}, path)
 
 
 def load_towers(path: Path | str | BytesIO, device: torch.device | str = "cpu") -> TwoTowers:
     """The encoders that `save_towers` wrote; no other file (backbone weights) is needed."""
-    return towers_from(torch.load(path, map_location="cpu", weights_only=True)).to(device)
+    return towers_from(load_saved(path)).to(device)
 
 
 def towers_from(saved: Mapping[str, Any]) -> TwoTowers:

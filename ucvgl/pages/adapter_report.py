@@ -5,12 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-import pyarrow.parquet as pq
 
+from ucvgl.files.tables import read_table
 from ucvgl.images.image_store import ImageStore
 from ucvgl.pages.page import Report, Round, write_page
 from ucvgl.pages.run_report import of_the_run, retrievals, source_of
 from ucvgl.pages.write_card import write_card
+from ucvgl.run import columns
 from ucvgl.run.run_dir import RunDir
 from ucvgl.settings.experiment import Experiment
 from ucvgl.stages.evaluate_adapter import read_ways
@@ -20,7 +21,7 @@ def report_adapter(run: RunDir, experiment: Experiment, projected: Path, scored:
     """Write `report.html` and `MODEL_CARD.md` into the run folder; what the adapter reached and cost, as lines."""
     ways, frozen = read_ways(scored), experiment.adaptation.source or experiment.model.backbone
     before, after = (list(ways.get(when, {}).items()) for when in ("before", "after"))
-    table = pq.read_table(scored / "rounds.parquet").to_pylist()
+    table = read_table(scored / "rounds.parquet", columns.ADAPTER_ROUNDS).to_pylist()
     queries = len(ImageStore(projected / "train" / "queries"))
     content = Report(
         about=f"A light adapter on a frozen model, {frozen} (EM-CVGL), on {source_of(experiment)}: no labels.",

@@ -10,6 +10,7 @@ import numpy as np
 from jaxtyping import UInt8
 
 from ucvgl.atomic import whole
+from ucvgl.files.owned import refuse_foreign_file
 from ucvgl.images.decode import BadImage
 from ucvgl.index.answers import Answer
 from ucvgl.index.localizer import Localizer
@@ -48,8 +49,10 @@ def draw(localizer: Localizer, photo: Image, answer: Answer, path: Path | str) -
         _show(axes, tile_pixels(tile.uri), f"{place + 1}   {tile.similarity:.3f}")
     if known:
         _map(figure.add_subplot(grid[-1, :]), localizer, answer)
+    refuse_foreign_file(path)
+    mark = {"metadata": {"Software": "ucvgl"}} if path.suffix == ".png" else {}
     with whole(path) as aside:
-        figure.savefig(aside, dpi=110, format=path.suffix[1:])
+        figure.savefig(aside, dpi=110, format=path.suffix[1:], **mark)
 
 
 def tile_pixels(uri: str) -> UInt8[np.ndarray, "h w 3"] | None:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import pyarrow.parquet as pq
-
+from ucvgl.files.tables import read_table
+from ucvgl.run import columns
 from ucvgl.run.record import DONE, read_record
+from ucvgl.stages.catalog import read_catalogs
 
 
 def labels_used(run: Path) -> str:
@@ -26,5 +27,6 @@ def labels_used(run: Path) -> str:
 
 def _evaluated(run: Path) -> int:
     """How many of them are among the validation queries: data without splits is evaluated on what was trained on."""
-    queries = set(pq.read_table(run / "1_catalog" / "validation_queries.parquet")["id"].to_pylist())
-    return len(queries & set(pq.read_table(run / "2_labels" / "pairs.parquet")["query_id"].to_pylist()))
+    queries = read_catalogs(run / "1_catalog")["validation"].queries["id"]
+    told = read_table(run / "2_labels" / "pairs.parquet", columns.KNOWN)["query_id"]
+    return len(set(queries.to_pylist()) & set(told.to_pylist()))

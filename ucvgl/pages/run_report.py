@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow.parquet as pq
 import torch
 
+from ucvgl.files.tables import read_table
 from ucvgl.images.image_store import ImageStore
 from ucvgl.networks.attention import attention
 from ucvgl.networks.towers import View, load_towers
@@ -20,6 +20,7 @@ from ucvgl.pages.labels_used import labels_used
 from ucvgl.pages.page import Attention, Report, Retrieval, Round, Translated, write_page
 from ucvgl.pages.write_card import write_card
 from ucvgl.retrieval.recall import Recall
+from ucvgl.run import columns
 from ucvgl.run.metrics import read_metrics
 from ucvgl.run.record import DONE, read_record
 from ucvgl.run.run_dir import RunDir
@@ -51,7 +52,7 @@ def report(
     """
     reached, raw = read_recall(scored)
     fakes, used = translated and fake_store(projected, translated, experiment), labels_used(run.path)
-    scores = pq.read_table(scored / "rounds.parquet").to_pylist()
+    scores = read_table(scored / "rounds.parquet", columns.ROUNDS).to_pylist()
     content = Report(
         about=f"{_how(translated, used)} on {source_of(experiment)}: {used or 'no labels'}.",
         labels_used=used,
@@ -77,7 +78,7 @@ def report(
 
 def of_the_run(run: RunDir, experiment: Experiment, projected: Path) -> dict[str, Any]:
     """What the page of any job tells of its run."""
-    rejected = pq.read_table(projected / "rejected.parquet").to_pylist()
+    rejected = read_table(projected / "rejected.parquet", columns.REJECTED).to_pylist()
     return {
         "title": run.path.name,
         "losses": _losses(run.path),
@@ -141,7 +142,7 @@ def _rounds(trained: Path, scores: list[dict]) -> list[Round]:
     for score in scores:
         labelled = trained / score["name"] / "pairs.parquet"
         if labelled.exists():
-            table = pq.read_table(labelled)
+            table = read_table(labelled, columns.LABELS)
             threshold = float(table.schema.metadata[b"threshold"])
         assert table is not None
         labels, margins = np.array(table["label"]), np.array(table["margin"])
@@ -194,7 +195,7 @@ def retrievals(validation: Path, scored: Path, *, bev: bool) -> list[Retrieval]:
 
 
 def _hits_and_misses(scored: Path) -> list[dict]:
-    table = pq.read_table(scored / "retrievals.parquet").to_pylist()
+    table = read_table(scored / "retrievals.parquet", columns.RETRIEVALS).to_pylist()
     hits = [row for row in table if row["rank"] == 0][:HITS]
     return hits + [row for row in table if row["rank"] != 0][:MISSES]
 

@@ -29,7 +29,7 @@ def write_card(run: Path, experiment: Experiment, page: Report) -> Path:
     card = Card(
         name=run.name,
         data=world if rendered else f"Data set `{dataset.name}`, folder `{dataset.root}`",
-        counts=listed.summary if listed else {},
+        counts={name: count for name, count in listed.summary.items() if name != "root"} if listed else {},
         model=(_frozen if adapted else _towers)(experiment)
         | {
             "panorama, pixels": f"{dataset.panorama_height} x {dataset.panorama_width}",

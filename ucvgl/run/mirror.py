@@ -2,6 +2,8 @@
 
 Files are copied one after another in the order in which they were written, so at any moment the copy is a state the
 folder was in: what a stage writes last, its `DONE.json` above all, comes last. An object appears whole or not at all.
+What has changed is told by size and time against the last copy, never against this machine's clock, which others that
+write there may not share.
 `<stage>.partial` and `<stage>` have the same place in the store, so that a finished stage costs one more file.
 """
 
@@ -10,7 +12,6 @@ from __future__ import annotations
 import json
 import logging
 import os
-import re
 import shutil
 import signal
 import threading
@@ -24,23 +25,21 @@ from types import TracebackType
 from ucvgl.atomic import write_whole
 from ucvgl.images.retries import StorageError
 from ucvgl.images.storage import AT_ONCE, copy_in, copy_out, delete, join, list_files, read, write
+from ucvgl.run.copied import COPIED, OWNER, PARTIAL, STAGE, as_written, copied_before, names_of
 from ucvgl.run.record import BEGUN, DONE
 
 log = logging.getLogger(__name__)
 
 EVERY_S = 20.0
 """Between two looks at the folder; a lost machine costs about as much, and the time to copy."""
-OWNER, COPIED = ".owner", ".copied"
 STORES = ("s3://", "gs://")
 """Where an object appears whole or not at all."""
 NOT_COPIED = ("ray_train",)
 """Ray Train's own state serves one session only."""
-PARTIAL = ".partial"
 
 UNKNOWN = (-1, -1)
 SETTLED_S = 0.1
 """Clocks of file systems are this coarse, and better."""
-STAGE = re.compile(r"\d+_")
 
 State = dict[str, tuple[int, int]]
 """Place in the store -> size and time of the file that was copied there."""
@@ -73,15 +72,18 @@ class Mirror:
         """Bring the folder to the state of the store, unless it was this folder that was copied there last.
 
         Raises:
-            ValueError: the folder holds a run that was never copied to this place.
+            ValueError: the folder holds a run that was never copied to this place, or the place something else.
             StorageError: the store cannot be used.
         """
         there, here = _read_or_none(join(self.uri, OWNER)), self.folder / OWNER
-        if there is None or (here.exists() and here.read_bytes() == there):
+        if there is None:
+            self._refuse_other_objects()
+            return
+        if here.exists() and here.read_bytes() == there:
             return
         self._drop_other_state()
         here.write_bytes(b"being fetched")
-        wanted = {place: self.folder / name for place, name in _names(list_files(self.uri)).items()}
+        wanted = {place: self.folder / name for place, name in names_of(list_files(self.uri)).items()}
         missing = {place: path for place, path in wanted.items() if not path.exists()}
         with ThreadPoolExecutor(AT_ONCE) as pool:
             list(pool.map(lambda place: copy_in(join(self.uri, place), missing[place]), missing))
@@ -101,15 +103,15 @@ class Mirror:
     def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self._over.set()
         self._thread.join()
-        time.sleep(2 * SETTLED_S)
         try:
             self.push()
+            if not self.lost:
+                self._refuse_missing()
+                log.info("copied to %s", self.uri)
         except StorageError as failure:
             if error is None:
                 raise
             log.warning("%s was not brought up to date: %s", self.uri, failure)
-        if not self.lost:
-            log.info("copied to %s", self.uri)
 
     def push(self) -> None:
         """Copy what is new and delete what is gone, now.
@@ -122,12 +124,14 @@ class Mirror:
                 self.lost = True
                 return
             self._copied = self._copied or self._remembered()
-            # What was written after the walk began may have come with other files, where the walk had been before.
-            newest = time.time_ns() - int(SETTLED_S * 1e9)
+            # What a walk finds may have come with files where it had been before: the next walk finds these, too.
+            before = self._present()
+            time.sleep(2 * SETTLED_S)
             present = self._present()
             self._delete(place for place in self._gone() if place.endswith(f"/{DONE}"))
-            for place, (path, state) in sorted(present.items(), key=lambda item: item[1][1][1]):
-                if self._copied.get(place) == state or state[1] > newest:
+            for place in as_written(present):
+                path, state = present[place]
+                if self._copied.get(place) == state or place not in before or before[place][1] != state:
                     continue
                 self._announce(place.split("/")[0])
                 if copy_out(path, join(self.uri, place)):
@@ -140,9 +144,9 @@ class Mirror:
 
     def _remembered(self) -> State:
         """What lies in the store, with the states that an earlier process of this machine copied."""
-        file = self.folder / COPIED
-        known = json.loads(file.read_text()) if file.exists() else {}
-        return {place: tuple(known.get(place, UNKNOWN)) for place in list_files(self.uri) if place != OWNER}
+        known = copied_before(self.folder)
+        there = [place for place in list_files(self.uri) if place in known or STAGE.match(place)]
+        return {place: tuple(known.get(place, UNKNOWN)) for place in there}
 
     def _announce(self, stage: str) -> None:
         """A stage that was begun and finished between two looks is begun in the store as well, until it is whole."""
@@ -199,16 +203,41 @@ class Mirror:
                     f"{self.folder} holds a run that is no copy of {self.uri}; move it away, or choose another --run"
                 )
             return
+        copied = {place.partition("/")[0] for place in copied_before(self.folder)}
         for path in self.folder.iterdir():
-            if path.name in (".lock", OWNER) or _same_record(path / DONE, join(self.uri, f"{path.name}/{DONE}")):
-                continue
+            ours = path.name in copied or path.name in NOT_COPIED or STAGE.match(path.name)
+            if not ours or _same_record(path / DONE, join(self.uri, f"{path.name}/{DONE}")):
+                continue  # files of somebody else stay where they are
             shutil.rmtree(path) if path.is_dir() else path.unlink()
+
+    def _refuse_other_objects(self) -> None:
+        """What is not in this folder is deleted there, so nothing of somebody else may be there."""
+        try:
+            found = sorted(list_files(self.uri))
+        except FileNotFoundError:
+            return
+        if found:
+            raise ValueError(
+                f"{self.uri} is not empty ({', '.join(found[:3])}) and holds no run, so nothing is written there; name "
+                "an empty place with --run"
+            )
+
+    def _refuse_missing(self) -> None:
+        """Say "copied" only of what is there."""
+        there = list_files(self.uri) if self._copied else {}
+        missing = sorted(place for place, (size, _) in self._copied.items() if there.get(place) != size >= 0)
+        missing += sorted(self._present().keys() - self._copied.keys())
+        if missing:
+            raise StorageError(
+                f"{self.uri} lacks {len(missing)} files of this run ({', '.join(missing[:3])}); the same command "
+                "copies them"
+            )
 
 
 def fetch_records(uri: str, folder: Path) -> None:
     """Only what the stages wrote down about themselves: enough to say what would become of each."""
     try:
-        names = _names(list_files(uri))
+        names = names_of(list_files(uri))
     except FileNotFoundError:
         return
     for place, name in names.items():
@@ -224,21 +253,6 @@ def runs_folder() -> Path:
 def local_folder(uri: str) -> Path:
     """Where a run of the store lies on this machine: `runs/<bucket>/<path>`."""
     return runs_folder().joinpath(*uri.partition("://")[2].partition("?")[0].strip("/").split("/"))
-
-
-def _names(places: Iterable[str]) -> dict[str, str]:
-    """Place in the store -> name in the folder; what is left of a stage without a record is left out."""
-    places = [place for place in places if place != OWNER]
-    finished = {place.split("/")[0] for place in places if place.endswith(f"/{DONE}")}
-    begun = {place.split("/")[0] for place in places if place.endswith(f"/{BEGUN}")} - finished
-    names = {}
-    for place in places:
-        stage, slash, rest = place.partition("/")
-        if slash and stage in begun:
-            names[place] = f"{stage}{PARTIAL}/{rest}"
-        elif not (slash and STAGE.match(stage)) or (stage in finished and rest != BEGUN):
-            names[place] = place
-    return names
 
 
 def _state(path: Path) -> tuple[int, int]:

@@ -11,8 +11,10 @@ from typing import Any
 
 import ucvgl
 from ucvgl.atomic import write_whole
+from ucvgl.files.parts import BEGUN, DONE
+from ucvgl.files.seal import sealed, unsealed
 
-BEGUN, DONE = "BEGUN.json", "DONE.json"
+__all__ = ["BEGUN", "DONE", "Record", "as_json_holds", "digest", "read_record", "write_record"]
 
 
 @dataclass(frozen=True)
@@ -25,6 +27,7 @@ class Record:
         summary: what the stage has to say about its result.
         seconds: time of the attempt that finished it.
         ucvgl: version that wrote this.
+        parts: path of every file of the stage -> its size and digest, see `ucvgl.files.parts`.
     """
 
     settings: Mapping[str, Any]
@@ -32,6 +35,7 @@ class Record:
     summary: Mapping[str, Any] = field(default_factory=dict)
     seconds: float = 0.0
     ucvgl: str = ucvgl.__version__
+    parts: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
 
 def read_record(path: Path) -> Record | None:
@@ -41,7 +45,7 @@ def read_record(path: Path) -> Record | None:
         ValueError: it is broken, or written by a version that knows other fields.
     """
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content, whole = unsealed(json.loads(path.read_text(encoding="utf-8")))
         known = {entry.name for entry in fields(Record)}
         unknown = sorted(set(content) - known)
         if unknown:
@@ -50,10 +54,12 @@ def read_record(path: Path) -> Record | None:
                 f"{ucvgl.__version__} does not know ({', '.join(unknown)}); go on with that version, "
                 f"or start a new run with --run NAME"
             )
+        if not whole:
+            raise TypeError("it does not fit its seal: it was damaged or changed")
         return Record(**content)
     except FileNotFoundError:
         return None
-    except (json.JSONDecodeError, TypeError, UnicodeDecodeError) as error:
+    except (json.JSONDecodeError, TypeError, AttributeError, UnicodeDecodeError) as error:
         raise ValueError(
             f"{path} is not a record of a stage ({error}); delete {path.parent} to have it made again"
         ) from error
@@ -61,7 +67,7 @@ def read_record(path: Path) -> Record | None:
 
 def write_record(path: Path, record: Record) -> None:
     """Write a record whole or not at all."""
-    write_whole(path, json.dumps(asdict(record), indent=1, default=_plain) + "\n")
+    write_whole(path, json.dumps(sealed(as_json_holds(asdict(record))), indent=1) + "\n")
 
 
 def digest(path: Path) -> str:

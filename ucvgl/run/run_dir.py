@@ -13,18 +13,22 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from ucvgl.atomic import write_whole
+from ucvgl.atomic import flush, write_whole
+from ucvgl.files.owned import refuse_foreign, refuse_links
+from ucvgl.files.parts import check_all, list_parts
 from ucvgl.run.ending import Failure, machine_state, sentence
 from ucvgl.run.environment import environment
 from ucvgl.run.lock import locked
 from ucvgl.run.metrics import MetricsLog
 from ucvgl.run.prospects import Prospect, Stage, made_from, partial_folder, prospect, prospects, wanted
 from ucvgl.run.record import BEGUN, DONE, read_record, write_record
-from ucvgl.settings.dotted import differences, to_yaml
+from ucvgl.settings.dotted import differences, save_settings
 from ucvgl.settings.experiment import Experiment
 
 log = logging.getLogger(__name__)
 
+MARKS = (".lock", ".owner", "environment.json", f"*/{DONE}", f"*/{BEGUN}")
+"""What only a run of ours has."""
 Build = Callable[[Path], Mapping[str, Any] | None]
 
 
@@ -150,9 +154,11 @@ class RunDir:
         """Keep other processes of this machine out; the folder is created.
 
         Raises:
-            ValueError: another process is at work in it.
+            ValueError: another process is at work in it, or it holds something else than a run.
         """
         if self._lock is None:
+            refuse_foreign(self.path, MARKS, "a run; name another folder with --run")
+            refuse_links(self.path, but=("ray_train",))
             self.path.mkdir(parents=True, exist_ok=True)
             self._lock = locked(self.path)
 
@@ -187,9 +193,12 @@ class RunDir:
             partial.mkdir(exist_ok=True)
             write_record(partial / BEGUN, wanted(self.path, stage))
         if not (partial / DONE).exists():
+            for name in stage.inputs:
+                check_all(self.path / name)
             self._save_config()
             self._attempt(stage.name, partial, build)
         partial.rename(folder)
+        flush(self.path)
         (folder / BEGUN).unlink()
 
     def _attempt(self, name: str, partial: Path, build: Build) -> None:
@@ -205,12 +214,13 @@ class RunDir:
                 f"finished work is kept in {self.path}"
             ) from error
         seconds = round(time.monotonic() - start, 3)
-        write_record(partial / DONE, replace(begun, summary=dict(summary or {}), seconds=seconds))
+        told = {"summary": dict(summary or {}), "seconds": seconds, "parts": list_parts(partial)}
+        write_record(partial / DONE, replace(begun, **told))
         log.info("%s: done in %.1f s", name, seconds)
         self.stage = None
 
     def _save_config(self) -> None:
-        write_whole(self.path / "config.yaml", to_yaml(self.experiment))
+        save_settings(self.path / "config.yaml", self.experiment)
 
 
 def cause(error: BaseException | str) -> str:

@@ -1,31 +1,70 @@
-"""Where the weights of a run of ours lie."""
+"""Whose weights are the result of a run, and where they lie."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
+from ucvgl.files.parts import in_order, number_of
+from ucvgl.run.record import DONE, read_record
 
-def weights_of(source: Path | str, *, setting: str = "") -> Path:
-    """The `model.pt` that a source means: itself, the one in a folder, or that of the last stage of a run.
+RESULTS = ("5_curriculum", "5_supervised", "4_adapt")
+"""Stages whose encoders are a run's result; all others serve these."""
+
+
+def weights_of(source: Path | str, *, setting: str = "", unfinished: bool = False) -> Path:
+    """The `model.pt` that a source means: itself, the one in a folder, or the result of a run.
 
     Args:
         setting: that names the source, for messages.
+        unfinished: of a run that has no result yet, take the last encoders that it made.
 
     Raises:
-        ValueError: there is none, or the stage that makes it is not done.
+        ValueError: there is none, or the run is not finished.
     """
     path, prefix = Path(source), f"{setting}: " if setting else ""
     for file in (path, path / "model.pt"):
         if file.is_file():
             return file
-    models = sorted(path.glob("[0-9]_*/model.pt"))
-    if models and not models[-1].parent.name.endswith(".partial"):
-        return models[-1]
-    if models or (path / "config.yaml").is_file():
+    for stage in RESULTS:
+        if (path / stage / DONE).is_file():
+            return path / stage / "model.pt"
+    last = _last(path)
+    if last is not None and unfinished:
+        return last
+    goes_on = "the command that began this run goes on with it"
+    if last is not None:
+        way_out = f"name {last} itself" if setting else "add --unfinished"
         raise ValueError(
-            f"{prefix}{source} has no trained encoders yet; the command that began this run goes on with it"
+            f"{prefix}{source} is not finished: its last encoders are those of {described(last)}, which are not its "
+            f"result; {goes_on}, or {way_out} to use them"
         )
+    if (path / "config.yaml").is_file():
+        raise ValueError(f"{prefix}{source} has no trained encoders yet; {goes_on}")
     raise ValueError(
         f"{prefix}{source} is neither a model.pt nor a run that has one; name the folder that the job which trained it "
         "was given with --run"
     )
+
+
+def is_result(model: Path) -> bool:
+    """Whether a `model.pt` of a run is its result."""
+    return model.parent.name in RESULTS
+
+
+def described(model: Path) -> str:
+    """Which encoders of a run a `model.pt` holds, in words."""
+    folder = model.parent
+    if folder.name.startswith("round_"):
+        return f"round {number_of(folder) + 1} of {folder.parent.name.removesuffix('.partial')}"
+    record = read_record(folder / DONE)
+    if record is not None and is_result(model) and "rounds" in record.summary:
+        kept = number_of(Path(str(record.summary.get("kept", ""))))
+        return f"round {kept + 1 if kept >= 0 else record.summary['rounds']} of {folder.name}"
+    return folder.name
+
+
+def _last(run: Path) -> Path | None:
+    """The last encoders of a run without a result: of a round, else of the cold start."""
+    rounds = [model for stage in RESULTS for model in in_order(run.glob(f"{stage}.partial/round_*/model.pt"))]
+    done = [run / "4_cold_start" / "model.pt"] if (run / "4_cold_start" / DONE).is_file() else []
+    return next((model for model in [*rounds[::-1], *done] if model.is_file()), None)

@@ -20,7 +20,7 @@ from fastapi.responses import HTMLResponse, JSONResponse, Response
 from PIL import Image
 
 from ucvgl.images.decode import BadImage
-from ucvgl.index.answers import Answer, rows
+from ucvgl.index.answers import rows
 from ucvgl.index.localizer import Localizer
 from ucvgl.pages.answer_picture import tile_pixels
 from ucvgl.pages.gallery import at_most
@@ -116,7 +116,7 @@ def answer(localizer: Localizer, data: bytes, tiles: int, max_pixels: int) -> di
         "tiles": [_public(row, tile.row) for row, tile in zip(rows([found]), found.candidates, strict=True)],
         "map": tile_map(localizer.index.places, found.candidates),
         "bev": f"data:image/jpeg;base64,{base64.b64encode(jpeg(bev)).decode()}",
-        "note": note(localizer, photo, found),
+        "note": found.note,
     }
 
 
@@ -138,17 +138,6 @@ def check_upload(data: bytes, max_pixels: int) -> None:
             "the photo",
             f"it has {width * height / 1e6:.1f} megapixels, more than {max_pixels / 1e6:g}; shrink it first",
         )
-
-
-def note(localizer: Localizer, photo: np.ndarray, found: Answer) -> str:
-    """A warning, where the photo is not what the model was trained on."""
-    height, width = localizer.encoders.size("query")
-    if not 0.8 < (photo.shape[1] / photo.shape[0]) / (width / height) < 1.25:
-        return (
-            f"This photo is {photo.shape[1]} x {photo.shape[0]} pixels; the model was trained on panoramas of "
-            f"{width}:{height}. It is squeezed into that shape, and the answer means little."
-        )
-    return ""
 
 
 def jpeg(image: np.ndarray) -> bytes:

@@ -9,11 +9,14 @@ from collections.abc import Mapping
 from dataclasses import asdict, is_dataclass, replace
 from difflib import SequenceMatcher
 from functools import cache
+from pathlib import Path
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 import yaml
 from pydantic import TypeAdapter
 
+from ucvgl.atomic import write_whole
+from ucvgl.files.seal import lines_fit, sealed_lines
 from ucvgl.settings.experiment import Experiment
 
 PLAIN_WORDS = {int: "a whole number", float: "a number", bool: "true or false", str: "a text"}
@@ -84,6 +87,29 @@ def with_changes(base: Experiment, changes: Mapping[str, Any]) -> tuple[Experime
 def to_yaml(experiment: Experiment) -> str:
     """Every setting as YAML; `from_yaml` gives back the same experiment."""
     return yaml.safe_dump(asdict(experiment), sort_keys=False, allow_unicode=True)
+
+
+def save_settings(path: Path, experiment: Experiment) -> None:
+    """Write the settings of a run, with a seal in front."""
+    write_whole(path, sealed_lines(to_yaml(experiment)))
+
+
+def saved_settings(path: Path) -> Experiment:
+    """The settings that `save_settings` wrote.
+
+    Raises:
+        ValueError: they were changed since, or cannot be read.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ValueError(f"{path} cannot be read ({getattr(error, 'strerror', None) or error})") from error
+    if not lines_fit(text):
+        raise ValueError(
+            f"{path} is not what the run wrote: it was emptied, damaged or changed, and nobody knows how the encoders "
+            "were made; copy it again from where the run was made (other settings belong into a run of their own)"
+        )
+    return from_yaml(text, origin=str(path))
 
 
 def read_yaml(text: str, *, origin: str) -> tuple[dict[str, Any], list[str]]:

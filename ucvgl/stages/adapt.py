@@ -10,12 +10,11 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 import torch
 
-from ucvgl.atomic import whole
 from ucvgl.distributed.embedders import parts_of
 from ucvgl.distributed.machines import Machines
+from ucvgl.files.tables import read_table, write_table
 from ucvgl.images.image_store import ImageStore
 from ucvgl.networks.adapted import save_adapted
 from ucvgl.networks.adapter import Adapter, save_adapter
@@ -24,6 +23,7 @@ from ucvgl.networks.towers import VIEWS
 from ucvgl.pseudo_labels.e_step import Labels
 from ucvgl.pseudo_labels.mutual_matching import agreement, matches
 from ucvgl.pseudo_labels.strategies import partners_needed, strategy
+from ucvgl.run import columns
 from ucvgl.settings.experiment import Experiment
 from ucvgl.stages.features import read_features
 from ucvgl.training.fit_adapter import adapt_features, fit_adapter
@@ -131,8 +131,7 @@ def write_labels(labels: Labels, agreed: float, path: Path, projected: Path, exp
     )
     alike = pa.table({"one": labels.alike[:, 0], "other": labels.alike[:, 1]})
     for where, what in ((path.with_name(ALIKE), alike), (path, table)):
-        with whole(where) as aside:
-            pq.write_table(what, aside)
+        write_table(where, what)
 
 
 def read_labels(path: Path, index: int) -> Labels:
@@ -141,13 +140,13 @@ def read_labels(path: Path, index: int) -> Labels:
     Raises:
         ValueError: too few to train on.
     """
-    table = pq.read_table(path)
+    table = read_table(path, columns.ADAPTER_LABELS)
     if len(table) < MINIMUM_LABELS:
         raise ValueError(
             f"round {index + 1} found {len(table)} pseudo-labels, too few to train on; the frozen model does not tell "
             "the views of a place from others: try another layer or pooling, or lower adaptation.first_threshold"
         )
-    alike = pq.read_table(path.with_name(ALIKE))
+    alike = read_table(path.with_name(ALIKE), columns.ALIKE)
     return Labels(
         *(table[name].to_numpy() for name in ("query", "reference", "weight")),
         alike=np.stack([alike["one"].to_numpy(), alike["other"].to_numpy()], axis=1),

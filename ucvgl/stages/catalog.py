@@ -8,12 +8,15 @@ from pathlib import Path
 from typing import Any, cast, get_args
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from ucvgl.distributed.rendering import render_worlds
+from ucvgl.files.tables import read_table, write_table
 from ucvgl.images import corpora
+from ucvgl.images.folder import absolute
 from ucvgl.images.listing import Split
-from ucvgl.settings.experiment import Experiment
+from ucvgl.run import columns
+from ucvgl.run.record import DONE, read_record
+from ucvgl.settings.experiment import Dataset, Experiment
 from ucvgl.types import Catalog
 from ucvgl.world import panorama_worlds
 
@@ -32,7 +35,7 @@ def catalog(folder: Path, *, experiment: Experiment, both_ways: bool = False) ->
     Args:
         both_ways: list the pools of the reverse protocol as well, where there is one.
     """
-    counts: dict[str, Any] = {}
+    counts: dict[str, Any] = {"root": absolute(experiment.dataset.root)}
     missing = []
     catalogs = {split: _list(experiment, split) for split in SPLITS}
     if both_ways and experiment.dataset.reverse_protocol:
@@ -40,23 +43,30 @@ def catalog(folder: Path, *, experiment: Experiment, both_ways: bool = False) ->
         catalogs[BACK] = corpora.read_catalog(reverse, "validation")
     for split, listed in catalogs.items():
         for view, table in (("queries", listed.queries), ("references", listed.references)):
-            pq.write_table(table, folder / f"{split}_{view}.parquet")
+            write_table(folder / f"{split}_{view}.parquet", table)
             counts[f"{split}_{view}"] = table.num_rows
         missing += [{"split": split, "path": path} for path in listed.missing]
         if listed.missing:
             first = ", ".join(listed.missing[:3])
             logger.warning("%s: missing and left out, %d in all: %s", split, len(listed.missing), first)
     if missing:
-        pq.write_table(pa.Table.from_pylist(missing), folder / "missing.parquet")
+        write_table(folder / "missing.parquet", pa.Table.from_pylist(missing, columns.MISSING))
         counts["missing"] = len(missing)
     return counts
+
+
+def as_listed(catalogs: Path, dataset: Dataset) -> Dataset:
+    """The data set where it was listed: a relative root means the folder in which the run was begun."""
+    record = read_record(catalogs / DONE)
+    root = dataset.root if record is None else record.summary.get("root", dataset.root)
+    return replace(dataset, root=root) if absolute(dataset.root) != root else dataset
 
 
 def read_catalogs(folder: Path) -> dict[str, Catalog]:
     """What `catalog` listed, by split."""
 
     def read(split: str, view: str) -> pa.Table:
-        return pq.read_table(folder / f"{split}_{view}.parquet")
+        return read_table(folder / f"{split}_{view}.parquet", columns.CATALOG, optional=columns.PLACES)
 
     splits = [split for split in (*SPLITS, BACK) if (folder / f"{split}_queries.parquet").exists()]
     return {split: Catalog(read(split, "queries"), read(split, "references")) for split in splits}

@@ -10,15 +10,15 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
-from ucvgl.atomic import whole
 from ucvgl.distributed.embedders import EmbedJob, Look, parts_of
 from ucvgl.distributed.machines import Machines
 from ucvgl.distributed.rounds import train_round
 from ucvgl.distributed.selection import keep, round_agreement, worn_out
+from ucvgl.files.tables import read_table, write_table
 from ucvgl.images.image_store import ImageStore
 from ucvgl.pseudo_labels.mutual_matching import margin_threshold, matches, pseudo_labels, undecided
+from ucvgl.run import columns
 from ucvgl.settings.experiment import Experiment
 from ucvgl.training.batches import Pairs
 from ucvgl.training.loop import Log
@@ -58,7 +58,7 @@ def curriculum(
             if not labelled.exists():
                 found = scan(start, into, train, fakes, _fake_vote(index, experiment), experiment, machines)
                 write_labels(found, labelled, index, train, experiment, known)
-            table = pq.read_table(labelled)
+            table = read_table(labelled, columns.LABELS)
             count = sum(table["label"].to_pylist())
             mutual = sum(table["mutual"].to_pylist())
             log(stage="curriculum", step=index, labels=count, mutual=mutual, agreement=mutual / len(table))
@@ -136,8 +136,7 @@ def write_labels(
         },
         metadata={"threshold": str(threshold)},
     )
-    with whole(path) as aside:
-        pq.write_table(table, aside)
+    write_table(path, table)
 
 
 def labelled_pairs(

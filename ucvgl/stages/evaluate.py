@@ -9,20 +9,24 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
+from ucvgl.atomic import write_whole
 from ucvgl.distributed.embedders import EmbedJob, Look, read_embeddings
 from ucvgl.distributed.machines import Machines
 from ucvgl.distributed.selection import rounds_up_to_kept
+from ucvgl.files.parts import read_part
+from ucvgl.files.tables import read_table, write_table
 from ucvgl.images.image_store import ImageStore
 from ucvgl.networks.towers import View
 from ucvgl.pseudo_labels.mutual_matching import agreement, matches
 from ucvgl.retrieval.raw_pixels import raw_recall, shrink
 from ucvgl.retrieval.recall import Recall, ranks
 from ucvgl.retrieval.topk import TwoSided, two_sided_topk
+from ucvgl.run import columns
 from ucvgl.settings.experiment import Experiment
+from ucvgl.stages.catalog import as_listed
 from ucvgl.truth.door import GroundTruth, label_precision, read_truth
-from ucvgl.truth.score import Protocol, more_scores, protocol_of, score
+from ucvgl.truth.score import Protocol, more_scores, protocol_of, score, trained_on
 
 SHOWN = 5
 """References kept per query, for the report."""
@@ -49,7 +53,9 @@ def evaluate(
     ]
     machines.embedder.embed(jobs)
     ids = ImageStore(queries).ids, ImageStore(references).ids
-    protocol = protocol_of(read_truth(experiment.dataset, "validation"), *ids)
+    dataset = as_listed(projected.parent / "1_catalog", experiment.dataset)
+    trained_ids = ImageStore(projected / "train" / "queries").ids
+    protocol = trained_on(protocol_of(read_truth(dataset, "validation"), *ids), ids[0], trained_ids)
     scores: list[Recall | None] = []
     agreements: list[float] = []
     order = np.empty(0, int)
@@ -65,10 +71,10 @@ def evaluate(
         last = scores[-1] = replace(last, more=more_scores(query, reference, protocol))
         bevs = ImageStore(projected / "validation" / "bev")
         result = {"recall": last.saved(), "raw_pixels": _raw_pixels(bevs, ImageStore(references), protocol)}
-    train_truth = read_truth(experiment.dataset, "train")
+    train_truth = read_truth(dataset, "train")
     _write_rounds(folder / "rounds.parquet", trained, names, scores, agreements, train_truth)
     write_retrievals(folder / "retrievals.parquet", best, order, protocol)
-    (folder / "recall.json").write_text(json.dumps(result, indent=1) + "\n")
+    write_whole(folder / "recall.json", json.dumps(result, indent=1) + "\n")
     return {"r1": last.r1 if last else None, "agreement": agreements[-1]}
 
 
@@ -82,7 +88,7 @@ def write_retrievals(path: Path, best: TwoSided, order: np.ndarray, protocol: Pr
         "right": [np.isin(rows, true) for rows, true in zip(shown, protocol.positives, strict=True)],
         "scores": list(best.row_score[:, : shown.shape[1]]),
     }
-    pq.write_table(pa.table(retrievals), path)
+    write_table(path, pa.table(retrievals))
 
 
 def _raw_pixels(bevs: ImageStore, tiles: ImageStore, protocol: Protocol) -> dict[str, float]:
@@ -103,7 +109,7 @@ def _shrunk(store: ImageStore, count: int) -> np.ndarray:
 
 def read_recall(folder: Path) -> tuple[Recall | None, dict[str, float]]:
     """The recall of the last round, and what raw pixels reach without learning."""
-    saved = json.loads((folder / "recall.json").read_text())
+    saved = json.loads(read_part(folder / "recall.json"))
     return (Recall(**saved["recall"]) if saved["recall"] else None), saved["raw_pixels"]
 
 
@@ -130,7 +136,7 @@ def _write_rounds(
                 "r1": reached.r1 if reached else None,
                 "r5": reached.r5 if reached else None,
                 "r10": reached.r10 if reached else None,
-                "precision": label_precision(pq.read_table(labels), truth) if known and truth else None,
+                "precision": label_precision(read_table(labels, columns.LABELS), truth) if known and truth else None,
             }
         )
-    pq.write_table(pa.Table.from_pylist(rows), path)
+    write_table(path, pa.Table.from_pylist(rows, columns.ROUNDS))

@@ -11,23 +11,25 @@ from typing import Any, cast
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 import torch
 
-from ucvgl.atomic import write_array
+from ucvgl.atomic import write_array, write_whole
+from ucvgl.files.parts import in_order, read_part
+from ucvgl.files.tables import read_table, write_table
 from ucvgl.images.image_store import ImageStore
 from ucvgl.networks.adapter import adapted, load_adapter
 from ucvgl.networks.towers import VIEWS, View
 from ucvgl.pseudo_labels.mutual_matching import agreement, matches
 from ucvgl.retrieval.recall import Recall, ranks
 from ucvgl.retrieval.topk import two_sided_topk
+from ucvgl.run import columns
 from ucvgl.settings.experiment import Experiment
-from ucvgl.stages.catalog import BACK
+from ucvgl.stages.catalog import BACK, as_listed
 from ucvgl.stages.evaluate import SHOWN, write_retrievals
 from ucvgl.stages.features import read_features
 from ucvgl.training.frozen_features import Features
 from ucvgl.truth.door import GroundTruth, label_precision, read_truth
-from ucvgl.truth.score import Protocol, more_scores, protocol_of, score
+from ucvgl.truth.score import Protocol, more_scores, protocol_of, score, trained_on
 
 Describe = Callable[[Features, View], np.ndarray]
 
@@ -54,10 +56,10 @@ def evaluate_adapter(
     searched by the references.
     """
     forth, back = ways(projected, described, experiment)
-    adapters = [trained / "start", *sorted(trained.glob("round_*"))]
+    adapters = [trained / "start", *in_order(trained.glob("round_*"))]
     describes = [frozen_only, *(adapter_of(path / "adapter.pt") for path in adapters)]
     names = ["frozen", *(path.name for path in adapters)]
-    truth = read_truth(experiment.dataset, "train")
+    truth = read_truth(as_listed(projected.parent / "1_catalog", experiment.dataset), "train")
     rows: list[dict[str, Any]] = []
     result: dict[str, Any] = {}
     for name, describe in zip(names, describes, strict=True):
@@ -80,26 +82,28 @@ def evaluate_adapter(
                 when = "before" if name == names[0] else "after"
                 result.setdefault(when, {})[way.name] = reached.saved()
         rows.append(row | _labels(trained / name / "pairs.parquet", truth))
-    pq.write_table(pa.Table.from_pylist(rows), folder / "rounds.parquet")
-    (folder / "recall.json").write_text(json.dumps(result, indent=1) + "\n")
+    write_table(folder / "rounds.parquet", pa.Table.from_pylist(rows, columns.ADAPTER_ROUNDS))
+    write_whole(folder / "recall.json", json.dumps(result, indent=1) + "\n")
     return {"before": rows[0]["forth_r1"], "r1": rows[-1]["forth_r1"], "agreement": rows[-1]["agreement"]}
 
 
 def read_ways(folder: Path) -> dict[str, dict[str, Recall]]:
     """What was reached `before` and `after`, by the direction's name; empty without truth."""
-    saved = json.loads((folder / "recall.json").read_text())
+    saved = json.loads(read_part(folder / "recall.json"))
     return {when: {way: Recall(**numbers) for way, numbers in ways.items()} for when, ways in saved.items()}
 
 
 def ways(projected: Path, described: Path, experiment: Experiment) -> tuple[Way, Way]:
     """The question of the data set, and the question back."""
-    dataset = experiment.dataset
+    dataset = as_listed(projected.parent / "1_catalog", experiment.dataset)
     asked, searched = dataset.chosen_protocol.partition("_to_")[::2] if "_to_" in dataset.chosen_protocol else VIEWS
     names = [f"{a} to {b}".replace("_160k", " 160k") for a, b in ((asked, searched), (searched, asked))]
     truth = read_truth(dataset, "validation")
     features = read_features(described, "validation", experiment)
     pools = [ImageStore(projected / "validation" / name).ids for name in ("queries", "references")]
-    forth = Way(names[0], (features["query"], features["reference"]), VIEWS, _protocol(truth, *pools))
+    trained_ids = ImageStore(projected / "train" / "queries").ids
+    protocol = trained_on(_protocol(truth, *pools), pools[0], trained_ids)
+    forth = Way(names[0], (features["query"], features["reference"]), VIEWS, protocol)
     turned: tuple[View, View] = ("reference", "query")
     if (projected / BACK).exists():
         reverse = replace(dataset, protocol=cast(Any, dataset.reverse_protocol))
@@ -146,7 +150,7 @@ def _labels(path: Path, truth: GroundTruth | None) -> dict[str, Any]:
     """How many labels a round had, of how many queries, and which share of them is true."""
     if not path.exists():
         return {"labels": None, "labelled": None, "precision": None}
-    table = pq.read_table(path)
+    table = read_table(path, columns.ADAPTER_LABELS)
     known = truth is not None and bool(truth.positives)
     counts = {"labels": len(table), "labelled": len(table["query"].unique())}
     return counts | {"precision": label_precision(table, truth) if known and truth else None}

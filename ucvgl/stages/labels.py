@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
+from ucvgl.files.tables import write_table
 from ucvgl.settings.experiment import Experiment
-from ucvgl.stages.catalog import read_catalogs
+from ucvgl.stages.catalog import as_listed, read_catalogs
 from ucvgl.truth.door import GroundTruth, read_truth
 
 logger = logging.getLogger(__name__)
@@ -26,7 +26,7 @@ def labels(folder: Path, *, catalogs: Path, experiment: Experiment) -> dict[str,
     Raises:
         ValueError: nobody knows a true pair of these images.
     """
-    dataset, listed = experiment.dataset, read_catalogs(catalogs)["train"]
+    dataset, listed = as_listed(catalogs, experiment.dataset), read_catalogs(catalogs)["train"]
     truth = read_truth(dataset, "train")
     ids = (set(table["id"].to_pylist()) for table in (listed.queries, listed.references))
     known = known_tiles(truth, *ids) if truth is not None else {}
@@ -37,7 +37,7 @@ def labels(folder: Path, *, catalogs: Path, experiment: Experiment) -> dict[str,
         )
     drawn = draw(sorted(known), fraction=experiment.supervision.label_fraction, seed=experiment.seed)
     table = pairs_table({query: known[query] for query in drawn}, truth)
-    pq.write_table(table, folder / "pairs.parquet")
+    write_table(folder / "pairs.parquet", table)
     logger.info("labels: %d of %d training queries come with their true tile", len(drawn), len(listed.queries))
     return {"labelled_queries": len(drawn), "queries": len(listed.queries), "pairs": len(table)}
 

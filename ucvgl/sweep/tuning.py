@@ -17,6 +17,7 @@ import yaml
 
 from ucvgl.atomic import write_whole
 from ucvgl.commands.invocation import resolve
+from ucvgl.files.owned import refuse_foreign
 from ucvgl.log import start_logging
 from ucvgl.methods import plan
 from ucvgl.pages.sweep_page import Row, table, write_sweep_page
@@ -146,6 +147,7 @@ def _remember(folder: Path, space: Space, base: Experiment) -> None:
                 f"{folder} holds another sweep ({name}: {old} -> {new}); name another folder with --run, or remove it"
             )
         return
+    refuse_foreign(folder, (file.name,), "a sweep; name another folder with --run")
     folder.mkdir(parents=True, exist_ok=True)
     write_whole(file, yaml.safe_dump(now, sort_keys=False))
 

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from ucvgl.atomic import write_array
 from ucvgl.networks.adapter import Adapter, adapted, load_adapter, save_adapter
+from ucvgl.networks.saved import load_saved, save
 from ucvgl.networks.towers import VIEWS, View
 from ucvgl.pseudo_labels.e_step import Alike, Labels
 from ucvgl.settings.experiment import Adaptation
@@ -54,7 +55,7 @@ def fit_adapter(
     optimizer = torch.optim.AdamW(adapter.parameters(), settings.learning_rate, weight_decay=settings.weight_decay)
     state = {"adapter": adapter, "optimizer": optimizer}
     if (start / "trained.pt").exists():
-        for key, saved in torch.load(start / "trained.pt", map_location=device, weights_only=True).items():
+        for key, saved in load_saved(start / "trained.pt", device=device).items():
             state[key].load_state_dict(saved)
     wrapped = workers.distributed(adapter)
     sides = {view: Features(parts, turns=settings.turns) for view, parts in zip(VIEWS, features, strict=True)}
@@ -101,7 +102,7 @@ def fit_adapter(
     images = 2 * settings.batch * len(kinds)
     run_steps(step, steps, name=name, folder=folder, state=state, images_per_step=images, log=log)
     if workers.rank() == 0:
-        torch.save({key: part.state_dict() for key, part in state.items()}, folder / "trained.pt")
+        save({key: part.state_dict() for key, part in state.items()}, folder / "trained.pt")
         save_adapter(adapter, folder / "adapter.pt")
     finish(folder, name)
 

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from ucvgl.images.image_store import ImageStore
 from ucvgl.networks.mixed import mixed_precision
+from ucvgl.networks.saved import load_saved, save
 from ucvgl.networks.towers import TwoTowers, View, load_towers, refuse_batch_statistics, save_towers
 from ucvgl.settings.experiment import Contrast
 from ucvgl.training import workers
@@ -59,7 +60,7 @@ def fit_towers(
     optimizer = torch.optim.AdamW(towers.parameters(), settings.learning_rate, weight_decay=settings.weight_decay)
     state = {"towers": towers, "average": average, "optimizer": optimizer}
     if (start / "trained.pt").exists():
-        for key, saved in torch.load(start / "trained.pt", map_location=device, weights_only=True).items():
+        for key, saved in load_saved(start / "trained.pt", device=device).items():
             state[key].load_state_dict(saved)
     wrapped = workers.distributed(towers, partly_used=True)
     stores = {path: ImageStore(path) for source in sources for path in source.stores}
@@ -102,7 +103,7 @@ def fit_towers(
         not_finite=settings.not_finite,
     )  # fmt: skip
     if workers.rank() == 0:
-        torch.save({key: part.state_dict() for key, part in state.items()}, folder / "trained.pt")
+        save({key: part.state_dict() for key, part in state.items()}, folder / "trained.pt")
         save_towers(average, folder / "model.pt")
     finish(folder, name)
 

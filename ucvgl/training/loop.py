@@ -5,17 +5,15 @@ from __future__ import annotations
 import json
 import logging
 import math
-import pickle
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Protocol, runtime_checkable
 
-import torch
 from torch import Tensor
 
-from ucvgl.atomic import whole
+from ucvgl.networks.saved import load_saved, save
 from ucvgl.training import workers
 
 logger = logging.getLogger(__name__)
@@ -23,6 +21,7 @@ logger = logging.getLogger(__name__)
 Log = Callable[..., None]
 Numbers = Mapping[str, Tensor | float]
 
+DAMAGED = ".damaged"
 SKIPPED_IN_A_ROW = 10
 """Steps without a finite loss that may follow each other before skipping them is given up."""
 
@@ -148,9 +147,12 @@ def _resume(path: Path, state: Mapping[str, Stateful]) -> int:
     if not path.exists():
         return 0
     try:
-        saved = torch.load(path, map_location="cpu", weights_only=True)
-    except (RuntimeError, EOFError, pickle.UnpicklingError) as error:  # torn, as by a machine that lost its power
-        logger.warning("%s cannot be read (%s): this training begins anew", path, type(error).__name__)
+        saved = load_saved(path)
+    except ValueError as error:  # torn, as by a machine that lost its power
+        aside = path.with_suffix(DAMAGED)
+        if workers.rank() == 0:
+            path.replace(aside)
+        logger.warning("%s. It is kept as %s, and this training begins anew", error, aside.name)
         return 0
     for key, part in state.items():
         part.load_state_dict(saved["state"][key])
@@ -161,7 +163,6 @@ def _save(path: Path, state: Mapping[str, Stateful], step: int) -> None:
     if workers.rank() != 0:
         return
     try:
-        with whole(path) as aside:
-            torch.save({"step": step, "state": {key: part.state_dict() for key, part in state.items()}}, aside)
+        save({"step": step, "state": {key: part.state_dict() for key, part in state.items()}}, path)
     except (OSError, RuntimeError) as error:  # torch tells of a full disk by a RuntimeError
         logger.warning("no checkpoint of step %d: %s; tried again later, the last one is kept", step, error)

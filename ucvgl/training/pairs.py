@@ -6,10 +6,11 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-import pyarrow.parquet as pq
 
+from ucvgl.files.tables import read_table
 from ucvgl.images.image_store import ImageStore
 from ucvgl.networks.towers import View
+from ucvgl.run import columns
 from ucvgl.settings.experiment import Experiment
 from ucvgl.training.batches import Pairs
 
@@ -40,8 +41,13 @@ def fake_store(projected: Path, translated: Path, experiment: Experiment) -> Pat
 
 
 def _same_rows(name: str, views: tuple[View, View], stores: tuple[Path, Path], label_smoothing: float) -> Pairs:
-    rows = np.arange(len(ImageStore(stores[0])))
-    return Pairs(name, views, stores, rows, rows, label_smoothing)
+    first, second = (ImageStore(store) for store in stores)
+    if not np.array_equal(first.ids, second.ids):
+        raise ValueError(
+            f"{first.folder} holds {len(first)} images and {second.folder} {len(second)}, and they are not of the same "
+            "places row by row: shards are missing, or of another run; make the later stage anew with --redo"
+        )
+    return Pairs(name, views, stores, np.arange(len(first)), np.arange(len(first)), label_smoothing)
 
 
 def known_pairs(labels: Path, train: Path, experiment: Experiment) -> Pairs:
@@ -56,7 +62,7 @@ def known_pairs(labels: Path, train: Path, experiment: Experiment) -> Pairs:
     )
     rows = [
         (row_of_query[told["query_id"]], row_of_reference[told["reference_id"]], told["spared"])
-        for told in pq.read_table(labels / "pairs.parquet").to_pylist()
+        for told in read_table(labels / "pairs.parquet", columns.KNOWN).to_pylist()
         if told["query_id"] in row_of_query and told["reference_id"] in row_of_reference
     ]
     if len(rows) < 2:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -38,6 +38,13 @@ def protocol_of(truth: GroundTruth | None, query_ids: np.ndarray, reference_ids:
 
     positives = rows_of(truth.positives, query_ids, reference_ids)
     return Protocol(truth.protocol, positives, rows(truth.spared), rows(truth.own), truth.average_precision)
+
+
+def trained_on(protocol: Protocol, query_ids: np.ndarray, trained_ids: np.ndarray) -> Protocol:
+    """The same protocol; its words say so where queries were trained on as well."""
+    seen = int(np.isin(query_ids, trained_ids).sum())
+    words = f"{protocol.words}; {seen} of the {len(query_ids)} queries were TRAINED ON"
+    return replace(protocol, words=words) if seen else protocol
 
 
 def score(order: Int[np.ndarray, " q"], references: int, protocol: Protocol) -> Recall:

@@ -25,8 +25,8 @@ def read(root: str, split: Split, protocol: Protocol) -> GroundTruth | None:
     positives, spared, labelled, corrected = {}, {}, [], ""
     for city in cities(split, protocol):
         path = find_list(found.root, city, name)
-        if path is None:
-            continue
+        if path is None or not any(pano.startswith(f"{city}/") for pano in found.queries):
+            continue  # a protocol names the cities that were evaluated
         labelled.append(city)
         corrected = ", corrected labels" if "corrected" in path else corrected
         for number, line in enumerate(lines_of(found.root, path), 1):

@@ -2,27 +2,26 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pyarrow as pa
 import pyarrow.csv
-import pyarrow.parquet as pq
-from pyarrow import fs
 
+from ucvgl.files.tables import read_table, required
 from ucvgl.images.folder import QUERIES, REFERENCES, split_folder, view_folder
-from ucvgl.images.listing import Split, is_file, opaque_id, open_bytes
-from ucvgl.images.storage import locate
+from ucvgl.images.listing import Split, images_below, is_file, opaque_id, open_bytes
 from ucvgl.truth.ground_truth import GroundTruth
+
+Rows = list[tuple[str | None, str | None]]
+PAIRS = pa.schema(required(query_id=pa.string(), reference_id=pa.string()))
 
 
 def read_parquet(root: str, split: Split) -> GroundTruth | None:
     """The pairs of all worlds of a split: columns `query_id, reference_id`."""
-    filesystem, base = locate(root)
-    found = filesystem.get_file_info(fs.FileSelector(f"{base}/truth", allow_not_found=True))
-    paths = sorted(
-        i.path for i in found if i.base_name.startswith(f"{split}-") and i.base_name.endswith(".parquet")
-    )
+    paths = sorted(Path(root, "truth").glob(f"{split}-*.parquet"))
     if not paths:
         return None
-    table = pa.concat_tables(pq.read_table(path, filesystem=filesystem) for path in paths)
+    table = pa.concat_tables(read_table(path, PAIRS) for path in paths)
     pairs = zip(table["query_id"].to_pylist(), table["reference_id"].to_pylist(), strict=True)
     return GroundTruth({query: (reference,) for query, reference in pairs})
 
@@ -30,31 +29,63 @@ def read_parquet(root: str, split: Split) -> GroundTruth | None:
 def read_csv(root: str, split: Split, *, by_glob: bool) -> GroundTruth | None:
     """The pairs of `truth.csv`: columns `query,reference`, file paths below the views' folders.
 
+    Rows that name no image are left out, and said with every number.
+
     Args:
         by_glob: the views are no folders of their own, and the paths are those below the root.
 
     Raises:
-        ValueError: a column is missing, or a query is named more than once.
+        ValueError: no row names two images, a query has two rows, or the table has other columns.
     """
     folder = "" if by_glob else split_folder(root, split)
     name = f"{folder}/truth.csv" if folder else "truth.csv"
     if not is_file(root, name):
         return None
-    table = pyarrow.csv.read_csv(open_bytes(root, name))
+    texts = pyarrow.csv.ConvertOptions(column_types={"query": pa.string(), "reference": pa.string()})
+    table = pyarrow.csv.read_csv(open_bytes(root, name), convert_options=texts)
     missing = [column for column in ("query", "reference") if column not in table.column_names]
     if missing:
         raise ValueError(
             f"{root}/{name} lacks the columns {missing}; its first line should be: query,reference"
         )
-    queries, references = (
-        "" if by_glob else f"{view_folder(root, folder, names)}/" for names in (QUERIES, REFERENCES)
-    )
-    truth = {
-        opaque_id(f"{queries}{query}"): (opaque_id(f"{references}{reference}"),)
-        for query, reference in zip(table["query"].to_pylist(), table["reference"].to_pylist(), strict=True)
-    }
-    if len(truth) < len(table):
-        raise ValueError(
-            f"{root}/{name} names {len(table) - len(truth)} queries more than once; give each one tile"
-        )
-    return GroundTruth(truth)
+    views = [("" if by_glob else view_folder(root, folder, names)) for names in (QUERIES, REFERENCES)]
+    images = [{path[len(view) + 1 if view else 0 :] for path in images_below(root, view)} for view in views]
+    rows = list(zip(table["query"].to_pylist(), table["reference"].to_pylist(), strict=True))
+    known = [row for row in rows if row[0] in images[0] and row[1] in images[1]]
+    if rows and not known:
+        hint = _hint(rows, images)
+        raise ValueError(f"{root}/{name}: none of its {len(rows)} rows names two images that are there{hint}")
+    twice = len(known) - len(dict(known))
+    if twice:
+        raise ValueError(f"{root}/{name} names {twice} queries more than once; give each one tile")
+    below = [f"{view}/" if view else "" for view in views]
+    truth = {opaque_id(below[0] + query): (opaque_id(below[1] + reference),) for query, reference in known}
+    return GroundTruth(truth, f"one true tile{_unmatched(name, rows, images)}")
+
+
+def _unmatched(name: str, rows: Rows, images: list[set[str]]) -> str:
+    """How many rows name no image, and the first of them."""
+    absent = [file for row in rows for file, there in zip(row, images, strict=True) if file not in there]
+    if not absent:
+        return ""
+    left_out = sum(row[0] not in images[0] or row[1] not in images[1] for row in rows)
+    return f"; {left_out} of the {len(rows)} rows of {name} name files that are not there ({absent[0]})"
+
+
+def _hint(rows: Rows, images: list[set[str]]) -> str:
+    """What the matter may be, and the way out."""
+    query, reference = rows[0]
+    if query in images[1] and reference in images[0]:
+        return "; its columns are swapped: write the query first"
+    for file, there in ((query, images[0]), (reference, images[1])):
+        if file in there:
+            continue
+        for path in sorted(there):
+            if str(file).lower() == path.lower():
+                return f"; it says {file}, and the image is {path}: write upper and lower case as they are"
+            if str(file) == path.rpartition(".")[0]:
+                return f"; it says {file}, and the image is {path}: write names with their ending"
+            if path.endswith(f"/{file}") or str(file).endswith(f"/{path}"):
+                return f"; it says {file}, and the image is {path}: write paths below the folder of the view"
+        return f"; it says {file}, and the images are {', '.join(sorted(there)[:2])}, ..."
+    return ""

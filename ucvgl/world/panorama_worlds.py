@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
@@ -17,9 +18,8 @@ from typing import Literal
 import cv2
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
-from ucvgl.atomic import whole
+from ucvgl.files.tables import read_table, required, write_table
 from ucvgl.settings.experiment import Dataset, Synthetic
 from ucvgl.types import Catalog
 from ucvgl.world.levels import LEVELS
@@ -31,6 +31,7 @@ Split = Literal["train", "validation"]
 PLACES_PER_WORLD = 500
 RENDERER = 5
 """Raise it when the same settings give other pictures."""
+POSITIONS = pa.schema(required(id=pa.string(), lat=pa.float64(), lon=pa.float64()))
 METRES_PER_DEGREE = 111_320.0
 
 
@@ -125,7 +126,7 @@ def catalog(folder: Path | str, split: str) -> Catalog:
     home = Path(folder) / split
     queries = _listing(home / "panorama")
     references = _listing(home / "satellite")
-    located = [pq.read_table(path) for path in sorted(home.glob("reference_positions-*.parquet"))]
+    located = [read_table(path, POSITIONS) for path in sorted(home.glob("reference_positions-*.parquet"))]
     return Catalog(queries, references.join(pa.concat_tables(located), "id").sort_by("id"))
 
 
@@ -142,7 +143,7 @@ def _listing(folder: Path) -> pa.Table:
     paths = sorted(folder.glob("*.jpg"), key=lambda path: path.stem)
     if not paths:
         raise ValueError(f"{folder} holds no image; render the synthetic worlds first")
-    return pa.table({"id": [path.stem for path in paths], "uri": [str(path) for path in paths]})
+    return pa.table({"id": [path.stem for path in paths], "uri": [os.path.abspath(path) for path in paths]})
 
 
 def write_jpeg(path: Path, image: np.ndarray) -> None:
@@ -157,8 +158,7 @@ def write_jpeg(path: Path, image: np.ndarray) -> None:
 
 
 def _write_table(path: Path, columns: dict, order: str) -> None:
-    with whole(path) as aside:
-        pq.write_table(pa.table(columns).sort_by(order), aside)
+    write_table(path, pa.table(columns).sort_by(order))
 
 
 def digest(*parts: object) -> str:

@@ -1,0 +1,89 @@
+"""Every real folder is read once, and what is left out is counted and named."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+from ucvgl.images.folder import read_catalog
+from ucvgl.images.walk import told, walk
+
+
+@pytest.fixture
+def tree(tmp_path):
+    for name in ("panorama/a.jpg", "panorama/east/b.jpg", "satellite/c.png"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(b"x")
+    return tmp_path
+
+
+def test_without_links_it_is_what_the_standard_library_finds(tree):
+    found = walk(str(tree))
+    expected = {os.path.relpath(os.path.join(home, name), tree) for home, _, names in os.walk(tree) for name in names}
+    assert found.files == dict.fromkeys(expected, 1) and not found.left_out
+    assert walk(str(tree / "panorama"), recursive=False).files == {"a.jpg": 1}
+
+
+@pytest.mark.parametrize("to", ["..", "../..", ".", "east", "../panorama", "/"])
+def test_a_link_to_a_folder_that_is_read_or_lies_above_multiplies_nothing(tree, to):
+    (tree / "panorama" / "link").symlink_to(to)
+    found = walk(str(tree / "panorama"))
+    assert sorted(found.files) == ["a.jpg", "east/b.jpg"]
+    assert list(found.left_out) == ["link"] and found.left_out["link"].startswith("a link to ")
+
+
+def test_two_links_that_lead_to_each_other_end(tree, tmp_path_factory):
+    other = tmp_path_factory.mktemp("other")
+    (other / "d.jpg").write_bytes(b"x")
+    (other / "back").symlink_to(tree / "panorama")
+    (tree / "panorama" / "out").symlink_to(other)
+    found = walk(str(tree / "panorama"))
+    assert sorted(found.files) == ["a.jpg", "east/b.jpg", "out/d.jpg"]
+    assert list(found.left_out) == ["out/back"]
+
+
+def test_of_two_ways_to_a_folder_the_one_without_a_link_counts(tree, tmp_path_factory):
+    other = tmp_path_factory.mktemp("other")
+    (other / "d.jpg").write_bytes(b"x")
+    for name in ("0_first", "z_last"):
+        (tree / "panorama" / name).symlink_to(other)
+    (tree / "panorama" / "0_east").symlink_to("east")
+    found = walk(str(tree / "panorama"))
+    assert sorted(found.files) == ["0_first/d.jpg", "a.jpg", "east/b.jpg"]
+    assert sorted(found.left_out) == ["0_east", "z_last"]
+
+
+def test_links_to_files_count_once_each_and_broken_ones_are_named(tree, tmp_path_factory):
+    other = tmp_path_factory.mktemp("other") / "d.jpg"
+    other.write_bytes(b"xyz")
+    for name, to in (("l1.jpg", other), ("l2.jpg", other), ("l3.jpg", "a.jpg"), ("l4.jpg", "nowhere"), ("l5", "l5")):
+        (tree / "panorama" / name).symlink_to(to)
+    os.mkfifo(tree / "panorama" / "pipe.jpg")
+    found = walk(str(tree / "panorama"))
+    assert found.files == {"a.jpg": 1, "east/b.jpg": 1, "l1.jpg": 3}
+    assert sorted(found.left_out) == ["l2.jpg", "l3.jpg", "l4.jpg", "l5", "pipe.jpg"]
+    assert told(found.left_out, most=1).startswith("5 left out (l2.jpg: a link to what is read already")
+
+
+def test_a_folder_itself_may_be_a_link(tree):
+    (tree / "view").symlink_to("panorama")
+    assert sorted(walk(str(tree / "view")).files) == ["a.jpg", "east/b.jpg"]
+
+
+def test_a_catalog_counts_and_names_what_its_folders_leave_out(tree):
+    (tree / "panorama" / "up").symlink_to("..")
+    (tree / "satellite" / "gone.png").symlink_to("/nowhere.png")
+    catalog = read_catalog(str(tree), "train")
+    assert (catalog.queries.num_rows, catalog.references.num_rows) == (2, 1)
+    assert catalog.missing == (
+        "a link to a folder above: panorama/up",
+        "a link that leads nowhere (No such file or directory): satellite/gone.png",
+    )
+
+
+def test_a_folder_of_nothing_but_broken_links_says_so(tree):
+    (tree / "satellite" / "c.png").unlink()
+    (tree / "satellite" / "gone.png").symlink_to("/nowhere.png")
+    with pytest.raises(ValueError, match=r"among its 0 files; 1 more are left out \(a link that leads nowhere"):
+        read_catalog(str(tree), "train")

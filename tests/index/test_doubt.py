@@ -1,0 +1,54 @@
+"""An answer that means little has no confidence, and tiles that are copies or show nothing are counted and named."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from tests.index.areas import QUERY, make_index
+from ucvgl.index.doubt import alike, doubt
+
+RANDOM = np.random.default_rng(0)
+STREET = RANDOM.integers(0, 256, (64, 256, 3), np.uint8)
+
+
+@pytest.mark.parametrize("brightness", [0, 128, 255])
+@pytest.mark.parametrize("noise", [0, 3])
+def test_a_photo_of_one_brightness_shows_nothing(brightness, noise):
+    photo = np.clip(brightness + RANDOM.integers(-noise, noise + 1, (64, 256, 3)), 0, 255).astype(np.uint8)
+    assert "shows next to nothing" in doubt(photo, 4.0)
+
+
+def test_a_street_is_not_doubted_nor_one_at_night():
+    assert doubt(STREET, 4.0) == doubt(STREET, None) == doubt(STREET // 8, 4.0) == ""
+
+
+@pytest.mark.parametrize("size", [(64, 256), (60, 256), (64, 128), (256, 64), (9, 99)])
+def test_the_shape_is_that_of_the_photos_that_were_trained_on(size):
+    photo = np.resize(STREET, (*size, 3))
+    assert bool(doubt(photo, 4.0)) == (size not in ((64, 256), (60, 256)))
+    assert doubt(photo, None) == ""
+
+
+def test_copies_and_empty_tiles_are_counted_and_named():
+    shown = [(str(row), "same" if row < 20 else str(row), "nothing" if row in (3, 30) else "") for row in range(40)]
+    uris = {str(row): f"/tiles/{row}.png" for row in range(40)}
+    copies, empty = alike([*shown, ("40", "39", "")], uris | {"40": "/tiles/40.png"})
+    assert copies.startswith("22 tiles are copies of 2 images (one 20 times: /tiles/0.png): no answer can tell")
+    assert empty == "2 tiles show nothing (the first: /tiles/3.png); leave them out"
+    assert alike(shown[20:30], uris) == []
+
+
+def test_a_doubted_photo_gets_no_confidence_and_a_note(tmp_path):
+    localizer = make_index(tmp_path / "area")
+    height, width = QUERY
+    street = np.resize(STREET, (height, width, 3))
+    black, portrait = np.zeros_like(street), np.resize(STREET, (width, height, 3))
+    answers = localizer.localize([street, black, portrait], k=2)
+    assert [answer.confidence is None for answer in answers] == [False, True, True]
+    assert [bool(answer.note) for answer in answers] == [False, True, True]
+    np.testing.assert_allclose(
+        [answer.candidates[0].similarity for answer in answers],
+        [answer.candidates[0].similarity for some in (street, black, portrait) for answer in localizer.localize(some)],
+        atol=1e-5,
+    )

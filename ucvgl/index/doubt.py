@@ -1,0 +1,60 @@
+"""Photos for which an answer means little, so that none is given with confidence; and tiles that show nothing."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from jaxtyping import UInt8
+
+FLAT = 3.0
+"""Standard deviation of the brightness, of 255, below which an image shows nothing: black, white, fog, a lens cap."""
+SHAPE = (0.75, 4 / 3)
+"""Width over height, against that of the panoramas that were trained on."""
+
+
+def doubt(photo: UInt8[np.ndarray, "h w 3"], aspect: float | None) -> str:
+    """Why an answer for this photo means little; empty where nothing speaks against it.
+
+    Args:
+        aspect: width over height of the photos that were trained on, where it is known.
+    """
+    if is_flat(photo):
+        return "the photo shows next to nothing: nearly all of it has one brightness"
+    height, width = photo.shape[:2]
+    if aspect is not None and not SHAPE[0] <= width / height / aspect <= SHAPE[1]:
+        return (
+            f"the photo is {width} x {height} pixels, and the model was trained on photos {aspect:.2g} times as wide "
+            "as high: squeezed into that shape, it means little"
+        )
+    return ""
+
+
+def is_flat(image: UInt8[np.ndarray, "h w 3"]) -> bool:
+    """Whether an image shows nothing."""
+    some = image[:: max(1, image.shape[0] // 256), :: max(1, image.shape[1] // 256)]
+    return bool(some.mean(axis=2).std() < FLAT)
+
+
+def alike(shown: Sequence[tuple[str, str, str]], uris: Mapping[str, str]) -> list[str]:
+    """What is to be said of tiles that are one image, as those that a server gives where it has none, or show nothing.
+
+    Args:
+        shown: id, digest of the pixels and doubt of every tile.
+    """
+    of_content = defaultdict(list)
+    for identity, content, _ in shown:
+        of_content[content].append(identity)
+    groups = sorted((ids for ids in of_content.values() if len(ids) > 1), key=len, reverse=True)
+    lines = []
+    if groups:
+        count = sum(map(len, groups))
+        lines.append(
+            f"{count} tiles are copies of {len(groups)} images (one {len(groups[0])} times: {uris[groups[0][0]]}): no "
+            "answer can tell copies apart; leave out those that say `no imagery`"
+        )
+    empty = [identity for identity, _, found in shown if found]
+    if empty:
+        lines.append(f"{len(empty)} tiles show nothing (the first: {uris[empty[0]]}); leave them out")
+    return lines

@@ -1,0 +1,55 @@
+"""The one door for weights and checkpoints: only tensors and plain values are read, and only as they were written."""
+
+from __future__ import annotations
+
+import zipfile
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from ucvgl.atomic import whole
+from ucvgl.files.parts import check_part
+
+
+def load_saved(source: Path | str | BytesIO, *, device: torch.device | str = "cpu") -> Any:
+    """What `torch.save` wrote; no code in it is run.
+
+    PyTorch does not compare the checksums of its own files, so this is done here where no list of parts does it.
+
+    Raises:
+        ValueError: it is missing, cut off, damaged, or holds something else.
+    """
+    origin = "the model" if isinstance(source, BytesIO) else str(source)
+    try:
+        if isinstance(source, BytesIO) or not check_part(Path(source)):
+            _compare_checksums(source)
+        return torch.load(source, map_location=device, weights_only=True)
+    except FileNotFoundError:
+        raise ValueError(f"{origin} is missing; copy it again from where it was made, or make it anew") from None
+    except ValueError:
+        raise
+    except Exception as error:  # the unpickler raises anything on bytes that it does not expect
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise ValueError(
+            f"{origin} does not hold weights that can be read ({reason}): it is damaged, cut off or something else; "
+            "copy it again, or make it anew"
+        ) from error
+
+
+def save(content: Any, path: Path) -> None:
+    """Write with PyTorch, whole or not at all."""
+    with whole(path) as aside:
+        torch.save(content, aside)
+
+
+def _compare_checksums(source: Path | str | BytesIO) -> None:
+    damaged = None
+    if zipfile.is_zipfile(source):  # else of the years before PyTorch 1.6, or nothing of PyTorch's
+        with zipfile.ZipFile(source) as file:
+            damaged = file.testzip()
+    if isinstance(source, BytesIO):
+        source.seek(0)
+    if damaged is not None:
+        raise zipfile.BadZipFile(f"the checksum of {damaged} differs")

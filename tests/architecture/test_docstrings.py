@@ -10,6 +10,8 @@ from source_tree import ROOT, python_files
 
 Definition = ast.FunctionDef | ast.ClassDef
 
+ROOMS = ("distributed", "index", "networks", "projection", "retrieval", "run", "settings", "training", "truth")
+"""Where parameters are arrays and files, and their types say too little."""
 ELSEWHERE = {"ucvgl/serve/app.py:application"}
 """Raises errors of HTTP, from functions inside that answer requests."""
 
@@ -54,6 +56,17 @@ def test_what_raises_says_when() -> None:
     loud = {name: ast.get_docstring(node) or "" for name, node in functions.items() if raises(node)}
     assert len(loud) > 30
     assert {name for name, text in loud.items() if "Raises:" not in text} <= ELSEWHERE
+
+
+def test_what_takes_much_says_what_it_takes() -> None:
+    """Four parameters or more; but for an answer to Ray Tune, which chose them."""
+    silent = []
+    for name, node in definitions():
+        if name.startswith(tuple(f"ucvgl/{room}/" for room in ROOMS)) and isinstance(node, ast.FunctionDef):
+            taken = {argument.arg for argument in [*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs]}
+            if len(taken - {"self", "cls"}) >= 4 and "Args:" not in (ast.get_docstring(node) or ""):
+                silent.append(name)
+    assert silent == ["ucvgl/distributed/trials.py:Spoken.on_trial_result"]
 
 
 @pytest.mark.parametrize(

@@ -81,7 +81,14 @@ def localize_listed(
     resources: Resources,
     aspect: float | None = None,
 ) -> list[str]:
-    """Write the answers for all photos of a list (`id, uri`), as rows of `ucvgl.index.answers.ROWS`."""
+    """Write the answers for all photos of a list (`id, uri`), as rows of `ucvgl.index.answers.ROWS`.
+
+    Args:
+        folder: local or in a bucket, where parts go; those that exist are kept.
+        index: the folder or URI that is searched.
+        k: tiles of an answer.
+        how: photos reach the query encoder.
+    """
     rows = _missing(listed, folder, resources.images_per_shard)
     progress = Progress("localize", listed.num_rows, done=listed.num_rows - sum(len(row["id"]) for row in rows))
     actors = resources.model_workers
@@ -121,7 +128,13 @@ def read_listed(row: Row, *, how: Preprocessing, aspect: float | None = None) ->
 
 
 def embed_read(row: Row, *, actors: list[Any], model: str, view: View, folder: str) -> Row:
-    """Have the images of a shard embedded, and publish its part."""
+    """Have the images of a shard embedded, and publish its part.
+
+    Args:
+        row: what `read_listed` gives.
+        actors: the embedders; the row says which of them.
+        model: file of the encoders, as every machine sees it.
+    """
     vectors = np.asarray(ray.get(actors[row["actor"]].embed.remote(model, pixels(row), view, 1)))
     column = pa.FixedSizeListArray.from_arrays(pa.array(vectors.ravel(), pa.float32()), vectors.shape[1])
     shown = [hashlib.sha256(image.tobytes()).hexdigest()[:16] for image in pixels(row)]

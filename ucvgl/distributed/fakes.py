@@ -16,7 +16,12 @@ from ucvgl.settings.experiment import Resources
 
 
 def translate_images(source: Path, folder: Path, *, generator: Path, resources: Resources) -> None:
-    """Render every image of the store `source` through a generator into the store `folder`."""
+    """Render every image of the store `source` through a generator into the store `folder`.
+
+    Args:
+        folder: shards that exist there are kept.
+        generator: file that `ucvgl.networks.generator.save_generator` wrote.
+    """
     shards = shards_of(source)
 
     def missing() -> list[Row]:

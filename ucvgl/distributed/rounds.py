@@ -14,7 +14,12 @@ from ucvgl.training.fit_towers import fit_towers
 def train_round(
     into: Path, start: Path, sources: Sequence[Pairs], index: int, *, experiment: Experiment, machines: Machines
 ) -> None:
-    """Train from the encoders in `start` into `into`, on this round's part of the one schedule of all rounds."""
+    """Train from the encoders in `start` into `into`, on this round's part of the one schedule of all rounds.
+
+    Args:
+        sources: what is trained on, each with the stores of its two sides.
+        index: of the round, from 0; it sets the seed and the part of the schedule.
+    """
     settings = experiment.curriculum
     machines.trainer.run(
         fit_towers,

@@ -86,6 +86,12 @@ def run_trial(
 
     The rounds of an earlier attempt are reported again: a scheduler judges as if there had been no interruption.
     A mistake, which a second attempt would not mend, is written down and is no error here: an error is tried again.
+
+    Args:
+        config: what Ray Tune knows of the trial, its number.
+        folder: of the sweep; each trial has one in it.
+        work: the method, as `ucvgl.methods.ucvgl.unsupervised`.
+        prepare: links what the trials have in common into the trial's folder.
     """
     start_logging()
     logging.getLogger().setLevel(logging.WARNING)

@@ -71,7 +71,12 @@ class Adapted(nn.Module):
 def save_adapted(
     path: Path, *, frozen: Path, adapter: Path, query_size: tuple[int, int], reference_size: tuple[int, int]
 ) -> None:
-    """Join the files of a frozen model and of its adapter."""
+    """Join the files of a frozen model and of its adapter.
+
+    Args:
+        query_size: height and width of the queries' images for the networks, pixels.
+        reference_size: the same of the references'.
+    """
     saved = load_saved(frozen)
     saved |= {"adapter": load_saved(adapter)}
     saved |= {"sizes": (query_size, reference_size)}

@@ -48,6 +48,10 @@ def fit_centres(
 ) -> Float32[np.ndarray, "k c"]:
     """Centres for `Vlad`: spherical k-means of patch descriptors, by faiss.
 
+    Args:
+        count: of the centres.
+        steps: of k-means.
+
     Raises:
         ValueError: fewer patches than centres.
     """

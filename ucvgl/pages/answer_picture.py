@@ -28,6 +28,9 @@ BEV_SIDE = 256
 def draw(localizer: Localizer, photo: Image, answer: Answer, path: Path | str) -> None:
     """Write the picture of an answer as PNG or whatever the path's ending says; it appears whole or not at all.
 
+    Args:
+        localizer: that answered; its index says where the tiles' images lie.
+
     Raises:
         ValueError: the ending is no kind of image.
     """

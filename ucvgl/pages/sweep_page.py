@@ -55,7 +55,14 @@ def table(rows: Sequence[Row], best: int | None) -> str:
 def write_sweep_page(
     path: Path, title: str, names: Sequence[str], rows: Sequence[Row], best: int | None, select_by: str
 ) -> Path:
-    """Write the page: parallel coordinates, the score against every setting, and against the hidden recall."""
+    """Write the page: parallel coordinates, the score against every setting, and against the hidden recall.
+
+    Args:
+        names: of the settings that were tried.
+        rows: one per trial.
+        best: number of the trial that won; None where none was finished.
+        select_by: what decided, in words.
+    """
     return publish(
         path,
         "sweep.html.j2",

@@ -74,7 +74,12 @@ class BirdsEye:
 
 @lru_cache(maxsize=8)
 def birds_eye(settings: Projection, size: int, panorama_height: int, panorama_width: int) -> BirdsEye:
-    """The projection that the settings ask for, from panoramas of one size to BEVs of `size` pixels."""
+    """The projection that the settings ask for, from panoramas of one size to BEVs of `size` pixels.
+
+    Args:
+        size: side of a BEV, pixels.
+        panorama_height: rows of a panorama, pixels, without what was cropped away.
+    """
     fov_deg = settings.fov_deg
     if settings.metres_per_pixel:
         fov_deg = metric_fov_deg(

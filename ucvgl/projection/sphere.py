@@ -37,6 +37,11 @@ def panorama_of_bev(
     """Column and row of the full-sphere panorama that a BEV point sees (equation 2).
 
     A point at distance d from the centre looks down at elevation atan2(-f, d); rows run from +90 to -90 degrees.
+
+    Args:
+        x: column of the point on the BEV, pixels.
+        y: its row.
+        fov_deg: field of view of the nadir camera that sees the BEV.
     """
     west, north = bev_width / 2 - x, bev_height / 2 - y
     distance = np.hypot(west, north)

@@ -63,6 +63,11 @@ def walked(
 
     A walk ends where it is with the chance `staying`, or goes on to one of the row's partners, for `steps` steps at
     most (personalised PageRank, Page et al. 1999).
+
+    Args:
+        pairs: rows that are each other's partners.
+        staying: chance that a walk ends at the row where it is.
+        steps: longest walk.
     """
     both = np.concatenate([pairs, pairs[:, ::-1]])
     graph = coo_array((np.ones(len(both)), (both[:, 0], both[:, 1])), shape=(len(vectors), len(vectors))).tocsr()

@@ -59,7 +59,15 @@ def transported(
 def shares(
     pairs: Candidates, queries: int, references: int, *, temperature: float, balance: float, sweeps: int
 ) -> Float[np.ndarray, " n"]:
-    """The share of its query's mass that each pair gets; those of a query add up to 1."""
+    """The share of its query's mass that each pair gets; those of a query add up to 1.
+
+    Args:
+        queries: how many there are, with or without a pair.
+        references: the same.
+        temperature: similarity by which a reference must be better to get e times the mass.
+        balance: 1: every reference gets the same mass; 0: what each query alone would send it.
+        sweeps: of Sinkhorn's algorithm.
+    """
     if not len(pairs.query):
         return np.empty(0)
     gain = pairs.score.astype(np.float64) / temperature

@@ -15,7 +15,12 @@ def positive_ranks(
     *,
     query_block: int = 256,
 ) -> Int[np.ndarray, "q p"]:
-    """How many wrong references stand before or level with each true one; -1 where `truth` is -1."""
+    """How many wrong references stand before or level with each true one; -1 where `truth` is -1.
+
+    Args:
+        truth: rows of each query's true references, padded with -1.
+        query_block: queries at a time; bounds the memory.
+    """
     found = np.full(truth.shape, -1)
     for start in range(0, len(query), query_block):
         rows = slice(start, start + query_block)

@@ -78,6 +78,10 @@ def exact_scores(
     """Inner products own[row] . other[column] in float64: exact products, summed in a tree that d fixes.
 
     Each level of the tree adds the second half of the terms to the first.
+
+    Args:
+        row: of `own`, one for each pair.
+        column: of `other`, one for each pair.
     """
     score = np.zeros(len(row))
     if own.shape[1]:

@@ -27,7 +27,14 @@ def numbers(keys: np.ndarray) -> np.ndarray:
 
 @kernel
 def group_maxima(bits, flip, of_rows, of_columns):
-    """Highest key of each group: `of_rows` [groups, rows] along the rows, `of_columns` [groups, columns] down them."""
+    """Highest key of each group: `of_rows` [groups, rows] along the rows, `of_columns` [groups, columns] down them.
+
+    Args:
+        bits: the tile, as the integers that its numbers are stored as.
+        flip: the largest such integer, which turns negative numbers into ordered keys.
+        of_rows: written to.
+        of_columns: written to.
+    """
     height, width = bits.shape
     of_columns[:] = -flip - 1
     for row in range(height):
@@ -69,6 +76,15 @@ def cutoffs(best, first, lower, error, rounding, offset, out):
     """Raise `lower`, known to be reached by k exact scores, and set `out` to the lowest key still of interest.
 
     With key f, a score lies within `error + rounding |f|` of f + offset. `best` holds k keys or -flip - 1 for none.
+
+    Args:
+        best: [k, all] highest keys so far, of all vectors of a side.
+        first: the vector that the tile begins with.
+        lower: [all], raised where the best so far allow it.
+        error: [all], absolute part of the bound.
+        rounding: relative part of the bound.
+        offset: what a key lacks of the score.
+        out: [n], for the vectors of the tile.
     """
     k = len(best)
     shift = 32 - 8 * best.itemsize
@@ -95,6 +111,14 @@ def candidates(bits, flip, maxima, cutoff, size, own, other, keys):
     """Log the elements that reach their row's cutoff; how many there are, which may be more than fit.
 
     `maxima` are those of groups of `size` along the rows. For columns everything is given transposed.
+
+    Args:
+        bits: the tile, as the integers that its numbers are stored as.
+        flip: the largest such integer, which turns negative numbers into ordered keys.
+        cutoff: [rows] lowest key of interest.
+        own: row of each logged element, written to.
+        other: its column, written to.
+        keys: its key, written to.
     """
     count = 0
     for group in range(len(maxima)):

@@ -75,7 +75,12 @@ def scores_on(
     row: Int[np.ndarray, " p"],
     column: Int[np.ndarray, " p"],
 ) -> Float[np.ndarray, " p"]:
-    """`ucvgl.retrieval.best.exact_scores`, to the same bit: the same tree of the same float64 additions."""
+    """`ucvgl.retrieval.best.exact_scores`, to the same bit: the same tree of the same float64 additions.
+
+    Args:
+        row: of `own`, one for each pair.
+        column: of `other`, one for each pair.
+    """
     d = own.shape[1]
     score = np.zeros(len(row))
     if not d or not len(row):

@@ -55,6 +55,11 @@ def precision_for(
 ) -> Precision:
     """The kind of product that is asked for, or that suits vectors of `d` numbers on this device.
 
+    Args:
+        query_centre: what is subtracted from the queries before they are rounded.
+        reference_centre: the same for the references.
+        dtype: bfloat16 or float32; None: what suits.
+
     Raises:
         ValueError: float32 products are set to be made of fewer digits.
     """

@@ -65,7 +65,13 @@ def wrong_ahead(
     *,
     block: int = 8192,
 ) -> Int[np.ndarray, "q b"]:
-    """How many references, but for the excluded ones of each query, are not below each of its bars."""
+    """How many references, but for the excluded ones of each query, are not below each of its bars.
+
+    Args:
+        bars: similarities to count from, per query.
+        excluded: rows of references that do not count, padded with -1.
+        block: queries at a time; bounds the memory.
+    """
     behind = np.zeros(bars.shape, int)
     with np.errstate(invalid="ignore", over="ignore"):
         for start in range(0, len(reference), block):
@@ -141,6 +147,12 @@ def recall(
     more: Mapping[str, float] | None = None,
 ) -> Recall:
     """Recall from ranks; queries with rank -1 are left out and counted.
+
+    Args:
+        ranks: wrong references ahead of, or level with, each query's best true one.
+        references: in the pool.
+        positives: true references of a query, on average.
+        more: other scores by name, as average precision.
 
     Raises:
         ValueError: no query has its true reference in the pool.

@@ -90,7 +90,12 @@ def as_float32(vectors: Float[Tensor, "n d"]) -> Rounded:
 def rounded(
     vectors: Float[Tensor, "n d"], centre: Float[Tensor, " d"], other_centre: Float[Tensor, " d"], *, first: bool
 ) -> Rounded:
-    """Centred bfloat16 vectors with their bias columns, which for the `first` side of a product come first."""
+    """Centred bfloat16 vectors with their bias columns, which for the `first` side of a product come first.
+
+    Args:
+        centre: of this side, subtracted before rounding.
+        other_centre: of the other side, which the bias columns make up for.
+    """
     n, d = vectors.shape
     columns = -(-(d + BIAS_COLUMNS) // ALIGNED) * ALIGNED
     operand = torch.empty(n, columns, dtype=torch.bfloat16, device=vectors.device)

@@ -103,6 +103,11 @@ def application(
 def answer(localizer: Localizer, data: bytes, tiles: int, max_pixels: int) -> dict[str, Any]:
     """The answer for the bytes of an uploaded photo, as the page shows it.
 
+    Args:
+        data: the file's bytes.
+        tiles: of the answer.
+        max_pixels: of a photo that is decoded at all.
+
     Raises:
         BadImage: it is no image of a kind that is taken, is too large, or is damaged.
     """

@@ -110,7 +110,12 @@ def light_field(draws: Draws, height: int, width: int) -> Float[Tensor, "n 1 h w
 
 
 def erase(images: Images, draws: Draws, *, holes: int, largest: float) -> Images:
-    """Paint random rectangles, each up to `largest` of the sides, with the image's mean."""
+    """Paint random rectangles, each up to `largest` of the sides, with the image's mean.
+
+    Args:
+        holes: rectangles per image.
+        largest: share of the sides.
+    """
     if not holes:
         return images
     _, _, height, width = images.shape

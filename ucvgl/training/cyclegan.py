@@ -58,7 +58,11 @@ class Discriminators(nn.Module):
 def generator_loss(
     made: Translated, bev: Images, tile: Images, judged: Scores, settings: Translation
 ) -> Float[Tensor, ""]:
-    """Adversarial + cycle + identity loss of both generators; `judged` are the scores of the two fakes."""
+    """Adversarial + cycle + identity loss of both generators; `judged` are the scores of the two fakes.
+
+    Args:
+        made: what the generators have made of `bev` and `tile`.
+    """
     fooled = least_squares(judged[0], 1.0) + least_squares(judged[1], 1.0)
     cycle = F.l1_loss(made.cycled_bev, bev) + F.l1_loss(made.cycled_tile, tile)
     identity = F.l1_loss(made.same_tile, tile) + F.l1_loss(made.same_bev, bev)

@@ -128,7 +128,12 @@ def lost_information(back: Float[Tensor, "n d"], centred: Float[Tensor, "n d"]) 
 
 
 def batches(pairs: Rows, batch: int, steps: int, seed: int) -> list[np.ndarray]:
-    """Pair numbers of every step: epoch after epoch over all pairs until there are enough steps."""
+    """Pair numbers of every step: epoch after epoch over all pairs until there are enough steps.
+
+    Args:
+        batch: pairs that meet in a step, over all workers.
+        steps: how many are wanted.
+    """
     plan: list[np.ndarray] = []
     for epoch in range(steps):
         plan += epoch_order(pairs, batch, (seed, epoch))
@@ -141,7 +146,13 @@ def batches(pairs: Rows, batch: int, steps: int, seed: int) -> list[np.ndarray]:
 def adapt_features(
     folder: Path, adapter: Path, parts: Sequence[Path], *, view: View, turns: int, device: torch.device, log: Log
 ) -> None:
-    """Write the adapted descriptors of one view to `folder`, part by part; the workers share the parts."""
+    """Write the adapted descriptors of one view to `folder`, part by part; the workers share the parts.
+
+    Args:
+        adapter: file of it.
+        parts: frozen descriptors; each gives a part of the same name.
+        turns: quarter turns that lie side by side in a row of them.
+    """
     model = load_adapter(adapter, device).eval()
     for number in range(workers.rank(), len(parts), workers.size()):
         (block,) = Features([parts[number]], turns=turns).blocks()

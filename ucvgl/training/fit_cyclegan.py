@@ -26,6 +26,10 @@ def fit_cyclegan(
     Each step draws `settings.batch` images of either store, independently of each other, and mirrors half of them.
     The learning rate is constant for one half of the steps and falls linearly to 0 over the other. Every worker has the
     same pools, of the fakes of all workers.
+
+    Args:
+        bevs: store of one side.
+        tiles: store of the other; nothing says which belong together.
     """
     torch.manual_seed(seed)
     generators = Generators(settings).to(device).to(memory_format=torch.channels_last)
@@ -78,7 +82,12 @@ def fit_cyclegan(
 
 
 def draw(store: ImageStore, batch: int, rng: np.random.Generator, rows: slice) -> Tensor:
-    """This worker's rows of a random batch, mirrored at random, in -1..1."""
+    """This worker's rows of a random batch, mirrored at random, in -1..1.
+
+    Args:
+        batch: images of all workers.
+        rows: those of this one.
+    """
     numbers, mirrored = (part[rows] for part in chosen(store, batch, rng))
     images = store.read(numbers)
     images[mirrored] = images[mirrored, :, ::-1]

@@ -138,7 +138,13 @@ def turned_together(draws: Draws, settings: Contrast) -> tuple[Tensor, Tensor]:
 def augment(
     images: Tensor, view: View, draws: Draws, quarters: Tensor, flip: Tensor, settings: Contrast
 ) -> Tensor:
-    """One side of a batch: mirrored and turned together with the other side, then changed on its own."""
+    """One side of a batch: mirrored and turned together with the other side, then changed on its own.
+
+    Args:
+        draws: the step's random numbers, for this worker's rows.
+        quarters: turns of each row, shared with its other side.
+        flip: which rows are mirrored, together with their other side.
+    """
     known = settings.heading == "known"
     if view == "query":
         images = turn_panorama(images, quarters, flip)

@@ -43,7 +43,9 @@ def write_labels(projected, path):
     true = dict(zip(names(projected, "queries"), names(projected, "references"), strict=True))
     wrong = [next(tile for tile in references if tile != true[query]) for query in sorted(true)]
     tiles = [true[sorted(true)[0]], *wrong[1:4]]
-    pq.write_table(pa.table({"query_id": sorted(true)[:4], "reference_id": tiles, "label": [True] * 4}), path)
+    numbers = {name: [0.5] * 4 for name in ("score", "margin", "reference_margin")}
+    ids = {"query_id": sorted(true)[:4], "reference_id": tiles}
+    pq.write_table(pa.table({**ids, **numbers, "mutual": [True] * 4, "label": [True] * 4}), path)
     assert set(sorted(true)[:4]) <= set(queries)
 
 

@@ -7,6 +7,16 @@ import sys
 from collections.abc import Mapping
 from typing import Any
 
+from ucvgl.images.uris import scrubbed
+
+
+class WithoutSecrets(logging.Formatter):
+    """Lines in which no URI tells a password."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The line of a record."""
+        return scrubbed(super().format(record))
+
 
 def start_logging(*, rank: int | None = None) -> None:
     """Send this process's log to stderr; of several workers only rank 0 speaks below WARNING.
@@ -14,13 +24,9 @@ def start_logging(*, rank: int | None = None) -> None:
     Call it again after `ray.init`, which sets its own loggers.
     """
     who = "" if rank is None else f"[rank {rank}] "
-    logging.basicConfig(
-        level=logging.WARNING if rank else logging.INFO,
-        format=f"%(asctime)s {who}%(message)s",
-        datefmt="%H:%M:%S",
-        stream=sys.stderr,
-        force=True,
-    )
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(WithoutSecrets(f"%(asctime)s {who}%(message)s", "%H:%M:%S"))
+    logging.basicConfig(level=logging.WARNING if rank else logging.INFO, handlers=[handler], force=True)
     logging.captureWarnings(True)
     for name in ("ray", "ray.data", "ray.train", "ray.tune", "matplotlib", "botocore", "PIL"):
         library = logging.getLogger(name)

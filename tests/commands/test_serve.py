@@ -36,3 +36,12 @@ def test_a_port_that_is_taken_is_told(tmp_path, capsys):
         port = str(taken.getsockname()[1])
         assert cli.main(["serve", str(tmp_path / "area"), "--port", port]) == 2
     assert f"cannot listen at 127.0.0.1, port {port} (Address already in use" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "flags",
+    [("--tiles", "-3"), ("--tiles", "0"), ("--max-megabytes", "nan"), ("--max-megapixels", "inf"), ("--port", "-1")],
+)
+def test_an_absurd_number_is_refused_before_the_index_is_read(flags, capsys):
+    assert cli.main(["serve", "nowhere", *flags]) == 2
+    assert f"{flags[0]} {flags[1]}: it must lie between" in capsys.readouterr().err

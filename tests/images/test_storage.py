@@ -18,16 +18,8 @@ from benchmarks.object_store import ObjectStore, moto_server
 from ucvgl.images import retries, storage
 from ucvgl.images.folder import read_catalog
 from ucvgl.images.retries import StorageError
-from ucvgl.images.storage import (
-    holds_credentials,
-    join,
-    list_files,
-    list_folders,
-    locate,
-    read,
-    read_ahead,
-    without_credentials,
-)
+from ucvgl.images.storage import list_files, list_folders, locate, read, read_ahead
+from ucvgl.images.uris import join
 
 SLOW = pytest.mark.slow  # pyarrow tries again for six seconds before it says a word
 OTHER_FAULTS = [(500, "InternalError"), (0, "")]
@@ -238,23 +230,6 @@ def test_wrong_credentials_are_told_and_never_repeated(monkeypatch):
             read("s3://b-1/a.jpg")
     for caught in (a, b):
         assert strict.secret not in str(caught.value)
-
-
-@pytest.mark.parametrize(
-    ("uri", "shown"),
-    [
-        ("s3://key:secret/1@bucket/a", "s3://key:secret/1@bucket/a"),  # the `/` ends the host: no URI of ours
-        ("s3://AKIA:s3cr3t@bucket/a?region=eu", "s3://***@bucket/a?region=eu"),
-        ("s3://bucket/a?secret_key=x&region=eu", "s3://bucket/a?secret_key=***&region=eu"),
-        ("gs://bucket/a?access_token=x", "gs://bucket/a?access_token=***"),
-        ("hdfs://user@host:9000/a", "hdfs://user@host:9000/a"),
-        ("s3://bucket/a b?c.jpg", "s3://bucket/a b?c.jpg"),
-        ("/plain/path?key=1", "/plain/path?key=1"),
-    ],
-)
-def test_what_is_secret_in_a_uri_is_hidden(uri, shown):
-    assert without_credentials(uri) == shown
-    assert holds_credentials(uri) == (uri != shown)
 
 
 def test_a_uri_with_credentials_is_refused_without_repeating_them():

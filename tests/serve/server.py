@@ -9,8 +9,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-import uvicorn
 from fastapi import FastAPI
+
+from ucvgl.serve.patience import patient
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,7 @@ class Server:
         """Send exactly this target, however odd."""
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
         try:
-            connection.putrequest(method, target, skip_accept_encoding=True)
+            connection.putrequest(method, target, skip_host="Host" in (headers or {}), skip_accept_encoding=True)
             for name, value in {"Content-Length": str(len(body or b"")), **(headers or {})}.items():
                 connection.putheader(name, value)
             connection.endheaders(body)
@@ -46,7 +47,7 @@ class Server:
 @contextmanager
 def serving(app: FastAPI) -> Iterator[Server]:
     listener = socket.create_server(("127.0.0.1", 0))
-    server = uvicorn.Server(uvicorn.Config(app, log_level="warning"))
+    server = patient(app)
     thread = threading.Thread(target=server.run, args=([listener],), daemon=True)
     thread.start()
     try:

@@ -113,3 +113,27 @@ def test_a_space_without_any_allowed_trial_is_refused() -> None:
     impossible = {"curriculum.final_margin": ("grid", [0.5]), "curriculum.min_margin": ("grid", [0.1])}
     with pytest.raises(Mistakes, match="no trial of this space is allowed"):
         draw(Space(impossible), Experiment())
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "settings: {seed: {int: [0, 9]}}\ntrials: 1000000000",
+        "settings:\n" + "\n".join(f"  {name}: {{grid: {list(range(1, 41))}}}" for name in
+                                  ("curriculum.rounds", "curriculum.epochs_per_round", "contrast.holes", "seed")),
+        "settings: {seed: {uniform: [0, .inf]}}",
+        "settings: {seed: {int: [0, 1" + "0" * 300 + "]}}",
+    ],
+)  # fmt: skip
+def test_a_space_without_an_end_is_refused_at_once(text: str, tmp_path: Path) -> None:
+    (tmp_path / "space.yaml").write_text(text)
+    with pytest.raises(Mistakes):
+        read_space(tmp_path / "space.yaml", Experiment())
+
+
+def test_points_of_a_grid_that_contradict_themselves_are_counted_and_named(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    grid = {"curriculum.min_margin": ("grid", [0.01, 0.05]), "curriculum.final_margin": ("grid", [0.0, 0.02])}
+    assert len(draw(Space(grid), Experiment())) == 3
+    assert "1 points contradict themselves and are left out; the first: curriculum.min_margin 0.01" in caplog.text

@@ -15,9 +15,10 @@ import tyro
 
 from ucvgl.images import cvact, cvusa, folder, university1652, vigor
 from ucvgl.images.corpora import read_catalog
-from ucvgl.images.decode import BadImage, decode
+from ucvgl.images.decode import BadImage, load
 from ucvgl.images.listing import IMAGES, Split
-from ucvgl.images.storage import is_local, locate, read
+from ucvgl.images.storage import locate, read
+from ucvgl.images.uris import NO_CREDENTIALS, holds_secrets, is_local, without_secrets
 from ucvgl.index.doubt import alike
 from ucvgl.settings.experiment import PROTOCOLS, Dataset
 from ucvgl.settings.presets import PRESETS
@@ -76,6 +77,8 @@ def examine(dataset: Name, where: str, *, protocol: str = "default", samples: in
     Raises:
         ValueError: the data set has no such protocol.
     """
+    if holds_secrets(where):
+        raise ValueError(f"{without_secrets(where)}: {NO_CREDENTIALS}")
     choices = PROTOCOLS[dataset]
     if protocol not in ("default", *choices):
         offer = f"there are {', '.join(choices)}" if choices else "it has no choice"
@@ -176,7 +179,7 @@ def _sizes(table: pa.Table, samples: int) -> Iterator[tuple[str, tuple[int, int]
     rows = np.random.default_rng(0).permutation(table.num_rows)[:samples]
     for uri in table["uri"].take(rows).to_pylist():
         try:
-            height, width = decode(read(uri), uri).shape[:2]
+            height, width = load(uri).shape[:2]
             yield uri, (height, width)
         except (BadImage, OSError) as error:
             yield uri, error.reason if isinstance(error, BadImage) else str(error)

@@ -183,7 +183,8 @@ def _embedded(
 
 
 def _model_of(index: str) -> bytes:
-    from ucvgl.images.storage import join, read
+    from ucvgl.images.storage import read
+    from ucvgl.images.uris import join
     from ucvgl.index.area import MODEL
 
     return read(join(index, MODEL))

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 import tyro
 
-from ucvgl.images.storage import NO_CREDENTIALS, holds_credentials, without_credentials
+from ucvgl.images.uris import NO_CREDENTIALS, climbs, holds_secrets, split_options, without_secrets
 from ucvgl.run.mirror import STORES, local_folder, runs_folder
 from ucvgl.settings.dotted import Mistakes, differences, read_yaml, suggestion, with_changes
 from ucvgl.settings.experiment import Experiment
@@ -128,13 +128,15 @@ def _split(argv: Sequence[str]) -> tuple[list[str], dict[str, str], list[str]]:
 
 
 def _wrong_store(uri: str) -> list[str]:
-    if holds_credentials(uri):
-        return [f"--run {without_credentials(uri)}: {NO_CREDENTIALS}"]
+    if holds_secrets(uri):
+        return [f"--run {without_secrets(uri)}: {NO_CREDENTIALS}"]
     scheme, _, rest = uri.partition("://")
     if f"{scheme}://" not in STORES:
         return [f"--run {uri}: a run lies in a local or mounted folder, or in {' or '.join(STORES)}"]
     if "/" not in rest.partition("?")[0].strip("/"):
         return [f"--run {uri}: name a folder below the bucket, as {uri.rstrip('/')}/runs/mine"]
+    if climbs(split_options(rest)[0].rstrip("/")):
+        return [f"--run {uri}: write the folder without empty parts, `.` and `..`"]
     return []
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import os
 import tempfile
-import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
@@ -17,7 +16,8 @@ from ucvgl.atomic import write_whole
 from ucvgl.commands.first_lines import first_screen
 from ucvgl.commands.invocation import Invocation, resolve
 from ucvgl.log import start_logging
-from ucvgl.run.ending import Interrupted, ended
+from ucvgl.networks.weights_ahead import missing_weights
+from ucvgl.run.ending import Interrupted, ended, trace
 from ucvgl.run.mirror import Mirror, fetch_records
 from ucvgl.run.prospects import Prospect, Stage
 from ucvgl.run.run_dir import RunDir, StopRequested
@@ -86,6 +86,8 @@ def _work(
     refusals = [
         refused[stage.name] for stage in plan if stage.name in refused and not refused.keys() & stage.inputs
     ]
+    if any(prospect.state != "reused" for prospect in prospects):
+        refusals += missing_weights(invocation.experiment)
     if invocation.dry_run or refusals:
         resources = invocation.experiment.resources
         address = resources.address or os.environ.get("RAY_ADDRESS") or "a local Ray, to be started"
@@ -130,4 +132,4 @@ def _keep_traceback(run: RunDir, error: Exception) -> None:
     """As far as that can be: a full disk, or a run that was never begun, is no second failure."""
     if run.path.is_dir():
         with suppress(OSError):
-            write_whole(run.path / "failure.txt", "".join(traceback.format_exception(error)))
+            write_whole(run.path / "failure.txt", trace(error))

@@ -117,7 +117,8 @@ def _in_bulk(photos: Sequence[str], index: str, k: int, out: str, address: str, 
     from ucvgl.files.owned import begin, contents_of
     from ucvgl.images.folder import absolute
     from ucvgl.images.listing import opaque_id
-    from ucvgl.images.storage import join, read
+    from ucvgl.images.storage import read
+    from ucvgl.images.uris import join
     from ucvgl.index.answers import ROWS
     from ucvgl.index.area import MANIFEST, photo_preprocessing, read_manifest
     from ucvgl.log import start_logging

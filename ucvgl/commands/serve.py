@@ -21,6 +21,7 @@ def serve(
     tiles: int = 5,
     max_megabytes: float = 20.0,
     max_megapixels: float = 50.0,
+    names: tuple[str, ...] = (),
 ) -> None:
     """Serve a web page: drop a photo, see the most similar tiles and a map. No other server is asked.
 
@@ -31,14 +32,15 @@ def serve(
         tiles: shown for each photo.
         max_megabytes: of an upload.
         max_megapixels: of a photo.
+        names: by which people ask for it, as geo.example.org, besides addresses and this machine's own name.
 
     Raises:
         ValueError: it is a run and no index, or what serves pages is not installed.
     """
+    _check(port, tiles, max_megabytes, max_megapixels)
     try:
-        import uvicorn
-
         from ucvgl.serve.app import application
+        from ucvgl.serve.patience import names_of, patient
     except ModuleNotFoundError as error:
         if (error.name or "").split(".")[0] not in ("fastapi", "uvicorn", "starlette"):
             raise
@@ -53,12 +55,25 @@ def serve(
         tiles=tiles,
         max_bytes=round(max_megabytes * 1e6),
         max_pixels=round(max_megapixels * 1e6),
+        names=names_of(host, names),
     )
-    settings = uvicorn.Config(app, log_level="warning", server_header=False)
     with _listener(host, port) as listener:
         where = f"[{host}]" if ":" in host else host
         print(f"http://{where}:{listener.getsockname()[1]}   {len(localizer.index)} tiles; Ctrl-C ends it", flush=True)
-        uvicorn.Server(settings).run(sockets=[listener])
+        patient(app).run(sockets=[listener])
+
+
+def _check(port: int, tiles: int, max_megabytes: float, max_megapixels: float) -> None:
+    from ucvgl.images.bounds import MAX_BYTES, MAX_PIXELS
+
+    for flag, value, low, high in (
+        ("--port", port, 0, 65_535),
+        ("--tiles", tiles, 1, 100),
+        ("--max-megabytes", max_megabytes, 0.001, MAX_BYTES / 1e6),
+        ("--max-megapixels", max_megapixels, 0.001, MAX_PIXELS / 1e6),
+    ):
+        if not low <= value <= high:  # NaN is in no interval
+            raise ValueError(f"{flag} {value:g}: it must lie between {low:g} and {high:g}")
 
 
 def _listener(host: str, port: int) -> socket.socket:

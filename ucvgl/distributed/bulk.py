@@ -21,7 +21,8 @@ from ucvgl.distributed.shard_rows import pixels
 from ucvgl.distributed.stream import Row, Step, stream
 from ucvgl.files.tables import read_table, required, table_bytes
 from ucvgl.images.decode import BadImage
-from ucvgl.images.storage import join, list_files, read, write
+from ucvgl.images.storage import list_files, read, write
+from ucvgl.images.uris import join
 from ucvgl.index.doubt import doubt
 from ucvgl.projection.preprocessing import Preprocessing, preprocessed
 from ucvgl.projection.preprocessing import pixels as pixels_of

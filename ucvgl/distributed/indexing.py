@@ -15,7 +15,8 @@ from ucvgl.distributed.bulk import Bad, embed_listed, read_bad, read_shown, read
 from ucvgl.files.owned import BEGUN, begin, contents_of
 from ucvgl.files.parts import read_part
 from ucvgl.files.tables import table_bytes
-from ucvgl.images.storage import delete, join, list_files, locate
+from ucvgl.images.storage import delete, list_files, locate
+from ucvgl.images.uris import join
 from ucvgl.index import nearest
 from ucvgl.index.area import Manifest, is_index, write_index
 from ucvgl.index.confidence import Calibration, calibrate

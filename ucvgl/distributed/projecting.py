@@ -13,6 +13,7 @@ import pyarrow as pa
 from ucvgl.atomic import write_whole
 from ucvgl.distributed.progress import Progress
 from ucvgl.distributed.stream import Row, Step, stream_missing
+from ucvgl.images.bounds import MAX_BYTES
 from ucvgl.images.decode import BadImage, decode, resize
 from ucvgl.images.image_store import shard_path, write_shard
 from ucvgl.images.storage import read_ahead
@@ -74,7 +75,7 @@ class Project:
 
     def __call__(self, row: Row) -> Row:
         good, images, bevs, bad = [], [], [], []
-        for identity, uri, read in zip(row["id"], row["uri"], read_ahead(row["uri"]), strict=True):
+        for identity, uri, read in zip(row["id"], row["uri"], read_ahead(row["uri"], most=MAX_BYTES), strict=True):
             with at_work_on(uri):
                 try:
                     image = decode(read(), uri, enough=self._enough[row["view"]])

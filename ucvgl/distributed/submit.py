@@ -103,7 +103,12 @@ def _send(client: JobSubmissionClient, command: str, root: Path) -> str:
     while True:
         try:
             return client.submit_job(entrypoint=command, runtime_env=code)
-        except RuntimeError as error:
+        except (RuntimeError, ValueError) as error:
+            if found := re.search(r"size \((\S+)\) exceeds the maximum size of (\S+?)\.? ", str(error)):
+                raise ValueError(
+                    f"{root} has {found[1]} to send, and Ray takes {found[2]}; name in .gitignore what the job does "
+                    "not need, or put it outside this folder"
+                ) from error
             if "No available agent" not in str(error):
                 raise
             if time.monotonic() - begun > START_S:

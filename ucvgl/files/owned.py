@@ -9,7 +9,8 @@ from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ucvgl.images.storage import exists, is_local, join, list_files, read, write
+from ucvgl.images.storage import exists, list_files, read, write
+from ucvgl.images.uris import is_local, join
 
 BEGUN = "begun.json"
 """Says what is being made in a folder: who finds it there may go on with the same, and with nothing else."""

@@ -20,6 +20,7 @@ from ucvgl.images.listing import (
     is_file,
     lines_of,
     name_of,
+    numbers,
     present,
 )
 from ucvgl.types import Catalog
@@ -79,6 +80,7 @@ def _places(found: Views) -> dict[str, tuple[float, float]]:
     places = {}
     for name, path in found.references.items():
         if name.isdigit() and 1 <= int(name) <= len(lines):
-            lat, lon = lines[int(name) - 1].split(",")[:2]
-            places[path] = (float(lat), float(lon))
+            where = f"{found.root}/{LOCATIONS}, line {name}"
+            lat, lon = numbers(where, *(lines[int(name) - 1].split(",") + [""])[:2])
+            places[path] = (lat, lon)
     return places

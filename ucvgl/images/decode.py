@@ -14,23 +14,21 @@ import simplejpeg
 from jaxtyping import UInt8
 from PIL import Image
 
+from ucvgl.images.bounds import JPEG_END, JPEG_START, KINDS, MAX_BYTES, MAX_PIXELS, too_large, too_many_scans
 from ucvgl.images.storage import read
 
 # OpenCV would print a line of its own for every broken file; ours carry the name and the reason.
 cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
 
-__all__ = ["BadImage", "decode", "read", "resize"]
+__all__ = ["BadImage", "decode", "load", "resize"]
 
 Header = tuple[int, int, str, str]
 """Height, width, colour space and subsampling of a JPEG."""
-JPEG_START, JPEG_END = b"\xff\xd8", b"\xff\xd9"
 EXIF = b"Exif\0\0"
 log = logging.getLogger(__name__)
 DEEP = ("I", "I;16", "I;16B", "I;16L", "F")
 """What Pillow calls images of more than 8 bits; of colour it says so only in the header of a PNG."""
 TOLD: list[str] = []
-MAX_PIXELS = 2 * 89_478_485
-"""Pillow's own limit for decompression bombs."""
 HALVED_FROM_PIXELS = 2**18
 """Smaller images are neither halved nor interpolated where they shrink: they cost little."""
 LITTLE = 1.5
@@ -62,7 +60,8 @@ def decode(data: bytes, uri: str, *, enough: tuple[int, int] | None = None) -> U
             at half its size, averaged by the decoder itself, in four fifths of the time.
 
     Raises:
-        BadImage: empty, not an image, cut off, damaged, of floating-point numbers, or larger than 178 Mpx.
+        BadImage: empty, not an image, cut off, damaged, of floating-point numbers, or asking too much
+            (`ucvgl.images.bounds`).
     """
     if not data:
         raise BadImage(uri, "empty file (0 bytes)")
@@ -70,6 +69,18 @@ def decode(data: bytes, uri: str, *, enough: tuple[int, int] | None = None) -> U
         return _decode_jpeg(data, uri, enough)
     deep = _check_header(data, uri)
     return _decode_deep(data, uri) if deep else _decode_any(data, uri)
+
+
+def load(
+    uri: str, *, enough: tuple[int, int] | None = None, patience_s: float | None = None
+) -> UInt8[np.ndarray, "h w 3"]:
+    """`decode` of a file; `patience_s` as for `ucvgl.images.storage.read`.
+
+    Raises:
+        BadImage: it is not a whole image.
+        OSError: it cannot be read, is no regular file, or is larger than any image.
+    """
+    return decode(read(uri, most=MAX_BYTES, patience_s=patience_s), uri, enough=enough)
 
 
 def resize(image: UInt8[np.ndarray, "h w 3"], height: int, width: int) -> UInt8[np.ndarray, "height width 3"]:
@@ -97,7 +108,7 @@ def _decode_jpeg(data: bytes, uri: str, enough: tuple[int, int] | None) -> np.nd
         height, width, colours, _ = cast(Header, simplejpeg.decode_jpeg_header(data))
     except ValueError as error:
         raise BadImage(uri, f"not a whole JPEG ({_words(error)})") from error
-    _check_size(height * width, uri)
+    _check(too_large(height, width) or too_many_scans(data), uri)
     _check_end(data, uri)
     if colours not in ("YCbCr", "Gray", "RGB"):
         return _decode_any(data, uri)
@@ -150,21 +161,21 @@ def _check_header(data: bytes, uri: str) -> bool:
     """Refuse from the header alone what should never reach a decoder: this costs microseconds. Whether it is deep."""
     deep = False
     try:
-        with Image.open(io.BytesIO(data)) as header:
-            pixels = header.width * header.height
+        with Image.open(io.BytesIO(data), formats=KINDS) as header:
+            sides = header.height, header.width
             deep = header.mode in DEEP or header.format == "TIFF" or (header.format == "PNG" and data[24:25] == b"\x10")
     except Image.DecompressionBombError:
-        pixels = MAX_PIXELS + 1
+        sides = MAX_PIXELS, 2
     except Exception as error:  # Pillow's many parsers raise anything on bytes they do not expect
         raise BadImage(uri, f"not an image (it begins with {data[:12]!r})") from error
-    _check_size(pixels, uri)
+    _check(too_large(*sides), uri)
     return deep
 
 
-def _check_size(pixels: int, uri: str) -> None:
+def _check(reason: str, uri: str) -> None:
     """Before any pixel is allocated."""
-    if pixels > MAX_PIXELS:
-        raise BadImage(uri, f"larger than {MAX_PIXELS // 1_000_000} Mpx: shrink it first")
+    if reason:
+        raise BadImage(uri, reason)
 
 
 def _check_end(data: bytes, uri: str) -> None:

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import csv
+import math
+import unicodedata
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from hashlib import blake2b
-from io import BytesIO
+from io import BytesIO, StringIO
 from itertools import takewhile
 from typing import Literal
 
 import pyarrow as pa
 
-from ucvgl.images.storage import exists, is_local, join, list_files, list_folders, locate, read
+from ucvgl.images.storage import exists, list_files, list_folders, locate, read
+from ucvgl.images.uris import is_local, join
 from ucvgl.images.walk import walk
 from ucvgl.types import Catalog
 
@@ -126,6 +130,7 @@ def by_name(paths: Iterable[str]) -> dict[str, str]:
 def name_of(path: str) -> str:
     """A file's name without folders and without the ending of an image, which differs between copies."""
     base = path.replace("\\", "/").rpartition("/")[2].strip()
+    base = unicodedata.normalize("NFC", base)  # a Mac writes an accent as a letter of its own
     stem, dot, ending = base.rpartition(".")
     return stem if f"{dot}{ending}".lower() in IMAGES else base
 
@@ -137,13 +142,48 @@ def is_file(root: str, path: str) -> bool:
 
 def lines_of(root: str, path: str) -> list[str]:
     """The lines of a text file that are not empty."""
-    text = read(address(root, path)).decode("utf-8-sig")
-    return [line for line in text.splitlines() if line.strip()]
+    return [line for line in _text(address(root, path)).splitlines() if line.strip()]
 
 
 def open_bytes(root: str, path: str) -> BytesIO:
-    """A file for readers that want to seek."""
-    return BytesIO(read(address(root, path)))
+    """A file for readers that want to seek.
+
+    Raises:
+        ValueError: it is called a CSV file and is none; pyarrow would say so without its name.
+    """
+    where = address(root, path)
+    if path.endswith(".csv"):
+        text = _text(where)
+        try:
+            rows = [(number, len(row)) for number, row in enumerate(csv.reader(StringIO(text)), 1) if row]
+        except csv.Error as error:
+            raise ValueError(f"{where} is no CSV file: {error}") from error
+        if odd := next((row for row in rows if row[1] != rows[0][1]), None):
+            raise ValueError(f"{where}, row {odd[0]}: {odd[1]} columns where the first line has {rows[0][1]}")
+        return BytesIO(text.encode())
+    return BytesIO(read(where))
+
+
+def numbers(where: str, *texts: str) -> tuple[float, ...]:
+    """Texts as numbers.
+
+    Raises:
+        ValueError: one is none; the message says where it stands.
+    """
+    try:
+        found = tuple(map(float, texts))
+    except ValueError as error:
+        raise ValueError(f"{where}: {', '.join(texts)!r} where numbers were expected") from error
+    if not all(map(math.isfinite, found)):
+        raise ValueError(f"{where}: {', '.join(texts)!r} where finite numbers were expected")
+    return found
+
+
+def _text(where: str) -> str:
+    try:
+        return read(where).decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{where} is not UTF-8 at byte {error.start}; save it as UTF-8") from error
 
 
 @dataclass(frozen=True)

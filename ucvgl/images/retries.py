@@ -45,11 +45,12 @@ class StorageError(ValueError):
     """Storage that cannot be used at all: unlike one missing file, this stops the job."""
 
 
-def patiently(call: Callable[[], T], uri: str) -> T:
+def patiently(call: Callable[[], T], uri: str, patience_s: float | None = None) -> T:
     """The result of a request, which is made again after faults that pass, at growing distances.
 
     Args:
         uri: what is asked for, for messages.
+        patience_s: how long at most; by the kind of fault where not given.
 
     Raises:
         StorageError: wrong credentials, no access, no such bucket, or a fault that does not pass.
@@ -62,7 +63,7 @@ def patiently(call: Callable[[], T], uri: str) -> T:
         except FileNotFoundError:
             raise
         except OSError as error:
-            patience = _patience_s(error)
+            patience = min(_patience_s(error), GIVE_UP_THROTTLED_S if patience_s is None else patience_s)
             spent = time.monotonic() - start
             if patience == 0 or "://" not in uri:
                 explained = _explained(error, uri)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
+import os
 import shutil
+import stat
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -17,6 +19,7 @@ from pyarrow import fs
 
 from ucvgl.atomic import whole
 from ucvgl.images.retries import StorageError, patiently
+from ucvgl.images.uris import NO_CREDENTIALS, holds_secrets, is_local, key_of, split_options, without_secrets
 from ucvgl.images.walk import walk
 
 AT_ONCE = 16
@@ -30,18 +33,22 @@ CONNECT_S, ANSWER_S = 10, 60
 be asked for again and again, and never come."""
 
 
-def read(uri: str) -> bytes:
+def read(uri: str, *, most: int | None = None, patience_s: float | None = None) -> bytes:
     """All bytes of one file.
 
+    Args:
+        most: bytes that it may have; any where not given.
+        patience_s: how long faults of a store are borne; minutes where not given.
+
     Raises:
-        OSError: it cannot be read.
+        OSError: it cannot be read, is no regular file, or is larger.
         StorageError: nothing can be read from there.
     """
     filesystem, path = locate(uri)
-    return patiently(partial(_read, filesystem, path), uri)
+    return patiently(partial(_read, filesystem, path, most), uri, patience_s)
 
 
-def read_ahead(uris: Iterable[str]) -> Iterator[Callable[[], bytes]]:
+def read_ahead(uris: Iterable[str], *, most: int | None = None) -> Iterator[Callable[[], bytes]]:
     """For each file in turn a call that returns its bytes or raises what `read` raises; the next few are on their way.
 
     Local files are read when they are asked for.
@@ -51,9 +58,9 @@ def read_ahead(uris: Iterable[str]) -> Iterator[Callable[[], bytes]]:
         for uri in uris:
             if is_local(uri):
                 yield from (future.result for future in _drained(waiting))
-                yield partial(read, uri)
+                yield partial(read, uri, most=most)
                 continue
-            waiting.append(pool.submit(read, uri))
+            waiting.append(pool.submit(partial(read, uri, most=most)))
             if len(waiting) > AT_ONCE:
                 yield waiting.popleft().result
         yield from (future.result for future in _drained(waiting))
@@ -138,21 +145,10 @@ def delete(uri: str) -> None:
         patiently(partial(filesystem.delete_file, path), uri)
 
 
-def join(root: str, path: str) -> str:
-    """The URI of a path below a root, whose options behind `?` stay at the end."""
-    plain, question, options = root.partition("?") if "://" in root else (root, "", "")
-    return f"{plain.rstrip('/')}/{path}{question}{options}"
-
-
-def is_local(uri: str) -> bool:
-    """Whether a URI means a file of this machine."""
-    return "://" not in uri or uri.startswith("file://")
-
-
 def locate(uri: str) -> tuple[fs.FileSystem, str]:
     """The filesystem of a URI and the path within it.
 
-    Only the bucket and the options behind `?` are parsed, so names may hold spaces, `#` and `%`.
+    Only the bucket and the options behind `?` are parsed, so names may hold spaces, `#`, `%` and `?`.
 
     Raises:
         StorageError: the URI holds credentials, or pyarrow cannot read it.
@@ -160,47 +156,26 @@ def locate(uri: str) -> tuple[fs.FileSystem, str]:
     scheme, separator, rest = uri.partition("://")
     if is_local(uri):
         return _connect(""), (rest if separator else uri).rstrip("/")
-    if holds_credentials(uri):
-        raise StorageError(f"{without_credentials(uri)}: {NO_CREDENTIALS}")
-    path, question, options = rest.partition("?")
+    if holds_secrets(uri):
+        raise StorageError(f"{without_secrets(uri)}: {NO_CREDENTIALS}")
+    path, options = split_options(rest)
     host, _, inside = path.partition("/")
-    filesystem = _connect(f"{scheme}://{host}{question}{options}")
+    filesystem = _connect(f"{scheme}://{host}{options and '?'}{options}")
+    inside = key_of(inside)
     bucket = "" if scheme == "hdfs" else host.rpartition("@")[2]  # `user@bucket` names who asks
     return filesystem, f"{bucket}/{inside}".rstrip("/")
 
 
-NO_CREDENTIALS = (
-    "a URI with credentials would be written into the run's files; set AWS_PROFILE, or AWS_ACCESS_KEY_ID and "
-    "AWS_SECRET_ACCESS_KEY, instead (docs/data.md)"
-)
-
-
-def holds_credentials(uri: str) -> bool:
-    """Whether a URI carries a password or a key, as `s3://key:secret@bucket` or `?secret_key=`."""
-    return without_credentials(uri) != uri
-
-
-def without_credentials(uri: str) -> str:
-    """The same URI with `***` for what should stay secret."""
-    scheme, separator, rest = uri.partition("://")
-    if not separator:
-        return uri
-    path, question, options = rest.partition("?")
-    host, slash, inside = path.partition("/")
-    user, at, bucket = host.rpartition("@")
-    host = f"***@{bucket}" if ":" in user else host
-    shown = [f"{name}=***" if _is_secret(name) and value else option
-             for option in options.split("&") for name, _, value in [option.partition("=")]]
-    return f"{scheme}://{host}{slash}{inside}{question}{'&'.join(shown)}"
-
-
-def _is_secret(option: str) -> bool:
-    return any(word in option.lower() for word in ("key", "secret", "token", "password", "credential"))
-
-
-def _read(filesystem: fs.FileSystem, path: str) -> bytes:
-    with filesystem.open_input_file(path) as file:
-        return file.read()
+def _read(filesystem: fs.FileSystem, path: str, most: int | None) -> bytes:
+    try:
+        if isinstance(filesystem, fs.LocalFileSystem) and not stat.S_ISREG(os.stat(path).st_mode):
+            raise OSError("it is no regular file")  # a pipe would be waited for
+        with filesystem.open_input_file(path) as file:
+            if most is not None and file.size() > most:
+                raise OSError(f"it has {file.size() / 1e6:,.0f} MB, more than {most / 1e6:,.0f}")
+            return file.read()
+    except ValueError as error:  # pyarrow and Python refuse some names
+        raise OSError(f"its name cannot be used: {error}") from error
 
 
 def _write(filesystem: fs.FileSystem, path: str, source: Callable[[], IO[bytes]]) -> None:
@@ -232,9 +207,11 @@ def _connect(root: str) -> fs.FileSystem:
         return fs.LocalFileSystem()
     pa.set_io_thread_count(max(AT_ONCE, pa.io_thread_count()))
     try:
-        filesystem = fs.FileSystem.from_uri(root)[0]
+        filesystem = patiently(lambda: fs.FileSystem.from_uri(root)[0], root)
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
         raise StorageError(f"{root} is not a place that can be read: {error}") from error
+    except OSError as error:  # S3 is asked for the region of a bucket
+        raise StorageError(f"{root} cannot be reached: {' '.join(str(error).split())}") from error
     return _unhurried(filesystem) if filesystem.type_name == "s3" else filesystem
 
 

@@ -14,7 +14,18 @@ from __future__ import annotations
 
 from typing import Literal
 
-from ucvgl.images.listing import Split, Views, by_name, find_home, images_in, is_file, lines_of, name_of, present
+from ucvgl.images.listing import (
+    Split,
+    Views,
+    by_name,
+    find_home,
+    images_in,
+    is_file,
+    lines_of,
+    name_of,
+    numbers,
+    present,
+)
 from ucvgl.types import Catalog
 
 Protocol = Literal["same_area", "cross_area"]
@@ -82,5 +93,6 @@ def _places(found: Views) -> dict[str, tuple[float, float]]:
     for path in found.references.values():
         words = name_of(path).split("_")
         if len(words) == 3:
-            places[path] = (float(words[1]), float(words[2]))
+            lat, lon = numbers(f"the name of {found.root}/{path}", *words[1:])
+            places[path] = (lat, lon)
     return places

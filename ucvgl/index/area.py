@@ -27,7 +27,8 @@ from pydantic.dataclasses import dataclass as checked_dataclass
 import ucvgl
 from ucvgl.files.seal import sealed, unsealed
 from ucvgl.files.tables import read_table, table_bytes
-from ucvgl.images.storage import exists, join, read, write
+from ucvgl.images.storage import exists, read, write
+from ucvgl.images.uris import join
 from ucvgl.index import nearest
 from ucvgl.index.confidence import Calibration
 from ucvgl.index.tiles import TILES as TILE_COLUMNS

@@ -8,6 +8,7 @@ are wrong, at every margin. (The target-decoy competition of proteomics, Elias a
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -37,6 +38,10 @@ class Calibration:
     own_per_decoy: float
     queries: int
     pool: int
+
+    def __post_init__(self) -> None:
+        if not all(map(math.isfinite, vars(self).values())):
+            raise ValueError(f"a calibration is made of finite numbers, not {self}")
 
     def confidence(self, margin: Float[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:
         """Probability that the best tile is the true one, given that the true one is in the index."""

@@ -24,6 +24,8 @@ CENTROID_SAMPLE = 64
 FEWEST_FOR_PQ = 10_000
 """Product quantisation learns 256 centroids per byte, from 39 tiles each."""
 
+WRITTEN = ("IndexFlatIP", "IndexFlat", "IndexHNSWFlat", "IndexIVFPQ")
+"""Names of faiss for our kinds."""
 INNER_PRODUCT = faiss.METRIC_INNER_PRODUCT
 Batches = Callable[[], Iterator[Float[np.ndarray, "n d"]]]
 
@@ -62,8 +64,14 @@ def build(kind: Kind, batches: Batches, *, count: int, dimension: int, seed: int
 def search(
     index: Any, vectors: Float[np.ndarray, "n d"], k: int
 ) -> tuple[Float[np.ndarray, "n k"], Int[np.ndarray, "n k"]]:
-    """Similarities and rows of the best k, best first; fewer tiles than k: the rest is -inf and -1."""
+    """Similarities and rows of the best k, best first; fewer tiles than k: the rest is -inf and -1.
+
+    Raises:
+        ValueError: a similarity is not finite.
+    """
     score, row = index.search(np.ascontiguousarray(vectors, np.float32), k)
+    if not np.isfinite(score[row >= 0]).all():
+        raise ValueError("similarities are not finite: the encoders or the index's vectors are damaged; make it anew")
     return np.where(row < 0, -np.inf, score).astype(np.float32), row
 
 
@@ -82,12 +90,15 @@ def from_bytes(content: bytes, origin: str) -> Any:
     """The index that `to_bytes` wrote.
 
     Raises:
-        ValueError: these bytes are none.
+        ValueError: these bytes are none, or of a kind that is never written here.
     """
     try:
-        return faiss.deserialize_index(np.frombuffer(content, np.uint8))
+        index = faiss.deserialize_index(np.frombuffer(content, np.uint8))
     except (RuntimeError, AssertionError, MemoryError) as error:
         raise ValueError(f"{origin} is no faiss index that can be read; make the index anew") from error
+    if type(index).__name__ not in WRITTEN:  # another kind may count its rows otherwise
+        raise ValueError(f"{origin} is a {type(index).__name__}, not one of {', '.join(WRITTEN)}; make the index anew")
+    return index
 
 
 def _trained_ivfpq(batches: Batches, count: int, dimension: int, seed: int) -> Any:

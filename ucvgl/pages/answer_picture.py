@@ -44,7 +44,8 @@ def draw(localizer: Localizer, photo: Image, answer: Answer, path: Path | str) -
     figure = Figure(figsize=(10, 2.0 * sum(heights)), layout="constrained")
     grid = figure.add_gridspec(len(heights), COLUMNS, height_ratios=heights)
     sure = "" if answer.confidence is None else f"   confidence {answer.confidence:.2f}"
-    figure.suptitle(f"{os.path.basename(answer.query)}{sure}", fontsize=11)
+    name = os.path.basename(answer.query).encode("utf-8", "replace").decode()
+    figure.suptitle(f"{name}{sure}", fontsize=11, parse_math=False)
     _show(figure.add_subplot(grid[0, : COLUMNS - 1]), at_most(image, TALL), "photo")
     _show(figure.add_subplot(grid[0, COLUMNS - 1]), localizer.encoders.birdseye(image, BEV_SIDE), "bird's-eye view")
     for place, tile in enumerate(tiles):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -46,14 +47,14 @@ class Card:
 def markdown(card: Card) -> str:
     """The card as Markdown."""
     parts = [
-        f"# {card.name}",
+        f"# {escaped(card.name)}",
         "Two encoders that tell on which satellite tile a ground panorama was taken "
         f"({card.method}), {_labels(card)}.",
         "## Data",
         f"{card.data}.",
-        _table(("images", "count"), [(name.replace("_", " "), count) for name, count in card.counts.items()]),
+        _table(("images", "count"), [(escaped(name.replace("_", " ")), count) for name, count in card.counts.items()]),
         "## Model",
-        _table(("what", "value"), list(card.model.items())),
+        _table(("what", "value"), [(what, escaped(value)) for what, value in card.model.items()]),
         "## Results",
         _results(card),
         "## Settings",
@@ -102,7 +103,7 @@ def _results(card: Card) -> str:
 def _settings(card: Card) -> str:
     if not card.settings:
         return "Those of the preset; all are in `config.yaml`."
-    rows = [(f"`{name}`", before, now) for name, (before, now) in card.settings.items()]
+    rows = [(f"`{name}`", escaped(before), escaped(now)) for name, (before, now) in card.settings.items()]
     return _table(("setting", "preset", "this run"), rows) + "\n\nAll are in `config.yaml`, which repeats the run."
 
 
@@ -122,6 +123,16 @@ def _limits(card: Card) -> list[str]:
     return lines
 
 
+def escaped(text: object) -> str:
+    """A name or a value that Markdown shows as it is: no element, no link, no end of a cell or line."""
+    return re.sub(r"([\\`\[|])", r"\\\1", " ".join(str(text).split())).replace("<", "&lt;")
+
+
+def code(text: str) -> str:
+    """A name as code; one with a backquote is escaped instead."""
+    return escaped(text) if "`" in text or "\n" in text else f"`{text}`"
+
+
 def _table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
     cells = [head, ["---"] * len(head), *rows]
-    return "\n".join("| " + " | ".join(str(cell).replace("|", "\\|") for cell in row) + " |" for row in cells)
+    return "\n".join("| " + " | ".join(str(cell) for cell in row) + " |" for row in cells)

@@ -6,7 +6,7 @@ import math
 from pathlib import Path
 
 from ucvgl.atomic import write_whole
-from ucvgl.pages.model_card import Card, markdown
+from ucvgl.pages.model_card import Card, code, markdown
 from ucvgl.pages.page import Report
 from ucvgl.run.record import DONE, read_record
 from ucvgl.settings.experiment import Experiment
@@ -28,7 +28,7 @@ def write_card(run: Path, experiment: Experiment, page: Report) -> Path:
     known = last is not None and last.precision is not None and math.isfinite(last.precision)
     card = Card(
         name=run.name,
-        data=world if rendered else f"Data set `{dataset.name}`, folder `{dataset.root}`",
+        data=world if rendered else f"Data set `{dataset.name}`, folder {code(dataset.root)}",
         counts={name: count for name, count in listed.summary.items() if name != "root"} if listed else {},
         model=(_frozen if adapted else _towers)(experiment)
         | {

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import UInt8
 
-from ucvgl.images.decode import decode, read, resize
+from ucvgl.images.decode import decode, load, resize
 from ucvgl.projection.birdseye import from_above, worth_decoding
 from ucvgl.settings.experiment import Projection
 
@@ -79,5 +79,4 @@ def pixels(
         return image
     if isinstance(image, bytes):
         return decode(image, name, enough=enough)
-    uri = os.fspath(image)
-    return decode(read(uri), uri, enough=enough)
+    return load(os.fspath(image), enough=enough)

@@ -12,6 +12,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from ucvgl.images.uris import scrubbed
+
 DONE, FAILED, MISTAKEN, INTERRUPTED, HUNG_UP, TERMINATED = 0, 1, 2, 130, 129, 143
 """Exit codes."""
 
@@ -74,6 +76,10 @@ def ended(program: Callable[[], int | None], say: Callable[[str], None]) -> int:
         program: may raise anything.
         say: tells the last sentence where it did not end well.
     """
+
+    def tell(words: str) -> None:
+        say(scrubbed(words))
+
     before = {number: _ending(number) for number in (signal.SIGTERM, signal.SIGHUP)}
     try:
         return program() or DONE
@@ -82,19 +88,24 @@ def ended(program: Callable[[], int | None], say: Callable[[str], None]) -> int:
         return DONE
     except (Interrupted, KeyboardInterrupt, Stopped) as stop:
         signal.signal(signal.SIGINT, lambda *_: os._exit(INTERRUPTED))  # the second time: at once
-        say(str(stop) if isinstance(stop, Interrupted) else "interrupted")
+        tell(str(stop) if isinstance(stop, Interrupted) else "interrupted")
         return getattr(stop, "code", INTERRUPTED)
     except Exception as error:
         failed = isinstance(error, Failure)
         told = sentence((error.__cause__ or error) if failed else error)
         if told is None:
-            traceback.print_exception((error.__cause__ or error) if failed else error)
+            print(trace((error.__cause__ or error) if failed else error), end="", file=sys.stderr)
         unexpected = f"{type(error).__name__}: {error}; this is a bug of ucvgl, please report the lines above"
-        say(str(error) if failed else told or unexpected)
+        tell(str(error) if failed else told or unexpected)
         return FAILED if failed or told is None else MISTAKEN
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def trace(error: BaseException) -> str:
+    """The traceback of an error, without secrets."""
+    return scrubbed("".join(traceback.format_exception(error)))
 
 
 def sentence(error: BaseException) -> str | None:

@@ -24,7 +24,8 @@ from types import TracebackType
 
 from ucvgl.atomic import write_whole
 from ucvgl.images.retries import StorageError
-from ucvgl.images.storage import AT_ONCE, copy_in, copy_out, delete, join, list_files, read, write
+from ucvgl.images.storage import AT_ONCE, copy_in, copy_out, delete, list_files, read, write
+from ucvgl.images.uris import join, split_options
 from ucvgl.run.copied import COPIED, OWNER, PARTIAL, STAGE, as_written, copied_before, names_of
 from ucvgl.run.record import BEGUN, DONE
 
@@ -252,7 +253,7 @@ def runs_folder() -> Path:
 
 def local_folder(uri: str) -> Path:
     """Where a run of the store lies on this machine: `runs/<bucket>/<path>`."""
-    return runs_folder().joinpath(*uri.partition("://")[2].partition("?")[0].strip("/").split("/"))
+    return runs_folder().joinpath(*split_options(uri.partition("://")[2])[0].strip("/").split("/"))
 
 
 def _state(path: Path) -> tuple[int, int]:

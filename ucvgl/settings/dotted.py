@@ -18,6 +18,7 @@ from pydantic import TypeAdapter
 from ucvgl.atomic import write_whole
 from ucvgl.files.seal import lines_fit, sealed_lines
 from ucvgl.settings.experiment import Experiment
+from ucvgl.settings.yaml_door import tree_of
 
 PLAIN_WORDS = {int: "a whole number", float: "a number", bool: "true or false", str: "a text"}
 
@@ -115,9 +116,9 @@ def saved_settings(path: Path) -> Experiment:
 def read_yaml(text: str, *, origin: str) -> tuple[dict[str, Any], list[str]]:
     """Dotted settings written in a YAML text, and the mistake that kept it from being read, if any."""
     try:
-        tree = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        return {}, [f"{origin} is not YAML: {' '.join(str(error).split())}"]
+        tree = tree_of(text, origin=origin)
+    except ValueError as error:
+        return {}, [str(error)]
     if tree is None:
         return {}, []
     if not isinstance(tree, Mapping):

@@ -12,7 +12,7 @@ from annotated_types import Ge, Le
 
 from ucvgl.settings.adaptation import Adaptation
 from ucvgl.settings.dataset import PROTOCOLS, Dataset, Drone, Projection, Synthetic, WorldLook
-from ucvgl.settings.ranges import Batch, BelowOne, Count, CountOrNone, NotNegative, Positive, Share
+from ucvgl.settings.ranges import Batch, BelowOne, Count, CountOrNone, Layers, NotNegative, Positive, Share, Width
 
 __all__ = [
     "Adaptation",
@@ -42,8 +42,8 @@ class Translation:
     steps: CountOrNone = 400
     batch: Count = 8
     learning_rate: Positive = 2e-4
-    channels: Count = 16
-    blocks: CountOrNone = 3
+    channels: Width = 16
+    blocks: Layers = 3
     cycle_weight: NotNegative = 10.0
     identity_weight: NotNegative = 0.5
     """Relative to `cycle_weight`, as in the released code."""
@@ -62,8 +62,8 @@ class Model:
     """One encoder for both views (Table 5, row b)."""
     aggregation: Literal["safa", "mean"] = "safa"
     """`mean`: global average pooling (Table 5, row a)."""
-    safa_heads: Count = 8
-    channels: Count = 64
+    safa_heads: Width = 8
+    channels: Width = 64
     """Width of the `strided` backbone's last layer."""
 
 
@@ -94,7 +94,7 @@ class Contrast:
     """Rectangles painted over, each up to 0.3 of the sides."""
     average_decay: BelowOne = 0.98
     """Of the running mean of the weights, which embeds and is kept; 0: the last weights themselves."""
-    clip_gradient: NotNegative = 10.0
+    clip_gradient: Positive = 10.0
     not_finite: Literal["stop", "skip"] = "stop"
     """What a step without a finite loss means: the end of the training, or one step less. Its images are listed."""
 

@@ -7,11 +7,11 @@ from typing import Annotated, Any
 
 from annotated_types import Ge, Le
 
-from ucvgl.images.storage import NO_CREDENTIALS, holds_credentials, without_credentials
+from ucvgl.images.uris import NO_CREDENTIALS, holds_secrets, without_secrets
 from ucvgl.settings.adaptation import TRANSPORT_PARTNERS
 from ucvgl.settings.dotted import Mistakes, dotted, setting_types, with_changes
 from ucvgl.settings.experiment import PROTOCOLS, Experiment
-from ucvgl.settings.ranges import BelowOne, Count, CountOrNone, Margin, Share, holds, in_words
+from ucvgl.settings.ranges import MOST, BelowOne, Count, CountOrNone, Margin, Share, holds, in_words
 
 MARGINS = {"cosine": Annotated[float, Ge(0), Le(2)], "quantile": Share, "z_score": Margin}
 """Of a threshold, by the scale that it is counted in."""
@@ -44,8 +44,13 @@ def check(experiment: Experiment) -> list[str]:
     values = dotted(experiment)
     mistakes = [
         f"{name}: {values[name]!r} is not allowed; it must be {in_words(range_)}"
+        + (f", and no number is beyond {MOST:,}" if abs(values[name]) > MOST else "")
         for name, range_ in ranges(experiment).items()
         if not holds(values[name], range_)
+    ]
+    texts = {name: value for name, value in values.items() if isinstance(value, str)}
+    mistakes += [
+        f"{name}: {without_secrets(text)}: {NO_CREDENTIALS}" for name, text in texts.items() if holds_secrets(text)
     ]
     return mistakes or disagreements(experiment)
 
@@ -98,8 +103,6 @@ def disagreements(experiment: Experiment) -> list[str]:
             f"model.shared: one SAFA encoder needs one image size, but panoramas are {sizes[0]}x{sizes[1]} and tiles "
             f"{dataset.tile_size}x{dataset.tile_size}; make them equal, or set model.aggregation to mean"
         )
-    if holds_credentials(dataset.root):
-        mistakes.append(f"dataset.root: {without_credentials(dataset.root)}: {NO_CREDENTIALS}")
     workers = experiment.resources.train_workers
     for name in ("translation", "contrast", "adaptation"):
         batch = getattr(experiment, name).batch

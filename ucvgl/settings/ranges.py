@@ -10,6 +10,8 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 Count = Annotated[int, Ge(1)]
 CountOrNone = Annotated[int, Ge(0)]
+Width = Annotated[int, Ge(1), Le(100_000)]
+Layers = Annotated[int, Ge(0), Le(1000)]
 Batch = Annotated[int, MultipleOf(2), Ge(2)]
 Pixels = Annotated[int, MultipleOf(8), Ge(8)]
 Share = Annotated[float, Ge(0), Le(1)]
@@ -19,11 +21,15 @@ NotNegative = Annotated[float, Ge(0)]
 Elevation = Annotated[float, Ge(-90), Le(90)]
 Margin = Annotated[float, Ge(-4), Le(4)]
 
+MOST = 2**32
+"""Whatever a number counts: more is a slip of the finger, which would fill the memory or never end."""
 WORDS = {Ge: ("at least", "ge"), Gt: ("more than", "gt"), Le: ("at most", "le"), Lt: ("less than", "lt")}
 
 
 def holds(value: float, range_: Any) -> bool:
-    """Whether a number lies in its range; never for NaN and infinity."""
+    """Whether a number lies in its range; never for NaN, infinity and what is beyond `MOST`."""
+    if not abs(value) <= MOST:
+        return False
     try:
         _door(range_).validate_python(value)
     except ValidationError:

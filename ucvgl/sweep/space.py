@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import logging
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -10,15 +11,21 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 import numpy as np
-import yaml
 
 from ucvgl.settings.dotted import Mistakes, setting_types, suggestion, with_changes
 from ucvgl.settings.experiment import Experiment
 from ucvgl.settings.limits import check
+from ucvgl.settings.ranges import MOST
+from ucvgl.settings.yaml_door import read_tree
+
+log = logging.getLogger(__name__)
 
 KINDS = ("uniform", "log_uniform", "int", "choice", "grid")
 Scheduler = Literal["none", "asha", "median"]
 TRIES = 1000
+"""Draws of one trial, until one is not refused."""
+MOST_TRIALS = 10_000
+MOST_TRIES = 4 * MOST_TRIALS
 
 
 @dataclass(frozen=True)
@@ -62,9 +69,9 @@ def read_space(path: Path, base: Experiment) -> Space:
         Mistakes: all that is wrong with it, at once.
     """
     try:
-        tree = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise Mistakes([f"{path} cannot be read: {' '.join(str(error).split())}"]) from error
+        tree = read_tree(path)
+    except ValueError as error:
+        raise Mistakes([str(error)]) from error
     if not isinstance(tree, Mapping) or not isinstance(tree.get("settings"), Mapping) or not tree["settings"]:
         raise Mistakes([f"{path} names no settings; write `settings:` and below it `curriculum.min_margin: ...`"])
     known = ("about", "settings", "trials", "seed", "scheduler", "patience_rounds")
@@ -78,11 +85,16 @@ def read_space(path: Path, base: Experiment) -> Space:
             settings[str(name)] = (kind, values)
     for name, lowest in (("trials", 1), ("seed", 0), ("patience_rounds", 1)):
         value = tree.get(name, lowest)
-        if not isinstance(value, int) or isinstance(value, bool) or value < lowest:
+        if not isinstance(value, int) or isinstance(value, bool) or not lowest <= value < 2**32:
             mistakes.append(f"{path}: {name}: {value!r} is not allowed; it must be a whole number from {lowest} on")
     scheduler = str(tree.get("scheduler", "none"))
     if scheduler not in get_args(Scheduler):
         mistakes.append(f"{path}: scheduler: {scheduler!r} is not one of {', '.join(get_args(Scheduler))}")
+    points = math.prod(len(values) for kind, values in settings.values() if kind == "grid")
+    drawn = tree.get("trials", 1) if any(kind != "grid" for kind, _ in settings.values()) else 1
+    if not mistakes and points * drawn > MOST_TRIALS:
+        count = f"{points * drawn:,} trials, {points:,} grid points x {drawn:,}"
+        mistakes.append(f"{path}: {count}; a sweep has at most {MOST_TRIALS:,}")
     if mistakes:
         raise Mistakes(mistakes)
     rest = {name: tree[name] for name in ("trials", "seed", "scheduler", "patience_rounds") if name in tree}
@@ -90,7 +102,8 @@ def read_space(path: Path, base: Experiment) -> Space:
 
 
 def draw(space: Space, base: Experiment) -> list[Trial]:
-    """The trials of a space, the same every time. Draws that contradict themselves are drawn again.
+    """The trials of a space, the same every time. Draws that contradict themselves are drawn again; points of the grid
+    that do are left out, counted and named.
 
     Raises:
         Mistakes: nothing that can be drawn is allowed.
@@ -100,17 +113,28 @@ def draw(space: Space, base: Experiment) -> list[Trial]:
     drawn = {name: spread for name, spread in space.settings.items() if spread[0] != "grid"}
     trials: list[Trial] = []
     wrong: list[str] = []
+    left_out: list[str] = []
+    tries, changes = 0, {}
     for point in itertools.product(*grid.values()):
         for _ in range(space.trials if drawn else 1):
             for _ in range(TRIES if drawn else 1):
                 changes = dict(zip(grid, point, strict=True)) | {
                     name: _one(*spread, rng) for name, spread in drawn.items()
                 }
+                tries += 1
+                if tries > MOST_TRIES:
+                    raise Mistakes(["nearly all draws of this space contradict themselves", *left_out[:1], *wrong])
                 experiment, wrong = with_changes(base, changes)
                 wrong = wrong or check(experiment)
                 if not wrong:
                     trials.append(Trial(len(trials), changes, experiment))
                     break
+            else:
+                left_out.append(f"{', '.join(f'{name} {value}' for name, value in changes.items())}: {wrong[0]}")
+                if drawn:
+                    break  # the next draws at this point would fare the same
+    if left_out and trials:
+        log.warning("%d points contradict themselves and are left out; the first: %s", len(left_out), left_out[0])
     if not trials:
         raise Mistakes(["no trial of this space is allowed", *wrong])
     return trials
@@ -126,10 +150,13 @@ def _mistakes(name: str, written: Any, base: Experiment) -> list[str]:
     ((kind, values),) = written.items()
     if not isinstance(values, list) or not values:
         return [f"{name}: {kind} needs a list of values, not {values!r}"]
+    if len(values) > MOST_TRIALS:
+        return [f"{name}: {len(values):,} values; a sweep has at most {MOST_TRIALS:,} trials"]
     if kind in ("choice", "grid"):
         return [line for value in values for line in _refused(name, value, base)]
     numbers = all(isinstance(value, int | float) and not isinstance(value, bool) for value in values)
-    if len(values) != 2 or not numbers or not values[0] < values[1]:
+    finite = numbers and all(abs(value) <= MOST for value in values)
+    if len(values) != 2 or not finite or not values[0] < values[1]:
         return [f"{name}: {kind} needs two numbers, the lower one first, not {values!r}"]
     if kind == "log_uniform" and values[0] <= 0:
         return [f"{name}: log_uniform needs numbers above 0, not {values!r}"]

@@ -1,0 +1,78 @@
+"""An image that asks for too much of a machine is refused before a decoder sees it."""
+
+import io
+import os
+import struct
+
+import cv2
+import numpy as np
+import pytest
+from PIL import Image
+
+from ucvgl.images import bounds, decode
+from ucvgl.images.bounds import MAX_SCANS, MAX_SIDE, too_many_scans
+from ucvgl.images.decode import BadImage, load
+
+IMAGE = np.random.default_rng(0).integers(0, 256, (16, 32, 3), np.uint8)
+
+
+def progressive(scans: int) -> bytes:
+    """A JPEG whose last scan, a refinement of nothing, comes again and again."""
+    file = io.BytesIO()
+    Image.fromarray(IMAGE).save(file, "JPEG", progressive=True)
+    data = file.getvalue()
+    starts = [at for at in range(len(data) - 1) if data[at : at + 2] == bounds.SCAN]
+    return data[:-2] + data[starts[-1] : -2] * (scans - len(starts)) + data[-2:]
+
+
+def test_a_jpeg_of_many_scans_is_refused_whatever_its_size():
+    assert decode.decode(progressive(10), "a").shape == IMAGE.shape
+    with pytest.raises(BadImage, match=f"a.jpg: more than {MAX_SCANS} scans: save it anew"):
+        decode.decode(progressive(3000), "a.jpg")
+
+
+@pytest.mark.parametrize("scans", [10, MAX_SCANS, MAX_SCANS + 1, 500])
+def test_scans_are_counted_and_what_a_profile_happens_to_hold_is_not(scans):
+    whole = progressive(scans)
+    segment = b"ICC_PROFILE\0" + bounds.SCAN * 1000
+    with_profile = whole[:2] + b"\xff\xe2" + struct.pack(">H", len(segment) + 2) + segment + whole[2:]
+    for data in (whole, with_profile, with_profile + bounds.SCAN * 1000):
+        assert bool(too_many_scans(data)) == (scans > MAX_SCANS)
+
+
+@pytest.mark.parametrize("sides", [(2, MAX_SIDE + 1), (MAX_SIDE + 1, 2)])
+@pytest.mark.parametrize("ending", [".png", ".jpg"])
+def test_a_side_that_opencv_cannot_remap_is_refused(sides, ending):
+    data = cv2.imencode(ending, np.zeros((*sides, 3), np.uint8))[1].tobytes()
+    with pytest.raises(BadImage, match=f"a side of {MAX_SIDE + 1} pixels, more than {MAX_SIDE}: shrink it first"):
+        decode.decode(data, "a")
+
+
+def test_a_kind_that_nobody_asked_for_reaches_no_decoder():
+    file = io.BytesIO()
+    Image.fromarray(IMAGE).save(file, "GIF")
+    for data in (file.getvalue(), b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 1 1\n", b"#?RADIANCE\n"):
+        with pytest.raises(BadImage, match="not an image"):
+            decode.decode(data, "a")
+
+
+def test_a_pipe_is_refused_and_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "a.jpg")
+    with pytest.raises(OSError, match="it is no regular file"):
+        load(str(tmp_path / "a.jpg"))
+    with pytest.raises(OSError, match="it is no regular file"):
+        load("/dev/zero")
+
+
+def test_a_file_larger_than_any_image_is_not_read(tmp_path):
+    path = tmp_path / "a.jpg"
+    with path.open("wb") as sparse:
+        sparse.truncate(3 * 10**9)
+    with pytest.raises(OSError, match="it has 3,000 MB, more than 268"):
+        load(str(path))
+
+
+@pytest.mark.parametrize("name", ["a\0b.jpg", "\udcff.jpg", "x" * 5000])
+def test_a_name_that_cannot_be_is_an_error_of_that_file_alone(name):
+    with pytest.raises(OSError):
+        load(f"/tmp/{name}")

@@ -1,0 +1,53 @@
+"""What is secret in a URI is hidden wherever it stands, and what a key holds is data."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ucvgl.images.uris import climbs, holds_secrets, join, key_of, scrubbed, split_options, without_secrets
+
+SECRET = [
+    ("s3://AKIA:s3cr3t@bucket/a?region=eu", "s3://***@bucket/a?region=eu"),
+    ("s3://key:se/cr3t@bucket/a", "s3://***@bucket/a"),
+    ("s3://key:s3cr3t?/@bucket/a", "s3://***@bucket/a"),
+    ("s3://key%3As3cr3t@bucket/a", "s3://***@bucket/a"),
+    ("s3://b/a?endpoint_override=http://u:s3cr3t@h:9000&region=eu", "s3://b/a?endpoint_override=***&region=eu"),
+    ("s3://b/a?endpoint_override=u:s3cr3t@h", "s3://b/a?endpoint_override=***"),
+    ("s3://b/a?endpoint_override=http%3A%2F%2Fu%3As3cr3t%40h", "s3://b/a?endpoint_override=***"),
+    ("s3://b/a?access=s3cr3t&pw=s3cr3t", "s3://b/a?access=***&pw=***"),
+    ("s3://b/a?secret_key=s3cr3t&region=eu", "s3://b/a?secret_key=***&region=eu"),
+    ("gs://b/a?X-Goog-Signature=s3cr3t", "gs://b/a?X-Goog-Signature=***"),
+    ("https://u:s3cr3t@h/a", "https://***@h/a"),
+    ("hdfs://u:s3cr3t@h:8020/a", "hdfs://***@h:8020/a"),
+]
+OPEN = [
+    "s3://bucket/a b/c#d%20e.jpg", "s3://bucket/who?.jpg", "s3://user@bucket/a", "hdfs://host:8020/a@b.jpg",
+    "s3://b/a?endpoint_override=host:9000&scheme=http", "/plain/pa:th@x?key=1", "gs://b/a@b.jpg",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("uri", "shown"), SECRET)
+def test_what_is_secret_in_a_uri_is_hidden(uri: str, shown: str) -> None:
+    assert without_secrets(uri) == shown and holds_secrets(uri)
+    assert "s3cr3t" not in scrubbed(f"cannot read '{uri}' (twice: {uri}): no")
+
+
+@pytest.mark.parametrize("uri", OPEN)
+def test_a_uri_without_secrets_is_shown_as_it_is(uri: str) -> None:
+    assert without_secrets(uri) == uri and not holds_secrets(uri)
+
+
+@given(st.text(alphabet="a/?%253F&= .", max_size=12))
+def test_any_key_below_a_root_with_options_comes_back_as_it_was(key: str) -> None:
+    plain, options = split_options(join("s3://bucket?region=eu", key))
+    assert options == "region=eu" and key_of(plain.removeprefix("s3://bucket/")) == key
+
+
+def test_a_key_that_looks_like_an_option_is_no_option() -> None:
+    assert split_options(join("s3://bucket", "a?region=x")) == ("s3://bucket/a%3Fregion=x", "")
+    assert split_options("s3://bucket/who?.jpg") == ("s3://bucket/who?.jpg", "")
+
+
+def test_names_that_leave_their_folder_are_known() -> None:
+    assert all(climbs(name) for name in ("../x", "a/../../x", "a//b", "/etc", "a/.", ""))
+    assert not any(climbs(name) for name in ("a", "a/b", "..a/b..", "a/...b"))

@@ -1,0 +1,44 @@
+"""Weights that cannot be had are told of before anything starts."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from ucvgl.networks import weights_ahead
+from ucvgl.networks.weights_ahead import missing_weights
+from ucvgl.settings.experiment import Experiment, Model, Supervision
+
+NAMED = "convnext_tiny.fb_in1k"
+
+
+def told(**model: object) -> str:
+    return "\n".join(missing_weights(replace(Experiment(), model=Model(**model))))  # pyright: ignore
+
+
+def test_what_needs_no_weights_is_not_asked_for_any() -> None:
+    assert told() == "" and told(backbone=NAMED) == ""
+
+
+def test_a_misspelt_network_is_told_with_those_that_look_alike() -> None:
+    assert "'convnext_tinny' is no timm model; some that look alike: convnext_tiny" in told(backbone="convnext_tinny")
+
+
+def test_a_checkpoint_that_is_not_there_is_told(tmp_path: Path) -> None:
+    assert told(checkpoint=str(tmp_path / "a.pt")) == f"model.checkpoint: {tmp_path}/a.pt is no file"
+
+
+@pytest.mark.parametrize("here,answers", [(False, False), (True, False), (False, True)])
+def test_pretrained_weights_must_be_here_or_a_hub_must_answer(
+    here: bool, answers: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(weights_ahead, "_is_here", lambda _: here)
+    monkeypatch.setattr(weights_ahead, "_hub_answers", lambda: answers)
+    assert ("no hub answers; set model.checkpoint" in told(backbone=NAMED, pretrained=True)) != (here or answers)
+
+
+def test_a_start_that_is_no_run_is_told(tmp_path: Path) -> None:
+    wanted = replace(Experiment(), supervision=Supervision(start=str(tmp_path / "gone")))
+    assert f"supervision.start: {tmp_path}/gone is neither a model.pt" in missing_weights(wanted)[0]

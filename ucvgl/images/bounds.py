@@ -1,0 +1,43 @@
+"""How much an image may ask of this machine, judged before a decoder sees it: the reason against it, or nothing."""
+
+from __future__ import annotations
+
+import re
+
+MAX_BYTES = 2**28
+"""Of an image file, 268 MB."""
+MAX_PIXELS = 2 * 89_478_485
+"""Pillow's own limit for decompression bombs."""
+MAX_SIDE = 32_766
+"""OpenCV's remapping counts rows and columns in 16 bits."""
+MAX_SCANS = 32
+"""Of a progressive JPEG. Encoders write about ten; every one costs a pass over all pixels, however small it is."""
+JPEG_START, JPEG_END = b"\xff\xd8", b"\xff\xd9"
+KINDS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF")
+"""Pillow's names of what is read; other decoders never see a byte."""
+SCAN = b"\xff\xda"
+MARKER = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")
+"""In compressed data 0xff is escaped, or begins a restart marker."""
+
+
+def too_large(height: int, width: int) -> str:
+    """Why an image of these sides is not decoded."""
+    if height * width > MAX_PIXELS:
+        return f"larger than {MAX_PIXELS // 1_000_000} Mpx: shrink it first"
+    if max(height, width) > MAX_SIDE:
+        return f"a side of {max(height, width)} pixels, more than {MAX_SIDE}: shrink it first"
+    return ""
+
+
+def too_many_scans(data: bytes) -> str:
+    """Why a JPEG of a few bytes may not take minutes."""
+    if data.count(SCAN) <= MAX_SCANS:  # those inside a thumbnail or a profile included
+        return ""
+    scans, at = 0, len(JPEG_START)
+    while scans <= MAX_SCANS and (found := MARKER.search(data, at)):
+        marker, at = found[0], found.end()
+        if marker == JPEG_END:
+            break
+        scans += marker == SCAN
+        at += int.from_bytes(data[at : at + 2], "big")
+    return f"more than {MAX_SCANS} scans: save it anew" if scans > MAX_SCANS else ""

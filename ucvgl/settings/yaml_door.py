@@ -1,0 +1,70 @@
+"""The one door for YAML from people: plain trees, so that no file of a few bytes fills the memory or never ends."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+MOST_BYTES, DEEPEST = 1_000_000, 20
+LONGEST_NUMBER = 400
+"""Digits."""
+
+
+def read_tree(path: Path) -> Any:
+    """What a YAML file holds.
+
+    Raises:
+        ValueError: it cannot be read, or is not plain; the message names it.
+    """
+    try:
+        if not path.is_file() and path.exists():
+            raise OSError("it is no regular file")
+        if path.exists() and path.stat().st_size > MOST_BYTES:
+            raise OSError(f"it has more than {MOST_BYTES:,} bytes, which no settings need")
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ValueError(f"{path} cannot be read: {getattr(error, 'strerror', None) or error}") from error
+    return tree_of(text, origin=str(path))
+
+
+def tree_of(text: str, *, origin: str) -> Any:
+    """What a YAML text holds: mappings, lists, texts, numbers.
+
+    Raises:
+        ValueError: it is no YAML, uses aliases, is nested too deep, or names something twice.
+    """
+    try:
+        _refuse_tangles(text)
+        loader = yaml.SafeLoader(text)
+        root = loader.get_single_node()
+        if root is None:
+            return None
+        _refuse_repetitions(root)
+        return loader.construct_document(root)
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        raise ValueError(f"{origin} is not YAML: {' '.join(str(error).split())}") from error
+
+
+def _refuse_tangles(text: str) -> None:
+    """Event by event, before anything is built."""
+    depth = 0
+    for event in yaml.parse(text, Loader=yaml.SafeLoader):
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if isinstance(event, yaml.AliasEvent):
+            raise ValueError(f"*{event.anchor} refers to another place; write the value itself")
+        if depth > DEEPEST:
+            raise ValueError(f"it is nested more than {DEEPEST} deep")
+        if isinstance(event, yaml.ScalarEvent) and len(event.value) > LONGEST_NUMBER and event.value.isdigit():
+            raise ValueError(f"a number has {len(event.value)} digits")
+
+
+def _refuse_repetitions(node: yaml.Node) -> None:
+    if isinstance(node, yaml.MappingNode):
+        names = [str(name.value) for name, _ in node.value]
+        if twice := next((name for place, name in enumerate(names) if name in names[:place]), None):
+            raise ValueError(f"{twice} is written twice")
+    for child in node.value if isinstance(node, yaml.CollectionNode) else ():
+        for part in child if isinstance(child, tuple) else (child,):
+            _refuse_repetitions(part)

@@ -5,6 +5,7 @@ from hypothesis import strategies as st
 
 from ucvgl.pseudo_labels.mutual_matching import (
     agreement,
+    eligible,
     margin_threshold,
     matches,
     mutual_queries,
@@ -113,18 +114,16 @@ def test_labels_reach_the_threshold_and_are_mutual_unless_told_otherwise():
     assert pseudo_labels(FOUR, min_margin=0.05, mutual=False).tolist() == [True, False, True, True]
 
 
-def test_two_sided_labels_reach_the_threshold_from_the_reference_as_well():
-    assert pseudo_labels(FOUR, min_margin=0.05, two_sided=True).tolist() == [False, False, False, True]
-    assert pseudo_labels(FOUR, min_margin=0.04, two_sided=True).tolist() == [True, True, False, True]
-    assert pseudo_labels(FOUR, min_margin=-1, mutual=False, two_sided=True).all()
-
-
 def test_a_quantile_drops_that_share_of_the_candidates_and_a_z_score_counts_from_their_mean():
-    assert pseudo_labels(FOUR, min_margin=0.3, scale="quantile").tolist() == [True, False, False, True]
-    assert pseudo_labels(FOUR, min_margin=0.5, scale="quantile").tolist() == [False, False, False, True]
-    assert pseudo_labels(FOUR, min_margin=0.5, mutual=False, scale="quantile").tolist() == [False, False, True, True]
-    assert pseudo_labels(FOUR, min_margin=0, scale="z_score").tolist() == [True, False, False, True]
-    assert pseudo_labels(FOUR, min_margin=1, mutual=False, scale="z_score").tolist() == [False, False, True, False]
+    def kept(least, scale, mutual=True):
+        candidate = eligible(FOUR, mutual=mutual)
+        return (candidate & (scaled(FOUR.margin, candidate, scale) >= least)).tolist()
+
+    assert kept(0.3, "quantile") == [True, False, False, True]
+    assert kept(0.5, "quantile") == [False, False, False, True]
+    assert kept(0.5, "quantile", mutual=False) == [False, False, True, True]
+    assert kept(0, "z_score") == [True, False, False, True]
+    assert kept(1, "z_score", mutual=False) == [False, False, True, False]
 
 
 @given(st.lists(st.integers(0, 50), min_size=1, max_size=30), st.integers(0, 2**32))

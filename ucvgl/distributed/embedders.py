@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Look:
-    """A store of images, the encoder that sees it, and its share of the similarity.
+    """A store of images, the encoder that sees it, its share of the similarity, and whether it sees mirror images.
 
     The product of two descriptors made of looks with the same weights is the weighted sum of the looks' similarities;
     it stays a cosine where the weights add up to 1.
@@ -35,6 +35,7 @@ class Look:
     store: Path
     view: View
     weight: float = 1.0
+    mirrored: bool = False
 
 
 @dataclass(frozen=True)
@@ -68,11 +69,12 @@ class Embedder:
         self._model = ""
         self._towers: Any = None
 
-    def embed(self, model: str, images: np.ndarray, view: View, turns: int) -> np.ndarray:
+    def embed(self, model: str, images: np.ndarray, view: View, turns: int, mirrored: bool) -> np.ndarray:
         """Descriptors float32 [n d] of images uint8 [n h w 3], by the encoder of `view` in the file `model`.
 
         Args:
             turns: quarter turns to look from, see `ucvgl.networks.towers.embed`.
+            mirrored: left and right changed before.
         """
         from ucvgl.networks.adapted import load_encoders
         from ucvgl.networks.towers import embed
@@ -80,7 +82,7 @@ class Embedder:
         if model != self._model:
             self._towers = load_encoders(model, self._device)
             self._model = model
-        return embed(self._towers, images, view, turns=turns)
+        return embed(self._towers, images, view, turns=turns, mirrored=mirrored)
 
 
 class EmbedPool:
@@ -115,7 +117,7 @@ class EmbedPool:
             return [
                 {
                     "name": shard.name,
-                    "looks": [[str(look.store), look.view, look.weight] for look in job.looks],
+                    "looks": [[str(look.store), look.view, look.weight, look.mirrored] for look in job.looks],
                     "model": str(job.model),
                     "turns": job.turns,
                     "folder": str(job.folder),
@@ -144,15 +146,15 @@ def embed_shard(row: Row, *, actors: list[Any]) -> Row:
     embed = actors[row["actor"]].embed.remote
     ids: list[str] = []
     made, vectors = {}, []
-    for store, view, weight in row["looks"]:
-        if (store, view) not in made:
+    for store, view, weight, mirrored in row["looks"]:
+        if (store, view, mirrored) not in made:
             shown, images = read_shard(Path(store) / row["name"])
             if made and shown != ids:
                 first = row["looks"][0][0]
                 raise ValueError(f"{store} and {first} show other images in {row['name']}; make the later one anew")
             ids = shown
-            made[store, view] = embed(row["model"], images, view, row["turns"])
-        vectors.append(np.asarray(ray.get(made[store, view])) * np.float32(weight**0.5))
+            made[store, view, mirrored] = embed(row["model"], images, view, row["turns"], mirrored)
+        vectors.append(np.asarray(ray.get(made[store, view, mirrored])) * np.float32(weight**0.5))
     embeddings = Embeddings(np.asarray(ids), np.concatenate(vectors, axis=1))  # refuses what cannot be matched, by id
     path = part_path(Path(row["folder"]), Path(row["name"]))
     write_array(path, embeddings.vector)

@@ -1,43 +1,55 @@
-"""Whose encoders a run keeps, and when it stops: decided by agreement on the validation images, not by truth."""
+"""Whose encoders a run keeps, and when it stops: decided by decoys on the validation images, not by truth."""
 
 from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import asdict
 from pathlib import Path
 
 from ucvgl.atomic import write_whole
 from ucvgl.distributed.embedders import EmbedJob, Look, parts_of
 from ucvgl.distributed.machines import Machines
 from ucvgl.files.parts import in_order, read_part
-from ucvgl.pseudo_labels.mutual_matching import agreement, matches
+from ucvgl.pseudo_labels.decoys import DECOYS_AHEAD, Estimate, decoys_ahead, estimated_recall
 
 KEPT = "kept.json"
 
 
-def round_agreement(into: Path, projected: Path, machines: Machines) -> float:
-    """Share of the validation queries that agree with their best reference under the encoders in `into`; kept there."""
-    file = into / "agreement.json"
+def judged_recall(into: Path, projected: Path, machines: Machines) -> Estimate:
+    """Recall of the encoders in `into` on the validation images as far as decoys tell, without truth; kept there.
+
+    The decoys are the tiles, mirrored.
+    """
+    file = into / "judged.json"
     if not file.exists():
-        images = projected / "validation"
-        looks = Look(images / "queries", "query"), Look(images / "references", "reference")
-        jobs = [EmbedJob((look,), into / "model.pt", into / "seen" / look.view) for look in looks]
+        images, model, seen = projected / "validation", into / "model.pt", into / "seen"
+        looks = {
+            "queries": Look(images / "queries", "query"),
+            "references": Look(images / "references", "reference"),
+            "decoys": Look(images / "references", "reference", mirrored=True),
+        }
+        jobs = [EmbedJob((look,), model, seen / name) for name, look in looks.items()]
         machines.embedder.embed(jobs)
-        found = matches(machines.searcher.match(*(parts_of(job.folder) for job in jobs), k=2))
-        write_whole(file, json.dumps(agreement(found)))
-        shutil.rmtree(into / "seen")
-    return json.loads(file.read_text())
+        asked, tiles, decoys = (parts_of(job.folder) for job in jobs)
+        best = machines.searcher.match(asked, [*tiles, *decoys], k=DECOYS_AHEAD + 1)
+        references = len(best.column_index) // 2
+        ahead = decoys_ahead(best.row_index, references)
+        judged = estimated_recall(ahead, references=references, decoys=references)
+        write_whole(file, json.dumps(asdict(judged)))
+        shutil.rmtree(seen)
+    return Estimate(**json.loads(file.read_text()))
 
 
-def worn_out(agreements: list[float], patience: int) -> bool:
+def worn_out(recalls: list[float], patience: int) -> bool:
     """Whether the last `patience` rounds were no better than the best one before them; never for 0."""
-    return 0 < patience < len(agreements) and max(agreements[-patience:]) <= max(agreements[:-patience])
+    return 0 < patience < len(recalls) and max(recalls[-patience:]) <= max(recalls[:-patience])
 
 
-def keep(folder: Path, agreements: list[float]) -> Path:
+def keep(folder: Path, recalls: list[float]) -> Path:
     """Write down which round is kept, the first of the best; its folder."""
-    best = agreements.index(max(agreements))
-    write_whole(folder / KEPT, json.dumps({"round": best, "agreements": agreements}) + "\n")
+    best = recalls.index(max(recalls))
+    write_whole(folder / KEPT, json.dumps({"round": best, "judged_recalls": recalls}) + "\n")
     return folder / f"round_{best:02d}"
 
 

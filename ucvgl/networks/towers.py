@@ -164,19 +164,27 @@ def towers_from(saved: Mapping[str, Any]) -> TwoTowers:
 
 @torch.inference_mode()
 def embed(
-    towers: Encoders, images: UInt8[np.ndarray, "n h w 3"], view: View, *, turns: int = 1, batch: int = 128
+    towers: Encoders,
+    images: UInt8[np.ndarray, "n h w 3"],
+    view: View,
+    *,
+    turns: int = 1,
+    mirrored: bool = False,
+    batch: int = 128,
 ) -> Float[np.ndarray, "n d"]:
     """Unit-norm descriptors of images of one view.
 
     Args:
         turns: quarter turns of the camera to look at each place from, 1 to 4; their descriptors are concatenated, so
             that the product of two such descriptors is the mean similarity over turns that both views made together.
+        mirrored: left and right changed before: tiles that are nobody's (`ucvgl.pseudo_labels.decoys`).
     """
     encoder = towers.encoder(view).eval()
     device = next(encoder.parameters()).device
     out = []
     for start in range(0, len(images), batch):
         part = torch.from_numpy(images[start : start + batch]).to(device).permute(0, 3, 1, 2).float() / 255
+        part = part.flip(3) if mirrored else part
         with mixed_precision(device):
             looks = [encoder(turned(part, view, quarters)).float().cpu() for quarters in range(turns)]
         out.append(torch.cat(looks, 1) / math.sqrt(turns))

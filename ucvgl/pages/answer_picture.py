@@ -54,9 +54,9 @@ def draw(localizer: Localizer, photo: Image, answer: Answer, path: Path | str) -
     if known:
         _map(figure.add_subplot(grid[-1, :]), localizer, answer)
     refuse_foreign_file(path)
-    mark = {"metadata": {"Software": "ucvgl"}} if path.suffix == ".png" else {}
+    mark = {"Software": "ucvgl"} if path.suffix == ".png" else None
     with whole(path) as aside:
-        figure.savefig(aside, dpi=110, format=path.suffix[1:], **mark)
+        figure.savefig(aside, dpi=110, format=path.suffix[1:], metadata=mark)
 
 
 def tile_pixels(uri: str) -> UInt8[np.ndarray, "h w 3"] | None:

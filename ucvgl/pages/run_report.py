@@ -19,6 +19,7 @@ from ucvgl.pages.gallery import lit
 from ucvgl.pages.labels_used import labels_used
 from ucvgl.pages.page import Attention, Report, Retrieval, Round, Translated, write_page
 from ucvgl.pages.write_card import write_card
+from ucvgl.pseudo_labels.decoys import Estimate, percent
 from ucvgl.retrieval.recall import Recall
 from ucvgl.run import columns
 from ucvgl.run.metrics import read_metrics
@@ -114,16 +115,17 @@ def _supervised(experiment: Experiment) -> list[str]:
 
 def _verdict(reached: Recall | None, raw: Mapping[str, float], scores: list[dict], begun: str) -> list[str]:
     """What the result is to be measured by, and the result."""
-    agreed = f"without truth: {100 * scores[-1]['agreement']:.1f} % of the panoramas and their best tiles agree"
-    agreed += f" ({begun}: {100 * scores[0]['agreement']:.1f} %)"
+    names = ("judged", "judged_low", "judged_high")
+    first, last = (percent(Estimate(*(row[name] for name in names))) for row in (scores[0], scores[-1]))
+    judged = f"without truth, as far as decoys tell: R@1 {last} ({begun}: {first})"
     if reached is None:
-        return [f"no ground truth, so no recall; the retrievals are in the report; {agreed}"]
+        return [f"no ground truth, so no recall; the retrievals are in the report; {judged}"]
     best = max(raw, key=lambda name: raw[name]) if raw else ""
     return [
         f"raw pixels, without learning: R@1 {100 * raw[best]:.1f} ({best.replace('_', ', ')})"
         if raw
         else "raw pixels, without learning: not compared in so large a pool",
-        agreed,
+        judged,
         f"{begun}: R@1 {100 * scores[0]['r1']:.1f}",
         str(reached),
     ]

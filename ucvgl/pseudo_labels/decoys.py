@@ -19,6 +19,8 @@ from scipy.stats import chi2
 RATE = 0.25
 """Decoys that are thought to stand beside the tiles when recall is estimated, for each of these. The more, the more it
 is the recall of a larger pool; the fewer, the noisier it is."""
+DECOYS_AHEAD = 15
+"""Of the best reference of a query: more than so many are counted as so many."""
 RIDGE = 1e-3
 """Keeps a curve finite where margins separate tiles from decoys without exception."""
 
@@ -30,6 +32,21 @@ class Estimate:
     value: float
     low: float
     high: float
+
+
+def percent(estimate: Estimate) -> str:
+    """An estimate as one says it: `41 % (35 to 47)`."""
+    return f"{100 * estimate.value:.0f} % ({100 * estimate.low:.0f} to {100 * estimate.high:.0f})"
+
+
+def decoys_ahead(partners: Int[np.ndarray, "q k"], references: int) -> Int[np.ndarray, " q"]:
+    """How many decoys each query prefers to its best reference; k, where no reference is among its partners.
+
+    Args:
+        partners: the best of each query, best first; decoys are numbered after the references.
+    """
+    own = (partners >= 0) & (partners < references)
+    return np.where(own.any(1), own.argmax(1), partners.shape[1])
 
 
 def estimated_recall(ahead: Int[np.ndarray, " q"], *, references: int, decoys: int) -> Estimate:
@@ -69,24 +86,24 @@ def estimated_precision(labels: int, on_decoys: int, *, references: int, decoys:
         wrong = labels if rate >= 1 else rate * max(references - labels, 0) / (1 - rate)
         return 1 - wrong / labels
 
-    most = chi2.ppf(0.975, 2 * (on_decoys + 1)) / 2  # of a Poisson count, exact
-    least = chi2.ppf(0.025, 2 * on_decoys) / 2 if on_decoys else 0.0
+    most = float(chi2.ppf(0.975, 2 * (on_decoys + 1))) / 2  # of a Poisson count, exact
+    least = float(chi2.ppf(0.025, 2 * on_decoys)) / 2 if on_decoys else 0.0
     return _between(precision(on_decoys), precision(most), precision(least))
 
 
 def right_probability(
     margin: Float[np.ndarray, " q"], on_decoy: Bool[np.ndarray, " q"], *, references: int, decoys: int
 ) -> Float[np.ndarray, " q"]:
-    """Probability that each choice is right, by a logistic curve of its margin; 0 for those that fell on a decoy.
+    """Probability that a choice with such a margin is right, had it fallen on a reference; by a logistic curve.
 
     Args:
         margin: best minus second-best similarity, references and decoys together.
+        on_decoy: which choices fell on one.
     """
     if not len(margin):
         return np.zeros(0)
     own = _logistic(np.nan_to_num(margin, posinf=np.nanmax(margin[np.isfinite(margin)], initial=1.0)), ~on_decoy)
-    wrong = (1 - own) * references / decoys
-    return np.where(on_decoy, 0.0, np.clip(1 - wrong / own, 0, 1))
+    return np.clip(1 - (1 - own) / own * references / decoys, 0, 1)
 
 
 def _logistic(x: Float[np.ndarray, " n"], positive: Bool[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:

@@ -82,19 +82,20 @@ def margin_threshold(round_index: int, rounds: int, *, first: float, final: floa
 
 
 def pseudo_labels(
-    found: Matches, *, min_margin: float, mutual: bool = True, two_sided: bool = False, scale: Scale = "cosine"
+    found: Matches, *, min_margin: float, mutual: bool = True
 ) -> Bool[np.ndarray, " q"]:
     """Which queries keep their best reference as a pseudo-label.
 
     Args:
-        min_margin: smallest difference between best and second-best similarity, in units of `scale`.
+        min_margin: smallest difference between best and second-best similarity.
         mutual: whether the match must be mutual as well.
-        two_sided: whether the margin of the reference must be as large, too.
-        scale: see `scaled`.
     """
-    eligible = (found.reference >= 0) & (found.mutual if mutual else True)
-    margin = np.minimum(found.margin, found.reference_margin) if two_sided else found.margin
-    return eligible & (scaled(margin, eligible, scale) >= min_margin)
+    return eligible(found, mutual=mutual) & (found.margin >= min_margin)
+
+
+def eligible(found: Matches, *, mutual: bool = True) -> Bool[np.ndarray, " q"]:
+    """Which queries have a best reference at all and, where it must be, one that chooses them too."""
+    return (found.reference >= 0) & (found.mutual if mutual else True)
 
 
 def undecided(

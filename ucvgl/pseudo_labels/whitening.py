@@ -8,6 +8,7 @@ it gains).
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -28,8 +29,7 @@ class Whitening:
 
     def __call__(self, vectors: Float32[np.ndarray, "n d"]) -> Float32[np.ndarray, "n d"]:
         """The same descriptors, whitened; one that equals the mean stays zero."""
-        white = (vectors - self.mean) @ self.matrix
-        return white / np.maximum(np.linalg.norm(white, axis=1, keepdims=True), np.finfo(np.float32).tiny)
+        return unit((vectors - self.mean) @ self.matrix)
 
 
 def whitening(vectors: Float[np.ndarray, "n d"], *, shrinkage: float) -> Whitening:
@@ -51,3 +51,34 @@ def whitening(vectors: Float[np.ndarray, "n d"], *, shrinkage: float) -> Whiteni
     largest = variance[-1] or 1.0
     matrix = direction / np.sqrt(variance / largest + shrinkage) @ direction.T
     return Whitening(mean.astype(np.float32), matrix.astype(np.float32))
+
+
+def whiten_looks(
+    vectors: Float32[np.ndarray, "n w"], looks: Sequence[Whitening], weights: Sequence[float], *, turns: int
+) -> Float32[np.ndarray, "n w"]:
+    """Descriptors that are made of several looks from several turns, each whitened on its own, weighted as before.
+
+    Args:
+        looks: of each look, the same for all of its turns.
+        weights: of each look in the similarity.
+    """
+    parts = np.split(vectors, len(looks) * turns, axis=1)
+    whitened = [
+        looks[number // turns](unit(part)) * np.float32((weights[number // turns] / turns) ** 0.5)
+        for number, part in enumerate(parts)
+    ]
+    return np.concatenate(whitened, axis=1)
+
+
+def whitening_of_looks(
+    sample: Float32[np.ndarray, "n w"], count: int, *, turns: int, shrinkage: float
+) -> list[Whitening]:
+    """The whitening of each of `count` looks, from a sample of descriptors that are made of them."""
+    parts = np.split(sample, count * turns, axis=1)
+    of_looks = [np.concatenate(parts[first : first + turns]) for first in range(0, len(parts), turns)]
+    return [whitening(unit(look), shrinkage=shrinkage) for look in of_looks]
+
+
+def unit(vectors: Float32[np.ndarray, "n d"]) -> Float32[np.ndarray, "n d"]:
+    """The same directions with unit norm; zero stays zero."""
+    return vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), np.finfo(np.float32).tiny)

@@ -19,10 +19,12 @@ KNOWN = pa.schema(required(query_id=TEXT, reference_id=TEXT, spared=pa.list_(TEX
 """`2_labels/pairs.parquet`: true pairs that a labelled job was told, and what else may show the place."""
 LABELS = pa.schema(
     required(
-        query_id=TEXT, reference_id=TEXT, score=NUMBER, margin=NUMBER, reference_margin=NUMBER, mutual=TRUE, label=TRUE
+        query_id=TEXT, reference_id=TEXT, score=NUMBER, margin=NUMBER, reference_margin=NUMBER, mutual=TRUE,
+        decoy=TRUE, weight=NUMBER, label=TRUE,
     )
-)
-"""`5_curriculum/round_*/pairs.parquet`: every match, and whether it is a pseudo-label; `threshold` in the metadata."""
+)  # fmt: skip
+"""`5_curriculum/round_*/pairs.parquet`: every match, whether it fell on a decoy, what it would count as a label and
+whether it is one; what share of the labels the judge believes, in the metadata."""
 ADAPTER_LABELS = pa.schema(
     required(query=WHOLE, reference=WHOLE, weight=NUMBER, query_id=TEXT, reference_id=TEXT, label=TRUE)
 )
@@ -31,8 +33,8 @@ ALIKE = pa.schema(required(one=WHOLE, other=WHOLE))
 """`4_adapt/round_*/alike.parquet`: rows of queries that are alike."""
 ROUNDS = pa.schema(
     [
-        *required(name=TEXT, agreement=NUMBER),
-        ("r1", NUMBER), ("r5", NUMBER), ("r10", NUMBER), ("precision", NUMBER),
+        *required(name=TEXT, judged=NUMBER, judged_low=NUMBER, judged_high=NUMBER),
+        ("r1", NUMBER), ("r5", NUMBER), ("r10", NUMBER), ("precision", NUMBER), ("judged_precision", NUMBER),
     ]
 )  # fmt: skip
 """`6_evaluate/rounds.parquet`: what each round reached, nothing where no truth is known."""

@@ -65,7 +65,8 @@ class Adaptation:
     threshold: Literal["similarity", "margin"] = "margin"
     """What must be large enough for a label: the similarity (EM-CVGL), or its margin over the second best (UCVGL)."""
     threshold_scale: Literal["cosine", "quantile", "z_score"] = "quantile"
-    """Unit of the thresholds, as in `curriculum.margin_scale`."""
+    """Unit of the thresholds. `quantile`: share of the candidate labels below; `z_score`: standard deviations above
+    their mean. Both mean the same for networks that spread similarities widely or narrowly."""
     first_threshold: Margin = 0.5
     """What a label needs in the first round: similarity or margin; for `transport` and `groups` a share of the query's
     mass, for `neighbours` of its neighbours."""

@@ -37,8 +37,9 @@ __all__ = [
 class Translation:
     """CycleGAN from BEV to tile (UCVGL section 3.1.1, imaging projection)."""
 
-    fake: bool = True
-    """Off: the untranslated BEV stands in for the fake tile (Table 2, row b)."""
+    fake: bool = False
+    """On: a CycleGAN makes a fake tile of every BEV (the paper). Off: the BEV itself stands in for it (Table 2, row b),
+    which was better on every world so far (`docs/reproduce.md`)."""
     steps: CountOrNone = 400
     batch: Count = 8
     learning_rate: Positive = 2e-4
@@ -103,10 +104,11 @@ class Contrast:
 class ColdStart:
     """First encoders, without any label (UCVGL section 3.1.2)."""
 
-    intra_epochs: CountOrNone = 3
+    intra_epochs: CountOrNone = 1
     """Epochs of intra-view contrast; 0 drops it (Table 2, row c)."""
-    cross_epochs: CountOrNone = 2
-    """Epochs on (panorama, fake); 0 drops it (Table 2, row d)."""
+    cross_epochs: CountOrNone = 0
+    """Epochs on (panorama, fake); 0 drops it (Table 2, row d): the rounds train on these pairs as well, beside labels
+    (`curriculum.own_fakes`)."""
     intra_label_smoothing: BelowOne = 0.1
     cross_label_smoothing: BelowOne = 0.3
 
@@ -115,40 +117,45 @@ class ColdStart:
 class Curriculum:
     """Rounds of adaptive mutual matching (UCVGL section 3.2)."""
 
-    rounds: int = 10
-    epochs_per_round: int = 1
+    rounds: CountOrNone = 12
+    epochs_per_round: Count = 1
     mutual: bool = True
     """Off: every query keeps its best reference (Table 3, row a)."""
-    min_margin: float = 0.05
-    """Margin threshold of the first round, cosine units; 0: no threshold (Table 3, row b)."""
-    final_margin: float = 0.02
-    """Margin threshold of the last round."""
-    margin_scale: Literal["cosine", "quantile", "z_score"] = "cosine"
-    """Unit of the margin thresholds. `quantile`: share of the candidate labels below; `z_score`: standard deviations
-    above their mean. Both mean the same for encoders that spread similarities widely or narrowly."""
-    two_sided: bool = False
-    """On: a label needs the margin seen from the tile as well."""
-    reciprocal: int = 1
+    labels: Literal["judged", "margin"] = "judged"
+    """Which matches become pseudo-labels. `judged`: those that are right with at least `min_probability`, as far as
+    decoys tell, and each counts as much as it is probable. `margin`: those whose margin reaches the round's threshold,
+    all alike (the paper)."""
+    min_probability: Share = 0.2
+    min_margin: Annotated[float, Ge(0), Le(2)] = 0.05
+    """Margin threshold of the first round, cosine; 0: none (Table 3, row b). For `margin`."""
+    final_margin: Annotated[float, Ge(0), Le(2)] = 0.02
+    """Margin threshold of the last round, likewise."""
+    whitening: NotNegative = 0.03
+    """Shrinkage of the whitening of each view's descriptors before they are matched, as a share of their largest
+    variance; 0: they are matched as they are (the paper)."""
+    reciprocal: Annotated[int, Ge(1), Le(32)] = 1
     """A match is mutual when the query is among so many best queries of its tile; more than 1 where several
     panoramas share a tile."""
     relabel: bool = True
     """Off: the first round's labels are kept (Table 3, row c)."""
-    first_fake_vote: float = 1.0
+    first_fake_vote: Share = 1.0
     """Weight, in the first round's matching, of the similarity between a query's fake and a tile, both seen by the tile
     encoder; the panorama's own similarity has the rest. 0: the paper's matching."""
-    final_fake_vote: float = 0.5
+    final_fake_vote: Share = 0.5
     """The same in the last round; linear in between."""
     fake_labels: bool = True
     """A pseudo-label also trains the tile encoder on the query's fake and the tile."""
-    scan_turns: int = 4
+    own_fakes: bool = True
+    """Every round also trains each panorama with its own fake, as in the cold start: a pair that is always right."""
+    scan_turns: Annotated[int, Ge(1), Le(4)] = 2
     """Quarter turns from which every place is looked at when matching, 1 to 4."""
-    label_smoothing: float = 0.1
-    keep: Literal["last", "agreement"] = "last"
-    """Whose encoders are the result. `agreement`: those of the round under which most validation panoramas and their
-    best tiles choose each other; needs no truth, and a look at the validation images after every round."""
-    patience: int = 0
-    """Rounds without a better agreement after which training stops; 0: never. Needs `keep` agreement."""
-    dustbin_share: float = 1.0
+    label_smoothing: BelowOne = 0.1
+    keep: Literal["last", "judged"] = "last"
+    """Whose encoders are the result. `judged`: those of the round whose recall on the validation images is highest as
+    far as decoys tell; needs no truth, and a look at the validation images after every round."""
+    patience: CountOrNone = 0
+    """Rounds without a better estimate after which training stops; 0: never. Needs `keep` judged."""
+    dustbin_share: Share = 1.0
     """Unlabelled rows join a round, with the dustbin as their target, once this share of the queries has a label;
     1: never."""
 

@@ -11,31 +11,16 @@ from ucvgl.images.uris import NO_CREDENTIALS, holds_secrets, without_secrets
 from ucvgl.settings.adaptation import TRANSPORT_PARTNERS
 from ucvgl.settings.dotted import Mistakes, dotted, setting_types, with_changes
 from ucvgl.settings.experiment import PROTOCOLS, Experiment
-from ucvgl.settings.ranges import MOST, BelowOne, Count, CountOrNone, Margin, Share, holds, in_words
+from ucvgl.settings.ranges import MOST, Margin, Share, holds, in_words
 
 MARGINS = {"cosine": Annotated[float, Ge(0), Le(2)], "quantile": Share, "z_score": Margin}
 """Of a threshold, by the scale that it is counted in."""
-
-CURRICULUM = {
-    "rounds": CountOrNone,
-    "epochs_per_round": Count,
-    "reciprocal": Annotated[int, Ge(1), Le(32)],
-    "first_fake_vote": Share,
-    "final_fake_vote": Share,
-    "scan_turns": Annotated[int, Ge(1), Le(4)],
-    "label_smoothing": BelowOne,
-    "patience": CountOrNone,
-    "dustbin_share": Share,
-}
-"""Ranges that do not stand at their fields yet."""
 
 
 def ranges(experiment: Experiment) -> dict[str, Any]:
     """The range of every number among the settings, by dotted name; those of thresholds depend on their scale."""
     found = {name: type_ for name, type_ in setting_types(ranged=True).items() if setting_types()[name] in (int, float)}
-    found |= {f"curriculum.{name}": range_ for name, range_ in CURRICULUM.items()}
-    margin, threshold = MARGINS[experiment.curriculum.margin_scale], MARGINS[experiment.adaptation.threshold_scale]
-    found |= {"curriculum.min_margin": margin, "curriculum.final_margin": margin}
+    threshold = MARGINS[experiment.adaptation.threshold_scale]
     return found | {"adaptation.first_threshold": threshold, "adaptation.final_threshold": threshold}
 
 
@@ -96,7 +81,7 @@ def disagreements(experiment: Experiment) -> list[str]:
             f"{curriculum.min_margin:g}; the threshold falls from the second to the first"
         )
     if curriculum.patience and curriculum.keep == "last":
-        mistakes.append("curriculum.patience: it counts rounds by their agreement; set curriculum.keep to agreement")
+        mistakes.append("curriculum.patience: it counts rounds by the judge; set curriculum.keep to judged")
     model, sizes = experiment.model, (dataset.panorama_height, dataset.panorama_width)
     if model.shared and model.aggregation == "safa" and sizes != (dataset.tile_size, dataset.tile_size):
         mistakes.append(

@@ -2,27 +2,31 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import shutil
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
+from jaxtyping import Float
 
 from ucvgl.distributed.embedders import EmbedJob, Look, parts_of
 from ucvgl.distributed.machines import Machines
 from ucvgl.distributed.rounds import train_round
-from ucvgl.distributed.selection import keep, round_agreement, worn_out
+from ucvgl.distributed.selection import judged_recall, keep, worn_out
+from ucvgl.distributed.whitening import whiten
 from ucvgl.files.tables import read_table, write_table
 from ucvgl.images.image_store import ImageStore
-from ucvgl.pseudo_labels.mutual_matching import margin_threshold, matches, pseudo_labels, undecided
+from ucvgl.pseudo_labels.decoys import estimated_precision, percent, right_probability
+from ucvgl.pseudo_labels.mutual_matching import eligible, margin_threshold, matches, undecided
 from ucvgl.run import columns
-from ucvgl.settings.experiment import Experiment
+from ucvgl.settings.experiment import Curriculum, Experiment
 from ucvgl.training.batches import Pairs
 from ucvgl.training.loop import Log
-from ucvgl.training.pairs import fake_store, joined, known_pairs, repeated
+from ucvgl.training.pairs import fake_pairs, fake_store, joined, known_pairs, repeated
 from ucvgl.types import Matches
 
 logger = logging.getLogger(__name__)
@@ -49,7 +53,8 @@ def curriculum(
     settings, train = experiment.curriculum, projected / "train"
     known = None if labels is None else known_pairs(labels, train, experiment)
     fakes = fake_store(projected, translated, experiment)
-    start, count, agreements = cold, 0, []
+    own = fake_pairs(projected, translated, experiment) if settings.own_fakes else []
+    start, count, judged = cold, 0, []
     for index in range(settings.rounds):
         into = folder / f"round_{index:02d}"
         into.mkdir(exist_ok=True)
@@ -63,15 +68,16 @@ def curriculum(
             mutual = sum(table["mutual"].to_pylist())
             log(stage="curriculum", step=index, labels=count, mutual=mutual, agreement=mutual / len(table))
             sources = labelled_pairs(table, index, train, fakes, experiment, known)
-            train_round(into, start, sources, index, experiment=experiment, machines=machines)
+            train_round(into, start, [*sources, *own], index, experiment=experiment, machines=machines)
         start = into
-        if settings.keep == "agreement":
-            agreements.append(round_agreement(into, projected, machines))
-            log(stage="selection", step=index, validation_agreement=agreements[-1])
-            if worn_out(agreements, settings.patience):
-                logger.info("no better agreement in %d rounds: training stops after %d", settings.patience, index + 1)
+        if settings.keep == "judged":
+            recall = judged_recall(into, projected, machines)
+            judged.append(recall.value)
+            log(stage="selection", step=index, judged_recall=recall.value, low=recall.low, high=recall.high)
+            if worn_out(judged, settings.patience):
+                logger.info("no better estimate in %d rounds: training stops after %d", settings.patience, index + 1)
                 break
-    kept = keep(folder, agreements) if agreements else start
+    kept = keep(folder, judged) if judged else start
     shutil.copyfile(kept / "model.pt", folder / "model.pt")
     return {"rounds": settings.rounds, "labels_in_last_round": count, "kept": kept.name}
 
@@ -82,22 +88,28 @@ def scan(
     """Embed every training image with the encoders in `start` and match them all, over the whole corpus.
 
     A query is compared with a tile twice: its panorama by the two encoders, and its fake by the tile encoder alone.
+    With labels by the judge, every tile stands beside its mirror image; these decoys are numbered after the tiles.
     """
-    queries: list[Look] = [Look(train / "queries", "query", 1 - fake_vote), Look(fakes, "reference", fake_vote)]
-    references = [Look(train / "references", "reference", look.weight) for look in queries]
-    jobs = [
-        EmbedJob(
-            tuple(look for look in looks if look.weight),
-            start / "model.pt",
-            into / "scan" / name,
-            experiment.curriculum.scan_turns,
+    settings, tiles = experiment.curriculum, train / "references"
+    queries = [Look(train / "queries", "query", 1 - fake_vote), Look(fakes, "reference", fake_vote)]
+    weights = [look.weight for look in queries]
+    looks = {"queries": queries, "references": [Look(tiles, "reference", weight) for weight in weights]}
+    if settings.labels == "judged":
+        looks["decoys"] = [Look(tiles, "reference", weight, mirrored=True) for weight in weights]
+    jobs = {
+        name: EmbedJob(
+            tuple(look for look in some if look.weight), start / "model.pt", into / "scan" / name, settings.scan_turns
         )
-        for name, looks in (("queries", queries), ("references", references))
-    ]
-    machines.embedder.embed(jobs)
-    reciprocal = experiment.curriculum.reciprocal
-    best = machines.searcher.match(*(parts_of(job.folder) for job in jobs), k=max(2, reciprocal + 1))
-    found = matches(best, reciprocal=reciprocal)
+        for name, some in looks.items()
+    }
+    machines.embedder.embed([*jobs.values()])
+    asked, *searched = jobs.values()
+    if settings.whitening:
+        sides = [whiten(some, like=some[0], shrinkage=settings.whitening) for some in ([asked], searched)]
+    else:
+        sides = [[part for job in some for part in parts_of(job.folder)] for some in ([asked], searched)]
+    best = machines.searcher.match(*sides, k=max(2, settings.reciprocal + 1))
+    found = matches(best, reciprocal=settings.reciprocal)
     shutil.rmtree(into / "scan")
     return found
 
@@ -111,32 +123,61 @@ def _fake_vote(index: int, experiment: Experiment) -> float:
 def write_labels(
     found: Matches, path: Path, index: int, train: Path, experiment: Experiment, known: Pairs | None = None
 ) -> None:
-    """Decide which matches are pseudo-labels of this round, and publish all of them with the verdict."""
+    """Decide which matches are pseudo-labels of this round, and publish all of them with the verdict.
+
+    The table says of every query its best reference, whether this is a decoy (the mirror image of that tile), and what
+    the label counts; its metadata what share of the labels is right, as far as the decoys tell.
+    """
     settings = experiment.curriculum
-    threshold = margin_threshold(index, settings.rounds, first=settings.min_margin, final=settings.final_margin)
-    how = {"mutual": settings.mutual, "two_sided": settings.two_sided, "scale": settings.margin_scale}
-    label = pseudo_labels(found, min_margin=threshold, **how)
+    queries, references = ImageStore(train / "queries").ids, ImageStore(train / "references").ids
+    weight = label_weights(found, len(references), index, settings)
+    decoy = found.reference >= len(references)
+    label = (weight > 0) & ~decoy
     if known is not None:
         label &= undecided(found, known.query, known.reference, reciprocal=settings.reciprocal)
-    queries, references = ImageStore(train / "queries").ids, ImageStore(train / "references").ids
+    metadata, said = {}, ""
+    if settings.labels == "judged":
+        counts = {"references": len(references), "decoys": len(references)}
+        judged = estimated_precision(int(label.sum()), int((decoy & (weight > 0)).sum()), **counts)
+        metadata = {"precision": json.dumps(asdict(judged))}
+        said = f", {percent(judged)} of them right as far as decoys tell"
     logger.info(
-        "round %d: %d of %d queries labelled (%d mutual, margin of at least %.3f%s)",
-        index + 1, label.sum(), len(label), found.mutual.sum(), threshold,
-        "" if settings.margin_scale == "cosine" else f" by {settings.margin_scale}",
+        "round %d: %d of %d queries labelled (%d mutual)%s",
+        index + 1, label.sum(), len(label), (found.mutual & ~decoy).sum(), said,
     )
     table = pa.table(
         {
             "query_id": queries[found.query],
-            "reference_id": references[found.reference],
+            "reference_id": references[found.reference % len(references)],
             "score": found.score,
             "margin": found.margin,
             "reference_margin": found.reference_margin,
-            "mutual": found.mutual,
+            "mutual": found.mutual & ~decoy,
+            "decoy": decoy,
+            "weight": weight,
             "label": label,
         },
-        metadata={"threshold": str(threshold)},
+        metadata=metadata,
     )
     write_table(path, table)
+
+
+def label_weights(
+    found: Matches, references: int, index: int, settings: Curriculum
+) -> Float[np.ndarray, " q"]:
+    """What every query's best match would count as a label, 0 for none; those on decoys are treated alike.
+
+    Args:
+        found: matches with references, numbered from 0, and with as many decoys after them.
+    """
+    candidate = eligible(found, mutual=settings.mutual)
+    if settings.labels == "margin":
+        threshold = margin_threshold(index, settings.rounds, first=settings.min_margin, final=settings.final_margin)
+        return (candidate & (found.margin >= threshold)).astype(float)
+    weight = np.zeros(len(candidate))
+    margin, on_decoy = found.margin[candidate], found.reference[candidate] >= references
+    weight[candidate] = right_probability(margin, on_decoy, references=references, decoys=references)
+    return np.where(weight >= settings.min_probability, weight, 0.0)
 
 
 def labelled_pairs(
@@ -155,19 +196,20 @@ def labelled_pairs(
     label, query = np.array(table["label"]), queries.rows_of(np.array(table["query_id"]))
     reference = references.rows_of(np.array(table["reference_id"])[label])
     stores, smoothing = (queries.folder, references.folder), settings.label_smoothing
-    pairs = Pairs("label", ("query", "reference"), stores, query[label], reference, smoothing)
+    weight = np.array(table["weight"])[label]
+    pairs = Pairs("label", ("query", "reference"), stores, query[label], reference, smoothing, weight)
     pairs = pairs if known is None else joined(pairs, known)
     if len(pairs) < MINIMUM_LABELS:
         raise ValueError(
             f"round {index + 1} found {label.sum()} pseudo-labels among {len(label)} queries, too few to train on; "
-            "the cold start has not brought the views together: give it more epochs, or lower curriculum.min_margin"
+            "the views are not brought together, or do not show the same places"
         )
     labelled = np.isin(query, pairs.query)
     pairs = repeated(pairs, max(1, round(len(label) / len(pairs))))
     fake = replace(pairs, name="fake_label", views=("reference", "reference"), stores=(fakes, stores[1]))
     if labelled.mean() >= settings.dustbin_share:
         pairs = _with_dustbin(pairs, query[~labelled], index, experiment)
-    return [pairs, fake] if settings.fake_labels else [pairs]
+    return [pairs, *([fake] if settings.fake_labels else [])]
 
 
 def _with_dustbin(pairs: Pairs, unlabelled: np.ndarray, index: int, experiment: Experiment) -> Pairs:

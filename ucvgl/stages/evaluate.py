@@ -17,8 +17,7 @@ from ucvgl.distributed.selection import rounds_up_to_kept
 from ucvgl.files.parts import read_part
 from ucvgl.files.tables import read_table, write_table
 from ucvgl.images.image_store import ImageStore
-from ucvgl.networks.towers import View
-from ucvgl.pseudo_labels.mutual_matching import agreement, matches
+from ucvgl.pseudo_labels.decoys import DECOYS_AHEAD, Estimate, decoys_ahead, estimated_recall
 from ucvgl.retrieval.raw_pixels import raw_recall, shrink
 from ucvgl.retrieval.recall import Recall, ranks
 from ucvgl.retrieval.topk import TwoSided, two_sided_topk
@@ -42,14 +41,18 @@ def evaluate(
     a protocol asks for beside recall, as a hit rate, is computed for the last of these rounds.
     """
     queries, references = (projected / "validation" / view for view in ("queries", "references"))
-    views: list[tuple[Path, View]] = [(queries, "query"), (references, "reference")]
+    looks = {
+        "query": Look(queries, "query"),
+        "reference": Look(references, "reference"),
+        "decoy": Look(references, "reference", mirrored=True),
+    }
     rounds = rounds_up_to_kept(trained)
     models = [cold / "model.pt", *(path / "model.pt" for path in rounds)]
     names = ["cold", *(path.name for path in rounds)]
     jobs = [
-        EmbedJob((Look(store, view),), model, folder / "embeddings" / name / view)
+        EmbedJob((look,), model, folder / "embeddings" / name / into)
         for name, model in zip(names, models, strict=True)
-        for store, view in views
+        for into, look in looks.items()
     ]
     machines.embedder.embed(jobs)
     ids = ImageStore(queries).ids, ImageStore(references).ids
@@ -57,25 +60,32 @@ def evaluate(
     trained_ids = ImageStore(projected / "train" / "queries").ids
     protocol = trained_on(protocol_of(read_truth(dataset, "validation"), *ids), ids[0], trained_ids)
     scores: list[Recall | None] = []
-    agreements: list[float] = []
+    judged: list[Estimate] = []
     order = np.empty(0, int)
-    for query_job, reference_job in zip(jobs[::2], jobs[1::2], strict=True):
-        both = (query_job, reference_job)
-        query, reference = (read_embeddings(job.looks[0].store, job.folder).vector for job in both)
+    for first in range(0, len(jobs), len(looks)):
+        of_model = jobs[first : first + len(looks)]
+        query, reference, decoy = (read_embeddings(job.looks[0].store, job.folder).vector for job in of_model)
         order = ranks(query, reference, protocol.positives)
         scores.append(score(order, len(reference), protocol) if protocol.answerable else None)
         best = two_sided_topk(query, reference, k=max(2, min(SHOWN, len(reference))))
-        agreements.append(agreement(matches(best)))
+        judged.append(judge(query, reference, decoy))
     last, result = scores[-1], {"recall": None, "raw_pixels": {}}
     if last:
         last = scores[-1] = replace(last, more=more_scores(query, reference, protocol))
         bevs = ImageStore(projected / "validation" / "bev")
         result = {"recall": last.saved(), "raw_pixels": _raw_pixels(bevs, ImageStore(references), protocol)}
     train_truth = read_truth(dataset, "train")
-    _write_rounds(folder / "rounds.parquet", trained, names, scores, agreements, train_truth)
+    _write_rounds(folder / "rounds.parquet", trained, names, scores, judged, train_truth)
     write_retrievals(folder / "retrievals.parquet", best, order, protocol)
     write_whole(folder / "recall.json", json.dumps(result, indent=1) + "\n")
-    return {"r1": last.r1 if last else None, "agreement": agreements[-1]}
+    return {"r1": last.r1 if last else None, "judged": judged[-1].value}
+
+
+def judge(query: np.ndarray, reference: np.ndarray, decoy: np.ndarray) -> Estimate:
+    """The recall of a pool as far as decoys tell, from the descriptors of queries, tiles and mirrored tiles."""
+    best = two_sided_topk(query, np.concatenate([reference, decoy]), k=DECOYS_AHEAD + 1)
+    ahead = decoys_ahead(best.row_index, len(reference))
+    return estimated_recall(ahead, references=len(reference), decoys=len(decoy))
 
 
 def write_retrievals(path: Path, best: TwoSided, order: np.ndarray, protocol: Protocol) -> None:
@@ -118,25 +128,33 @@ def _write_rounds(
     trained: Path,
     names: list[str],
     scores: list[Recall | None],
-    agreements: list[float],
+    judged: list[Estimate],
     truth: GroundTruth | None,
 ) -> None:
-    """One row per set of encoders: agreement and recall on validation, and the precision of its training labels.
-
-    Of these only the agreement knows nothing of the truth.
+    """One row per set of encoders: recall on validation and precision of its training labels, each beside what the
+    judge says of it without truth.
     """
     rows = []
-    for name, reached, agreed in zip(names, scores, agreements, strict=True):
+    for name, reached, estimate in zip(names, scores, judged, strict=True):
         labels = trained / name / "pairs.parquet"
         known = truth is not None and truth.positives and labels.exists()
         rows.append(
             {
                 "name": name,
-                "agreement": agreed,
+                "judged": estimate.value,
+                "judged_low": estimate.low,
+                "judged_high": estimate.high,
                 "r1": reached.r1 if reached else None,
                 "r5": reached.r5 if reached else None,
                 "r10": reached.r10 if reached else None,
                 "precision": label_precision(read_table(labels, columns.LABELS), truth) if known and truth else None,
+                "judged_precision": judged_precision(labels),
             }
         )
     write_table(path, pa.Table.from_pylist(rows, columns.ROUNDS))
+
+
+def judged_precision(labels: Path) -> float | None:
+    """What share of a round's labels is right, as far as decoys told when they were made; None where none were."""
+    metadata = read_table(labels, columns.LABELS).schema.metadata if labels.exists() else None
+    return json.loads(metadata[b"precision"])["value"] if metadata and b"precision" in metadata else None

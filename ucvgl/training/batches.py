@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 import numpy as np
-from jaxtyping import Int
+from jaxtyping import Float, Int
 
 from ucvgl.networks.towers import View
 
@@ -25,6 +25,7 @@ class Pairs:
         query: row of each pair's first side.
         reference: row of each pair's second side.
         label_smoothing: of the loss on these pairs.
+        weight: of each pair in the loss; None: all count alike.
         labelled: False for rows that are no pair and serve as negatives only (the dustbin).
         spared: rows of further references that show the place of a pair's query, padded with -1: no negatives of it.
         neighbours: rows of references that are hard to tell from a pair's own, hardest first, padded with -1.
@@ -36,6 +37,7 @@ class Pairs:
     query: Int[np.ndarray, " n"]
     reference: Int[np.ndarray, " n"]
     label_smoothing: float = 0.1
+    weight: Float[np.ndarray, " n"] | None = None
     labelled: np.ndarray | None = None
     spared: Int[np.ndarray, "n s"] | None = None
     neighbours: Int[np.ndarray, "n k"] | None = None

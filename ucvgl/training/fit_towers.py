@@ -81,7 +81,9 @@ def fit_towers(
             first, second, scale = _describe(wrapped, sides, source.views)
         first, second = workers.gather(first, len(rows)), workers.gather(second, len(rows))
         labelled = None if source.labelled is None else torch.from_numpy(source.labelled[rows]).to(device)
-        loss = info_nce(first, second, scale, label_smoothing=source.label_smoothing, labelled=labelled)
+        weight = None if source.weight is None else torch.from_numpy(source.weight[rows]).to(device, first.dtype)
+        smoothing = source.label_smoothing
+        loss = info_nce(first, second, scale, label_smoothing=smoothing, labelled=labelled, weight=weight)
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         gradient = nn.utils.clip_grad_norm_(towers.parameters(), settings.clip_gradient)

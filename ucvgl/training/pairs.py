@@ -84,7 +84,7 @@ def known_pairs(labels: Path, train: Path, experiment: Experiment) -> Pairs:
 def repeated(pairs: Pairs, copies: int) -> Pairs:
     """The pairs so many times over; no two copies meet in a batch."""
     rows = np.tile(np.arange(len(pairs)), copies)
-    arrays = ("query", "reference", "labelled", "spared", "neighbours")
+    arrays = ("query", "reference", "weight", "labelled", "spared", "neighbours")
     values = {name: getattr(pairs, name) for name in arrays}
     return replace(pairs, **{name: value[rows] for name, value in values.items() if value is not None})
 
@@ -98,9 +98,12 @@ def joined(first: Pairs, second: Pairs) -> Pairs:
         else np.pad(pairs.spared, ((0, 0), (0, width - pairs.spared.shape[1])), constant_values=-1)
         for pairs in (first, second)
     ]
+    weights = [np.ones(len(pairs)) if pairs.weight is None else pairs.weight for pairs in (first, second)]
+    weighted = first.weight is not None or second.weight is not None
     return replace(
         first,
         query=np.append(first.query, second.query),
         reference=np.append(first.reference, second.reference),
+        weight=np.concatenate(weights) if weighted else None,
         spared=np.concatenate(spared) if width else None,
     )

@@ -93,7 +93,8 @@ def read_shard(path: Path | str) -> tuple[list[str], UInt8[np.ndarray, "n h w 3"
 def _table(path: Path | str) -> pa.Table:
     table = map_table(path, IMAGES)
     size = math.prod(_shape(table, path))
-    if not pc.all(pc.equal(pc.binary_length(table["image"]), size)).as_py() and table.num_rows:
+    lengths = pc.call_function("binary_length", [table["image"]])
+    if (lengths.to_numpy() != size).any():
         raise ValueError(f"{path} holds images that are not of {size} bytes, as its shape says; make it anew")
     return table
 

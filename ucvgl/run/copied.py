@@ -34,8 +34,9 @@ def as_written(present: Mapping[str, tuple[Path, tuple[int, int]]]) -> list[str]
 def copied_before(folder: Path) -> dict[str, tuple[int, int]]:
     """What this folder copied to the store: place -> size and time; nothing where nobody wrote it down."""
     try:
-        return dict(json.loads((folder / COPIED).read_text()))
-    except (FileNotFoundError, ValueError, TypeError):
+        known = json.loads((folder / COPIED).read_text())
+        return {place: (size, time) for place, (size, time) in known.items()}
+    except (FileNotFoundError, ValueError, TypeError, AttributeError):
         return {}
 
 

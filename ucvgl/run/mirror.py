@@ -147,7 +147,7 @@ class Mirror:
         """What lies in the store, with the states that an earlier process of this machine copied."""
         known = copied_before(self.folder)
         there = [place for place in list_files(self.uri) if place in known or STAGE.match(place)]
-        return {place: tuple(known.get(place, UNKNOWN)) for place in there}
+        return {place: known.get(place, UNKNOWN) for place in there}
 
     def _announce(self, stage: str) -> None:
         """A stage that was begun and finished between two looks is begun in the store as well, until it is whole."""

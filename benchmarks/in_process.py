@@ -11,6 +11,7 @@ import torch
 
 from ucvgl.atomic import write_array
 from ucvgl.distributed.embedders import EmbedJob, part_path
+from ucvgl.distributed.whitened_parts import looks_of, whiten_part, whitened_parts
 from ucvgl.images.image_store import read_shard, shards_of
 from ucvgl.networks.adapted import load_encoders
 from ucvgl.networks.towers import embed
@@ -42,9 +43,15 @@ class InProcess:
                 vectors = []
                 for look in job.looks:
                     _, images = read_shard(look.store / shard.name)
-                    seen = embed(encoders, images.copy(), look.view, turns=job.turns)
+                    seen = embed(encoders, images.copy(), look.view, turns=job.turns, mirrored=look.mirrored)
                     vectors.append(seen * np.float32(look.weight**0.5))
                 write_array(path, np.concatenate(vectors, axis=1))
+
+    def whiten(self, jobs: Sequence[EmbedJob], *, shrinkage: float) -> list[Path]:
+        how = looks_of(jobs[0], shrinkage=shrinkage)
+        for part, into in whitened_parts(jobs):
+            whiten_part({"part": str(part), "into": str(into)}, **how)
+        return [into for _, into in whitened_parts(jobs)]
 
     def match(self, query_parts: Sequence[Path], reference_parts: Sequence[Path], *, k: int = 2) -> TwoSided:
         sides = (np.concatenate([np.load(part) for part in parts]) for parts in (query_parts, reference_parts))

@@ -13,8 +13,11 @@ def record(run, stage, **summary):
 def label(run, queries, *, evaluated):
     record(run, "2_labels", labelled_queries=400, queries=4000, pairs=400)
     (run / "1_catalog").mkdir()
-    pq.write_table(pa.table({"id": evaluated}), run / "1_catalog" / "validation_queries.parquet")
-    pq.write_table(pa.table({"query_id": queries}), run / "2_labels" / "pairs.parquet")
+    for view in ("queries", "references"):
+        listed = pa.table({"id": evaluated, "uri": evaluated})
+        pq.write_table(listed, run / "1_catalog" / f"validation_{view}.parquet")
+    told = pa.table({"query_id": queries, "reference_id": queries, "spared": [[""]] * len(queries)})
+    pq.write_table(told, run / "2_labels" / "pairs.parquet")
 
 
 def test_a_run_without_labels_has_nothing_to_tell(tmp_path):

@@ -23,8 +23,9 @@ def train(tmp_path):
 
 
 def table(labels: dict[int, int]) -> pa.Table:
-    rows = [(f"queries{q:02d}", f"references{labels.get(q, 0):02d}", q in labels) for q in range(PLACES)]
-    return pa.Table.from_pylist([dict(zip(("query_id", "reference_id", "label"), row, strict=True)) for row in rows])
+    rows = [(f"queries{q:02d}", f"references{labels.get(q, 0):02d}", q in labels, 0.5) for q in range(PLACES)]
+    names = ("query_id", "reference_id", "label", "weight")
+    return pa.Table.from_pylist([dict(zip(names, row, strict=True)) for row in rows])
 
 
 def known_of(train, pairs: dict[int, int], spared=None) -> Pairs:

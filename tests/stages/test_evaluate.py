@@ -44,8 +44,9 @@ def write_labels(projected, path):
     wrong = [next(tile for tile in references if tile != true[query]) for query in sorted(true)]
     tiles = [true[sorted(true)[0]], *wrong[1:4]]
     numbers = {name: [0.5] * 4 for name in ("score", "margin", "reference_margin")}
+    verdict = {"mutual": [True] * 4, "decoy": [False] * 4, "weight": [1.0] * 4, "label": [True] * 4}
     ids = {"query_id": sorted(true)[:4], "reference_id": tiles}
-    pq.write_table(pa.table({**ids, **numbers, "mutual": [True] * 4, "label": [True] * 4}), path)
+    pq.write_table(pa.table({**ids, **numbers, **verdict}), path)
     assert set(sorted(true)[:4]) <= set(queries)
 
 
@@ -104,9 +105,9 @@ def test_rounds_after_the_one_that_is_kept_are_not_evaluated(tmp_path):
     assert pq.read_table(run["scored"] / "rounds.parquet")["name"].to_pylist() == ["cold", "round_00", "round_01"]
 
 
-def test_without_truth_there_are_retrievals_and_agreement_and_no_recall(tmp_path):
+def test_without_truth_there_are_retrievals_and_an_estimate_and_no_recall(tmp_path):
     run = evaluated(tmp_path, known=False)
-    assert run["said"]["r1"] is None and 0 <= run["said"]["agreement"] <= 1
+    assert run["said"]["r1"] is None and 0 <= run["said"]["judged"] <= 1
     assert json.loads((run["scored"] / "recall.json").read_text()) == {"recall": None, "raw_pixels": {}}
     rows = pq.read_table(run["scored"] / "retrievals.parquet").to_pylist()
     assert len(rows) == VALIDATION and not any(any(row["right"]) for row in rows)

@@ -43,14 +43,15 @@ def begin(made, folder, translation, monkeypatch):
 
 
 def test_every_training_panorama_gets_a_fake_under_its_own_id(made, tmp_path, monkeypatch):
-    said, ran = begin(made, tmp_path / "fakes", Translation(steps=1, batch=2, channels=4, blocks=1), monkeypatch)
+    settings = Translation(fake=True, steps=1, batch=2, channels=4, blocks=1)
+    said, ran = begin(made, tmp_path / "fakes", settings, monkeypatch)
     fakes, queries = (ImageStore(path) for path in (tmp_path / "fakes/fake", made[0]["projected"] / "train/queries"))
     assert said == {"steps": 1} and ran == ["fit_cyclegan"]
     assert fakes.ids.tolist() == queries.ids.tolist() and fakes.shape == (32, 32, 3)
 
 
 def test_a_generator_that_is_trained_is_not_trained_again(made, tmp_path, monkeypatch):
-    settings = Translation(steps=1, batch=2, channels=4, blocks=1)
+    settings = Translation(fake=True, steps=1, batch=2, channels=4, blocks=1)
     begin(made, tmp_path / "fakes", settings, monkeypatch)
     assert begin(made, tmp_path / "fakes", settings, monkeypatch)[1] == []
 

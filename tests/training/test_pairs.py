@@ -6,7 +6,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from ucvgl.images.image_store import write_shard
-from ucvgl.settings.experiment import Experiment
+from ucvgl.settings.experiment import Experiment, Translation
 from ucvgl.training.batches import Pairs
 from ucvgl.training.pairs import fake_pairs, joined, known_pairs, repeated
 
@@ -63,9 +63,10 @@ def test_joined_pairs_keep_what_each_spares():
 @pytest.mark.parametrize("fakes", [["a", "b"], ["a", "c", "b"], ["a", "b", "x"], ["b", "c"]])
 def test_panoramas_and_fakes_that_are_not_of_the_same_places_are_not_paired(tmp_path, fakes):
     """A shard that is gone from the middle of a store shifts all that follow."""
+    translated = Experiment(translation=Translation(fake=True))
     for store, ids in (("projected/train/queries", ["a", "b", "c"]), ("translated/fake", fakes)):
         write_shard(tmp_path / store, 0, ids, np.zeros((len(ids), 8, 8, 3), np.uint8))
     with pytest.raises(ValueError, match="queries holds 3 images and .*fake .*not of the same places row by row"):
-        fake_pairs(tmp_path / "projected", tmp_path / "translated", Experiment())
+        fake_pairs(tmp_path / "projected", tmp_path / "translated", translated)
     write_shard(tmp_path / "translated/fake", 0, ["a", "b", "c"], np.zeros((3, 8, 8, 3), np.uint8))
-    assert len(fake_pairs(tmp_path / "projected", tmp_path / "translated", Experiment())[0]) == 3
+    assert len(fake_pairs(tmp_path / "projected", tmp_path / "translated", translated)[0]) == 3

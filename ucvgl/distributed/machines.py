@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import ExitStack
 from functools import cached_property
 from pathlib import Path
 
 from ucvgl.distributed.admission import wait_for_turn
-from ucvgl.distributed.embedders import EmbedPool
+from ucvgl.distributed.embedders import EmbedJob, EmbedPool
 from ucvgl.distributed.searchers import SearchPool
+from ucvgl.distributed.whitened_parts import whiten
 from ucvgl.distributed.worker_group import TrainSession
 from ucvgl.settings.experiment import Resources
 from ucvgl.training.loop import Log
@@ -40,6 +42,10 @@ class Machines:
     def searcher(self) -> SearchPool:
         """The actors that match, started by the first that asks."""
         return self._started.enter_context(SearchPool(self.resources))
+
+    def whiten(self, jobs: Sequence[EmbedJob], *, shrinkage: float) -> list[Path]:
+        """The parts of what was embedded, whitened as those of the first job are spread."""
+        return whiten(jobs, shrinkage=shrinkage)
 
     def __enter__(self) -> Machines:
         wait_for_turn()

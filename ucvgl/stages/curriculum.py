@@ -17,7 +17,6 @@ from ucvgl.distributed.embedders import EmbedJob, Look, parts_of
 from ucvgl.distributed.machines import Machines
 from ucvgl.distributed.rounds import train_round
 from ucvgl.distributed.selection import judged_recall, keep, worn_out
-from ucvgl.distributed.whitening import whiten
 from ucvgl.files.tables import read_table, write_table
 from ucvgl.images.image_store import ImageStore
 from ucvgl.pseudo_labels.decoys import estimated_precision, percent, right_probability
@@ -105,7 +104,7 @@ def scan(
     machines.embedder.embed([*jobs.values()])
     asked, *searched = jobs.values()
     if settings.whitening:
-        sides = [whiten(some, like=some[0], shrinkage=settings.whitening) for some in ([asked], searched)]
+        sides = [machines.whiten(some, shrinkage=settings.whitening) for some in ([asked], searched)]
     else:
         sides = [[part for job in some for part in parts_of(job.folder)] for some in ([asked], searched)]
     best = machines.searcher.match(*sides, k=max(2, settings.reciprocal + 1))
@@ -217,5 +216,5 @@ def _with_dustbin(pairs: Pairs, unlabelled: np.ndarray, index: int, experiment: 
     free = np.setdiff1d(np.arange(len(ImageStore(pairs.stores[1]))), pairs.reference)
     count = min(len(unlabelled), len(free))
     drawn = np.random.default_rng((experiment.seed, index)).choice(free, size=count, replace=False)
-    alone = replace(pairs, query=unlabelled[:count], reference=drawn, spared=None)
+    alone = replace(pairs, query=unlabelled[:count], reference=drawn, weight=None, spared=None)
     return replace(joined(pairs, alone), labelled=np.arange(len(pairs) + count) < len(pairs))

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from ucvgl.settings.dotted import setting_types, with_changes
+from ucvgl.settings.dotted import with_changes
 from ucvgl.settings.experiment import Experiment
-from ucvgl.settings.limits import CURRICULUM, check, ranges
+from ucvgl.settings.limits import check, ranges
 from ucvgl.settings.ranges import BelowOne, Positive, Share, holds, in_words
 
 
@@ -22,15 +22,14 @@ def mistakes(changes: dict[str, Any]) -> list[str]:
 def test_every_number_among_the_settings_has_a_range() -> None:
     bare = {name for name, range_ in ranges(Experiment()).items() if range_ in (int, float)}
     assert bare == set(), "the range stands at the field, as a type of ucvgl.settings.ranges"
-    assert {f"curriculum.{name}" for name in CURRICULUM} < set(setting_types())
 
 
 def test_margin_thresholds_are_in_the_units_of_their_scale() -> None:
-    thresholds = {"curriculum.min_margin": 1.5, "curriculum.final_margin": -1.0}
-    assert mistakes(thresholds | {"curriculum.margin_scale": "z_score"}) == []
-    assert mistakes(thresholds | {"curriculum.margin_scale": "quantile"}) == [
-        "curriculum.min_margin: 1.5 is not allowed; it must be at least 0 and at most 1",
-        "curriculum.final_margin: -1.0 is not allowed; it must be at least 0 and at most 1",
+    thresholds = {"adaptation.first_threshold": 1.5, "adaptation.final_threshold": -1.0}
+    assert mistakes(thresholds | {"adaptation.threshold_scale": "z_score"}) == []
+    assert mistakes(thresholds | {"adaptation.threshold_scale": "quantile"}) == [
+        "adaptation.first_threshold: 1.5 is not allowed; it must be at least 0 and at most 1",
+        "adaptation.final_threshold: -1.0 is not allowed; it must be at least 0 and at most 1",
     ]
 
 
@@ -77,7 +76,7 @@ def test_settings_that_contradict_each_other_are_refused() -> None:
         "projection.top_elevation_deg: 0 is not above projection.bottom_elevation_deg, 0",
         "curriculum.final_margin: 0.02 is above curriculum.min_margin, 0.01; "
         "the threshold falls from the second to the first",
-        "curriculum.patience: it counts rounds by their agreement; set curriculum.keep to agreement",
+        "curriculum.patience: it counts rounds by the judge; set curriculum.keep to judged",
         "translation.batch: 1 is less than resources.train_workers, 2",
         "resources.train_workers_at_least: 3 is more than resources.train_workers, 2",
         "dataset.synthetic.references_without_query: together with queries_without_reference it makes 1, "

@@ -231,5 +231,5 @@ def _with_dustbin(pairs: Pairs, unlabelled: np.ndarray, index: int, experiment: 
     free = np.setdiff1d(np.arange(len(ImageStore(pairs.stores[1]))), pairs.reference)
     count = min(len(unlabelled), len(free))
     drawn = np.random.default_rng((experiment.seed, index)).choice(free, size=count, replace=False)
-    alone = replace(pairs, query=unlabelled[:count], reference=drawn, spared=None)
+    alone = replace(pairs, query=unlabelled[:count], reference=drawn, spared=None, weight=np.ones(count))
     return replace(joined(pairs, alone), labelled=np.arange(len(pairs) + count) < len(pairs))

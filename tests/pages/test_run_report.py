@@ -18,7 +18,7 @@ def labels(path, label: list[bool], margin: list[float]) -> None:
 
 
 def test_a_round_shows_its_labels_and_their_least_margin_beside_what_is_judged_and_true(tmp_path):
-    labels(tmp_path / "round_00", [True, False, True], [0.3, 0.9, 0.1])
+    labels(tmp_path / "round_00", [True, False, True], [0.3, 0.05, 0.1])
     first, second = learned(tmp_path, [SCORE | {"name": "round_00"}, SCORE | {"name": "round_01"}])
     assert (first.labels, first.queries, first.threshold) == (2, 3, pytest.approx(0.1))
     assert (first.precision, first.judged_precision, first.r1) == (0.75, 0.7, 0.5)

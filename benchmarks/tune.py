@@ -1,4 +1,4 @@
-"""What a sweep without labels is worth: does agreement pick what recall would have picked, and what does it cost?
+"""What a sweep without labels is worth: does the judge pick what recall would have picked, and what does it cost?
 
     python benchmarks/tune.py                   24 trials, on 256 validation places
     python benchmarks/tune.py --trials 8
@@ -28,8 +28,8 @@ from ucvgl.sweep import tuning
 
 SPACE = """
 settings:
-  curriculum.min_margin: {{log_uniform: [0.003, 0.2]}}
-  curriculum.final_margin: {{uniform: [0.0, 0.1]}}
+  curriculum.min_probability: {{uniform: [0.0, 0.9]}}
+  curriculum.whitening: {{log_uniform: [0.003, 0.3]}}
   curriculum.final_fake_vote: {{uniform: [0.0, 1.0]}}
   curriculum.mutual: {{choice: [true, false]}}
   curriculum.fake_labels: {{choice: [true, false]}}
@@ -70,8 +70,8 @@ def main(argv: Sequence[str]) -> int:
     if code:
         return code
     rows = [row for row in json.loads((wish.run / "results.json").read_text()) if row["finished"]]
-    agreement, r1 = (np.array([row[name] for row in rows]) for name in ("agreement", "r1"))
-    chosen, best = float(r1[agreement.argmax()]), float(r1.max())
+    judged, r1 = (np.array([row[name] for row in rows]) for name in ("judged", "r1"))
+    chosen, best = float(r1[judged.argmax()]), float(r1.max())
     runs = sorted((wish.run / "trials").iterdir())
     cold_starts = {(run / "4_cold_start" / "model.pt").stat().st_ino for run in runs}
     common, own = _seconds(wish.run / "shared"), [_seconds(run) for run in runs]
@@ -82,7 +82,7 @@ def main(argv: Sequence[str]) -> int:
         "r1_best": best,
         "r1_quartiles": np.quantile(r1, (0, 0.25, 0.5, 0.75, 1)).tolist(),
         "share_of_best": chosen / best,
-        "rank_correlation": float(spearmanr(agreement, r1)[0]),  # pyright: ignore
+        "rank_correlation": float(spearmanr(judged, r1)[0]),  # pyright: ignore
         "cold_starts": len(cold_starts),
         "seconds_in_common": common,
         "seconds_per_trial": float(np.mean(own)) - common,

@@ -1,4 +1,4 @@
-"""Find settings without labels: trials over a space, judged by how far both views agree.
+"""Find settings without labels: trials over a space, chosen by the recall that decoys estimate.
 
 python jobs/tune.py tune_spaces/threshold.yaml [PRESET] --run runs/sweep
 python jobs/tune.py --help

@@ -4,6 +4,7 @@ from dataclasses import replace
 import pytest
 
 from ucvgl.pages.comparison import Compared, differing, write_comparison
+from ucvgl.pseudo_labels.decoys import Estimate
 from ucvgl.retrieval.recall import Recall
 
 RECALL = Recall(r1=0.412, r5=0.6, r10=0.7, r1pct=0.55, queries=480, references=500)
@@ -35,9 +36,12 @@ def test_recalls_of_other_pools_are_not_compared_in_silence(tmp_path):
     assert "These runs were not evaluated alike" not in page(tmp_path, FIRST, SECOND)
 
 
-def test_a_run_without_truth_is_shown_without_recall(tmp_path):
+def test_a_run_without_truth_is_shown_with_what_is_judged(tmp_path):
     text = page(tmp_path, FIRST, Compared("blind", None, labels=[3]))
-    assert "no ground truth" in text
+    assert "no ground truth" in text and text.count("<svg") == 1
+    judged = [Estimate(0.1, 0.0, 0.2), Estimate(0.33, 0.27, 0.39)]
+    text = page(tmp_path, FIRST, Compared("blind", None, labels=[3], judged=judged))
+    assert "33 (27 to 39)" in text and text.count("<svg") == 2
 
 
 @pytest.mark.parametrize(("runs", "words"), [

@@ -3,6 +3,7 @@ import re
 import numpy as np
 
 from ucvgl.pages.curves import loss_curve, margin_histogram, recall_curve
+from ucvgl.pseudo_labels.decoys import Estimate
 
 
 def texts(svg: str) -> list[str]:
@@ -23,6 +24,14 @@ def test_charts_take_their_colours_from_the_page():
 def test_the_recall_curve_names_its_levels_and_its_last_value():
     written = texts(recall_curve([0.184, 0.273, 0.369], {"blind guess": 0.002, "true pairs": 0.846}))
     assert {"blind guess 0.2", "true pairs 84.6", "36.9", "cold start", "2"} <= set(written)
+
+
+def test_what_is_judged_stands_beside_the_truth_with_its_bounds_and_alone_without_it():
+    judged = [Estimate(0.1, 0.05, 0.15), Estimate(0.3, 0.25, 0.35)]
+    both, alone = (recall_curve(r1, {}, judged=judged) for r1 in ([0.1, 0.2], []))
+    truth = recall_curve([0.1, 0.2], {})
+    assert "20.0" in texts(both) and "30.0" in texts(alone)
+    assert [svg.count("FillBetweenPolyCollection") > 0 for svg in (both, alone, truth)] == [True, True, False]
 
 
 def test_margins_beyond_the_threshold_are_coloured_and_none_is_lost():

@@ -1,6 +1,7 @@
 from dataclasses import replace
 
 from ucvgl.pages.model_card import Card, markdown
+from ucvgl.pseudo_labels.decoys import Estimate
 from ucvgl.retrieval.recall import Recall
 
 RECALL = Recall(r1=0.412, r5=0.6, r10=0.7, r1pct=0.55, queries=480, references=500, without_reference=20)
@@ -39,6 +40,8 @@ def test_the_card_holds_data_settings_protocol_numbers_and_limits():
 def test_without_truth_the_card_says_that_nothing_is_known():
     text = markdown(replace(CARD, recall=None))
     assert "nothing is known about how often the model is right" in text and "R@1" not in text
+    text = markdown(replace(CARD, recall=None, judged=Estimate(0.33, 0.27, 0.39)))
+    assert "As far as decoys tell, R@1 is 33 (27 to 39) %." in text and "nothing is known about how often" not in text
 
 
 def test_a_name_cannot_break_a_table():

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from ucvgl.pages.page import Report, Retrieval, Round, Translated, duration, percent, write_page
+from ucvgl.pseudo_labels.decoys import Estimate
 from ucvgl.retrieval.recall import Recall
 
 HOSTILE = "panos/<script>alert('1')</script>\" onerror=\"x & y.jpg"
@@ -30,9 +31,10 @@ def report() -> Report:
         raw_pixels={"colour": 0.031, "edges": 0.052},
         supervised=0.846,
         begun_r1=0.184,
+        begun_judged=Estimate(0.16, 0.1, 0.22),
         rounds=[
-            Round(141, 300, 0.0517, margins, 0.781, 0.273),
-            Round(229, 300, 0.0123, margins, 0.694, 0.369),
+            Round(141, 300, 0.0517, margins, 0.781, 0.273, None, 0.757, Estimate(0.26, 0.21, 0.31)),
+            Round(229, 300, 0.0123, margins, 0.694, 0.369, None, 0.713, Estimate(0.38, 0.33, 0.43)),
         ],
         translated=[Translated(panorama, tile, tile, tile)],
         first_batch=[(panorama, tile)],
@@ -97,7 +99,7 @@ def test_every_number_given_is_on_the_page(page):
     numbers = (
         "41.2 66.1 75.5 62.8 59.1 487 493 13 3.1 5.2 84.6 18.4 141 229 47.0 76.3 0.0517 0.0123 78.1 69.4 27.3 36.9"
     )
-    more = "0.912 0.823 0.734 0.645 0.556 q7 17 9001 2.15.0"
+    more = "75.7 71.3 0.912 0.823 0.734 0.645 0.556 q7 17 9001 2.15.0"
     for number in (numbers + " " + more).split():
         assert re.search(rf"(?<![\d.]){re.escape(number)}(?![\d]|\.\d)", text), number
     for phrase in (
@@ -107,6 +109,8 @@ def test_every_number_given_is_on_the_page(page):
         "curriculum.rounds",
         "one true tile, ties count against",
         "place 3",
+        "26 (21 to 31)",
+        "R@1 is 38 (33 to 43) %",
     ):
         assert phrase in text, phrase
 
@@ -157,7 +161,11 @@ def test_without_truth_the_page_says_so_and_still_shows_the_rounds(report, tmp_p
     )
     page = write_page(tmp_path / "report.html", blind).read_text(encoding="utf-8")
     assert "There is no ground truth for these images" in page
-    assert "141" in words(page) and "R@1 by round" not in page
+    assert "141" in words(page) and "R@1 is 38 (33 to 43) %" in words(page)
+    assert re.search(r"R@1 by round <span class=\"tag\">judged without truth", page)
+    assert "36.9" not in words(page) and "78.1" not in words(page)
+    unjudged = replace(blind, rounds=[replace(step, judged=None) for step in blind.rounds])
+    assert "R@1 by round" not in write_page(tmp_path / "unjudged.html", unjudged).read_text(encoding="utf-8")
 
 
 def test_a_bare_report_is_a_page_too(tmp_path):

@@ -12,7 +12,7 @@ from ucvgl.sweep.space import Trial
 
 
 def agree(run: RunDir, experiment: Experiment) -> str:
-    """Agreement that peaks at a margin of 0.05 and grows with the rounds.
+    """A judgement that peaks at a margin of 0.05 and grows with the rounds.
 
     Above 0.5 the run fails by a mistake, at 0.31 its first attempt by an accident.
     """
@@ -29,8 +29,8 @@ def agree(run: RunDir, experiment: Experiment) -> str:
         with (run.path / "built").open("a") as file:
             file.write("x")
         for index in range(experiment.curriculum.rounds):
-            run.log(stage="curriculum", step=index, agreement=final * (index + 1) / (experiment.curriculum.rounds + 1))
-        return {"agreement": final}
+            run.log(stage="curriculum", step=index, judged=final * (index + 1) / (experiment.curriculum.rounds + 1))
+        return {"judged": final}
 
     run.make("6_evaluate", build, settings={"margin": margin})
     return ""

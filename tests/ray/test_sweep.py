@@ -32,26 +32,26 @@ def test_every_trial_is_a_run_and_one_that_fails_does_not_stop_the_others(cluste
     outcomes = sweep(tmp_path)
     assert [outcome.number for outcome in outcomes] == [0, 1, 2, 3]
     assert [outcome.finished for outcome in outcomes] == [True, True, False, True]
-    assert [outcome.agreement for outcome in outcomes[:2]] == [pytest.approx(0.87), pytest.approx(0.9)]
-    assert math.isnan(outcomes[2].agreement)
+    assert [outcome.judged for outcome in outcomes[:2]] == [pytest.approx(0.87), pytest.approx(0.9)]
+    assert math.isnan(outcomes[2].judged)
     assert outcomes[2].error.endswith("curriculum.min_margin 0.6 leaves no label")
     assert not (trial_folder(tmp_path, 2) / "tried_again").exists(), "a mistake is not tried again"
     # The same sweep again does no finished trial a second time.
     again = sweep(tmp_path)
-    assert [outcome.agreement for outcome in again[:2]] == [outcome.agreement for outcome in outcomes[:2]]
+    assert [outcome.judged for outcome in again[:2]] == [outcome.judged for outcome in outcomes[:2]]
     assert [built(tmp_path, number) for number in range(4)] == [1, 1, 0, 1]
 
 
 def test_a_trial_whose_workers_died_is_tried_again(cluster, tmp_path):
     space = Space({"curriculum.min_margin": ("grid", [0.31])})
     (outcome,) = run_trials(draw(space, BASE), tmp_path, agree, link_nothing, space)
-    assert outcome.finished and outcome.error == "" and outcome.agreement == pytest.approx(0.64)
+    assert outcome.finished and outcome.error == "" and outcome.judged == pytest.approx(0.64)
     assert (trial_folder(tmp_path, 0) / "tried_again").exists()
 
 
 def test_trials_that_fall_behind_are_stopped_early(cluster, tmp_path):
     outcomes = sweep(tmp_path, scheduler="asha", patience_rounds=1)
-    assert outcomes[1].finished and outcomes[1].agreement == pytest.approx(0.9)
+    assert outcomes[1].finished and outcomes[1].judged == pytest.approx(0.9)
     assert not outcomes[3].finished and not outcomes[3].error
     assert 1 <= outcomes[3].rounds < 4
 

@@ -1,3 +1,4 @@
+import json
 from dataclasses import replace
 
 import numpy as np
@@ -7,7 +8,7 @@ import pytest
 
 from ucvgl.images.image_store import write_shard
 from ucvgl.settings.experiment import Curriculum, Experiment
-from ucvgl.stages.curriculum import labelled_pairs, write_labels
+from ucvgl.stages.curriculum import judged_share, labelled_pairs, write_labels
 from ucvgl.training.batches import Pairs
 from ucvgl.types import Matches
 
@@ -23,7 +24,7 @@ def train(tmp_path):
 
 
 def table(labels: dict[int, int]) -> pa.Table:
-    rows = [(f"queries{q:02d}", f"references{labels.get(q, 0):02d}", q in labels, 0.5) for q in range(PLACES)]
+    rows = [(f"queries{q:02d}", f"references{labels.get(q, 0):02d}", q in labels, 1.0) for q in range(PLACES)]
     names = ("query_id", "reference_id", "label", "weight")
     return pa.Table.from_pylist([dict(zip(names, row, strict=True)) for row in rows])
 
@@ -88,3 +89,12 @@ def test_what_known_pairs_have_decided_is_written_as_no_label(train):
     write_labels(found, train / "pairs.parquet", 0, train, shared, known_of(train, {3: 9, 4: 4}))
     label = np.array(pq.read_table(train / "pairs.parquet")["label"])
     assert np.flatnonzero(~label).tolist() == [3, 4], "a tile with room for another query may get one"
+
+
+def test_the_share_of_right_labels_is_that_of_labels_times_their_precision_and_without_decoys_that_of_mutual_ones():
+    marks = {"label": [True, True, True, False], "mutual": [True, False, False, False]}
+    assert judged_share(pa.table(marks)) == 0.25
+    told = json.dumps({"value": 0.5, "low": 0.4, "high": 0.6})
+    assert judged_share(pa.table(marks, metadata={"precision": told})) == 0.375
+    nothing = pa.table({"label": [False], "mutual": [True]}, metadata={"precision": told})
+    assert judged_share(nothing) == 0.0

@@ -3,7 +3,7 @@ from pathlib import Path
 
 from ucvgl.run.run_dir import RunDir
 from ucvgl.settings.experiment import Curriculum, Experiment
-from ucvgl.sweep.outcome import Outcome, agreement_of_rounds, outcome_of
+from ucvgl.sweep.outcome import Outcome, judged_of_rounds, outcome_of
 from ucvgl.sweep.space import Trial, trial_folder
 
 TRIAL = Trial(3, {}, Experiment(curriculum=Curriculum(rounds=5)))
@@ -12,14 +12,14 @@ TRIAL = Trial(3, {}, Experiment(curriculum=Curriculum(rounds=5)))
 def test_a_trial_is_what_its_folder_says(tmp_path: Path) -> None:
     folder = trial_folder(tmp_path, 3)
     nothing = outcome_of(tmp_path, TRIAL)
-    assert (nothing.rounds, nothing.error, nothing.finished) == (0, "", False) and math.isnan(nothing.agreement)
+    assert (nothing.rounds, nothing.error, nothing.finished) == (0, "", False) and math.isnan(nothing.judged)
     with RunDir(folder, TRIAL.experiment) as run:
-        for step, agreement in [(0, 0.1), (1, 0.0), (2, 0.3), (2, 0.4)]:
-            run.log(stage="curriculum", step=step, agreement=agreement)
+        for step, judged in [(0, 0.1), (1, 0.0), (2, 0.3), (2, 0.4)]:
+            run.log(stage="curriculum", step=step, judged=judged)
         run.log(stage="round_02", step=7, loss=1.0)
-        assert agreement_of_rounds(folder) == {1: 0.0, 2: 0.4}, "the cold start is no round"
+        assert judged_of_rounds(folder) == {1: 0.0, 2: 0.4}, "the cold start is no round"
         assert outcome_of(tmp_path, TRIAL) == Outcome(3, 0.4, 2, "", False)
         (folder / "failure.txt").write_text("Traceback\n  File\nValueError: no label.\n")
         assert outcome_of(tmp_path, TRIAL) == Outcome(3, 0.4, 2, "ValueError: no label", False)
-        run.make("6_evaluate", lambda folder: {"agreement": 0.6}, settings={})
+        run.make("6_evaluate", lambda folder: {"judged": 0.6}, settings={})
     assert outcome_of(tmp_path, TRIAL) == Outcome(3, 0.6, 5, "", True), "what failed before does not count"

@@ -15,31 +15,31 @@ from ucvgl.sweep import tuning
 SPACE = "settings:\n  curriculum.min_margin: {grid: [0.02, 0.05, 0.12]}\n"
 
 
-def row(number: int, agreement: float, r1: float | None = None, *, finished: bool = True) -> Row:
-    return Row(number, {}, agreement, 3, finished, "", r1)
+def row(number: int, judged: float, r1: float | None = None, *, finished: bool = True) -> Row:
+    return Row(number, {}, judged, 3, finished, "", r1)
 
 
-def test_the_best_trial_agrees_most_among_those_that_finished() -> None:
+def test_the_best_trial_is_judged_best_among_those_that_finished() -> None:
     rows = [row(0, 0.5, 0.9), row(1, 0.8, 0.2), row(2, 0.8, 0.3), row(3, 0.9, finished=False), row(4, math.nan, 0.1)]
-    assert tuning.best_of(rows, "agreement") == 1
+    assert tuning.best_of(rows, "judged") == 1
     assert tuning.best_of(rows, "recall") == 0
-    assert tuning.best_of([row(0, math.nan)], "agreement") is None
+    assert tuning.best_of([row(0, math.nan)], "judged") is None
     assert tuning.best_of([row(0, 0.5, None)], "recall") is None
 
 
-def sweep(tmp_path: Path, *flags: str, agreements=(0.3, 0.6, 0.4), space: str = SPACE) -> tuple[int, list]:
-    """A sweep whose trials only say how well they agree; its exit code, and the trials."""
+def sweep(tmp_path: Path, *flags: str, judged=(0.3, 0.6, 0.4), space: str = SPACE) -> tuple[int, list]:
+    """A sweep whose trials only say how they are judged; its exit code, and the trials."""
     path, seen = tmp_path / "space.yaml", []
     path.write_text(space)
 
     def run_trials(trials, folder, work, prepare, space):
-        for agreement in agreements:
-            if isinstance(agreement, BaseException):
-                raise agreement
+        for value in judged:
+            if isinstance(value, BaseException):
+                raise value
         seen.extend(trials)
         return [
-            SimpleNamespace(agreement=agreement, rounds=3, finished=True, error="")
-            for trial, agreement in zip(trials, agreements, strict=True)
+            SimpleNamespace(judged=value, rounds=3, finished=True, error="")
+            for _, value in zip(trials, judged, strict=True)
         ]
 
     code = tuning.main(
@@ -58,11 +58,11 @@ def test_a_sweep_leaves_a_page_a_table_and_a_setting_to_go_on_with(tmp_path: Pat
     best = from_yaml((tmp_path / "sweep" / "best.yaml").read_text())
     assert best == trials[1].experiment
     results = json.loads((tmp_path / "sweep" / "results.json").read_text())
-    assert [row["agreement"] for row in results] == [0.3, 0.6, 0.4]
+    assert [row["judged"] for row in results] == [0.3, 0.6, 0.4]
     printed = capsys.readouterr().out
-    assert "best by agreement: trial 001; python jobs/unsupervised.py --config" in printed
+    assert "best by judged: trial 001; python jobs/unsupervised.py --config" in printed
     page = (tmp_path / "sweep" / "sweep.html").read_text()
-    assert "Trial 001 is the best of 3 by agreement" in page
+    assert "Trial 001 is the best of 3 by judged" in page
     assert "reads the truth" not in page
 
 
@@ -82,7 +82,7 @@ def test_the_same_sweep_goes_on_and_another_one_is_refused_in_its_folder(tmp_pat
     ("flags", "message"),
     [
         (["--run", "s3://bucket/sweep"], "--run s3://bucket/sweep: a sweep lies in a local or mounted folder"),
-        (["--select-by", "luck"], "--select-by luck: write agreement, or recall to choose by the truth"),
+        (["--select-by", "luck"], "--select-by luck: write judged, or recall to choose by the truth"),
         (["--curriculum.rounds", "many"], "curriculum.rounds: 'many' is not a whole number"),
     ],
 )
@@ -95,7 +95,7 @@ def test_mistakes_are_told_before_anything_starts(tmp_path: Path, capsys, flags,
 
 @pytest.mark.parametrize(("stop", "code"), [(KeyboardInterrupt(), 130), (SystemExit(143), 143)])
 def test_an_interrupted_sweep_says_how_to_go_on(tmp_path: Path, capsys, stop, code) -> None:
-    assert sweep(tmp_path, agreements=(0.3, stop, 0.4)) == (code, [])
+    assert sweep(tmp_path, judged=(0.3, stop, 0.4)) == (code, [])
     assert "interrupted. The same command goes on" in capsys.readouterr().err
     assert sweep(tmp_path)[0] == 0, "it is not locked"
 
@@ -109,6 +109,6 @@ def test_two_sweeps_in_one_folder_are_one_too_many(tmp_path: Path, capsys) -> No
 
 
 def test_a_sweep_without_any_finished_trial_says_so(tmp_path: Path, capsys) -> None:
-    assert sweep(tmp_path, agreements=(math.nan,) * 3)[0] == 1
+    assert sweep(tmp_path, judged=(math.nan,) * 3)[0] == 1
     assert "no trial came to its end" in capsys.readouterr().out
     assert not (tmp_path / "sweep" / "best.yaml").exists()

@@ -20,7 +20,7 @@ from ucvgl.distributed.cluster import cpus_at_once, gpus_at_once
 from ucvgl.log import start_logging
 from ucvgl.run.run_dir import RunDir, StageError, cause
 from ucvgl.settings.experiment import Experiment, Resources
-from ucvgl.sweep.outcome import FAILURE, Outcome, agreement_of_rounds, outcome_of
+from ucvgl.sweep.outcome import FAILURE, Outcome, judged_of_rounds, outcome_of
 from ucvgl.sweep.space import Space, Trial, trial_folder
 
 log = logging.getLogger(__name__)
@@ -82,7 +82,7 @@ def _run(
 def run_trial(
     config: Mapping[str, Any], *, trials: Sequence[Trial], folder: str, work: Work, prepare: Callable
 ) -> None:
-    """One trial, in a process of its own; reports the agreement of every round.
+    """One trial, in a process of its own; reports what the judge says of every round.
 
     The rounds of an earlier attempt are reported again: a scheduler judges as if there had been no interruption.
     A mistake, which a second attempt would not mend, is written down and is no error here: an error is tried again.
@@ -100,17 +100,17 @@ def run_trial(
     told: set[int] = set()
 
     def heard(numbers: Mapping[str, Any]) -> None:
-        if "agreement" in numbers and numbers["step"] and numbers["step"] not in told:
+        if "judged" in numbers and numbers["step"] and numbers["step"] not in told:
             told.add(numbers["step"])
-            tune.report({"agreement": numbers["agreement"], "round": numbers["step"]})
+            tune.report({"judged": numbers["judged"], "round": numbers["step"]})
 
     run = RunDir(path, trial.experiment, heard=heard)
     _wait_for(run)
     with run:
         (path / FAILURE).unlink(missing_ok=True)
         prepare(path, trial)
-        for step, agreement in sorted(agreement_of_rounds(path).items()):
-            heard({"step": step, "agreement": agreement})
+        for step, judged in sorted(judged_of_rounds(path).items()):
+            heard({"step": step, "judged": judged})
         try:
             if not outcome_of(Path(folder), trial).finished:
                 work(run, trial.experiment)
@@ -153,10 +153,10 @@ class Spoken(TrialProgressCallback):
         self._ended = 0
 
     def on_trial_result(self, iteration: int, trials: list, trial: Any, result: dict, **_: Any) -> None:
-        """Log the agreement that a trial has reached after a round."""
-        if "agreement" in result:
-            told = trial.config["number"], result["agreement"], result["round"]
-            log.info("trial %03d: agreement %.3f after round %d", *told)
+        """Log what share of right labels a trial has reached after a round."""
+        if "judged" in result:
+            told = trial.config["number"], result["judged"], result["round"]
+            log.info("trial %03d: judged %.3f after round %d", *told)
 
     def on_trial_complete(self, iteration: int, trials: list, trial: Any, **_: Any) -> None:
         """Log how a trial has ended, as its folder tells it."""
@@ -167,8 +167,8 @@ class Spoken(TrialProgressCallback):
                         len(self._trials))  # fmt: skip
             return
         how = "done" if outcome.finished else "stopped early"
-        log.info("trial %03d: %s, agreement %.3f after round %d (%d/%d trials ended)", outcome.number, how,
-                 outcome.agreement, outcome.rounds, self._ended, len(self._trials))  # fmt: skip
+        log.info("trial %03d: %s, judged %.3f after round %d (%d/%d trials ended)", outcome.number, how,
+                 outcome.judged, outcome.rounds, self._ended, len(self._trials))  # fmt: skip
 
     def on_trial_error(self, iteration: int, trials: list, trial: Any, **_: Any) -> None:
         """Log that a trial's process has died."""
@@ -177,7 +177,7 @@ class Spoken(TrialProgressCallback):
 
 
 def _scheduler(space: Space, trials: Sequence[Trial]) -> TrialScheduler:
-    judged = {"metric": "agreement", "mode": "max", "time_attr": "round", "grace_period": space.patience_rounds}
+    judged = {"metric": "judged", "mode": "max", "time_attr": "round", "grace_period": space.patience_rounds}
     if space.scheduler == "asha":
         most = max(trial.experiment.curriculum.rounds for trial in trials)
         return AsyncHyperBandScheduler(max_t=max(most, space.patience_rounds + 1), reduction_factor=2, **judged)

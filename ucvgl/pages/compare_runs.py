@@ -8,6 +8,7 @@ from pathlib import Path
 from ucvgl.files.parts import in_order
 from ucvgl.files.tables import read_table
 from ucvgl.pages.comparison import Compared, write_comparison
+from ucvgl.pages.run_report import judged
 from ucvgl.run import columns
 from ucvgl.run.record import DONE, read_record
 from ucvgl.settings.dotted import dotted, saved_settings
@@ -38,6 +39,7 @@ def _compared(run: Path) -> Compared:
         name=run.resolve().name,
         recall=reached,
         r1=[row["r1"] for row in rounds] if reached else (),
+        judged=[judged(row) for row in rounds],
         labels=[sum(read_table(pairs, columns.LABELS)["label"].to_pylist()) for pairs in labelled],
         settings=settings,
         seconds=sum(record.seconds for record in records if record),

@@ -10,6 +10,7 @@ from markupsafe import Markup
 
 from ucvgl.pages.curves import recall_curves
 from ucvgl.pages.page import publish
+from ucvgl.pseudo_labels.decoys import Estimate
 from ucvgl.retrieval.recall import Recall
 
 
@@ -23,6 +24,7 @@ class Compared:
         labels: pseudo-labels of each round.
         settings: dotted name -> value.
         seconds: of all stages.
+        judged: the same as `r1`, as far as decoys tell without truth.
     """
 
     name: str
@@ -31,6 +33,7 @@ class Compared:
     labels: Sequence[int] = ()
     settings: Mapping[str, object] = field(default_factory=dict)
     seconds: float = 0.0
+    judged: Sequence[Estimate] = ()
 
 
 def write_comparison(path: Path | str, runs: Sequence[Compared]) -> Path:
@@ -45,12 +48,14 @@ def write_comparison(path: Path | str, runs: Sequence[Compared]) -> Path:
     if len(set(names)) < len(names):
         raise ValueError(f"two of the runs have the same name ({', '.join(names)}); give their folders other names")
     curves = {run.name: run.r1 for run in runs if len(run.r1) > 1}
+    judged = {run.name: [estimate.value for estimate in run.judged] for run in runs if len(run.judged) > 1}
     return publish(
         Path(path),
         "comparison.html.j2",
         runs=runs,
         settings=differing(runs),
         curve=Markup(recall_curves(curves)) if curves else None,
+        judged=Markup(recall_curves(judged)) if judged else None,
         pools={(run.recall.queries, run.recall.references, run.recall.protocol) for run in runs if run.recall},
     )
 

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+    from ucvgl.pseudo_labels.decoys import Estimate
+
 # Matplotlib wants colours, the page wants variables: these stand for them until the SVG is written.
 INK, FAINT, ACCENT, MUTED = "#010203", "#040506", "#070809", "#0a0b0c"
 VARIABLES = {INK: "var(--ink)", FAINT: "var(--line)", ACCENT: "var(--accent)", MUTED: "var(--muted)"}
@@ -20,17 +22,29 @@ MOST_POINTS = 300
 DASHES = ("-", "-", (0, (5, 2)), (0, (5, 2)), (0, (1.5, 1.5)), (0, (1.5, 1.5)))
 
 
-def recall_curve(r1: Sequence[float], levels: Mapping[str, float], *, begun: str = "cold start") -> str:
+def recall_curve(
+    r1: Sequence[float], levels: Mapping[str, float], *, begun: str = "cold start", judged: Sequence[Estimate] = ()
+) -> str:
     """R@1 at the beginning and after each round, with levels (chance, supervised) to judge it by.
 
     Args:
-        r1: shares; the first is that of what the rounds begin with.
+        r1: shares; the first is that of what the rounds begin with. Empty where there is no truth.
         levels: share by name, drawn as dashed lines.
+        judged: of the same encoders, without truth; drawn with its bounds. Alone where `r1` is empty.
     """
     figure, axes = new_figure(6.4, 2.9)
-    percent = 100 * np.asarray(r1, float)
-    axes.plot(range(len(percent)), percent, color=ACCENT, marker="o", markersize=4, linewidth=1.8)
-    top = max([*percent[np.isfinite(percent)], *(100 * level for level in levels.values()), 1.0])
+    percent = 100 * np.array(r1 if len(r1) else [estimate.value for estimate in judged], float)
+    top = 0.0
+    if judged:
+        low, value, high = (
+            [100 * getattr(estimate, name) for estimate in judged] for name in ("low", "value", "high")
+        )
+        axes.fill_between(range(len(judged)), low, high, color=FAINT, linewidth=0)
+        axes.plot(range(len(judged)), value, color=MUTED, linewidth=1.2)
+        top = max(high)
+    if len(r1):
+        axes.plot(range(len(percent)), percent, color=ACCENT, marker="o", markersize=4, linewidth=1.8)
+    top = max([top, *percent[np.isfinite(percent)], *(100 * level for level in levels.values()), 1.0])
     last = len(percent) - 1
     axes.annotate(
         f"{percent[-1]:.1f}",

@@ -6,7 +6,8 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from ucvgl.pages.page import percent
+from ucvgl.pages.page import estimate, percent
+from ucvgl.pseudo_labels.decoys import Estimate
 from ucvgl.retrieval.recall import Recall
 
 
@@ -25,6 +26,7 @@ class Card:
         begun: what training began with; `begun_r1` is its R@1.
         labels_used: how many queries came with their true tile, in words; empty: none.
         labels: pseudo-labels of the last round, of how many queries, and the share that is true (or None).
+        judged: R@1 as far as decoys tell, without truth.
         synthetic: whether the images are rendered.
     """
 
@@ -42,6 +44,7 @@ class Card:
     settings: Mapping[str, tuple[object, object]] = field(default_factory=dict)
     versions: Mapping[str, str] = field(default_factory=dict)
     synthetic: bool = False
+    judged: Estimate | None = None
 
 
 def markdown(card: Card) -> str:
@@ -76,6 +79,8 @@ def _labels(card: Card) -> str:
 def _results(card: Card) -> str:
     recall = card.recall
     if recall is None:
+        if card.judged:
+            return f"There is no ground truth here. As far as decoys tell, R@1 is {estimate(card.judged)} %."
         return "There is no ground truth for these images, so nothing is known about how often the model is right."
     rows: list[Sequence[object]] = [("chance", percent(recall.chance), "", "", "")]
     if card.raw_pixels:
@@ -93,6 +98,8 @@ def _results(card: Card) -> str:
     ]
     if recall.without_reference:
         lines.append(f"{recall.without_reference} queries have no true tile in the pool and are left out.")
+    if card.judged:
+        lines.append(f"Without truth, as far as decoys tell, R@1 is {estimate(card.judged)} %.")
     if card.labels:
         labels, queries, precision = card.labels
         true = "" if precision is None else f", of which {percent(precision)} % are true"

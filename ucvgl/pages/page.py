@@ -16,6 +16,8 @@ from markupsafe import Markup
 from ucvgl.atomic import write_whole
 from ucvgl.pages.curves import loss_curve, margin_histogram, recall_curve
 from ucvgl.pages.gallery import at_most
+from ucvgl.pseudo_labels import decoys
+from ucvgl.pseudo_labels.decoys import Estimate
 from ucvgl.retrieval.recall import Recall
 
 Image = UInt8[np.ndarray, "h w 3"]
@@ -39,11 +41,13 @@ class Round:
 
     Args:
         queries: how many could have got a pseudo-label; 0 where true pairs alone were trained on.
-        threshold: smallest margin that makes a pseudo-label, cosine units.
+        threshold: smallest margin of a pseudo-label, cosine units.
         margins: best minus second-best similarity of every query; empty where labels are chosen otherwise.
         precision: share of the labels that are true; evaluation only, None or NaN without truth.
         r1: share, after training on the labels; evaluation only.
         labelled: how many of the queries have one, where a query may have several; None: as many as labels.
+        judged_precision: the same as `precision`, as far as decoys tell; None where they were not asked.
+        judged: the same as `r1`, likewise.
     """
 
     labels: int
@@ -53,6 +57,8 @@ class Round:
     precision: float | None = None
     r1: float | None = None
     labelled: int | None = None
+    judged_precision: float | None = None
+    judged: Estimate | None = None
 
     @property
     def share(self) -> float:
@@ -100,6 +106,7 @@ class Report:
         raw_pixels: R@1 (share) by name of what needs no learning: correlating colours, edges.
         supervised: R@1 of the same network trained on true pairs.
         begun: what the first round begins with, in two words; `begun_r1` is its R@1.
+        begun_judged: its R@1 as far as decoys tell.
         ways: name of a direction, and its recall before and after an adaptation.
         settings: (preset's value, this run's) by dotted name, only where they differ.
         seconds: duration by stage.
@@ -118,6 +125,7 @@ class Report:
     supervised: float | None = None
     begun: str = "cold start"
     begun_r1: float | None = None
+    begun_judged: Estimate | None = None
     ways: Sequence[tuple[str, Recall, Recall]] = ()
     rounds: Sequence[Round] = ()
     translated: Sequence[Translated] = ()
@@ -143,6 +151,7 @@ def write_page(path: Path | str, report: Report) -> Path:
         report=report,
         levels=levels(report),
         curve=_curve(report),
+        last_judged=report.rounds[-1].judged if report.rounds else None,
         limit=_margin_limit(report.rounds),
     )
 
@@ -157,7 +166,7 @@ def publish(path: Path, template: str, **content: object) -> Path:
         lstrip_blocks=True,
     )
     environment.filters.update(
-        picture=picture, percent=percent, duration=duration, histogram=_histogram, loss=_loss
+        picture=picture, percent=percent, duration=duration, estimate=estimate, histogram=_histogram, loss=_loss
     )
     page = environment.get_template(template).render(**content)
     write_whole(path, page)
@@ -201,6 +210,11 @@ def percent(share: float | None) -> str:
     return f"{100 * share:.1f}" if share == 0 or share >= 0.01 else f"{100 * share:.2g}"
 
 
+def estimate(judged: Estimate | None) -> str:
+    """An estimate with its bounds, as percentages; a dash where there is none."""
+    return decoys.percent(judged).replace(" %", "") if judged else percent(None)
+
+
 def duration(seconds: float) -> str:
     """Seconds as a person says them."""
     whole = round(seconds)
@@ -214,11 +228,14 @@ def duration(seconds: float) -> str:
 
 
 def _curve(report: Report) -> Markup | None:
-    scores = [report.begun_r1, *(step.r1 for step in report.rounds)]
-    if report.recall is None or len(scores) < 2 or any(score is None for score in scores):
+    reached = [report.begun_r1, *(step.r1 for step in report.rounds)]
+    r1 = [score for score in reached if score is not None] if report.recall else []
+    believed = [report.begun_judged, *(step.judged for step in report.rounds)]
+    judged = [estimate for estimate in believed if estimate is not None]
+    if len(reached) < 2 or (len(r1) < len(reached) and len(judged) < len(reached)):
         return None
     lines = {name: share for name, share, _ in levels(report) if name not in (report.begun, "this run")}
-    return Markup(recall_curve([score for score in scores if score is not None], lines, begun=report.begun))
+    return Markup(recall_curve(r1, lines, begun=report.begun, judged=judged))
 
 
 def _margin_limit(rounds: Sequence[Round]) -> float:

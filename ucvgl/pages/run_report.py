@@ -61,7 +61,8 @@ def report(
         raw_pixels=raw,
         begun="the start" if experiment.supervision.start else "cold start",
         begun_r1=scores[0]["r1"],
-        rounds=_rounds(trained, scores[1:]),
+        begun_judged=judged(scores[0]),
+        rounds=learned(trained, scores[1:]),
         translated=_translated(projected, fakes) if fakes else [],
         first_batch=_first_batch(projected, fakes, experiment) if fakes else [],
         heading_known=experiment.contrast.heading == "known",
@@ -115,20 +116,24 @@ def _supervised(experiment: Experiment) -> list[str]:
 
 def _verdict(reached: Recall | None, raw: Mapping[str, float], scores: list[dict], begun: str) -> list[str]:
     """What the result is to be measured by, and the result."""
-    names = ("judged", "judged_low", "judged_high")
-    first, last = (percent(Estimate(*(row[name] for name in names))) for row in (scores[0], scores[-1]))
-    judged = f"without truth, as far as decoys tell: R@1 {last} ({begun}: {first})"
+    first, last = (percent(judged(row)) for row in (scores[0], scores[-1]))
+    believed = f"without truth, as far as decoys tell: R@1 {last} ({begun}: {first})"
     if reached is None:
-        return [f"no ground truth, so no recall; the retrievals are in the report; {judged}"]
+        return [f"no ground truth, so no recall; the retrievals are in the report; {believed}"]
     best = max(raw, key=lambda name: raw[name]) if raw else ""
     return [
         f"raw pixels, without learning: R@1 {100 * raw[best]:.1f} ({best.replace('_', ', ')})"
         if raw
         else "raw pixels, without learning: not compared in so large a pool",
-        judged,
+        believed,
         f"{begun}: R@1 {100 * scores[0]['r1']:.1f}",
         str(reached),
     ]
+
+
+def judged(row: Mapping[str, Any]) -> Estimate:
+    """What a row of `rounds.parquet` says of its encoders without truth."""
+    return Estimate(row["judged"], row["judged_low"], row["judged_high"])
 
 
 def source_of(experiment: Experiment) -> str:
@@ -137,20 +142,20 @@ def source_of(experiment: Experiment) -> str:
     return f"the synthetic world, level {dataset.synthetic.level}" if dataset.rendered else dataset.root
 
 
-def _rounds(trained: Path, scores: list[dict]) -> list[Round]:
-    rounds, table, threshold = [], None, 0.0
+def learned(trained: Path, scores: list[dict]) -> list[Round]:
+    """The rounds, each with the labels that it was trained on: its own, or those before, if it made none."""
+    rounds, table = [], None
     if not any(trained.glob("round_*/pairs.parquet")):  # true pairs alone
-        return [Round(0, 0, 0.0, np.empty(0), r1=score["r1"]) for score in scores]
+        return [Round(0, 0, 0.0, np.empty(0), r1=score["r1"], judged=judged(score)) for score in scores]
     for score in scores:
         labelled = trained / score["name"] / "pairs.parquet"
         if labelled.exists():
             table = read_table(labelled, columns.LABELS)
-            threshold = float(table.schema.metadata[b"threshold"])
         assert table is not None
         labels, margins = np.array(table["label"]), np.array(table["margin"])
-        rounds.append(
-            Round(int(labels.sum()), len(labels), threshold, margins, precision=score["precision"], r1=score["r1"])
-        )
+        least = float(margins[labels].min(initial=margins[np.isfinite(margins)].max(initial=0.0)))
+        found = {name: score[name] for name in ("precision", "judged_precision", "r1")}
+        rounds.append(Round(int(labels.sum()), len(labels), least, margins, **found, judged=judged(score)))
     return rounds
 
 

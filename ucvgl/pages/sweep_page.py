@@ -20,17 +20,26 @@ class Row:
     """One trial.
 
     Args:
-        agreement: share of mutual matches, of the last round it reached; NaN where it failed before.
+        judged: R@1 on validation as far as decoys tell; of a trial that was stopped, its share of right labels; NaN
+            where it failed before.
         r1: R@1 on validation, where the truth is known; it chose nothing.
+        interval: the bounds of `judged`, of a finished trial.
     """
 
     number: int
     changes: Mapping[str, Any]
-    agreement: float
+    judged: float
     rounds: int
     finished: bool
     error: str
     r1: float | None
+    interval: tuple[float, float] | None = None
+
+    @property
+    def said(self) -> str:
+        """What is judged, in percent, and its bounds."""
+        bounds = " to ".join(map(percent, self.interval)) if self.interval else ""
+        return percent(self.judged) + (f" ({bounds})" if bounds else "")
 
     @property
     def how(self) -> str:
@@ -39,14 +48,14 @@ class Row:
 
 
 def table(rows: Sequence[Row], best: int | None) -> str:
-    """The trials for a terminal, the highest agreement first."""
+    """The trials for a terminal, the highest judged first."""
     names = list(rows[0].changes) if rows else []
-    heading = ["trial", *(name.rpartition(".")[2] for name in names), "agreement", "R@1 (hidden)", ""]
+    heading = ["trial", *(name.rpartition(".")[2] for name in names), "judged", "R@1 (hidden)", ""]
     lines = [heading]
     for row in ranked(rows):
         values = [_short(row.changes[name]) for name in names]
         mark = " *" if row.number == best else ""
-        lines.append([f"{row.number:03d}{mark}", *values, percent(row.agreement), percent(row.r1), row.how[:60]])
+        lines.append([f"{row.number:03d}{mark}", *values, row.said, percent(row.r1), row.how[:60]])
     widths = [max(len(line[column]) for line in lines) for column in range(len(heading))]
     text = ["  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines]
     return "\n".join([*text, *_notes(rows)])
@@ -73,32 +82,32 @@ def write_sweep_page(
         select_by=select_by,
         short=_short,
         notes=_notes(rows),
-        parallel=Markup(parallel(rows, names)) if any(not math.isnan(row.agreement) for row in rows) else None,
+        parallel=Markup(parallel(rows, names)) if any(not math.isnan(row.judged) for row in rows) else None,
         charts=[(name, Markup(scatter(rows, name))) for name in names],
         hidden=Markup(scatter(rows, None)) if _known(rows) else None,
     )
 
 
 def ranked(rows: Sequence[Row]) -> list[Row]:
-    """Finished trials first, the highest agreement first."""
-    return sorted(rows, key=lambda row: (not row.finished, -np.nan_to_num(row.agreement, nan=-1), row.number))
+    """Finished trials first, the highest judged first."""
+    return sorted(rows, key=lambda row: (not row.finished, -np.nan_to_num(row.judged, nan=-1), row.number))
 
 
 def rank_correlation(rows: Sequence[Row]) -> float:
-    """Spearman's, of agreement and hidden R@1 over the finished trials; NaN below three."""
+    """Spearman's, of judged and hidden R@1 over the finished trials; NaN below three."""
     from scipy.stats import spearmanr
 
     known = _known(rows)
     if len(known) < 3:
         return math.nan
-    return float(spearmanr([row.agreement for row in known], [row.r1 for row in known])[0])  # pyright: ignore
+    return float(spearmanr([row.judged for row in known], [row.r1 for row in known])[0])  # pyright: ignore
 
 
 def parallel(rows: Sequence[Row], names: Sequence[str]) -> str:
-    """Every finished trial as a line over its settings, to its agreement; the better, the darker."""
+    """Every finished trial as a line over its settings, to its judged recall; the better, the darker."""
     figure, axes = new_figure(7.2, 3.0)
     columns = [_positions([row.changes[name] for row in rows]) for name in names]
-    scores = np.array([row.agreement for row in rows])
+    scores = np.array([row.judged for row in rows])
     low, high = np.nanmin(scores), np.nanmax(scores)
     heights = (scores - low) / (high - low) if high > low else np.full(len(rows), 0.5)
     for place, row in enumerate(rows):
@@ -107,7 +116,7 @@ def parallel(rows: Sequence[Row], names: Sequence[str]) -> str:
         line = [*(column[place] for column in columns), heights[place]]
         strong = 0.3 + 0.7 * heights[place] ** 2
         axes.plot(range(len(line)), line, color=ACCENT if row.finished else MUTED, alpha=strong, linewidth=1.6)
-    axes.set_xticks(range(len(names) + 1), [*(name.rpartition(".")[2] for name in names), "agreement"])
+    axes.set_xticks(range(len(names) + 1), [*(name.rpartition(".")[2] for name in names), "judged"])
     axes.set_yticks([])
     for column in range(len(names) + 1):
         axes.axvline(column, color=FAINT, linewidth=0.8)
@@ -123,24 +132,24 @@ def parallel(rows: Sequence[Row], names: Sequence[str]) -> str:
 
 
 def scatter(rows: Sequence[Row], name: str | None) -> str:
-    """Agreement against one setting or, without a name, hidden R@1 against agreement."""
+    """Judged recall against one setting or, without a name, hidden R@1 against it."""
     figure, axes = new_figure(3.1, 2.2)
-    shown = _known(rows) if name is None else [row for row in rows if not math.isnan(row.agreement)]
-    agreement = [100 * row.agreement for row in shown]
+    shown = _known(rows) if name is None else [row for row in rows if not math.isnan(row.judged)]
+    judged = [100 * row.judged for row in shown]
     if name is None:
-        axes.scatter(agreement, [100 * (row.r1 or 0) for row in shown], s=16, color=ACCENT)
-        axes.set_xlabel("agreement, %")
+        axes.scatter(judged, [100 * (row.r1 or 0) for row in shown], s=16, color=ACCENT)
+        axes.set_xlabel("judged R@1, %")
         axes.set_ylabel("R@1, %")
         return to_svg(figure)
     values = [row.changes[name] for row in shown]
     places = values if _numeric(values) else _positions(values)
     colours = [ACCENT if row.finished else MUTED for row in shown]
-    axes.scatter(places, agreement, s=16, c=colours)
+    axes.scatter(places, judged, s=16, c=colours)
     if not _numeric(values):
         named = dict(zip(places, map(_short, values), strict=True))
         axes.set_xticks(list(named), list(named.values()))
     axes.set_xlabel(name)
-    axes.set_ylabel("agreement, %")
+    axes.set_ylabel("judged R@1, %")
     return to_svg(figure)
 
 
@@ -149,10 +158,10 @@ def _known(rows: Sequence[Row]) -> list[Row]:
 
 
 def _notes(rows: Sequence[Row]) -> list[str]:
-    notes = ["agreement: share of the validation images whose best match agrees from both sides; needs no truth"]
+    notes = ["judged: R@1 as far as decoys tell, without truth; of stopped trials, the share of right labels"]
     if _known(rows):
         correlation = rank_correlation(rows)
-        told = "" if math.isnan(correlation) else f"; rank correlation with the agreement {correlation:.2f}"
+        told = "" if math.isnan(correlation) else f"; rank correlation with the judge {correlation:.2f}"
         notes.append(f"R@1 is known here and was not used to choose{told}")
     return notes
 

@@ -45,6 +45,7 @@ def write_card(run: Path, experiment: Experiment, page: Report) -> Path:
         settings=page.settings,
         versions=page.versions,
         synthetic=rendered,
+        judged=last.judged if last else None,
     )
     path = run / CARD
     write_whole(path, markdown(card))

@@ -19,7 +19,7 @@ from ucvgl.distributed.rounds import train_round
 from ucvgl.distributed.selection import judged_recall, keep, worn_out
 from ucvgl.files.tables import read_table, write_table
 from ucvgl.images.image_store import ImageStore
-from ucvgl.pseudo_labels.decoys import estimated_precision, percent, right_probability
+from ucvgl.pseudo_labels.decoys import Estimate, estimated_precision, percent, right_probability
 from ucvgl.pseudo_labels.mutual_matching import eligible, margin_threshold, matches, undecided
 from ucvgl.run import columns
 from ucvgl.settings.experiment import Curriculum, Experiment
@@ -65,7 +65,7 @@ def curriculum(
             table = read_table(labelled, columns.LABELS)
             count = sum(table["label"].to_pylist())
             mutual = sum(table["mutual"].to_pylist())
-            log(stage="curriculum", step=index, labels=count, mutual=mutual, agreement=mutual / len(table))
+            log(stage="curriculum", step=index, labels=count, mutual=mutual, judged=judged_share(table))
             sources = labelled_pairs(table, index, train, fakes, experiment, known)
             train_round(into, start, [*sources, *own], index, experiment=experiment, machines=machines)
         start = into
@@ -159,6 +159,20 @@ def write_labels(
         metadata=metadata,
     )
     write_table(path, table)
+
+
+def judged_precision(table: pa.Table) -> Estimate | None:
+    """What share of a round's labels is right, as far as decoys told when they were made; None where none were."""
+    told = (table.schema.metadata or {}).get(b"precision")
+    return Estimate(**json.loads(told)) if told else None
+
+
+def judged_share(table: pa.Table) -> float:
+    """What share of the training queries has a right label as far as decoys tell; without them, a mutual match."""
+    precision = judged_precision(table)
+    if precision is None:
+        return float(np.mean(table["mutual"]))
+    return precision.value * float(np.mean(table["label"]))
 
 
 def label_weights(

@@ -24,6 +24,7 @@ from ucvgl.retrieval.topk import TwoSided, two_sided_topk
 from ucvgl.run import columns
 from ucvgl.settings.experiment import Experiment
 from ucvgl.stages.catalog import as_listed
+from ucvgl.stages.curriculum import judged_precision
 from ucvgl.truth.door import GroundTruth, label_precision, read_truth
 from ucvgl.truth.score import Protocol, more_scores, protocol_of, score, trained_on
 
@@ -137,7 +138,9 @@ def _write_rounds(
     rows = []
     for name, reached, estimate in zip(names, scores, judged, strict=True):
         labels = trained / name / "pairs.parquet"
-        known = truth is not None and truth.positives and labels.exists()
+        table = read_table(labels, columns.LABELS) if labels.exists() else None
+        known = truth is not None and truth.positives
+        believed = judged_precision(table) if table is not None else None
         rows.append(
             {
                 "name": name,
@@ -147,14 +150,8 @@ def _write_rounds(
                 "r1": reached.r1 if reached else None,
                 "r5": reached.r5 if reached else None,
                 "r10": reached.r10 if reached else None,
-                "precision": label_precision(read_table(labels, columns.LABELS), truth) if known and truth else None,
-                "judged_precision": judged_precision(labels),
+                "precision": label_precision(table, truth) if table is not None and known and truth else None,
+                "judged_precision": believed.value if believed else None,
             }
         )
     write_table(path, pa.Table.from_pylist(rows, columns.ROUNDS))
-
-
-def judged_precision(labels: Path) -> float | None:
-    """What share of a round's labels is right, as far as decoys told when they were made; None where none were."""
-    metadata = read_table(labels, columns.LABELS).schema.metadata if labels.exists() else None
-    return json.loads(metadata[b"precision"])["value"] if metadata and b"precision" in metadata else None

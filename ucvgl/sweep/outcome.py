@@ -19,15 +19,15 @@ class Outcome:
     """How a trial ended.
 
     Args:
-        agreement: on the validation images if it came to its end, else of the last round it reached, on the training
-            images; NaN where it reached none.
+        judged: recall on the validation images as far as decoys tell, if it came to its end; else the share of right
+            labels on the training images in the last round it reached, NaN where it reached none.
         rounds: that it reached.
         error: why it failed; empty when it did not.
         finished: whether it came to its end, rather than being stopped early.
     """
 
     number: int
-    agreement: float
+    judged: float
     rounds: int
     error: str
     finished: bool
@@ -38,14 +38,14 @@ def outcome_of(sweep: Path, trial: Trial) -> Outcome:
     run = trial_folder(sweep, trial.number)
     done = read_record(run / "6_evaluate" / DONE)
     if done is not None:
-        return Outcome(trial.number, done.summary["agreement"], trial.experiment.curriculum.rounds, "", True)
+        return Outcome(trial.number, done.summary["judged"], trial.experiment.curriculum.rounds, "", True)
     error = cause((run / FAILURE).read_text(encoding="utf-8")) if (run / FAILURE).exists() else ""
-    agreements = agreement_of_rounds(run)
-    last = max(agreements, default=0)
-    return Outcome(trial.number, agreements.get(last, math.nan), last, error, False)
+    judged = judged_of_rounds(run)
+    last = max(judged, default=0)
+    return Outcome(trial.number, judged.get(last, math.nan), last, error, False)
 
 
-def agreement_of_rounds(run: Path) -> dict[int, float]:
-    """Number of rounds -> agreement after so many, on the training images; a round done twice counts as done last."""
-    rows = [row for row in read_metrics(run) if row.get("agreement") is not None]
-    return {row["step"]: row["agreement"] for row in rows if row["step"]}
+def judged_of_rounds(run: Path) -> dict[int, float]:
+    """Number of rounds -> share of right labels after so many, as judged; a round done twice counts as done last."""
+    rows = [row for row in read_metrics(run) if row.get("judged") is not None]
+    return {row["step"]: row["judged"] for row in rows if row["step"]}

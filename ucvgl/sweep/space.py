@@ -37,7 +37,7 @@ class Space:
             included, `choice` and `grid` all that there is.
         trials: how often the drawn settings are drawn for every point of the grid.
         seed: of the draws.
-        scheduler: which trials end early, judged by the agreement of their rounds so far.
+        scheduler: which trials end early, by the labels of their rounds so far, as judged.
         patience_rounds: rounds that every trial gets.
     """
 

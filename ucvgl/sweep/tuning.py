@@ -18,9 +18,11 @@ import yaml
 from ucvgl.atomic import write_whole
 from ucvgl.commands.invocation import resolve
 from ucvgl.files.owned import refuse_foreign
+from ucvgl.files.tables import read_table
 from ucvgl.log import start_logging
 from ucvgl.methods import plan
 from ucvgl.pages.sweep_page import Row, table, write_sweep_page
+from ucvgl.run import columns
 from ucvgl.run.ending import DONE, FAILED, MISTAKEN, Interrupted, ended
 from ucvgl.run.lock import locked
 from ucvgl.run.mirror import runs_folder
@@ -33,11 +35,11 @@ from ucvgl.sweep.space import Space, Trial, draw, read_space, trial_folder
 
 log = logging.getLogger(__name__)
 
-USAGE = """usage: python jobs/tune.py SPACE [PRESET] [--run FOLDER] [--select-by agreement|recall] [--SETTING VALUE ...]
+USAGE = """usage: python jobs/tune.py SPACE [PRESET] [--run FOLDER] [--select-by judged|recall] [--SETTING VALUE ...]
 
 SPACE is a file as in tune_spaces/. All else is as for jobs/unsupervised.py: preset, --config and flags are what the
-trials have in common. The best setting is chosen by the agreement of both views on the validation images, which
-needs no truth; --select-by recall chooses by the truth, for comparison.
+trials have in common. The best setting is chosen by the recall on the validation images as the judge
+estimates it, which needs no truth; --select-by recall chooses by the truth, for comparison.
 The same command goes on where an interrupted sweep stopped."""
 
 
@@ -95,8 +97,8 @@ def _run(argv: Sequence[str], work: Callable, run_trials: Callable, connect: Cal
 
 
 def best_of(rows: Sequence[Row], select_by: str) -> int | None:
-    """The number of the finished trial with the highest agreement, or recall; the first one of equals."""
-    value = {"agreement": lambda row: row.agreement, "recall": lambda row: row.r1}[select_by]
+    """The number of the finished trial with the highest recall, judged or true; the first one of equals."""
+    value = {"judged": lambda row: row.judged, "recall": lambda row: row.r1}[select_by]
     finished = [row for row in rows if row.finished and value(row) is not None and not math.isnan(value(row))]
     return max(finished, key=lambda row: (value(row), -row.number)).number if finished else None
 
@@ -117,16 +119,19 @@ def _prepare(shared: str, path: Path, trial: Trial) -> None:
 
 
 def _row(folder: Path, trial: Trial, outcome: Any) -> Row:
-    scored = trial_folder(folder, trial.number) / "6_evaluate" / "recall.json"
-    recall = json.loads(scored.read_text())["recall"] if scored.exists() else None
+    scored = trial_folder(folder, trial.number) / "6_evaluate"
+    recall = json.loads((scored / "recall.json").read_text())["recall"] if (scored / "recall.json").exists() else None
+    rounds = scored / "rounds.parquet"
+    last = read_table(rounds, columns.ROUNDS).to_pylist()[-1] if rounds.exists() else None
     return Row(
         number=trial.number,
         changes=dict(trial.changes),
-        agreement=outcome.agreement,
+        judged=outcome.judged,
         rounds=outcome.rounds,
         finished=outcome.finished,
         error=outcome.error,
         r1=recall["r1"] if recall else None,
+        interval=(last["judged_low"], last["judged_high"]) if last else None,
     )
 
 
@@ -154,9 +159,9 @@ def _remember(folder: Path, space: Space, base: Experiment) -> None:
 
 def _select_by(rest: list[str]) -> tuple[str, list[str]]:
     """The choice of `--select-by`, and the command line without it."""
-    chosen = _value(rest, "--select-by") or "agreement"
-    if chosen not in ("agreement", "recall"):
-        raise Mistakes([f"--select-by {chosen}: write agreement, or recall to choose by the truth"])
+    chosen = _value(rest, "--select-by") or "judged"
+    if chosen not in ("judged", "recall"):
+        raise Mistakes([f"--select-by {chosen}: write judged, or recall to choose by the truth"])
     kept, skip = [], False
     for token in rest:
         if token == "--select-by":

@@ -150,7 +150,8 @@ def read_weights(path: Path) -> State:
     try:
         saved = load_file(path) if path.suffix == ".safetensors" else load_saved(path)
     except (ValueError, SafetensorError) as error:
-        reason = str(error) if isinstance(error, ValueError) else f"{path} does not hold weights that can be read ({error})"
+        told = isinstance(error, ValueError)
+        reason = str(error) if told else f"{path} does not hold weights that can be read ({error}); copy it again"
         raise ValueError(f"model.checkpoint {reason}") from error
     while isinstance(saved, Mapping) and (inside := next((name for name in WRAPPERS if name in saved), None)):
         saved = saved[inside]

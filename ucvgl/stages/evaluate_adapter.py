@@ -87,8 +87,7 @@ def evaluate_adapter(
         row["result"] = name == result_name
         rows.append(row | _labels(trained / name / "pairs.parquet", truth))
     write_table(folder / "rounds.parquet", pa.Table.from_pylist(rows, columns.ADAPTER_ROUNDS))
-    write_whole(folder / "recall.json", json.dumps(result, indent=1) + "
-")
+    write_whole(folder / "recall.json", json.dumps(result, indent=1) + "\n")
     last = rows[names.index(result_name)]
     return {"before": rows[0]["forth_r1"], "r1": last["forth_r1"], "agreement": last["agreement"]}
 

@@ -34,7 +34,7 @@ def closed_form(features: Mapping[View, Features], *, strength: float = STRENGTH
     rows = {"frozen": Adapter(dimension).eval(), "centred": _adapter(features)}
     if dimension > MOST_NUMBERS:
         return rows
-    maps = {view: whitening(some.covariance()) for view, some in features.items()}
+    maps: dict[View, np.ndarray] = {view: whitening(some.covariance()) for view, some in features.items()}
     rows["whitened"] = _adapter(features, maps)
     if max(len(some) for some in features.values()) > MOST_IMAGES:
         return rows
@@ -45,7 +45,8 @@ def closed_form(features: Mapping[View, Features], *, strength: float = STRENGTH
         return np.sum([vote_map(*look, labels) for look in looks], axis=0)
 
     turn = rotation(seen(chosen(queries @ references.T)), strength=strength)
-    rows["aligned"] = _adapter(features, maps | {"query": maps["query"] @ turn})
+    turned: dict[View, np.ndarray] = {"query": maps["query"] @ turn, "reference": maps["reference"]}
+    rows["aligned"] = _adapter(features, turned)
     votes = strength / 2 * seen(voted_labels(queries, references, strength=strength))
     rows["voted"] = _adapter(features, maps, {"query": votes, "reference": votes.T})
     return rows

@@ -11,6 +11,9 @@ from ucvgl.truth.university1652_buildings import by_building
 def read(root: str, split: Split, protocol: str, height_m: int) -> GroundTruth:
     """The images of each query's place in the pool of a protocol, at one height.
 
+    Args:
+        height_m: that the drone flew at, 150, 200, 250 or 300.
+
     Raises:
         ValueError: the tree is not one of SUES-200, or was not flown at this height.
     """

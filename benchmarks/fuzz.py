@@ -21,6 +21,7 @@ import signal
 import sys
 import tempfile
 import time
+import traceback
 import warnings
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -75,7 +76,7 @@ def tried(kind: str, count: int, folder: Path, seed: int) -> list[tuple[str, str
             os.close(reader)
             _work(kind, range(len(outcomes), count), home, seed, writer)
         os.close(writer)
-        outcomes += _heard(reader, child, count - len(outcomes))
+        outcomes += _heard(reader, child, count - len(outcomes), home / "stderr")
     return outcomes
 
 
@@ -91,11 +92,14 @@ def _work(kind: str, numbers: range, home: Path, seed: int, writer: int) -> None
         for message in (None, *map(case, numbers)):
             content = pickle.dumps(message)
             os.write(writer, len(content).to_bytes(4, "big") + content)
+    except BaseException:
+        traceback.print_exc()
     finally:
+        sys.stderr.flush()
         os._exit(0)
 
 
-def _heard(reader: int, child: int, wanted: int) -> list[tuple[str, str]]:
+def _heard(reader: int, child: int, wanted: int, errors: Path) -> list[tuple[str, str]]:
     """What a child had to say before its end; a case that it leaves without a word ends the list."""
     outcomes: list[tuple[str, str]] = []
     ready, silent = False, ""
@@ -117,7 +121,7 @@ def _heard(reader: int, child: int, wanted: int) -> list[tuple[str, str]]:
             if message is not None:
                 outcomes.append(message)
     os.waitpid(child, 0)
-    assert ready, "the good thing itself could not be made"
+    assert ready, f"the good thing itself could not be made: {errors.read_text()}"
     return [*outcomes, (silent, "")] if silent else outcomes
 
 

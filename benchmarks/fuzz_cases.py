@@ -257,6 +257,9 @@ HEADERS = (
 )
 
 
+SERVERS: list[Any] = []
+
+
 def pages(home: Path, seed: int) -> Callable[[int], Outcome]:
     """Requests, whole and broken: each is answered, or its connection closed, and the next good one is answered."""
     from tests.index.areas import make_index, pictures
@@ -267,7 +270,8 @@ def pages(home: Path, seed: int) -> Callable[[int], Outcome]:
     patience.LOOK_S = 1.0
     photo = pictures(home / "photos", 1, (32, 128), seed=9)[0].read_bytes()
     running = serving(application(make_index(home / "area"), max_bytes=200_000))
-    server = running.__enter__()  # ends with this process
+    server = running.__enter__()
+    SERVERS.append(running)  # it ends with this process
 
     def exchange(sent: bytes) -> bytes:
         with socket.create_connection(("127.0.0.1", server.port), timeout=30) as client:

@@ -14,9 +14,11 @@ from ucvgl.settings.experiment import Adaptation, ColdStart, Curriculum, Dataset
 
 LABELLED = Experiment(supervision=Supervision(label_fraction=0.1))
 FLOWN = Experiment(dataset=Dataset(name="synthetic_drone"))
+HIGH = Experiment(dataset=Dataset(name="sues200"))
 PLANS = (
     (unsupervised, Experiment()),
     (unsupervised, FLOWN),
+    (unsupervised, HIGH),
     (semi_supervised, LABELLED),
     (supervised, LABELLED),
     (adapt, Experiment()),

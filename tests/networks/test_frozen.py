@@ -91,6 +91,14 @@ def test_a_layer_that_the_network_does_not_have_is_refused():
         Frozen(Adaptation(layer=12), VIT, None)
 
 
+def test_layers_are_those_that_a_network_gives_and_not_its_blocks(images):
+    """An EfficientNet has seven blocks and gives five layers."""
+    efficient = Model(backbone="efficientnet_lite0", pretrained=False)
+    assert embed(Frozen(Adaptation(pooling="mean", layer=4), efficient, None), images, "query").shape == (3, 320)
+    with pytest.raises(ValueError, match="'efficientnet_lite0' has 5 layers, there is no 5"):
+        Frozen(Adaptation(pooling="mean", layer=5), efficient, None)
+
+
 def test_something_must_have_been_trained():
     with pytest.raises(ValueError, match="^adaptation.source: there is no trained network to freeze"):
         frozen_model(Adaptation(), Model())

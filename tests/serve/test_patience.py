@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 import time
+from urllib.parse import quote
 
 import pytest
 
@@ -169,3 +170,8 @@ def test_few_files_mean_few_connections_and_no_crash(localizer, home):
         finally:
             process.terminate()
         assert process.stderr.read() == "ucvgl serve: interrupted\n"
+
+
+@pytest.mark.parametrize("name", ["9" * 5000, "-1", "1.0", "\u0663", ""])
+def test_a_tile_of_no_number_is_not_there(server, name):
+    assert server.ask("GET", f"/tile/{quote(name)}.jpg").status == 404

@@ -112,9 +112,12 @@ def test_both_questions_are_judged_in_their_own_pools_before_and_after(run):
 
 def test_the_table_of_rounds_has_frozen_descriptors_first_and_the_precision_of_labels(run):
     rounds = pq.read_table(run / "scored" / "rounds.parquet").to_pylist()
-    assert [row["name"] for row in rounds] == ["frozen", "start", "round_00", "round_01", "round_02"]
-    assert [row["labels"] is None for row in rounds] == [True, True, False, False, False]
-    assert all(0 < row["precision"] <= 1 for row in rounds[2:])
+    free = ["frozen", "centred", "whitened", "aligned", "voted"]
+    assert [row["name"] for row in rounds] == [*free, "start", "round_00", "round_01", "round_02"]
+    assert [row["labels"] is None for row in rounds] == 6 * [True] + 3 * [False]
+    assert all(0 < row["precision"] <= 1 for row in rounds[6:])
     saved = json.loads((run / "scored" / "recall.json").read_text())
-    assert saved["after"]["drone to satellite"]["r1"] == rounds[-1]["forth_r1"]
+    (result,) = [row for row in rounds if row["result"]]
+    assert result["name"] == "round_02"
+    assert saved["after"]["drone to satellite"]["r1"] == result["forth_r1"]
     assert saved["before"]["satellite to drone"]["r1"] == rounds[0]["back_r1"]

@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 import tyro
 
-from ucvgl.images import cvact, cvusa, folder, university1652, vigor
+from ucvgl.images import cvact, cvusa, denseuav, folder, sues200, university1652, vigor
 from ucvgl.images.corpora import read_catalog
 from ucvgl.images.decode import BadImage, load
 from ucvgl.images.listing import IMAGES, Split
@@ -25,9 +25,10 @@ from ucvgl.settings.presets import PRESETS
 from ucvgl.truth.door import GroundTruth, read_truth, rows_of
 from ucvgl.types import Catalog
 
-Name = Literal["folder", "cvusa", "cvact", "vigor", "university1652"]
+Name = Literal["folder", "cvusa", "cvact", "vigor", "university1652", "sues200", "denseuav"]
 TREES = {
-    "folder": folder, "cvusa": cvusa, "cvact": cvact, "vigor": vigor, "university1652": university1652
+    "folder": folder, "cvusa": cvusa, "cvact": cvact, "vigor": vigor, "university1652": university1652,
+    "sues200": sues200, "denseuav": denseuav,
 }  # fmt: skip
 """The modules whose first words are the tree of their data set."""
 PUBLISHED = {
@@ -43,6 +44,14 @@ PUBLISHED = {
     ("university1652", "validation", "satellite_to_drone"): (701, 51_355),
     ("university1652", "validation", "street_to_satellite"): (2_579, 951),
     ("university1652", "validation", "satellite_to_street"): (701, 2_921),
+    ("sues200", "train", "drone_to_satellite"): (6_000, 120),
+    ("sues200", "validation", "drone_to_satellite"): (4_000, 200),
+    ("sues200", "train", "satellite_to_drone"): (120, 6_000),
+    ("sues200", "validation", "satellite_to_drone"): (80, 10_000),
+    ("denseuav", "train", "drone_to_satellite"): (6_768, 13_536),
+    ("denseuav", "validation", "drone_to_satellite"): (2_331, 18_198),
+    ("denseuav", "train", "satellite_to_drone"): (13_536, 6_768),
+    ("denseuav", "validation", "satellite_to_drone"): (4_662, 9_099),
 }
 """Queries and references of the original, by data set, split and protocol, where they are published."""
 SHOWN = 3

@@ -23,7 +23,8 @@ class Flags:
     """What to do with a run; the settings of the experiment are flags too."""
 
     preset: tyro.conf.Positional[str] = "synthetic"
-    """The experiment to begin from: synthetic, tiny, synthetic_drone, folder, cvusa, cvact, vigor or university1652."""
+    """The experiment to begin from: synthetic, tiny, synthetic_drone, folder, cvusa, cvact, vigor,
+    university1652, sues200 or denseuav."""
     config: Path | None = None
     """YAML file of settings, laid over the preset."""
     run: str | None = None

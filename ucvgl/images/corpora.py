@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any, cast
 
-from ucvgl.images import cvact, cvusa, folder, university1652, vigor
+from ucvgl.images import cvact, cvusa, denseuav, folder, sues200, university1652, vigor
 from ucvgl.images.listing import Split
 from ucvgl.settings.experiment import Dataset
 from ucvgl.types import Catalog
@@ -31,6 +31,10 @@ def read_catalog(dataset: Dataset, split: Split) -> Catalog:
             return vigor.read_catalog(dataset.root, split, protocol)
         case "university1652":
             return university1652.read_catalog(dataset.root, split, protocol)
+        case "sues200":
+            return sues200.read_catalog(dataset.root, split, protocol, dataset.flight_height_m)
+        case "denseuav":
+            return denseuav.read_catalog(dataset.root, split, protocol)
         case "synthetic_drone":
             return university1652.read_catalog(str(drone_worlds.home(dataset)), split, protocol)
     raise ValueError(f"{dataset.name} is rendered, and no pile of files")

@@ -125,6 +125,7 @@ def _images(experiment: Experiment, back: str = "") -> list[Stage]:
     images = {"name": dataset.name, "root": dataset.root, "synthetic": dataset.synthetic}
     images |= {"protocol": dataset.chosen_protocol, "queries": dataset.queries, "references": dataset.references}
     images |= {"drone": dataset.drone} if dataset.name == "synthetic_drone" else {}
+    images |= {"flight_height_m": dataset.flight_height_m} if dataset.name == "sues200" else {}
     images |= {"back": back} if back else {}
     sizes = {
         name: getattr(dataset, name)

@@ -13,7 +13,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from ucvgl.networks.saved import load_saved, save
-from ucvgl.networks.towers import View
+from ucvgl.networks.towers import VIEWS, View
 
 
 class Adapter(nn.Module):
@@ -27,15 +27,29 @@ class Adapter(nn.Module):
         width: of the adapted ones.
         residual: start as the identity (a projection on, or an embedding in, `width` numbers) and learn a difference.
         temperature: where the learnable temperature of the contrast starts.
+        mapped: each view has linear maps of its own, before the unit norm and as a residual after it: what is found
+            without training (`ucvgl.training.closed_form`).
     """
 
     query_mean: Tensor
     reference_mean: Tensor
+    query_map: Tensor
+    reference_map: Tensor
+    query_move: Tensor
+    reference_move: Tensor
 
-    def __init__(self, dimension: int, width: int = 0, *, residual: bool = True, temperature: float = 0.07) -> None:
+    def __init__(
+        self,
+        dimension: int,
+        width: int = 0,
+        *,
+        residual: bool = True,
+        temperature: float = 0.07,
+        mapped: bool = False,
+    ) -> None:
         super().__init__()
         width = width or dimension
-        self.dimension, self.width, self.residual = dimension, width, residual
+        self.dimension, self.width, self.residual, self.mapped = dimension, width, residual, mapped
         self.encoder, self.decoder = nn.Linear(dimension, width), nn.Linear(width, dimension)
         if residual:
             for layer in (self.encoder, self.decoder):
@@ -44,10 +58,18 @@ class Adapter(nn.Module):
         self.logit_scale = nn.Parameter(torch.tensor(math.log(1 / temperature)))
         self.register_buffer("query_mean", torch.zeros(dimension))
         self.register_buffer("reference_mean", torch.zeros(dimension))
+        for view in VIEWS if mapped else ():
+            self.register_buffer(f"{view}_map", torch.eye(dimension))
+            self.register_buffer(f"{view}_move", torch.zeros(dimension, dimension))
 
     def centred(self, features: Float[Tensor, "n d"], view: View) -> Float[Tensor, "n d"]:
         """Unit-norm frozen descriptors without the mean of their view: what the adapter sees and must keep."""
-        return F.normalize(features - (self.query_mean if view == "query" else self.reference_mean), dim=1)
+        first = view == "query"
+        centred = features - (self.query_mean if first else self.reference_mean)
+        if not self.mapped:
+            return F.normalize(centred, dim=1)
+        mapped = F.normalize(centred @ (self.query_map if first else self.reference_map), dim=1)
+        return F.normalize(mapped + mapped @ (self.query_move if first else self.reference_move), dim=1)
 
     def encode(self, centred: Float[Tensor, "n d"]) -> Float[Tensor, "n w"]:
         """Adapted unit-norm descriptors of frozen ones, from which the mean of their view was subtracted."""
@@ -89,7 +111,7 @@ def _fitted(vectors: Float[Tensor, "n d"], width: int) -> Float[Tensor, "n w"]:
 
 def save_adapter(adapter: Adapter, path: Path) -> None:
     """Write an adapter with what it takes to build it again."""
-    built = (adapter.dimension, adapter.width, adapter.residual)
+    built = (adapter.dimension, adapter.width, adapter.residual, adapter.mapped)
     save({"adapter": built, "state": adapter.state_dict()}, path)
 
 
@@ -100,7 +122,7 @@ def load_adapter(path: Path, device: torch.device | str = "cpu") -> Adapter:
 
 def adapter_from(saved: Mapping[str, Any]) -> Adapter:
     """An adapter from the content of its file."""
-    dimension, width, residual = saved["adapter"]
-    adapter = Adapter(dimension, width, residual=residual)
+    dimension, width, residual, *mapped = saved["adapter"]  # those of before knew no maps
+    adapter = Adapter(dimension, width, residual=residual, mapped=any(mapped))
     adapter.load_state_dict(saved["state"])
     return adapter

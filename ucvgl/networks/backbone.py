@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import difflib
+import logging
 from pathlib import Path
 from typing import Any
 
-import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from ucvgl.networks.checkpoint import load_checkpoint
 from ucvgl.networks.strided import Strided
 from ucvgl.settings.experiment import Model
+
+logger = logging.getLogger(__name__)
 
 
 def backbone(settings: Model) -> nn.Module:
@@ -25,7 +28,8 @@ def backbone(settings: Model) -> nn.Module:
     else:
         network = _timm_backbone(settings)
     if settings.checkpoint:
-        _load_checkpoint(network, settings)
+        family = load_checkpoint(getattr(network, "network", network), Path(settings.checkpoint))
+        logger.info("model.checkpoint %s was read as weights with %s names", settings.checkpoint, family)
     return network
 
 
@@ -66,18 +70,3 @@ class FeatureMap(nn.Module):
             height, width = self.network.patch_embed.dynamic_feat_size(x.shape[2:])
             features = tokens.transpose(1, 2).unflatten(2, (height, width))
         return features
-
-
-def _load_checkpoint(network: nn.Module, settings: Model) -> None:
-    path = Path(settings.checkpoint)
-    if not path.is_file():
-        raise ValueError(f"model.checkpoint {path} is no file")
-    state = torch.load(path, map_location="cpu", weights_only=True)
-    target = getattr(network, "network", network)
-    unknown = target.load_state_dict(state, strict=False)
-    missing = [name for name in unknown.missing_keys if not name.startswith(("head", "fc"))]
-    if missing:
-        raise ValueError(
-            f"model.checkpoint {path} is not of {settings.backbone!r}: {len(missing)} weights are missing, "
-            f"the first is {missing[0]}"
-        )

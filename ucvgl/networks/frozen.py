@@ -77,7 +77,7 @@ class TimmNetwork(nn.Module):
 
         self.network: Any = cast(FeatureMap, backbone(settings)).network
         blocks = getattr(self.network, "blocks", None)
-        count = len(blocks) if blocks is not None else len(self.network.feature_info)
+        count = len(self.network.feature_info)  # an EfficientNet's 7 blocks are 5 layers
         if not -count <= layer < count:
             raise ValueError(f"adaptation.layer: {settings.backbone!r} has {count} layers, there is no {layer}")
         self.layer, self.facet = layer % count, facet

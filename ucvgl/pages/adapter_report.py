@@ -15,6 +15,7 @@ from ucvgl.run import columns
 from ucvgl.run.run_dir import RunDir
 from ucvgl.settings.experiment import Experiment
 from ucvgl.stages.evaluate_adapter import read_ways
+from ucvgl.training.closed_form import FREE
 
 
 def report_adapter(run: RunDir, experiment: Experiment, projected: Path, scored: Path) -> str:
@@ -52,12 +53,19 @@ def _rounds(table: list[dict], queries: int) -> list[Round]:
 
 def _outcome(run: RunDir, scored: Path, table: list[dict]) -> list[str]:
     found, made = read_ways(scored), run.summary("4_adapt")
-    agreed = [f"{100 * table[place]['agreement']:.1f} %" for place in (0, -1)]
+    result = next((row for row in table if row.get("result")), table[-1])
+    agreed = [f"{100 * row['agreement']:.1f} %" for row in (table[0], result)]
     lines = [f"without truth: {agreed[1]} of the queries and their best references agree (frozen: {agreed[0]})"]
     share = made["trained"] / (made["trained"] + run.summary("3_features")["frozen"])
     lines.append(f"trained {made['trained'] / 1e6:.2f} million numbers, {100 * share:.1f} % of all")
     if not found:
         lines.append("no ground truth, so no recall")
-    for when, names in (("before", "frozen"), ("after", "adapted")):
+    lines += [_row(row) for row in table if row["name"] in FREE and None not in (row["forth_r1"], row["back_r1"])]
+    for when, names in (("before", "frozen"), ("after", result["name"] if result["name"] in FREE else "adapted")):
         lines += [f"{names}, {way}: {reached}" for way, reached in found.get(when, {}).items()]
     return lines
+
+
+def _row(row: dict) -> str:
+    """What one kind of descriptors finds that needs no training."""
+    return f"{row['name']}: R@1 {row['forth_r1']:.1f}, back {row['back_r1']:.1f}"

@@ -39,6 +39,9 @@ class Adaptation:
     """The adapter starts as the identity and learns a difference; off: from random weights, as in EM-CVGL."""
     centred: bool = True
     """The mean of each view over the training images is subtracted first."""
+    result: Literal["frozen", "centred", "whitened", "aligned", "voted", "adapted"] = "adapted"
+    """Which descriptors the run keeps as its model: those of the last round, or what needs no training
+    (`ucvgl.training.closed_form`). All are evaluated."""
     rounds: CountOrNone = 6
     """E-steps; each is followed by an M-step."""
     steps_per_round: Count = 30

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 from annotated_types import Ge, Gt, Le, Lt
 
-from ucvgl.settings.ranges import BelowOne, CountOrNone, Elevation, NotNegative, Pixels, Share
+from ucvgl.settings.ranges import BelowOne, Count, CountOrNone, Elevation, NotNegative, Pixels, Share
 
 
 @dataclass(frozen=True)
@@ -93,6 +93,8 @@ PROTOCOLS = {
         "satellite_to_street",
         "drone_to_satellite_160k",
     ),
+    "sues200": ("drone_to_satellite", "satellite_to_drone"),
+    "denseuav": ("drone_to_satellite", "satellite_to_drone"),
 }
 """What a data set can be used for, the default first; nothing where there is no choice."""
 
@@ -101,7 +103,17 @@ PROTOCOLS = {
 class Dataset:
     """Which images, where they lie, and the size at which the networks see them."""
 
-    name: Literal["synthetic", "synthetic_drone", "folder", "cvusa", "cvact", "vigor", "university1652"] = "synthetic"
+    name: Literal[
+        "synthetic",
+        "synthetic_drone",
+        "folder",
+        "cvusa",
+        "cvact",
+        "vigor",
+        "university1652",
+        "sues200",
+        "denseuav",
+    ] = "synthetic"
     root: str = "data"
     """Folder of the images (of the rendered worlds, for `synthetic` and `synthetic_drone`)."""
     protocol: Literal[
@@ -117,6 +129,8 @@ class Dataset:
         "drone_to_satellite_160k",
     ] = "default"
     """Which images train and which are searched, where a data set has several uses (`docs/data.md`)."""
+    flight_height_m: Count = 150
+    """`sues200` only: the height of the drone, 150, 200, 250 or 300; each is a protocol of its own."""
     queries: str = ""
     """`folder` only: folder or glob of the query images, below the root; empty: by the folders' names."""
     references: str = ""

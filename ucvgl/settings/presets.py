@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Literal
 
 from ucvgl.settings.experiment import (
     Adaptation,
@@ -163,6 +164,36 @@ def university1652() -> Experiment:
     )
 
 
+def sues200() -> Experiment:
+    """SUES-200, from drone to satellite at one height.
+
+    `python jobs/unsupervised.py sues200 --dataset.root SUES-200 --dataset.flight-height-m 200 --run runs/sues200`
+
+    As University-1652; 50 pictures may share a tile. Not run here.
+    """
+    return _of_flights("sues200")
+
+
+def denseuav() -> Experiment:
+    """DenseUAV, from drone to satellite.
+
+    `python jobs/unsupervised.py denseuav --dataset.root DenseUAV --run runs/denseuav`
+
+    As University-1652; three pictures and six tiles show one place, and its neighbours nearly the same. Not run here.
+    """
+    flights = _of_flights("denseuav")
+    return replace(
+        flights,
+        curriculum=replace(flights.curriculum, reciprocal=3),
+        adaptation=replace(flights.adaptation, neighbours=2, reciprocal=3),
+    )
+
+
+def _of_flights(name: Literal["sues200", "denseuav"]) -> Experiment:
+    flights = university1652()
+    return replace(flights, dataset=replace(flights.dataset, name=name))
+
+
 def _published(
     dataset: Dataset, projection: Projection, *, min_margin: float, reciprocal: int = 1
 ) -> Experiment:
@@ -222,5 +253,5 @@ def supervised(preset: Experiment) -> Experiment:
 
 PRESETS = {
     preset.__name__: preset
-    for preset in (synthetic, tiny, synthetic_drone, folder, cvusa, cvact, vigor, university1652)
+    for preset in (synthetic, tiny, synthetic_drone, folder, cvusa, cvact, vigor, university1652, sues200, denseuav)
 }

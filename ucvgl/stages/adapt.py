@@ -26,6 +26,7 @@ from ucvgl.pseudo_labels.strategies import partners_needed, strategy
 from ucvgl.run import columns
 from ucvgl.settings.experiment import Experiment
 from ucvgl.stages.features import read_features
+from ucvgl.training.closed_form import MOST_IMAGES, MOST_NUMBERS, closed_form
 from ucvgl.training.fit_adapter import adapt_features, fit_adapter
 from ucvgl.training.loop import Log
 
@@ -39,7 +40,12 @@ def adapt(
     folder: Path, *, projected: Path, described: Path, experiment: Experiment, machines: Machines, log: Log
 ) -> dict[str, Any]:
     """Write `round_XX/{pairs.parquet,alike.parquet,adapter.pt}` for every round into `folder`, and `model.pt`: the
-    frozen model with the final adapter.
+    frozen model with the adapter that is the result.
+
+    `free/<name>/adapter.pt` is what needs no training.
+
+    Raises:
+        ValueError: what `adaptation.result` names cannot be computed from so many numbers or images.
 
     A finished round is kept; one that was broken off keeps its labels and resumes its training.
     """
@@ -72,15 +78,29 @@ def adapt(
                 span=(index / settings.rounds, (index + 1) / settings.rounds),
             )
         start = into
+    write_free(folder / "free", described, experiment)
+    result = start if settings.result == "adapted" else folder / "free" / settings.result
+    if not result.exists():
+        raise ValueError(
+            f"adaptation.result: {settings.result} needs descriptors of at most {MOST_NUMBERS} numbers, and to vote or "
+            f"align at most {MOST_IMAGES} training images of a view; leave it at adapted, or at whitened or centred"
+        )
     dataset = experiment.dataset
     save_adapted(
         folder / "model.pt",
         frozen=described / FROZEN,
-        adapter=start / "adapter.pt",
+        adapter=result / "adapter.pt",
         query_size=(dataset.panorama_height, dataset.panorama_width),
         reference_size=(dataset.tile_size, dataset.tile_size),
     )
     return {"rounds": settings.rounds, "labels_in_last_round": labels, "trained": adapter.trainable}
+
+
+def write_free(folder: Path, described: Path, experiment: Experiment) -> None:
+    """Write the adapters that need no training, `<name>/adapter.pt` for each."""
+    for name, row in closed_form(read_features(described, "train", experiment)).items():
+        (folder / name).mkdir(parents=True, exist_ok=True)
+        save_adapter(row, folder / name / "adapter.pt")
 
 
 def new_adapter(features: dict, experiment: Experiment) -> Adapter:

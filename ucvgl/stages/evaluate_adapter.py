@@ -6,18 +6,18 @@ import json
 from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
 import pyarrow as pa
-import torch
 
 from ucvgl.atomic import write_array, write_whole
 from ucvgl.files.parts import in_order, read_part
 from ucvgl.files.tables import read_table, write_table
 from ucvgl.images.image_store import ImageStore
-from ucvgl.networks.adapter import adapted, load_adapter
+from ucvgl.networks.adapter import load_adapter
 from ucvgl.networks.towers import VIEWS, View
 from ucvgl.pseudo_labels.mutual_matching import agreement, matches
 from ucvgl.retrieval.recall import Recall, ranks
@@ -27,6 +27,7 @@ from ucvgl.settings.experiment import Experiment
 from ucvgl.stages.catalog import BACK, as_listed
 from ucvgl.stages.evaluate import SHOWN, write_retrievals
 from ucvgl.stages.features import read_features
+from ucvgl.training.closed_form import FREE, describe
 from ucvgl.training.frozen_features import Features
 from ucvgl.truth.door import GroundTruth, label_precision, read_truth
 from ucvgl.truth.score import Protocol, more_scores, protocol_of, score, trained_on
@@ -49,42 +50,46 @@ def evaluate_adapter(
 ) -> dict[str, Any]:
     """Write `rounds.parquet` (recall of every round) and `recall.json` (before and after, both ways) into `folder`.
 
-    `embeddings/<last round>/{query,reference}` has the final descriptors, which calibrate the confidence of an index;
-    `retrievals.parquet` what they find.
+    After is the result. `embeddings/<its name>/{query,reference}` has the final descriptors, which
+    calibrate the confidence of an index; `retrievals.parquet` what they find.
 
     Where the data set has pools of its own for the question the other way round, they are used; else the queries are
     searched by the references.
     """
     forth, back = ways(projected, described, experiment)
-    adapters = [trained / "start", *in_order(trained.glob("round_*"))]
-    describes = [frozen_only, *(adapter_of(path / "adapter.pt") for path in adapters)]
-    names = ["frozen", *(path.name for path in adapters)]
+    free = [trained / "free" / name for name in FREE if (trained / "free" / name).exists()]
+    adapters = [*free, trained / "start", *in_order(trained.glob("round_*"))]
+    describes = [adapter_of(path / "adapter.pt") for path in adapters]
+    names, chosen = [path.name for path in adapters], experiment.adaptation.result
+    result_name = names[-1] if chosen == "adapted" else chosen
     truth = read_truth(as_listed(projected.parent / "1_catalog", experiment.dataset), "train")
     rows: list[dict[str, Any]] = []
     result: dict[str, Any] = {}
-    for name, describe in zip(names, describes, strict=True):
+    for name, described_by in zip(names, describes, strict=True):
         row: dict[str, Any] = {"name": name}
         for key, way in (("forth", forth), ("back", back)):
-            asked, searched = (describe(side, view) for side, view in zip(way.features, way.views, strict=True))
+            asked, searched = (described_by(side, view) for side, view in zip(way.features, way.views, strict=True))
             order = ranks(asked, searched, way.protocol.positives)
             reached = score(order, len(searched), way.protocol) if way.protocol.answerable else None
-            if reached and name in (names[0], names[-1]):
+            if reached and name in (names[0], result_name):
                 reached = replace(reached, more=more_scores(asked, searched, way.protocol))
             row |= {f"{key}_r1": reached and reached.r1, f"{key}_r10": reached and reached.r10}
             if key == "forth":
                 best = two_sided_topk(asked, searched, k=max(2, min(SHOWN, len(searched))))
                 row["agreement"] = agreement(matches(best))
-                if name == names[-1]:
+                if name == result_name:
                     write_retrievals(folder / "retrievals.parquet", best, order, way.protocol)
                     for vectors, view in zip((asked, searched), way.views, strict=True):
                         write_array(folder / "embeddings" / name / view / "part-00000.npy", vectors)
-            if name in (names[0], names[-1]) and reached:
-                when = "before" if name == names[0] else "after"
-                result.setdefault(when, {})[way.name] = reached.saved()
+            for when in [when for when, one in (("before", names[0]), ("after", result_name)) if one == name]:
+                if reached:
+                    result.setdefault(when, {})[way.name] = reached.saved()
+        row["result"] = name == result_name
         rows.append(row | _labels(trained / name / "pairs.parquet", truth))
     write_table(folder / "rounds.parquet", pa.Table.from_pylist(rows, columns.ADAPTER_ROUNDS))
     write_whole(folder / "recall.json", json.dumps(result, indent=1) + "\n")
-    return {"before": rows[0]["forth_r1"], "r1": rows[-1]["forth_r1"], "agreement": rows[-1]["agreement"]}
+    last = rows[names.index(result_name)]
+    return {"before": rows[0]["forth_r1"], "r1": last["forth_r1"], "agreement": last["agreement"]}
 
 
 def read_ways(folder: Path) -> dict[str, dict[str, Recall]]:
@@ -125,21 +130,9 @@ def reversed_truth(truth: GroundTruth) -> GroundTruth:
     return GroundTruth(positives, f"{truth.protocol}, asked from the other side", average_precision=True)
 
 
-def frozen_only(features: Features, view: View) -> np.ndarray:
-    """Descriptors as the frozen model gives them."""
-    vectors = np.concatenate(list(features.blocks()))
-    return vectors.reshape(len(vectors), -1) / np.float32(features.turns**0.5)
-
-
 def adapter_of(path: Path) -> Describe:
     """Descriptors by an adapter."""
-    adapter = load_adapter(path).eval()
-
-    @torch.inference_mode()
-    def describe(features: Features, view: View) -> np.ndarray:
-        return np.concatenate([adapted(adapter, torch.from_numpy(some), view).numpy() for some in features.blocks()])
-
-    return describe
+    return partial(describe, load_adapter(path).eval())
 
 
 def _protocol(truth: GroundTruth | None, query_ids: np.ndarray, reference_ids: np.ndarray) -> Protocol:

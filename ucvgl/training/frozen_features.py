@@ -43,6 +43,14 @@ class Features:
         turns = np.asarray(total).reshape(self.turns, self.dimension).sum(axis=0)
         return (turns * self.turns**0.5 / (len(self) * self.turns)).astype(np.float32)
 
+    def covariance(self) -> Float32[np.ndarray, "d d"]:
+        """Of all rows and turns about their mean, summed in float64."""
+        total, mean = np.zeros((self.dimension, self.dimension)), self.mean()
+        for block in self.blocks():
+            apart = block.reshape(-1, self.dimension) - mean
+            total += apart.T @ apart
+        return (total / (len(self) * self.turns)).astype(np.float32)
+
     def blocks(self) -> Iterator[Float32[np.ndarray, "n t d"]]:
         """Part after part."""
         for start, stop in zip(self._starts, self._starts[1:], strict=False):

@@ -13,7 +13,15 @@ from jaxtyping import Int
 
 from ucvgl.images.listing import Split
 from ucvgl.settings.experiment import Dataset
-from ucvgl.truth import cvact_positions, cvusa_pairs, university1652_buildings, vigor_positives, written_pairs
+from ucvgl.truth import (
+    cvact_positions,
+    cvusa_pairs,
+    denseuav_places,
+    sues200_places,
+    university1652_buildings,
+    vigor_positives,
+    written_pairs,
+)
 from ucvgl.truth.ground_truth import GroundTruth, Rows
 from ucvgl.world import drone_worlds, panorama_worlds
 
@@ -36,6 +44,10 @@ def read_truth(dataset: Dataset, split: Split) -> GroundTruth | None:
             return vigor_positives.read(dataset.root, split, protocol)
         case "university1652":
             return university1652_buildings.read(dataset.root, split, protocol)
+        case "sues200":
+            return sues200_places.read(dataset.root, split, protocol, dataset.flight_height_m)
+        case "denseuav":
+            return denseuav_places.read(dataset.root, split, protocol)
         case "synthetic_drone":
             home = str(drone_worlds.home(dataset))
             return university1652_buildings.read(home, split, protocol, title="embedded world,")

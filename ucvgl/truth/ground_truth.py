@@ -19,6 +19,7 @@ class GroundTruth:
         spared: neither right nor wrong, for the hit rate (VIGOR's semi-positives).
         own: the query's own tile, where `positives` is wider (CVACT's 5 m rule).
         average_precision: whether the protocol asks for it (University-1652).
+        positions: longitude and latitude of an image of either pool, where the protocol counts by distance (DenseUAV).
     """
 
     positives: Rows
@@ -26,3 +27,4 @@ class GroundTruth:
     spared: Rows = field(default_factory=dict)
     own: Rows = field(default_factory=dict)
     average_precision: bool = False
+    positions: Mapping[str, tuple[float, float]] = field(default_factory=dict)

@@ -9,6 +9,7 @@ from jaxtyping import Float, Int
 
 from ucvgl.retrieval.average_precision import average_precision, positive_ranks
 from ucvgl.retrieval.recall import Recall, ranks, recall
+from ucvgl.retrieval.topk import two_sided_topk
 from ucvgl.truth.door import GroundTruth, rows_of
 
 
@@ -21,6 +22,7 @@ class Protocol:
     spared: Int[np.ndarray, "q s"] | None = None
     own: Int[np.ndarray, "q o"] | None = None
     average_precision: bool = False
+    positions: tuple[Float[np.ndarray, "q 2"], Float[np.ndarray, "r 2"]] | None = None
 
     @property
     def answerable(self) -> bool:
@@ -37,7 +39,15 @@ def protocol_of(truth: GroundTruth | None, query_ids: np.ndarray, reference_ids:
         return rows_of(references, query_ids, reference_ids) if references else None
 
     positives = rows_of(truth.positives, query_ids, reference_ids)
-    return Protocol(truth.protocol, positives, rows(truth.spared), rows(truth.own), truth.average_precision)
+    where = [np.array([truth.positions[one] for one in ids]) for ids in (query_ids, reference_ids) if truth.positions]
+    return Protocol(
+        truth.protocol,
+        positives,
+        rows(truth.spared),
+        rows(truth.own),
+        truth.average_precision,
+        (where[0], where[1]) if where else None,
+    )
 
 
 def trained_on(protocol: Protocol, query_ids: np.ndarray, trained_ids: np.ndarray) -> Protocol:
@@ -70,4 +80,23 @@ def more_scores(
         scores |= {"R@1 (own tile)": by_own.r1, "R@5 (own tile)": by_own.r5, "R@1% (own tile)": by_own.r1pct}
     if protocol.average_precision:
         scores |= average_precision(positive_ranks(query, reference, protocol.positives))
+    if protocol.positions is not None:
+        found = two_sided_topk(query, reference, k=min(10, len(reference))).row_index
+        scores |= {f"SDM@{k}": distance_score(*protocol.positions, found[:, :k]) for k in (1, 3, 5, 10)}
     return scores
+
+
+def distance_score(
+    asked: Float[np.ndarray, "q 2"], searched: Float[np.ndarray, "r 2"], found: Int[np.ndarray, "q k"]
+) -> float:
+    """DenseUAV's SDM@K: how near the first K are, the first most (Dai et al. 2024, equation 9).
+
+        mean over queries of  sum_i (K - i + 1) exp(-5000 d_i) / sum_i (K - i + 1),  d_i in degrees as if on a plane
+
+    Args:
+        found: rows of the references found, best first; -1 counts as far away.
+    """
+    apart = np.linalg.norm(asked[:, None] - searched[found], axis=2)
+    weight = np.arange(found.shape[1], 0, -1)
+    near = np.where(found >= 0, np.exp(-5e3 * apart), 0.0)
+    return float((near @ weight / weight.sum()).mean())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 
-from ucvgl.images.listing import Split, opaque_id
+from ucvgl.images.listing import Split, Views, opaque_id
 from ucvgl.images.university1652 import Protocol, views
 from ucvgl.truth.ground_truth import GroundTruth
 
@@ -18,7 +18,12 @@ def read(root: str, split: Split, protocol: Protocol, *, title: str = "Universit
     Raises:
         ValueError: the tree is not one of University-1652.
     """
-    found = views(root, split, protocol)
+    which = f"{title} {protocol.replace('_', ' ')} {split}"
+    return by_building(views(root, split, protocol), f"{which}, any image of the building")
+
+
+def by_building(found: Views, words: str) -> GroundTruth:
+    """The truth about images that lie in the folder of what they show; `words` are those of the protocol."""
     of_building = defaultdict(list)
     for name, path in found.references.items():  # distractors: under no building, which nobody asks for
         of_building[name.partition("/")[0]].append(opaque_id(path))
@@ -27,5 +32,4 @@ def read(root: str, split: Split, protocol: Protocol, *, title: str = "Universit
         for name, path in found.queries.items()
         if (building := name.partition("/")[0]) in of_building
     }
-    which = f"{title} {protocol.replace('_', ' ')} {split}"
-    return GroundTruth(positives, f"{which}, any image of the building", average_precision=True)
+    return GroundTruth(positives, words, average_precision=True)

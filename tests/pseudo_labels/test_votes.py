@@ -1,0 +1,68 @@
+import numpy as np
+import pytest
+
+from ucvgl.pseudo_labels.e_step import Labels
+from ucvgl.pseudo_labels.votes import chosen, vote_map, voted_labels, votes_of_others
+
+
+def unit(vectors):
+    return (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
+
+
+@pytest.fixture
+def places():
+    """60 places; a view keeps a place's 16 numbers, in the other view some change their sign, and both have noise."""
+    draw = np.random.default_rng(0)
+    place = draw.standard_normal((60, 16))
+    change = np.where(np.arange(16) < 3, -1.0, 1.0)
+    noise = 0.35 * draw.standard_normal((2, 60, 16))
+    return unit(place + noise[0]), unit(place * change + noise[1])
+
+
+def test_a_vote_is_the_sum_over_all_labels_that_share_neither_query_nor_reference(places):
+    queries, references = (vectors[:7] for vectors in places)
+    labels = Labels(np.array([0, 2, 5]), np.array([1, 2, 6]), np.array([1.0, 0.5, 0.25]))
+    expected = np.zeros((7, 7))
+    for i in range(7):
+        for j in range(7):
+            for k, m, weight in zip(labels.query, labels.reference, labels.weight, strict=True):
+                if i != k and j != m:
+                    vote = (queries[i] @ queries[k]) * (references[m] @ references[j])
+                    expected[i, j] += weight / 1.75 * vote
+    found = votes_of_others(queries @ queries.T, references @ references.T, labels)
+    np.testing.assert_allclose(found, expected, atol=1e-6)
+
+
+def test_the_map_gives_the_votes_of_all_labels(places):
+    queries, references = places
+    labels = Labels(np.array([3, 9]), np.array([3, 8]), np.array([1.0, 0.5]))
+    votes = queries @ vote_map(queries, references, labels) @ references.T
+    one = np.outer(queries @ queries[3], references @ references[3])
+    other = np.outer(queries @ queries[9], references @ references[8])
+    np.testing.assert_allclose(votes, (one + 0.5 * other) / 1.5, atol=1e-6)
+
+
+def test_pairs_choose_each_other_and_a_hub_is_set_back():
+    """Reference 0 is similar to everybody; without its lead every query has a reference of its own."""
+    scores = 0.1 * np.eye(4) + np.array([0.12, 0, 0, 0])
+    labels = chosen(scores, neighbours=4)
+    assert sorted(zip(labels.query.tolist(), labels.reference.tolist(), strict=True)) == [(k, k) for k in range(4)]
+
+
+def test_the_largest_margin_weighs_most_and_none_weighs_nothing():
+    scores = np.diag([3.0, 1.0, 2.0])
+    labels = chosen(scores, neighbours=3)
+    assert labels.weight.tolist() == pytest.approx([1, 1 / 3, 2 / 3])
+
+
+def test_votes_make_labels_right_and_the_map_finds_more_of_the_images_it_never_saw(places):
+    queries, references = places
+    seen, unseen = slice(0, 40), slice(40, 60)
+    first, last = (voted_labels(queries[seen], references[seen], rounds=rounds, strength=8.0) for rounds in (1, 6))
+    right = [np.mean(labels.query == labels.reference) for labels in (first, last)]
+    assert right[1] >= right[0]
+    change = 4.0 * vote_map(queries[seen], references[seen], last)
+    before = (queries[unseen] @ references[unseen].T).argmax(axis=1)
+    moved = unit(queries[unseen] + queries[unseen] @ change), unit(references[unseen] + references[unseen] @ change.T)
+    after = (moved[0] @ moved[1].T).argmax(axis=1)
+    assert np.mean(after == np.arange(20)) > np.mean(before == np.arange(20))

@@ -10,6 +10,7 @@ import socket
 import struct
 import traceback
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -276,12 +277,10 @@ def pages(home: Path, seed: int) -> Callable[[int], Outcome]:
     def exchange(sent: bytes) -> bytes:
         with socket.create_connection(("127.0.0.1", server.port), timeout=30) as client:
             parts = []
-            try:
+            with suppress(ConnectionError):
                 client.sendall(sent)
                 while part := client.recv(65536):
                     parts.append(part)
-            except ConnectionError:
-                pass
             return b"".join(parts)
 
     def request(method: str, target: str, body: bytes = b"", **headers: str) -> bytes:

@@ -23,7 +23,7 @@ from ucvgl.truth.door import read_truth, true_rows
 def panoramas(root: Path, run: str | None, wheels: Path | None, cache: Path) -> str:
     """Recall on a folder of `panorama/`, `satellite/` and `truth.csv`, one line for each of what was tried."""
     if not (root / "truth.csv").exists():
-        raise Absent(f"{root} has no truth.csv (panorama,satellite): put the pairs that are known there")
+        raise Absent(f"{root} has no truth.csv (query,reference): put the pairs that are known there")
     dataset = Dataset(name="folder", root=str(root))
     catalog, truth = read_catalog(dataset, "validation"), read_truth(dataset, "validation")
     assert truth is not None

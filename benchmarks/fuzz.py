@@ -83,12 +83,13 @@ def tried(kind: str, count: int, folder: Path, seed: int) -> list[tuple[str, str
 def _work(kind: str, numbers: range, home: Path, seed: int, writer: int) -> None:
     """The child: one message when it is ready, and one for every case."""
     import fuzz_cases
+    import fuzz_pages
 
     os.dup2(os.open(home / "stderr", os.O_WRONLY | os.O_CREAT), 2)
     logging.disable(logging.CRITICAL)
     warnings.simplefilter("ignore")
     try:
-        case: Case = getattr(fuzz_cases, kind)(home, seed)
+        case: Case = getattr(fuzz_pages if kind == "pages" else fuzz_cases, kind)(home, seed)
         for message in (None, *map(case, numbers)):
             content = pickle.dumps(message)
             os.write(writer, len(content).to_bytes(4, "big") + content)

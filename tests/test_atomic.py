@@ -54,7 +54,7 @@ def test_a_file_is_on_the_disk_before_it_has_its_name_and_the_name_is_after(tmp_
     assert told == [str(tmp_path / f".a.{os.getpid()}"), "named", str(tmp_path)]
 
 
-@pytest.mark.parametrize("link", ["a", f".a.{os.getpid()}"])
+@pytest.mark.parametrize("link", ["a", f".a.{os.getpid()}"], ids=["itself", "aside"])
 def test_what_a_link_points_to_stays_as_it_is(tmp_path, link):
     (tmp_path / "theirs").write_text("precious")
     (tmp_path / link).symlink_to(tmp_path / "theirs")

@@ -212,7 +212,7 @@ def test_vectors_that_are_compared_by_distance(area):
     made = faiss.IndexFlatL2(32)
     made.add(np.eye(6, 32, dtype=np.float32))
     replace_file(area, VECTORS, nearest.to_bytes(made))
-    refused(area, "does not compare by inner product")
+    refused(area, "is a IndexFlatL2, not one of IndexFlatIP")
 
 
 def test_encoders_of_another_index(area, tmp_path):

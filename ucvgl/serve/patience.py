@@ -23,7 +23,8 @@ MOST_CONNECTIONS = 256
 SPARE_FILES = 32
 """For what the server itself opens."""
 BACKLOG = 16
-"""Connections that are accepted in one go, before those beyond the most are closed."""
+"""Connections that are accepted in one go. Those beyond the most are closed two goes later, when asyncio tells of them."""
+GOES = 3
 
 
 class PatientProtocol(H11Protocol):
@@ -71,11 +72,12 @@ def patient(app: Any) -> uvicorn.Server:
 def connections_at_once() -> int:
     """As many as there are files to open, up to a bound; the limit is raised to what is allowed first."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = MOST_CONNECTIONS + SPARE_FILES + BACKLOG + _open_files()
+    spare = SPARE_FILES + GOES * BACKLOG + _open_files()
+    wanted = MOST_CONNECTIONS + spare
     if soft < wanted:
         resource.setrlimit(resource.RLIMIT_NOFILE, (min(wanted, hard) if hard >= 0 else wanted, hard))
         soft = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
-    return max(1, min(MOST_CONNECTIONS, soft - _open_files() - SPARE_FILES - BACKLOG))
+    return max(1, min(MOST_CONNECTIONS, soft - spare))
 
 
 def _open_files() -> int:

@@ -128,13 +128,14 @@ def stages(plan: Plan) -> Iterator[Stage]:
     area = (tile / GENERATOR_SIDE) ** 2
     gan = (6 * BACKWARD * GENERATOR_GFLOP + 6 * BACKWARD * DISCRIMINATOR_GFLOP) * area * 1e9
     fakes = n * GENERATOR_GFLOP * area * 1e9
-    yield Stage(
-        "translate",
-        "gpu",
-        read=2 * steps * tile_bytes + n * tile_bytes,
-        written=n * tile_bytes,
-        flop=(steps * gan + fakes) / units.gan_share,
-    )
+    if experiment.translation.fake:
+        yield Stage(
+            "translate",
+            "gpu",
+            read=2 * steps * tile_bytes + n * tile_bytes,
+            written=n * tile_bytes,
+            flop=(steps * gan + fakes) / units.gan_share,
+        )
     intra, cross = experiment.cold_start.intra_epochs, experiment.cold_start.cross_epochs
     weights = 50e6 * 2 * 4 * 4  # two encoders; weights, gradients, two moments, and their running mean besides
     yield Stage(
@@ -146,34 +147,35 @@ def stages(plan: Plan) -> Iterator[Stage]:
         memory=weights,
     )
     turns = plan.turns or experiment.curriculum.scan_turns
+    held = 2 * m if experiment.curriculum.labels == "judged" else m  # a decoy beside every tile
     vector = 4.0 * dimension(experiment) * turns * 2  # seen twice: as a panorama and as a fake
     yield Stage(
         f"{rounds} x embed",
         "gpu",
-        read=rounds * (n * (panorama_bytes + tile_bytes) + m * tile_bytes),
-        written=rounds * (n + m) * vector,
-        flop=rounds * turns * (n * (see_panorama + see_tile) + m * see_tile),
+        read=rounds * (n * (panorama_bytes + tile_bytes) + held * tile_bytes),
+        written=rounds * (n + held) * vector,
+        flop=rounds * turns * (n * (see_panorama + see_tile) + held * see_tile),
         memory=shard,
     )
     machines = searching(plan)
     actors = machines * (1 if plan.match_on_gpu else plan.cores)
     rows = plan.search_rows or experiment.resources.search_rows
-    waves = math.ceil(m / (actors * rows))  # every actor holds a shard at a time, and the queries pass once per wave
-    operations = rounds * 2.0 * n * m * vector / 4
+    waves = math.ceil(held / (actors * rows))  # every actor holds a shard at a time, and the queries pass once per wave
+    operations = rounds * 2.0 * n * held * vector / 4
     yield Stage(
         f"{rounds} x match",
         "gpu" if plan.match_on_gpu else "cpu",
-        read=rounds * (waves * machines * n + m) * vector,
+        read=rounds * (waves * machines * n + held) * vector,
         core_s=0 if plan.match_on_gpu else operations / (units.match_tflops_core * TERA),
         flop=operations if plan.match_on_gpu else 0,
-        memory=m / waves / machines * vector / 2,
+        memory=held / waves / machines * vector / 2,
     )
-    labels = rounds * plan.labelled * n
+    labels, own = rounds * plan.labelled * n, rounds * n if experiment.curriculum.own_fakes else 0
     yield Stage(
         f"{rounds} x train",
         "gpu",
-        read=labels * (panorama_bytes + 3 * tile_bytes),
-        flop=BACKWARD * labels * (see_panorama + 3 * see_tile),
+        read=labels * (panorama_bytes + 3 * tile_bytes) + own * (panorama_bytes + tile_bytes),
+        flop=BACKWARD * (labels * (see_panorama + 3 * see_tile) + own * (see_panorama + see_tile)),
         memory=weights,
     )
 

@@ -18,11 +18,11 @@ def stage_of(plan: Plan, name: str):
 def test_matching_costs_two_operations_per_pair_and_number() -> None:
     plan = Plan(queries=1000, references=2000, rounds=3, turns=1, match_on_gpu=True)
     length = 768 * 8 * 2  # channels x heads, seen as panorama and as fake
-    assert stage_of(plan, "match").flop == 3 * 2 * 1000 * 2000 * length
-    assert stage_of(plan, "match").read == 3 * (8 * 1000 + 2000) * length * 4, "the queries pass on every machine"
+    assert stage_of(plan, "match").flop == 3 * 2 * 1000 * 4000 * length, "a decoy beside every tile"
+    assert stage_of(plan, "match").read == 3 * (8 * 1000 + 4000) * length * 4, "the queries pass on every machine"
     some = replace(plan, search_machines=2, search_rows=500)
-    assert stage_of(some, "match").read == 3 * (2 * 2 * 1000 + 2000) * length * 4, "and again with every wave of shards"
-    assert stage_of(plan, "embed").written == 3 * (1000 + 2000) * length * 4
+    assert stage_of(some, "match").read == 3 * (4 * 2 * 1000 + 4000) * length * 4, "and again with every wave of shards"
+    assert stage_of(plan, "embed").written == 3 * (1000 + 4000) * length * 4
 
 
 def test_decoding_takes_the_measured_time_of_every_image() -> None:

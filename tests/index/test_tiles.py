@@ -41,7 +41,7 @@ def test_a_parquet_list_is_taken_as_it_is_sorted_by_id(tmp_path, monkeypatch):
 
 def test_a_list_that_cannot_be_used_is_refused(tmp_path):
     (tmp_path / "a.parquet").write_bytes(b"no")
-    with pytest.raises(ValueError, match="a.parquet cannot be read as a list of tiles"):
+    with pytest.raises(ValueError, match="a.parquet is no Parquet file that can be read"):
         list_tiles(str(tmp_path / "a.parquet"))
     nothing = pa.array([], pa.string())
     pq.write_table(pa.table({"id": nothing, "uri": nothing}), tmp_path / "b.parquet")

@@ -23,7 +23,7 @@ MOST_CONNECTIONS = 256
 SPARE_FILES = 32
 """For what the server itself opens."""
 BACKLOG = 16
-"""Connections that are accepted in one go. Those beyond the most are closed two goes later, when asyncio tells of them."""
+"""Connections that are accepted in one go; those beyond the most are closed two goes later, when they are told of."""
 GOES = 3
 
 

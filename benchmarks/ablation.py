@@ -47,8 +47,8 @@ SOURCES = 3
 """An epoch of the cold start takes panoramas, tiles and fakes (intra), or pairs with fakes, tiles and fakes (cross);
 without intra-view contrast an epoch of cross is the pairs with fakes alone."""
 ROWS = (
-    "full", "no_bev", "no_fake", "no_intra", "no_cross", "no_mutual", "no_threshold", "no_curriculum",
-    "paper_matching", "no_fake_labels", "supervised",
+    "full", "no_bev", "fake", "no_intra", "no_cross", "no_mutual", "no_threshold", "no_judge", "no_whitening",
+    "no_own_fakes", "no_curriculum", "paper_matching", "no_fake_labels", "supervised",
 )  # fmt: skip
 
 
@@ -62,11 +62,14 @@ def changes(row: str, base: Experiment) -> dict[str, Any]:
     return {
         "full": {},
         "no_bev": {"projection.bev": False},
-        "no_fake": {"translation.fake": False},
+        "fake": {"translation.fake": True},
         "no_intra": {"cold_start.intra_epochs": 0, "cold_start.cross_epochs": SOURCES * epochs_in_all},
         "no_cross": {"cold_start.cross_epochs": 0, "cold_start.intra_epochs": epochs_in_all},
         "no_mutual": {"curriculum.mutual": False},
-        "no_threshold": {"curriculum.min_margin": 0, "curriculum.final_margin": 0},
+        "no_threshold": {"curriculum.min_probability": 0},
+        "no_judge": {"curriculum.labels": "margin"},
+        "no_whitening": {"curriculum.whitening": 0},
+        "no_own_fakes": {"curriculum.own_fakes": False},
         "no_curriculum": {"curriculum.relabel": False},
         "paper_matching": {"curriculum.first_fake_vote": 0, "curriculum.final_fake_vote": 0},
         "no_fake_labels": {"curriculum.fake_labels": False, "curriculum.epochs_per_round": 2 * epochs},

@@ -37,8 +37,8 @@ def agree(run: RunDir, experiment: Experiment) -> str:
 
 
 def agree_on_most_cpus(run: RunDir, experiment: Experiment) -> str:
-    """The same, with an actor that needs nearly every CPU: the next trial's starts when this one's has ended."""
-    cpus = int(ray.cluster_resources()["CPU"]) - 1
+    """The same, with an actor that needs most CPUs: the next trial's starts when this one's has ended."""
+    cpus = int(ray.cluster_resources()["CPU"]) // 2 + 1
     actor = ray.remote(num_cpus=cpus, scheduling_strategy="SPREAD")(Nothing).remote()
     ray.get(actor.__ray_ready__.remote())
     return agree(run, experiment)

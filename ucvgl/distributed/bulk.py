@@ -136,7 +136,7 @@ def embed_read(row: Row, *, actors: list[Any], model: str, view: View, folder: s
         actors: the embedders; the row says which of them.
         model: file of the encoders, as every machine sees it.
     """
-    vectors = np.asarray(ray.get(actors[row["actor"]].embed.remote(model, pixels(row), view, 1)))
+    vectors = np.asarray(ray.get(actors[row["actor"]].embed.remote(model, pixels(row), view, 1, False)))
     column = pa.FixedSizeListArray.from_arrays(pa.array(vectors.ravel(), pa.float32()), vectors.shape[1])
     shown = [hashlib.sha256(image.tobytes()).hexdigest()[:16] for image in pixels(row)]
     found = {"id": list(row["id"]), "content": shown, "doubt": list(row["doubts"])}

@@ -30,12 +30,17 @@ class InProcess:
         self.trainer = self.embedder = self.searcher = self
         self._log = log
 
+    @staticmethod
+    def device() -> torch.device:
+        """A graphics card where there is one."""
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
     def run(self, program: Callable[..., Any], **arguments: Any) -> Any:
-        return program(device=torch.device("cpu"), log=self._log, **arguments)
+        return program(device=self.device(), log=self._log, **arguments)
 
     def embed(self, jobs: Sequence[EmbedJob]) -> None:
         for job in jobs:
-            encoders = load_encoders(job.model)
+            encoders = load_encoders(job.model, self.device())
             for shard in shards_of(job.looks[0].store):
                 path = part_path(job.folder, shard)
                 if path.exists():
@@ -55,4 +60,4 @@ class InProcess:
 
     def match(self, query_parts: Sequence[Path], reference_parts: Sequence[Path], *, k: int = 2) -> TwoSided:
         sides = (np.concatenate([np.load(part) for part in parts]) for parts in (query_parts, reference_parts))
-        return two_sided_topk(*sides, k=k)
+        return two_sided_topk(*sides, k=k, device=str(self.device()))

@@ -1,0 +1,318 @@
+"""Many recipes on many worlds, a process each, without Ray: which setting carries, in minutes where there is a GPU.
+
+    python benchmarks/recipes.py --worlds b,medium --seeds 0,1 --rows default,no_whitening --processes 2
+
+The stages are those of the jobs; `InProcess` stands in for their workers. A world is rendered and projected once. A
+(row, world, seed) is a line of the results when it is done; started again, finished lines are skipped. Beside the
+recall of the job, a line has what the same encoders reach when the query's bird's-eye view is described as well.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import multiprocessing
+import os
+import shutil
+import sys
+import time
+import traceback
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from importlib.util import find_spec
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+from unittest.mock import MagicMock
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path[:0] = [str(ROOT), str(Path(__file__).resolve().parent)]
+
+
+class _Absent(ModuleType):
+    """Ray where it is not installed: the stages import it and, in one process, never call it."""
+
+    __path__: list[str] = []
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return type(name, (Exception,), {}) if name[0].isupper() else MagicMock()
+
+
+class _Finder:
+    """Finds every module of a package that is not installed, empty."""
+
+    def find_spec(self, name: str, path: Any = None, target: Any = None) -> Any:
+        from importlib.machinery import ModuleSpec
+
+        return ModuleSpec(name, self, is_package=True) if name.split(".")[0] == "ray" else None
+
+    def create_module(self, spec: Any) -> ModuleType:
+        return _Absent(spec.name)
+
+    def exec_module(self, module: ModuleType) -> None:
+        """There is nothing to run."""
+
+
+if find_spec("ray") is None:
+    sys.meta_path.append(_Finder())  # pyright: ignore[reportArgumentType]
+
+import numpy as np
+import torch
+from in_process import InProcess
+from suite import SUITE
+
+from ucvgl.distributed.projecting import Project, _shard_rows
+from ucvgl.images.image_store import ImageStore, read_shard, shard_number, shard_path, shards_of, write_shard
+from ucvgl.networks.adapted import load_encoders
+from ucvgl.networks.generator import load_generator, translate
+from ucvgl.networks.towers import embed
+from ucvgl.pseudo_labels.decoys import DECOYS_AHEAD, decoys_ahead, estimated_recall
+from ucvgl.pseudo_labels.whitening import unit, whitening
+from ucvgl.retrieval.recall import ranks
+from ucvgl.retrieval.topk import two_sided_topk
+from ucvgl.settings.experiment import Experiment
+from ucvgl.settings.limits import changed
+from ucvgl.settings.presets import PRESETS
+from ucvgl.stages import catalog as listing
+from ucvgl.stages import translate as translating
+from ucvgl.stages.catalog import as_listed, catalog, read_catalogs
+from ucvgl.stages.cold_start import cold_start
+from ucvgl.stages.curriculum import curriculum
+from ucvgl.stages.evaluate import evaluate
+from ucvgl.stages.labels import labels
+from ucvgl.stages.supervised import supervised
+from ucvgl.truth.door import read_truth
+from ucvgl.truth.score import protocol_of
+from ucvgl.world import panorama_worlds
+
+log = logging.getLogger(__name__)
+
+PAPER = {
+    "translation.fake": True,
+    "cold_start.intra_epochs": 3,
+    "cold_start.cross_epochs": 2,
+    "curriculum.labels": "margin",
+    "curriculum.whitening": 0,
+    "curriculum.own_fakes": False,
+    "curriculum.fake_labels": False,
+    "curriculum.first_fake_vote": 0,
+    "curriculum.final_fake_vote": 0,
+    "curriculum.scan_turns": 1,
+    "curriculum.rounds": 24,
+}
+"""UCVGL's recipe with as many steps as the default: its rounds train on one source where ours train on three."""
+ROWS: dict[str, Mapping[str, Any]] = {
+    "default": {},
+    "paper": PAPER,
+    "paper_bare": PAPER | {"translation.fake": False},
+    "translated": {"translation.fake": True},
+    "translated_long": {"translation.fake": True, "translation.steps": 2000},
+    "rounds_24": {"curriculum.rounds": 24},
+    "rounds_36": {"curriculum.rounds": 36},
+    "no_whitening": {"curriculum.whitening": 0},
+    "whitening_01": {"curriculum.whitening": 0.01},
+    "whitening_10": {"curriculum.whitening": 0.1},
+    "margin": {"curriculum.labels": "margin"},
+    "probability_05": {"curriculum.min_probability": 0.05},
+    "probability_50": {"curriculum.min_probability": 0.5},
+    "vote_half": {"curriculum.first_fake_vote": 0.5},
+    "vote_one": {"curriculum.final_fake_vote": 1.0},
+    "no_own_fakes": {"curriculum.own_fakes": False},
+    "long_cold": {"cold_start.intra_epochs": 3, "cold_start.cross_epochs": 2},
+    "no_cold": {"cold_start.intra_epochs": 0, "cold_start.cross_epochs": 1},
+    "turns_1": {"curriculum.scan_turns": 1},
+    "turns_4": {"curriculum.scan_turns": 4},
+    "smooth_0": {"curriculum.label_smoothing": 0.0},
+    "smooth_2": {"curriculum.label_smoothing": 0.2},
+    "rate_half": {"contrast.learning_rate": 1e-3},
+    "rate_double": {"contrast.learning_rate": 4e-3},
+    "batch_64": {"contrast.batch": 64},
+    "shift_12": {"contrast.shift": 0.12},
+    "tone_1": {"contrast.tone": 1.0},
+    "channels_128": {"model.channels": 128},
+    "heads_16": {"model.safa_heads": 16},
+    "supervised": {},
+}
+"""What is laid over the preset. `supervised`: true pairs, for as many steps, after the same cold start."""
+
+
+def experiment_of(world: str, seed: int, row: str, data: Path, preset: str) -> Experiment:
+    """The settings of a line; the world's own seed stays, `seed` is that of training."""
+    images = {"dataset.root": str(data / "rendered"), **SUITE[world]}
+    if world == "b":
+        images["dataset.root"] = str(data / "b")
+    return changed(PRESETS[preset](), images | {"seed": seed} | dict(ROWS[row]))
+
+
+def prepare(world: str, data: Path, preset: str, pool: ProcessPoolExecutor) -> None:
+    """Render the world, list and project it into `data/<world>`, where that is not done."""
+    experiment, folder = experiment_of(world, 0, "default", data, preset), data / world
+    if (folder / "ready").exists():
+        return
+    dataset = experiment.dataset
+    if dataset.name == "synthetic":
+        home = panorama_worlds.home(dataset)
+        list(pool.map(_render, [(dataset.synthetic, item, home) for item in panorama_worlds.plan(dataset.synthetic)]))
+    (folder / "1_catalog").mkdir(parents=True, exist_ok=True)
+    listing.render_worlds = lambda *_: None  # rendered above
+    catalog(folder / "1_catalog", experiment=experiment)
+    (folder / "2_project").mkdir(exist_ok=True)
+    rows = _shard_rows(read_catalogs(folder / "1_catalog"), folder / "2_project", 256)
+    missing = [row for row in rows if not shard_path(folder / "2_project" / row["split"] / row["view"], row["shard"]).exists()]
+    list(pool.map(_project, [(str(folder / "2_project"), experiment, row) for row in missing]))
+    (folder / "ready").touch()
+
+
+def _render(job: tuple[Any, ...]) -> None:
+    panorama_worlds.render_world(*job)
+
+
+def _project(job: tuple[str, Experiment, dict[str, Any]]) -> None:
+    Project(*job[:2])(job[2])
+
+
+def _translate_images(source: Path, folder: Path, *, generator: Path, **_: Any) -> None:
+    to_tile = load_generator(generator, str(InProcess.device()))
+    for shard in shards_of(source):
+        ids, images = read_shard(shard)
+        write_shard(folder, shard_number(shard), ids, translate(to_tile, images.copy()))
+
+
+def line_of(row: str, world: str, seed: int, wish: argparse.Namespace) -> dict[str, Any]:
+    """Train one recipe on one world; what it reached."""
+    torch.set_num_threads(wish.threads)
+    begun, experiment = time.time(), experiment_of(world, seed, row, wish.data, wish.preset)
+    folder = wish.data / "runs" / f"{row}-{world}-{seed}"
+    shutil.rmtree(folder, ignore_errors=True)
+    for name in ("3_translate", "4_cold_start", "5_curriculum", "6_evaluate", "2_labels"):
+        (folder / name).mkdir(parents=True)
+    (folder / "1_catalog").symlink_to(wish.data / world / "1_catalog")
+    (folder / "2_project").symlink_to(wish.data / world / "2_project")
+    said: list[dict[str, Any]] = []
+    machines: Any = InProcess(lambda **numbers: said.append(numbers))
+    projected, translated, cold, trained = (
+        folder / name for name in ("2_project", "3_translate", "4_cold_start", "5_curriculum")
+    )
+    inputs = {"experiment": experiment, "machines": machines}
+    if row == "supervised":
+        cold_start(cold, projected=projected, translated=None, **inputs)
+        told = changed(experiment, {"supervision.label_fraction": 1.0, "supervision.hard_negatives": False,
+            "curriculum.rounds": 3, "curriculum.epochs_per_round": experiment.curriculum.rounds})
+        labels(folder / "2_labels", catalogs=folder / "1_catalog", experiment=told)
+        supervised(trained, catalogs=folder / "1_catalog", labels=folder / "2_labels", projected=projected, cold=cold,
+            experiment=told, machines=machines, log=machines._log)
+    else:
+        translating.translate_images = _translate_images
+        translating.translate(translated, projected=projected, **inputs)
+        cold_start(cold, projected=projected, translated=translated, **inputs)
+        curriculum(trained, projected=projected, translated=translated, cold=cold, log=machines._log, **inputs)
+    seconds = round(time.time() - begun)
+    evaluate(folder / "6_evaluate", projected=projected, cold=cold, trained=trained, **inputs)
+    import pyarrow.parquet as pq
+
+    result = json.loads((folder / "6_evaluate/recall.json").read_text())
+    line = {
+        "row": row, "world": world, "seed": seed, "seconds": seconds, "r1": round(result["recall"]["r1"], 4),
+        "raw_pixels": result["raw_pixels"],
+        "fused": fused(experiment, projected, translated, cold, trained),
+        "rounds": [_rounded(one) for one in pq.read_table(folder / "6_evaluate/rounds.parquet").to_pylist()],
+        "labels": [numbers["labels"] for numbers in said if "labels" in numbers],
+    }
+    shutil.rmtree(folder)
+    return line
+
+
+def fused(experiment: Experiment, projected: Path, translated: Path, cold: Path, trained: Path) -> dict[str, Any]:
+    """Recall, and what the judge says, by panorama, by bird's-eye view, by both, and these whitened."""
+    store = projected / "validation"
+    images = {name: ImageStore(store / name) for name in ("queries", "bev", "references")}
+    ids = images["queries"].ids, images["references"].ids
+    dataset = as_listed(projected.parent / "1_catalog", experiment.dataset)
+    positives = protocol_of(read_truth(dataset, "validation"), *ids).positives
+    encoders = load_encoders(trained / "model.pt", InProcess.device())
+    pixels = {name: some.read(np.arange(len(some))) for name, some in images.items()}
+    found = {}
+    for turns in (1, 4):
+        pano = embed(encoders, pixels["queries"], "query", turns=turns)
+        bev = embed(encoders, pixels["bev"], "reference", turns=turns)
+        tile = embed(encoders, pixels["references"], "reference", turns=turns)
+        decoy = embed(encoders, pixels["references"], "reference", turns=turns, mirrored=True)
+        views = {"": (pano, bev, tile, decoy)}
+        if turns == 1:
+            for shrinkage in (0.03, 0.3):
+                own = [whitening(some, shrinkage=shrinkage) for some in (pano, bev, tile)]
+                whitened = *(how(some) for how, some in zip(own, (pano, bev, tile), strict=True)), own[2](decoy)
+                views[f" white {shrinkage}"] = whitened
+        for name, (p, b, t, d) in views.items():
+            for what, query in (("pano", p), ("bev", b), ("both", unit(p + b))):
+                rank = ranks(query, t, positives)
+                best = two_sided_topk(query, np.concatenate([t, d]), k=DECOYS_AHEAD + 1, device=str(InProcess.device()))
+                judged = estimated_recall(decoys_ahead(best.row_index, len(t)), references=len(t), decoys=len(t))
+                found[f"{what}{name}{' 4 turns' if turns == 4 else ''}"] = [
+                    round(float(np.mean(rank[rank >= 0] == 0)), 4), round(judged.value, 4)
+                ]
+    return found
+
+
+def _rounded(numbers: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: round(value, 4) if isinstance(value, float) else value for name, value in numbers.items()}
+
+
+def _one(job: tuple[str, str, int, argparse.Namespace]) -> dict[str, Any]:
+    try:
+        return line_of(*job)
+    except Exception:
+        return {"row": job[0], "world": job[1], "seed": job[2], "error": traceback.format_exc()[-1500:]}
+
+
+def main(argv: Sequence[str]) -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--worlds", default=",".join(name for name in SUITE if name != "flights"))
+    parser.add_argument("--seeds", default="0")
+    parser.add_argument("--rows", default="default,supervised", help=", ".join(ROWS))
+    parser.add_argument("--preset", default="synthetic", choices=PRESETS)
+    parser.add_argument("--processes", type=int, default=1)
+    parser.add_argument("--threads", type=int, default=1, help="of each process")
+    parser.add_argument("--data", type=Path, default=ROOT / "runs/recipes")
+    parser.add_argument("--out", type=Path, default=ROOT / "benchmarks/results/recipes.jsonl")
+    parser.add_argument("--minutes", type=float, default=1e9, help="no line is begun later")
+    parser.add_argument("--prepare-only", action="store_true")
+    wish = parser.parse_args(argv)
+    begun, wish.data = time.time(), wish.data.resolve()
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(wish.threads * wish.processes, mp_context=multiprocessing.get_context("fork")) as pool:
+        for world in wish.worlds.split(","):
+            prepare(world, wish.data, wish.preset, pool)
+            print(f"{time.time() - begun:.0f} s: {world} is there", flush=True)
+    if wish.prepare_only:
+        return 0
+    done = {(line["row"], line["world"], line["seed"]) for line in _lines(wish.out) if "error" not in line}
+    jobs = [(row, world, int(seed), wish) for row in wish.rows.split(",") for seed in wish.seeds.split(",")
+            for world in wish.worlds.split(",") if (row, world, int(seed)) not in done]
+    wish.out.parent.mkdir(parents=True, exist_ok=True)
+    with ProcessPoolExecutor(wish.processes, mp_context=context) as pool, wish.out.open("a") as file:
+        left, running = list(jobs), set()
+        while left or running:
+            while left and len(running) < wish.processes and time.time() - begun < 60 * wish.minutes:
+                running.add(pool.submit(_one, left.pop(0)))
+            if not running:
+                break
+            future = next(as_completed(running))
+            running.remove(future)
+            line = future.result()
+            file.write(json.dumps(line) + "\n")
+            file.flush()
+            told = line.get("error") or f"R@1 {line['r1']:.3f} in {line['seconds']} s, {line['fused']}"
+            print(f"{time.time() - begun:.0f} s: {line['row']} {line['world']} {line['seed']}: {told}", flush=True)
+    return 0
+
+
+def _lines(path: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -61,11 +61,6 @@ ROWS: Mapping[str, Mapping[str, Any]] = {
         "adaptation.first_threshold": 0.5,
         "adaptation.final_threshold": 0.5,
     },
-    "neighbours": {
-        "adaptation.strategy": "neighbours",
-        "adaptation.first_threshold": 0.25,
-        "adaptation.final_threshold": 0.25,
-    },
     "groups": {"adaptation.strategy": "groups", "adaptation.final_threshold": 0.2},
     "no_group_contrast": {"adaptation.strategy": "groups", "adaptation.group_weight": 0},
     "mutual": {"adaptation.strategy": "mutual", "adaptation.final_threshold": 0},

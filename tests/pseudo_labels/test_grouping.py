@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ucvgl.pseudo_labels.grouping import group_matches, mutual_neighbours, walked
+from ucvgl.pseudo_labels.grouping import group_matches, mutual_neighbours, nearest, walked
 from ucvgl.pseudo_labels.transport import transported
 from ucvgl.retrieval.topk import two_sided_topk
 
@@ -11,6 +11,20 @@ from ucvgl.retrieval.topk import two_sided_topk
 def unit(rows: int, dimension: int, seed: int) -> np.ndarray:
     vectors = np.random.default_rng(seed).normal(size=(rows, dimension))
     return (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
+
+
+@given(st.integers(1, 15), st.integers(1, 6), st.integers(0, 2**32))
+def test_the_nearest_others_are_those_of_a_sorted_list(n, count, seed):
+    vectors = np.random.default_rng(seed).integers(-3, 4, (n, 3)).astype(np.float32)
+    found = nearest(vectors, count)
+    for row in range(n):
+        others = [other for other in range(n) if other != row]
+        score = vectors @ vectors[row]
+        others.sort(key=lambda other: (-score[other], other))
+        expected = (others + count * [-1])[:count]
+        got = found[row].tolist()
+        assert row not in got
+        assert [score[o] if o >= 0 else None for o in got] == [score[o] if o >= 0 else None for o in expected]
 
 
 @given(st.integers(0, 14), st.integers(1, 5), st.integers(0, 2**32))

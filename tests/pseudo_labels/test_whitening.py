@@ -8,7 +8,8 @@ from ucvgl.pseudo_labels.whitening import whitening
 
 def view(seed: int, count: int = 400, d: int = 6) -> np.ndarray:
     rng = np.random.default_rng(seed)
-    return (rng.normal(size=(count, d)) @ rng.normal(size=(d, d)) + rng.normal(size=d)).astype(np.float32)
+    axes = np.linalg.qr(rng.normal(size=(d, d)))[0] * rng.uniform(0.2, 5, d)[:, None]
+    return (rng.normal(size=(count, d)) @ axes + rng.normal(size=d)).astype(np.float32)
 
 
 @given(st.integers(0, 1000))

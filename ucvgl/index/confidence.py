@@ -14,11 +14,10 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 
+from ucvgl.pseudo_labels.decoys import rising_logistic
+
 FEWEST_QUERIES = 50
 """With fewer the curve would be noise."""
-NEWTON_STEPS = 50
-RIDGE = 1e-3
-"""Keeps the curve finite where margins separate own tiles from decoys without exception."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +64,7 @@ def calibrate(
         raise ValueError(f"{len(own)} queries are too few to calibrate a confidence, it takes {FEWEST_QUERIES}")
     scores = -np.sort(-np.concatenate((own[:, :2], decoy[:, :2]), axis=1), axis=1)
     margin, chose_own = scores[:, 0] - scores[:, 1], own[:, 0] > decoy[:, 0]
-    intercept, slope = _logistic(margin, chose_own)
+    intercept, slope = rising_logistic(margin, chose_own)
     return Calibration(intercept, slope, own_tiles / decoys, len(own), own_tiles + decoys)
 
 
@@ -87,22 +86,3 @@ def reliability(
     parts = [part for part in np.array_split(np.argsort(confidence, kind="stable"), bins) if len(part)]
     rows = [(float(confidence[part].mean()), float(right[part].mean()), len(part)) for part in parts]
     return rows, sum(count * abs(mean - share) for mean, share, count in rows) / len(confidence)
-
-
-def _logistic(x: Float[np.ndarray, " n"], positive: np.ndarray) -> tuple[float, float]:
-    """Intercept and slope (not negative) of a logistic regression on one number, by Newton's method."""
-    scale = float(np.std(x)) or 1.0
-    design = np.stack((np.ones(len(x)), x / scale), axis=1)
-    weights = np.zeros(2)
-    for _ in range(NEWTON_STEPS):
-        share = 1 / (1 + np.exp(-design @ weights))
-        gradient = design.T @ (positive - share) - RIDGE * weights
-        curvature = (design * (share * (1 - share))[:, None]).T @ design + RIDGE * np.eye(2)
-        step = np.linalg.solve(curvature, gradient)
-        weights = weights + step
-        if np.abs(step).max() < 1e-9:
-            break
-    if weights[1] < 0:  # a margin that tells nothing: the same confidence for all
-        share = (positive.sum() + RIDGE) / (len(x) + 2 * RIDGE)
-        return float(np.log(share / (1 - share))), 0.0
-    return float(weights[0]), float(weights[1] / scale)

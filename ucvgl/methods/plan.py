@@ -94,7 +94,7 @@ def _unsupervised(experiment: Experiment) -> list[Stage]:
     ]
 
 
-FROZEN_SETTINGS = ("towers", "layer", "facet", "pooling", "gem_power", "vlad_centres", "turns")
+FROZEN_SETTINGS = ("towers", "layer", "facet", "pooling", "vlad_centres", "turns")
 """What of `adaptation` decides the frozen descriptors, beside the network itself."""
 
 

@@ -134,7 +134,7 @@ class Describer(nn.Module):
     ) -> None:
         super().__init__()
         self.network, self.pooling = network, settings.pooling
-        pools = {"gem": GeM(settings.gem_power), "vlad": None if centres is None else Vlad(centres)}
+        pools = {"gem": GeM(), "vlad": None if centres is None else Vlad(centres)}
         self.pool = pools.get(settings.pooling)
 
     def forward(self, images: Float[Tensor, "n 3 h w"]) -> Float[Tensor, "n d"]:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Float, Int
 from scipy.optimize import minimize
-from scipy.stats import chi2
+from scipy.special import chdtri
 
 RATE = 0.25
 """Decoys that are thought to stand beside the tiles when recall is estimated, for each of these. The more, the more it
@@ -86,8 +86,8 @@ def estimated_precision(labels: int, on_decoys: int, *, references: int, decoys:
         wrong = labels if rate >= 1 else rate * max(references - labels, 0) / (1 - rate)
         return 1 - wrong / labels
 
-    most = float(chi2.ppf(0.975, 2 * (on_decoys + 1))) / 2  # of a Poisson count, exact
-    least = float(chi2.ppf(0.025, 2 * on_decoys)) / 2 if on_decoys else 0.0
+    most = float(chdtri(2 * (on_decoys + 1), 0.025)) / 2  # of a Poisson count, exact, by the quantiles of chi-square
+    least = float(chdtri(2 * on_decoys, 0.975)) / 2 if on_decoys else 0.0
     return _between(precision(on_decoys), precision(most), precision(least))
 
 
@@ -102,19 +102,22 @@ def right_probability(
     """
     if not len(margin):
         return np.zeros(0)
-    own = _logistic(np.nan_to_num(margin, posinf=np.nanmax(margin[np.isfinite(margin)], initial=1.0)), ~on_decoy)
+    known = np.nan_to_num(margin, posinf=np.nanmax(margin[np.isfinite(margin)], initial=1.0))
+    intercept, slope = rising_logistic(known, ~on_decoy)
+    own = 1 / (1 + np.exp(-np.clip(intercept + slope * known, -60, 60)))
     return np.clip(1 - (1 - own) / own * references / decoys, 0, 1)
 
 
-def _logistic(x: Float[np.ndarray, " n"], positive: Bool[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:
-    """Probability of `positive` at each x, by a logistic regression that does not fall with x."""
-    scaled, sign = x / (x.std() or 1.0), np.where(positive, 1.0, -1.0)
+def rising_logistic(x: Float[np.ndarray, " n"], positive: Bool[np.ndarray, " n"]) -> tuple[float, float]:
+    """Intercept and slope of a logistic regression of `positive` on one number that does not fall with it."""
+    spread, sign = float(x.std()) or 1.0, np.where(positive, 1.0, -1.0)
+    scaled = x / spread
 
     def loss(weights: np.ndarray) -> float:
         return np.logaddexp(0, -sign * (weights[0] + weights[1] * scaled)).sum() + RIDGE * (weights @ weights)
 
-    found = minimize(loss, np.zeros(2), bounds=[(None, None), (0, None)]).x
-    return 1 / (1 + np.exp(-np.clip(found[0] + found[1] * scaled, -60, 60)))
+    intercept, slope = minimize(loss, np.zeros(2), bounds=[(None, None), (0, None)]).x
+    return float(intercept), float(slope) / spread
 
 
 def _between(value: float, low: float, high: float) -> Estimate:

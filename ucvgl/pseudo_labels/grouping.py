@@ -9,7 +9,6 @@ from jaxtyping import Float32, Int
 from scipy.sparse import coo_array, diags_array
 
 from ucvgl.pseudo_labels.e_step import Labels
-from ucvgl.pseudo_labels.neighbourhood import nearest
 from ucvgl.pseudo_labels.transport import transported
 from ucvgl.retrieval.topk import TwoSided, two_sided_topk
 
@@ -26,7 +25,7 @@ def group_matches(
     best: TwoSided,
     *,
     neighbours: int = 4,
-    temperature: float = 0.03,
+    temperature: float = 0.05,
     balance: float = 0.9,
     least: float = 0.5,
 ) -> Labels:
@@ -54,6 +53,15 @@ def mutual_neighbours(vectors: Float32[np.ndarray, "n d"], count: int) -> Int[np
     other = near[one, column]
     tied = (one < other) & (near[other] == one[:, None]).any(axis=1)
     return np.stack([one[tied], other[tied]], axis=1)
+
+
+def nearest(vectors: Float32[np.ndarray, "n d"], count: int) -> Int[np.ndarray, "n k"]:
+    """The most similar other rows of each row, best first; -1 where there are fewer."""
+    found = two_sided_topk(vectors, vectors, k=count + 1).row_index
+    itself = found == np.arange(len(found))[:, None]
+    last = np.where(itself.any(axis=1), itself.argmax(axis=1), count)
+    kept = np.arange(count + 1) != last[:, None]
+    return found[kept].reshape(len(found), count)
 
 
 def walked(

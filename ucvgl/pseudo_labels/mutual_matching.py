@@ -11,7 +11,7 @@ from jaxtyping import Bool, Float, Int
 from ucvgl.retrieval.topk import TwoSided
 from ucvgl.types import Matches
 
-Scale = Literal["cosine", "quantile", "z_score"]
+Scale = Literal["cosine", "quantile"]
 
 
 def matches(best: TwoSided, *, reciprocal: int = 1) -> Matches:
@@ -113,14 +113,10 @@ def undecided(
 
 
 def scaled(margin: Float[np.ndarray, " q"], eligible: Bool[np.ndarray, " q"], scale: Scale) -> Float[np.ndarray, " q"]:
-    """Margins in units that do not depend on how wide the similarities of an encoder are spread.
+    """Margins as they are (`cosine`), or as the share of the eligible margins that are smaller (`quantile`).
 
-    `cosine`: as they are. `quantile`: the share of the eligible margins that are smaller. `z_score`: distance from
-    the mean of the eligible margins, in standard deviations; infinite margins stay so.
+    The latter does not depend on how wide the similarities of an encoder are spread.
     """
     if scale == "cosine" or not eligible.any():
         return margin
-    if scale == "quantile":
-        return np.searchsorted(np.sort(margin[eligible]), margin) / eligible.sum()
-    finite = margin[eligible & np.isfinite(margin)]
-    return (margin - finite.mean()) / (finite.std() or 1.0) if len(finite) else margin
+    return np.searchsorted(np.sort(margin[eligible]), margin) / eligible.sum()

@@ -8,7 +8,6 @@ from ucvgl.pseudo_labels.e_step import Strategy
 from ucvgl.pseudo_labels.grouping import group_matches
 from ucvgl.pseudo_labels.mutual_choice import mutual_matches
 from ucvgl.pseudo_labels.mutual_matching import margin_threshold
-from ucvgl.pseudo_labels.neighbourhood import confirmed_matches
 from ucvgl.pseudo_labels.transport import transported
 from ucvgl.settings.experiment import Adaptation
 
@@ -18,20 +17,14 @@ def strategy(settings: Adaptation, round_index: int) -> Strategy:
     least = margin_threshold(
         round_index, settings.rounds, first=settings.first_threshold, final=settings.final_threshold
     )
-    scale, choice = settings.threshold_scale, {"reciprocal": settings.reciprocal}
     match settings.strategy:
         case "mutual":
-            how = {"threshold": settings.threshold, "scale": scale, "mutual": settings.mutual}
-            return partial(mutual_matches, least=least, **choice, **how)
+            how = {"reciprocal": settings.reciprocal, "mutual": settings.mutual, "scale": settings.threshold_scale}
+            return partial(mutual_matches, least=least, threshold=settings.threshold, **how)
         case "transport":
-            how = {"temperature": settings.transport_temperature, "balance": settings.transport_balance}
-            return partial(transported, least=least, **how)
-        case "neighbours":
-            how = {"neighbours": settings.neighbours, "mutual": settings.mutual}
-            return partial(confirmed_matches, least=least, **choice, **how)
+            return partial(transported, least=least)
         case "groups":
-            how = {"temperature": settings.transport_temperature, "balance": settings.transport_balance}
-            return partial(group_matches, least=least, neighbours=settings.neighbours, **how)
+            return partial(group_matches, least=least, neighbours=settings.neighbours)
 
 
 def partners_needed(settings: Adaptation) -> int:

@@ -27,7 +27,7 @@ def transported(
     references: Float32[np.ndarray, "r d"],
     best: TwoSided,
     *,
-    temperature: float = 0.03,
+    temperature: float = 0.05,
     balance: float = 0.9,
     sweeps: int = 30,
     least: float = 0.5,

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from annotated_types import Ge, Le
 
-from ucvgl.settings.ranges import Batch, BelowOne, Count, CountOrNone, Margin, NotNegative, Positive, Share
+from ucvgl.settings.ranges import Batch, BelowOne, Count, CountOrNone, Margin, NotNegative, Positive
 
 TRANSPORT_PARTNERS = 10
 """Fewest partners for `transport`: with fewer, nearly every query has a share that looks sure."""
@@ -29,7 +29,6 @@ class Adaptation:
     """What of a transformer's block: its output, or a part of its attention."""
     pooling: Literal["own", "cls", "mean", "gem", "vlad"] = "own"
     """From patches to one descriptor; `own`: as the network itself does it."""
-    gem_power: Positive = 3.0
     vlad_centres: Count = 8
     turns: Annotated[int, Ge(1), Le(4)] = 1
     """Quarter turns that every image is described from, 1 to 4; more than 1 only where both views are north up."""
@@ -56,9 +55,9 @@ class Adaptation:
     """Of the reconstruction loss, against the contrast of labelled pairs."""
     relabel: bool = True
     """Off: the labels of the frozen model are kept (no EM)."""
-    strategy: Literal["mutual", "transport", "neighbours", "groups"] = "mutual"
-    """How the E-step finds its labels: pairs that choose each other (EM-CVGL), by optimal transport, only what the
-    neighbours of both confirm, or by transport after queries that seem to show one place were brought together."""
+    strategy: Literal["mutual", "transport", "groups"] = "mutual"
+    """How the E-step finds its labels: pairs that choose each other (EM-CVGL), by optimal transport, or by transport
+    after queries that seem to show one place were brought together."""
     partners: Annotated[int, Ge(2), Le(64)] = 2
     """Best partners both ways that the E-step looks at."""
     mutual: bool = True
@@ -67,19 +66,15 @@ class Adaptation:
     queries share a tile."""
     threshold: Literal["similarity", "margin"] = "margin"
     """What must be large enough for a label: the similarity (EM-CVGL), or its margin over the second best (UCVGL)."""
-    threshold_scale: Literal["cosine", "quantile", "z_score"] = "quantile"
-    """Unit of the thresholds. `quantile`: share of the candidate labels below; `z_score`: standard deviations above
-    their mean. Both mean the same for networks that spread similarities widely or narrowly."""
+    threshold_scale: Literal["cosine", "quantile"] = "quantile"
+    """Unit of the thresholds. `quantile`: share of the candidate labels below, which means the same for networks that
+    spread similarities widely or narrowly."""
     first_threshold: Margin = 0.5
     """What a label needs in the first round: similarity or margin; for `transport` and `groups` a share of the query's
-    mass, for `neighbours` of its neighbours."""
+    mass."""
     final_threshold: Margin = 0.0
     """The same in the last round; half a cosine in between."""
     neighbours: Annotated[int, Ge(1), Le(64)] = 8
-    """Of every image in its own view, that `neighbours` and `groups` look at; for `groups` fewer than a place has."""
+    """Of every query in its own view, that `groups` looks at; fewer than a place has."""
     group_weight: NotNegative = 1.0
     """Of the contrast between queries that `groups` takes for views of one place, against that of labelled pairs."""
-    transport_temperature: Positive = 0.05
-    """Similarity by which a reference must be better to get e times the mass."""
-    transport_balance: Share = 0.9
-    """1: every reference gets the same mass; 0: what each query alone would send it."""

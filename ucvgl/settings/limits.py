@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any
-
-from annotated_types import Ge, Le
+from typing import Any
 
 from ucvgl.images.uris import NO_CREDENTIALS, holds_secrets, without_secrets
 from ucvgl.settings.adaptation import TRANSPORT_PARTNERS
@@ -13,14 +11,11 @@ from ucvgl.settings.dotted import Mistakes, dotted, setting_types, with_changes
 from ucvgl.settings.experiment import PROTOCOLS, Experiment
 from ucvgl.settings.ranges import MOST, Margin, Share, holds, in_words
 
-MARGINS = {"cosine": Annotated[float, Ge(0), Le(2)], "quantile": Share, "z_score": Margin}
-"""Of a threshold, by the scale that it is counted in."""
-
 
 def ranges(experiment: Experiment) -> dict[str, Any]:
     """The range of every number among the settings, by dotted name; those of thresholds depend on their scale."""
     found = {name: type_ for name, type_ in setting_types(ranged=True).items() if setting_types()[name] in (int, float)}
-    threshold = MARGINS[experiment.adaptation.threshold_scale]
+    threshold = Share if experiment.adaptation.threshold_scale == "quantile" else Margin
     return found | {"adaptation.first_threshold": threshold, "adaptation.final_threshold": threshold}
 
 

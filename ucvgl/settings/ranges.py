@@ -19,7 +19,7 @@ BelowOne = Annotated[float, Ge(0), Lt(1)]
 Positive = Annotated[float, Gt(0)]
 NotNegative = Annotated[float, Ge(0)]
 Elevation = Annotated[float, Ge(-90), Le(90)]
-Margin = Annotated[float, Ge(-4), Le(4)]
+Margin = Annotated[float, Ge(0), Le(2)]
 
 MOST = 2**32
 """Whatever a number counts: more is a slip of the finger, which would fill the memory or never end."""

@@ -116,6 +116,31 @@ def test_a_few_odd_bytes_before_the_end_marker_do_no_harm():
     np.testing.assert_array_equal(decode(whole[:-2] + b"\x00\x00\x00" + whole[-2:], "a"), decode(whole, "a"))
 
 
+@pytest.mark.parametrize("form", ["WEBP", "BMP"])
+@pytest.mark.parametrize("more", [-1, 1, 64])
+def test_a_form_without_checksums_is_refused_where_it_is_not_as_long_as_its_header_says(form, more):
+    whole = encoded(SMOOTH, form)
+    middle = len(whole) // 2
+    data = whole[:middle] + bytes(more) + whole[middle:] if more > 0 else whole[:middle] + whole[middle - more :]
+    assert decode(whole, "a").shape == SMOOTH.shape
+    with pytest.raises(BadImage, match=f"{len(data)} bytes, and its header says {len(whole)}"):
+        decode(data, "a")
+
+
+def test_what_libjpeg_merely_finds_odd_is_decoded_and_all_else_that_it_says_is_damage():
+    whole = encoded(SMOOTH, "JPEG", progressive=True)
+    odd = whole.replace(b"JFIF\0\1", b"JFIF\0\7")
+    np.testing.assert_array_equal(decode(odd, "a"), decode(whole, "a"))
+    scans = [at for at in range(len(whole)) if whole[at : at + 2] == b"\xff\xda"]
+    for what, damaged in (
+        ("3 extraneous bytes", whole[: scans[2]] + b"abc" + whole[scans[2] :]),
+        ("Unsupported marker", whole[: scans[2] + 20] + b"\xff\x6c\0\2" + whole[scans[2] + 20 :]),
+        ("two SOI", whole[: scans[2]] + b"\xff\xd8" + whole[scans[2] :]),
+    ):
+        with pytest.raises(BadImage, match=f"damaged .*{what}"):
+            decode(damaged, "a")
+
+
 def test_fill_bytes_between_the_segments_of_a_jpeg_do_no_harm():
     whole = encoded(SMOOTH, "JPEG")
     np.testing.assert_array_equal(decode(whole[:2] + b"\xff\xff" + whole[2:], "a"), decode(whole, "a"))

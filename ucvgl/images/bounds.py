@@ -1,4 +1,4 @@
-"""How much an image may ask of this machine, judged before a decoder sees it: the reason against it, or nothing."""
+"""What speaks against an image before a decoder sees it, above all how much it asks of this machine; or nothing."""
 
 from __future__ import annotations
 
@@ -27,6 +27,17 @@ def too_large(height: int, width: int) -> str:
     if max(height, width) > MAX_SIDE:
         return f"a side of {max(height, width)} pixels, more than {MAX_SIDE}: shrink it first"
     return ""
+
+
+def other_length(data: bytes) -> str:
+    """Why a WebP or BMP, whose pixels have no checksum, is not what was written: its header tells how long it was."""
+    written = len(data)
+    if data.startswith(b"RIFF") and data[8:12] == b"WEBP":
+        written = 8 + int.from_bytes(data[4:8], "little")
+        written += written % 2
+    elif data.startswith(b"BM"):
+        written = int.from_bytes(data[2:6], "little") or len(data)
+    return f"cut off or damaged ({len(data)} bytes, and its header says {written})" if written != len(data) else ""
 
 
 def too_many_scans(data: bytes) -> str:

@@ -14,7 +14,7 @@ import simplejpeg
 from jaxtyping import UInt8
 from PIL import Image
 
-from ucvgl.images.bounds import JPEG_END, JPEG_START, KINDS, MAX_BYTES, MAX_PIXELS, too_large, too_many_scans
+from ucvgl.images.bounds import JPEG_END, JPEG_START, KINDS, MAX_BYTES, MAX_PIXELS, other_length, too_large, too_many_scans
 from ucvgl.images.storage import read
 
 # OpenCV would print a line of its own for every broken file; ours carry the name and the reason.
@@ -34,7 +34,9 @@ HALVED_FROM_PIXELS = 2**18
 LITTLE = 1.5
 """Shrinking by less, linear interpolation still meets every pixel, and takes a fifth of the time of averaging."""
 HARMLESS_BYTES = 16
-"""Cameras leave a few bytes between the scan and the end marker; a damaged scan leaves hundreds."""
+"""Cameras leave a few bytes between the last scan and the end marker; a damaged scan leaves hundreds."""
+ODD = re.compile(r"Unknown Adobe color transform|unknown JFIF revision|Invalid SOS parameters for sequential", re.I)
+"""What libjpeg finds odd and decodes as it was meant; all else that it says is of damage."""
 
 
 class BadImage(ValueError):
@@ -67,6 +69,7 @@ def decode(data: bytes, uri: str, *, enough: tuple[int, int] | None = None) -> U
         raise BadImage(uri, "empty file (0 bytes)")
     if data.startswith(JPEG_START):
         return _decode_jpeg(data, uri, enough)
+    _check(other_length(data), uri)
     deep = _check_header(data, uri)
     return _decode_deep(data, uri) if deep else _decode_any(data, uri)
 
@@ -105,8 +108,8 @@ def resize(image: UInt8[np.ndarray, "h w 3"], height: int, width: int) -> UInt8[
 def _decode_jpeg(data: bytes, uri: str, enough: tuple[int, int] | None) -> np.ndarray:
     """By libjpeg itself, which tells of damage that OpenCV and Pillow fill with grey or garbage in silence."""
     try:
-        height, width, colours, _ = cast(Header, simplejpeg.decode_jpeg_header(data))
-    except ValueError as error:
+        height, width, colours, _ = cast(Header, simplejpeg.decode_jpeg_header(data, strict=False))
+    except (ValueError, KeyError) as error:
         raise BadImage(uri, f"not a whole JPEG ({_words(error)})") from error
     _check(too_large(height, width) or too_many_scans(data), uri)
     _check_end(data, uri)
@@ -122,9 +125,9 @@ def _decode_jpeg(data: bytes, uri: str, enough: tuple[int, int] | None) -> np.nd
         )
         return _upright(image, orientation)
     except ValueError as error:
-        if _is_damage(str(error)):
+        if not _is_odd(str(error)):
             raise BadImage(uri, f"damaged ({_words(error)})") from error
-        return _decode_any(data, uri)  # what libjpeg merely finds odd
+        return _decode_any(data, uri)
 
 
 def _decode_any(data: bytes, uri: str, how: int = cv2.IMREAD_COLOR_RGB) -> np.ndarray:
@@ -212,10 +215,10 @@ def _upright(image: np.ndarray, orientation: int) -> np.ndarray:
     return np.ascontiguousarray(image[::-1] if orientation in (3, 4, 7, 8) else image)
 
 
-def _is_damage(complaint: str) -> bool:
-    extra = re.search(r"(\d+) extraneous bytes", complaint)
-    return complaint.startswith("Corrupt JPEG data") and not (extra and int(extra[1]) < HARMLESS_BYTES)
+def _is_odd(complaint: str) -> bool:
+    extra = re.search(r"(\d+) extraneous bytes before marker 0xd9", complaint)
+    return bool(ODD.search(complaint)) or (extra is not None and int(extra[1]) < HARMLESS_BYTES)
 
 
-def _words(error: ValueError) -> str:
-    return str(error).removeprefix("Corrupt JPEG data: ").strip(". ")
+def _words(error: ValueError | KeyError) -> str:
+    return "no header" if isinstance(error, KeyError) else str(error).removeprefix("Corrupt JPEG data: ").strip(". ")

@@ -7,10 +7,13 @@ python jobs/adapt.py --help                      every setting; those of this jo
 
 import sys
 
-from ucvgl.commands import job
-from ucvgl.distributed.cluster import connect
-from ucvgl.methods import plan
-from ucvgl.methods.em_cvgl import adapt
+from ucvgl.run.ending import Imports
+
+with Imports():
+    from ucvgl.commands import job
+    from ucvgl.distributed.cluster import connect
+    from ucvgl.methods import plan
+    from ucvgl.methods.em_cvgl import adapt
 
 if __name__ == "__main__":
     sys.exit(job.main(sys.argv[1:], adapt, plan=plan.adapt, connect=connect))

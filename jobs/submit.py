@@ -8,9 +8,11 @@ import logging
 import sys
 from pathlib import Path
 
-from ucvgl.distributed.submit import submit
-from ucvgl.log import start_logging
-from ucvgl.run.ending import ended
+from ucvgl.run.ending import Imports, ended
+
+with Imports():
+    from ucvgl.distributed.submit import submit
+    from ucvgl.log import start_logging
 
 if __name__ == "__main__":
     start_logging()

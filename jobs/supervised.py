@@ -6,11 +6,14 @@ python jobs/supervised.py --help                 every setting
 
 import sys
 
-from ucvgl.commands import job
-from ucvgl.distributed.cluster import connect
-from ucvgl.methods import plan
-from ucvgl.methods.labelled import supervised
-from ucvgl.settings import presets
+from ucvgl.run.ending import Imports
+
+with Imports():
+    from ucvgl.commands import job
+    from ucvgl.distributed.cluster import connect
+    from ucvgl.methods import plan
+    from ucvgl.methods.labelled import supervised
+    from ucvgl.settings import presets
 
 if __name__ == "__main__":
     how = {"plan": plan.supervised, "recipe": presets.supervised}

@@ -6,10 +6,13 @@ python jobs/tune.py --help
 
 import sys
 
-from ucvgl.distributed.cluster import connect
-from ucvgl.distributed.trials import run_trials
-from ucvgl.methods.ucvgl import unsupervised
-from ucvgl.sweep import tuning
+from ucvgl.run.ending import Imports
+
+with Imports():
+    from ucvgl.distributed.cluster import connect
+    from ucvgl.distributed.trials import run_trials
+    from ucvgl.methods.ucvgl import unsupervised
+    from ucvgl.sweep import tuning
 
 if __name__ == "__main__":
     sys.exit(tuning.main(sys.argv[1:], unsupervised, run_trials=run_trials, connect=connect))

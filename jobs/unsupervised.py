@@ -7,10 +7,13 @@ python jobs/unsupervised.py --help               every setting
 
 import sys
 
-from ucvgl.commands import job
-from ucvgl.distributed.cluster import connect
-from ucvgl.methods import plan
-from ucvgl.methods.ucvgl import unsupervised
+from ucvgl.run.ending import Imports
+
+with Imports():
+    from ucvgl.commands import job
+    from ucvgl.distributed.cluster import connect
+    from ucvgl.methods import plan
+    from ucvgl.methods.ucvgl import unsupervised
 
 if __name__ == "__main__":
     sys.exit(job.main(sys.argv[1:], unsupervised, plan=plan.unsupervised, connect=connect))

@@ -1,12 +1,16 @@
 """A cluster that does not answer, or a machine that cannot hold a Ray, is told of within seconds."""
 
+import os
+import signal
 import socket
 import subprocess
 import sys
+import time
 
 import pytest
 
 from ucvgl.distributed import start
+from ucvgl.distributed.caretaker import living_in
 
 
 @pytest.mark.parametrize(
@@ -45,9 +49,14 @@ def test_too_few_open_files_are_raised_or_told():
     assert "one may open 128 files here and Ray needs 1024; run `ulimit -n 4096` first" in refused.stderr
 
 
-def test_workers_of_a_local_ray_are_as_nice_as_their_driver(cluster):
-    import os
+def test_too_little_address_space_is_told(monkeypatch):
+    limits = {start.resource.RLIMIT_AS: 9 * 10**9}
+    monkeypatch.setattr(start.resource, "getrlimit", lambda which: (limits.get(which, 4096), 4096))
+    with pytest.raises(ValueError, match="may map 9.0 GB here, and Ray maps up to 16; run `ulimit -v unlimited`"):
+        start._check_machine()
 
+
+def test_workers_of_a_local_ray_are_as_nice_as_their_driver(cluster):
     import ray
 
     @ray.remote(num_cpus=0)
@@ -55,3 +64,27 @@ def test_workers_of_a_local_ray_are_as_nice_as_their_driver(cluster):
         return os.nice(0)
 
     assert ray.get(niceness.remote()) == os.nice(0)
+
+
+DRIVER = """
+import os
+from ucvgl.distributed.cluster import connect
+from ucvgl.settings.experiment import Resources
+connect(Resources())
+print(*(name for name in os.listdir("/tmp") if name.startswith("ray-")), flush=True)
+os.kill(os.getpid(), {number})
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGHUP])
+def test_a_driver_that_is_killed_leaves_no_process_and_no_folder(number):
+    before = set(os.listdir("/tmp"))
+    env = {name: value for name, value in os.environ.items() if name not in ("RAY_ADDRESS", "RAY_TMPDIR", "TMPDIR")}
+    driver = [sys.executable, "-c", DRIVER.format(number=int(number))]
+    ended = subprocess.run(driver, env=env, capture_output=True, text=True)
+    assert ended.returncode == -number, ended
+    (folder,) = (f"/tmp/{name}" for name in set(ended.stdout.split()) - before)
+    end = time.monotonic() + 60
+    while (os.path.exists(folder) or living_in(folder)) and time.monotonic() < end:
+        time.sleep(0.2)
+    assert not os.path.exists(folder) and not living_in(folder)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -12,6 +13,12 @@ from pathlib import Path
 import pytest
 
 from ucvgl.run.ending import Failure, at_work_on, ended, sentence, uninterrupted
+
+JOBS = Path(__file__).parents[2] / "jobs"
+
+
+class NodeDiedError(RuntimeError):
+    """As Ray has it."""
 
 
 def told(error: BaseException) -> tuple[int, str]:
@@ -65,12 +72,27 @@ def test_work_that_failed_shows_a_traceback_only_where_its_cause_is_a_bug(capsys
         (MemoryError(), "not enough memory"),
         (ImportError("libtorch_cpu.so: failed to map segment from shared object"), "ulimit -v"),
         (RuntimeError("can't start new thread"), "ulimit -u"),
+        (NodeDiedError("Task failed as its node died"), "a process of Ray was lost, or its machine (Ray calls it Node"),
         (RuntimeError("CUDA out of memory. Tried to allocate 2 GiB"), "the GPU ran out of memory"),
     ],
 )  # fmt: skip
 def test_what_libraries_say_of_a_machine_is_told_in_plain_words(error: Exception, words: str) -> None:
     assert words in (sentence(error) or "")
     assert sentence(RuntimeError("shapes differ")) is None
+
+
+def test_too_little_memory_for_the_imports_of_a_job_is_one_sentence() -> None:
+    limited = f"ulimit -v 500000; exec {sys.executable} {JOBS / 'unsupervised.py'} --help"
+    home = os.environ | {"PYTHONPATH": str(JOBS.parent)}
+    ended = subprocess.run(["bash", "-c", limited], capture_output=True, text=True, env=home)
+    assert "not enough memory; allow this program more (ulimit -v unlimited)" in ended.stderr
+    assert "Traceback" not in ended.stderr and ended.returncode == 2
+
+
+def test_every_job_imports_where_too_little_memory_is_told() -> None:
+    for job in JOBS.glob("*.py"):
+        bare = [line for line in job.read_text().splitlines() if line.startswith("from ucvgl")]
+        assert len(bare) == 1 and re.match(r"from ucvgl(\.run\.ending import Imports| import cli)", bare[0]), job
 
 
 def test_an_error_says_what_was_being_worked_on() -> None:

@@ -6,37 +6,46 @@ import os
 import platform
 import resource
 import socket
+import subprocess
+import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import ray
 from ray import _raylet
-from ray._common.utils import get_default_ray_temp_dir
+from ray._common.utils import get_default_ray_temp_dir, get_default_system_temp_dir
 from ray._private.services import canonicalize_bootstrap_address_or_die
 
+from ucvgl.distributed.caretaker import UP, attend
 from ucvgl.run.ending import interrupted_at_once, uninterrupted
 
 TOO_LATE = ("timed out during startup", "Failed to start GCS", "Failed to start a dashboard")
 """In Ray's errors when one of its processes did not come up in the time that Ray gives it, which is no setting."""
 SOCKET_PATH, SOCKET_BYTES = "/session_2026-01-01_00-00-00_000000_4194304/sockets/plasma_store.1", 107
 """Linux takes no longer path of a socket."""
+FOLDER = "ray-"
+"""How the name of a local Ray's own folder begins."""
+CARETAKERS: list[subprocess.Popen[bytes]] = []
+"""Of the local Rays of this process."""
 FEWEST_FILES = 1024
 """Open files that Ray's processes and ours need on one machine."""
+LEAST_SPACE = 16_000_000_000
+"""Bytes of addresses that a process of Ray may map, most of which are never used; with less it crashes."""
 DOOR_S = 10.0
 """How long the head of a cluster may take to open its port."""
 
 
 def start(**how: Any) -> None:
-    """Start a local Ray.
+    """Start a local Ray, whose files go when this process ends; Ray's own logs stay where `RAY_TMPDIR` is set.
 
     Raises:
         ValueError: this machine cannot hold one, or is too busy.
     """
     _check_machine()
     try:
-        with uninterrupted(), _silent_stderr():  # a Ray that is stopped in the middle of its start crashes
-            ray.init(address="local", **how)
+        with uninterrupted(), _silent_stderr(), _own_folder() as folder:  # stopped in the middle Ray crashes
+            ray.init(address="local", _temp_dir=folder, **how)
     except Exception as error:
         if not any(told in str(error) for told in TOO_LATE):
             raise
@@ -44,8 +53,7 @@ def start(**how: Any) -> None:
         raise ValueError(
             f"Ray did not start on this machine within the 30 s that it gives itself; {load:.0f} programs want to run "
             f"on {count} core{'s' * (count != 1)}. Run the same command again when the machine is less busy; stages "
-            f"that are done stay done. With enough free cores, Ray's logs say more: {get_default_ray_temp_dir()}/"
-            "session_latest/logs"
+            f"that are done stay done. With enough free cores, Ray's logs say more: {_logs()}"
         ) from error
 
 
@@ -102,13 +110,44 @@ def _check_machine() -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (FEWEST_FILES, hard))
     elif soft < FEWEST_FILES:
         raise ValueError(f"one may open {soft} files here and Ray needs {FEWEST_FILES}; run `ulimit -n 4096` first")
-    folder = get_default_ray_temp_dir()
+    space = resource.getrlimit(resource.RLIMIT_AS)[0]
+    if 0 <= space < LEAST_SPACE:
+        raise ValueError(
+            f"a program may map {space / 1e9:.1f} GB here, and Ray maps up to {LEAST_SPACE / 1e9:.0f}; run `ulimit -v "
+            "unlimited` first"
+        )
+    home = get_default_system_temp_dir()
+    folder = get_default_ray_temp_dir() if "RAY_TMPDIR" in os.environ else f"{home}/{FOLDER}********"
     if len(os.fsencode(folder + SOCKET_PATH)) > SOCKET_BYTES:
         raise ValueError(
             f"Ray's sockets would lie in {folder}, and with that their names are longer than the {SOCKET_BYTES} bytes "
             "that this system takes; set RAY_TMPDIR=/tmp, or another short folder"
         )
-    os.makedirs(folder, exist_ok=True)
+    os.makedirs(home, exist_ok=True)
+
+
+def _logs() -> str:
+    """Where they are, if they stay."""
+    kept = f"{get_default_ray_temp_dir()}/session_latest/logs"
+    return kept if "RAY_TMPDIR" in os.environ else "RAY_TMPDIR=FOLDER has them kept"
+
+
+@contextmanager
+def _own_folder() -> Iterator[str]:
+    """Where Ray's processes keep their files; all that start in here know it as `TMPDIR`, and share its end."""
+    folder = tempfile.mkdtemp(prefix=FOLDER, dir=get_default_system_temp_dir())
+    caretaker = attend(folder)
+    CARETAKERS.append(caretaker)
+    before = os.environ.get("TMPDIR")
+    os.environ["TMPDIR"] = folder
+    try:
+        yield get_default_ray_temp_dir() if "RAY_TMPDIR" in os.environ else folder
+    finally:
+        assert caretaker.stdin is not None
+        with suppress(BrokenPipeError):
+            os.write(caretaker.stdin.fileno(), UP)
+        del os.environ["TMPDIR"]
+        os.environ |= {} if before is None else {"TMPDIR": before}
 
 
 @contextmanager

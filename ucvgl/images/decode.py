@@ -14,7 +14,16 @@ import simplejpeg
 from jaxtyping import UInt8
 from PIL import Image
 
-from ucvgl.images.bounds import JPEG_END, JPEG_START, KINDS, MAX_BYTES, MAX_PIXELS, other_length, too_large, too_many_scans
+from ucvgl.images.bounds import (
+    JPEG_END,
+    JPEG_START,
+    KINDS,
+    MAX_BYTES,
+    MAX_PIXELS,
+    other_length,
+    too_large,
+    too_many_scans,
+)
 from ucvgl.images.storage import read
 
 # OpenCV would print a line of its own for every broken file; ours carry the name and the reason.

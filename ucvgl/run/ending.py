@@ -48,6 +48,9 @@ MACHINE = (
     (r"Too many open files", "there are too many open files; allow this shell more (ulimit -n 4096)"),
     (r"No space left on device|Disk quota exceeded|PytorchStreamWriter failed writing|OutOfDiskError",
      f"the disk is full, here or on a machine of the cluster; {ROOM}"),
+    (r"^(ActorDied|ActorUnavailable|NodeDied|LocalRayletDied|WorkerCrashed|OwnerDied|ObjectLost)Error: "
+     r"(?!(?s:.)*in its creation task)",
+     r"a process of Ray was lost, or its machine (Ray calls it \1Error); the same command goes on from there"),
 )  # fmt: skip
 """What libraries say of a machine's state, whatever the type of their error, and what a person needs to hear."""
 
@@ -117,11 +120,25 @@ def sentence(error: BaseException) -> str | None:
     elif isinstance(error, OSError) and error.errno is not None and error.strerror:
         file = f"{os.fsdecode(error.filename)}: " if isinstance(error.filename, (str, bytes)) else ""
         told = f"{file}{error.strerror[0].lower()}{error.strerror[1:]}; {WAYS_OUT.get(error.errno, 'check the path')}"
-    elif (told := machine_state(f"{type(error).__name__}: {error}")) is None:
+    elif (told := machine_state(_with_causes(error))) is None:
         if not isinstance(error, OSError):
             return None
         told = " ".join(str(error).split()) or type(error).__name__
     return "".join([told, *(f" ({note})" for note in getattr(error, "__notes__", ()))])
+
+
+class Imports:
+    """The imports of a program, of which each library may be the one that finds too little memory."""
+
+    def __enter__(self) -> None:
+        """Begin to import."""
+
+    def __exit__(self, kind: type | None, error: BaseException | None, trace: Any) -> None:
+        """End the program with a sentence where the machine's state forbids an import."""
+        if error is not None and (told := machine_state(_with_causes(error))):
+            print(told, file=sys.stderr)
+            sys.stderr.flush()
+            os._exit(MISTAKEN)  # what was imported by half cannot clean up
 
 
 def machine_state(text: str) -> str | None:
@@ -177,6 +194,12 @@ def interrupted_at_once() -> Iterator[None]:
     finally:
         for number, handler in before.items():  # Ray sets its own
             signal.signal(number, handler)
+
+
+def _with_causes(error: BaseException) -> str:
+    """An error and what it was raised from, a line each or more."""
+    cause = f"\n{_with_causes(error.__cause__)}" if error.__cause__ else ""
+    return f"{type(error).__name__}: {error}{cause}"
 
 
 def _ending(number: int) -> Any:

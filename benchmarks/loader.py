@@ -6,10 +6,12 @@ python benchmarks/loader.py runs/synthetic          after `make demo`; trains on
 from __future__ import annotations
 
 import argparse
+import functools
 import json
 import tempfile
 import time
 from pathlib import Path
+from unittest import mock
 
 import numpy as np
 import torch
@@ -27,23 +29,28 @@ def waited_share(run: TrainedRun, steps: int) -> tuple[float, float]:
     fewest = min(len(ImageStore(store)) for store in stores)
     rows = np.random.default_rng(0).permutation(fewest)[: steps * settings.batch]
     source = Pairs("any", ("query", "reference"), stores, rows, rows)
-    spent, read = 0.0, fit._images
+    spent: list[float] = []
 
-    def timed(*asked):
-        nonlocal spent
-        start = time.thread_time()
-        images = read(*asked)
-        spent += time.thread_time() - start
-        return images
+    def timed(work):
+        @functools.wraps(work)
+        def asked(*arguments):
+            start = time.thread_time()
+            result = work(*arguments)
+            spent.append(time.thread_time() - start)
+            return result
 
-    fit._images = timed
-    device, start = torch.device("cpu"), time.thread_time()
-    with tempfile.TemporaryDirectory() as folder:
+        return asked
+
+    device, start = torch.device("cpu"), time.process_time()
+    with (
+        mock.patch.object(ImageStore, "read", timed(ImageStore.read)),
+        mock.patch.object(fit, "as_floats", timed(fit.as_floats)),
+        tempfile.TemporaryDirectory() as folder,
+    ):
         made = {"name": "loader", "epochs": 1, "settings": settings, "seed": 0, "device": device}
         fit.fit_towers(Path(folder), run.model.parent, [source], log=lambda *_, **__: None, **made)
-    fit._images = read
-    whole = time.thread_time() - start
-    return spent / whole, 2 * len(rows) / whole
+    whole = time.process_time() - start
+    return sum(spent) / whole, 2 * len(rows) / whole
 
 
 def alone(run: TrainedRun, batches: int) -> float:
@@ -52,7 +59,7 @@ def alone(run: TrainedRun, batches: int) -> float:
     random = np.random.default_rng(0)
     start = time.thread_time()
     for _ in range(batches):
-        fit._images(store, random.integers(0, len(store), batch), torch.device("cpu"))
+        fit.as_floats(torch.from_numpy(store.read(random.integers(0, len(store), batch))))
     return batches * batch / (time.thread_time() - start)
 
 

@@ -102,3 +102,9 @@ def test_a_pool_goes_on_from_its_state():
     copy.load_state_dict(deepcopy(pool.state_dict()))
     swapped = [each.swap(numbered(5, 6), torch.Generator().manual_seed(3)) for each in (pool, copy)]
     assert numbers_of(swapped[0]) == numbers_of(swapped[1])
+
+
+def test_a_pool_goes_on_on_its_own_device_wherever_the_checkpoint_was_read():
+    pool = ImagePool(capacity=4, device="meta")
+    pool.load_state_dict({"images": images(4, 0)})
+    assert pool.swap(images(4, 1).to("meta"), torch.Generator()).device.type == "meta"

@@ -4,7 +4,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from ucvgl.training.infonce import info_nce
+from ucvgl.training.infonce import bound_, info_nce
 
 
 def naive(queries, references, scale, smoothing, labelled):
@@ -68,3 +68,10 @@ def test_rows_count_by_their_weight():
     losses = [F.cross_entropy(each[2:3], torch.tensor([2])).item() for each in (logits, logits.T)]
     only = torch.tensor([0.0, 0.0, 1.0, 0.0, 0.0])
     assert info_nce(queries, references, scale, weight=only).item() == pytest.approx(sum(losses) / 2, abs=1e-6)
+
+
+def test_a_temperature_gets_no_colder_than_a_hundredth():
+    scales = [torch.nn.Parameter(torch.tensor(math.log(scale))) for scale in (14.0, 99.0, 101.0, 1e9)]
+    for scale in scales:
+        bound_(scale)
+    assert [round(scale.exp().item()) for scale in scales] == [14, 99, 100, 100]

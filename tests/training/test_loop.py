@@ -171,3 +171,34 @@ def test_a_loop_that_is_over_drops_its_checkpoint(tmp_path):
     finish(tmp_path, "walk")
     finish(tmp_path, "walk")
     assert not list(tmp_path.iterdir())
+
+
+def test_a_device_out_of_memory_is_a_sentence_with_the_way_out(tmp_path):
+    walk = Walk(tmp_path)
+
+    def full(_):
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.\nmore")
+
+    walk.loss = lambda value: full(value) if len(walk.steps) == 3 else value
+    said = r"^walk, step 3: .*out of memory \(CUDA .* 2.00 GiB\.\)\. .*resources.train_rows"
+    with pytest.raises(ValueError, match=said):
+        walk.run()
+    assert (tmp_path / "walk.checkpoint").exists()
+
+
+def test_numbers_are_read_only_when_a_line_of_the_log_is_due(tmp_path):
+    """A number that lies on the device `meta` cannot be read at all."""
+    walk = Walk(tmp_path)
+    walk.loss = lambda _: torch.zeros((), device="meta")
+    with pytest.raises(RuntimeError, match="meta"):
+        walk.run(log_seconds=math.inf)
+    assert walk.steps == list(range(10)), "a number was read before the end"
+
+
+def test_a_line_of_the_log_says_what_share_of_the_time_reading_took(tmp_path, monkeypatch):
+    clock = [0.0]
+    monkeypatch.setattr(ucvgl.training.loop.time, "monotonic", lambda: clock[0])
+    walk = Walk(tmp_path)
+    walk.loss = lambda value: clock.__setitem__(0, clock[0] + 1) or value
+    walk.run(steps=12, log_seconds=6, waited=lambda: clock[0] ** 2 / 24)
+    assert [row["data_wait"] for row in walk.rows] == [0.25, 0.75]

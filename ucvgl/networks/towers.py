@@ -122,13 +122,18 @@ class TwoTowers(nn.Module):
         return torch.cat([cast(Tensor, checkpoint(encoder, part, use_reentrant=False)) for part in parts])
 
 
+def batch_statistics(towers: TwoTowers) -> str | None:
+    """The first layer whose output depends on which images it sees together, if there is one."""
+    return next((name for name, layer in towers.named_modules() if isinstance(layer, _BatchNorm)), None)
+
+
 def refuse_batch_statistics(towers: TwoTowers) -> None:
     """Raise ValueError where a layer's output depends on which images it sees together.
 
     Raises:
         ValueError: the network normalises over a batch.
     """
-    found = next((name for name, layer in towers.named_modules() if isinstance(layer, _BatchNorm)), None)
+    found = batch_statistics(towers)
     if found:
         raise ValueError(
             f"{towers.settings.backbone} normalises over a batch ({found}), and would see only parts of it: train on "

@@ -13,6 +13,8 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from ucvgl.training.ahead import sent
+
 Images = Float[Tensor, "n 3 h w"]
 
 
@@ -33,11 +35,11 @@ class Draws:
     def uniform(self, *shape: int, low: float = -1.0, high: float = 1.0) -> Tensor:
         """Numbers between two bounds for the own rows, [n *shape]."""
         drawn = torch.rand(self._batch, *shape, generator=self._generator)[self._rows]
-        return (low + (high - low) * drawn).to(self.device)
+        return sent(low + (high - low) * drawn, self.device)
 
     def normal(self, *shape: int) -> Tensor:
         """Standard normal numbers for the own rows, [n *shape]."""
-        return torch.randn(self._batch, *shape, generator=self._generator)[self._rows].to(self.device)
+        return sent(torch.randn(self._batch, *shape, generator=self._generator)[self._rows], self.device)
 
     def chance(self, probability: float) -> Tensor:
         """Which of the own rows something happens to, [n] of bool."""
@@ -45,7 +47,7 @@ class Draws:
 
     def choice(self, count: int) -> Int[Tensor, " n"]:
         """A number below `count` for each of the own rows."""
-        return torch.randint(count, (self._batch,), generator=self._generator)[self._rows].to(self.device)
+        return sent(torch.randint(count, (self._batch,), generator=self._generator)[self._rows], self.device)
 
 
 def turn_panorama(images: Images, quarters: Int[Tensor, " n"], flip: Tensor) -> Images:

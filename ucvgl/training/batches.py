@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
@@ -54,18 +55,22 @@ class Rows(Protocol):
     def query(self) -> np.ndarray:
         """Row of each pair's query, [p]."""
         ...
+
     @property
     def reference(self) -> np.ndarray:
         """Row of each pair's reference, [p]."""
         ...
+
     @property
     def spared(self) -> np.ndarray | None:
         """Rows of references that may show the query's place as well, [p s], padded with -1."""
         ...
+
     @property
     def neighbours(self) -> np.ndarray | None:
         """Rows of references that are hard to tell from the pair's own, hardest first, [p k], padded with -1."""
         ...
+
     def __len__(self) -> int: ...
 
 
@@ -77,25 +82,37 @@ def epoch_order(pairs: Rows, batch: int, seed: tuple[int, ...]) -> list[Int[np.n
     which are dropped. Where neighbours are known, a pair brings some of its own into its batch.
     """
     random = np.random.default_rng(seed)
-    order = random.permutation(len(pairs)).tolist()
     waiting = np.ones(len(pairs), bool)
     showing = _pairs_of_references(pairs)
-    batches, first = [], 0
-    while first < len(order):
-        chosen = _Batch(pairs, batch)
-        for row in order[first:]:
-            if waiting[row] and chosen.admit(row):
+    coming, held, batches = _in_chunks(pairs, random.permutation(len(pairs))), [], []
+    while True:
+        chosen, again, turned_down = _Batch(pairs, batch), iter(held), []
+        for one in chain(again, coming):
+            row = one[0]
+            if not waiting[row]:
+                continue
+            if chosen.admit(*one):
                 waiting[row] = False
                 for reference in _company(pairs, row, batch, random):
                     other = next((other for other in showing[reference] if waiting[other]), None)
-                    if other is not None and chosen.admit(other):
+                    if other is not None and chosen.admit(other, int(pairs.query[other]), reference):
                         waiting[other] = False
-            if chosen.full:
-                break
+                if chosen.full:
+                    break
+            else:
+                turned_down.append(one)
+        if not chosen.rows:
+            break
+        held = [*turned_down, *again]
         batches.append(np.array(chosen.rows))
-        while first < len(order) and not waiting[order[first]]:
-            first += 1
     return [rows for rows in batches if 2 * len(rows) >= len(batches[0])]
+
+
+def _in_chunks(pairs: Rows, order: np.ndarray, chunk: int = 1 << 14) -> Iterator[tuple[int, int, int]]:
+    """Number, query and reference of every pair, as plain numbers of which few exist at a time."""
+    for first in range(0, len(order), chunk):
+        rows = order[first : first + chunk]
+        yield from zip(rows.tolist(), pairs.query[rows].tolist(), pairs.reference[rows].tolist(), strict=True)
 
 
 class _Batch:
@@ -103,26 +120,27 @@ class _Batch:
 
     def __init__(self, pairs: Rows, size: int) -> None:
         self.rows: list[int] = []
-        self._pairs, self._size = pairs, size
+        self._size, self._spared_of = size, pairs.spared
         self._queries: set[int] = set()
         self._references: set[int] = set()
-        self._spared: set[int] = set()
+        self._spared: set[int] = {-1}
 
     @property
     def full(self) -> bool:
         return len(self.rows) == self._size
 
-    def admit(self, row: int) -> bool:
+    def admit(self, row: int, query: int, reference: int) -> bool:
         """Take a pair in, if there is room and it may meet all that are in."""
-        query, reference = int(self._pairs.query[row]), int(self._pairs.reference[row])
-        spared = set() if self._pairs.spared is None else set(self._pairs.spared[row].tolist()) - {-1}
-        taken = query in self._queries or reference in self._references or reference in self._spared
-        if self.full or taken or not spared.isdisjoint(self._references):
+        if self.full or query in self._queries or reference in self._references or reference in self._spared:
             return False
+        if self._spared_of is not None:
+            spared = self._spared_of[row].tolist()
+            if not self._references.isdisjoint(spared):
+                return False
+            self._spared.update(spared)
         self.rows.append(row)
         self._queries.add(query)
         self._references.add(reference)
-        self._spared |= spared
         return True
 
 

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from ucvgl.networks.generator import Discriminator, Generator
 from ucvgl.settings.experiment import Translation
+from ucvgl.training.ahead import sent
 
 Images = Float[Tensor, "n 3 h w"]
 Scores = tuple[Float[Tensor, "n 1 p q"], Float[Tensor, "n 1 p q"]]
@@ -81,10 +82,14 @@ def least_squares(score: Tensor, target: float) -> Float[Tensor, ""]:
 
 
 class ImagePool:
-    """Recent fakes; half of those shown to a discriminator are older ones (Shrivastava et al. 2017)."""
+    """Recent fakes; half of those shown to a discriminator are older ones (Shrivastava et al. 2017).
 
-    def __init__(self, capacity: int = 50) -> None:
-        self.capacity = capacity
+    Args:
+        device: where they are kept, wherever a checkpoint of them lay.
+    """
+
+    def __init__(self, capacity: int = 50, *, device: torch.device | str = "cpu") -> None:
+        self.capacity, self.device = capacity, device
         self.images: Images | None = None
 
     def state_dict(self) -> dict[str, Tensor | None]:
@@ -93,7 +98,8 @@ class ImagePool:
 
     def load_state_dict(self, state: dict[str, Tensor | None]) -> None:
         """Go on from a checkpoint."""
-        self.images = state["images"]
+        images = state["images"]
+        self.images = None if images is None else images.to(self.device)
 
     def swap(self, fakes: Images, generator: torch.Generator) -> Images:
         """Fakes for the discriminator; those that are held back replace the ones given out."""
@@ -102,7 +108,7 @@ class ImagePool:
             self.images = kept[: self.capacity].clone()
             return fakes
         count = min(len(fakes) // 2, self.capacity)
-        slots = torch.randperm(self.capacity, generator=generator)[:count].to(fakes.device)
+        slots = sent(torch.randperm(self.capacity, generator=generator)[:count], fakes.device)
         out = torch.cat((self.images[slots], fakes[count:]))
         self.images[slots] = fakes[:count]
         return out

@@ -9,19 +9,21 @@ from pathlib import Path
 import numpy as np
 import torch
 from jaxtyping import Float
-from torch import Tensor, nn
+from torch import Tensor
 
 from ucvgl.atomic import write_array
-from ucvgl.networks.adapter import Adapter, adapted, load_adapter, save_adapter
+from ucvgl.networks.adapter import adapted, load_adapter, save_adapter
 from ucvgl.networks.saved import load_saved, save
 from ucvgl.networks.towers import VIEWS, View
 from ucvgl.pseudo_labels.e_step import Alike, Labels
 from ucvgl.settings.experiment import Adaptation
 from ucvgl.training import workers
+from ucvgl.training.ahead import Ahead, ready, sent
 from ucvgl.training.batches import Rows, epoch_order
+from ucvgl.training.descent import Descent, adam_w
 from ucvgl.training.fit_towers import schedule
 from ucvgl.training.frozen_features import Features
-from ucvgl.training.infonce import info_nce
+from ucvgl.training.infonce import bound_, info_nce
 from ucvgl.training.loop import Log, finish, run_steps
 
 CLIP_GRADIENT = 10.0
@@ -52,8 +54,9 @@ def fit_adapter(
         span: part of the cosine schedule that this call covers, 0..1.
     """
     adapter = load_adapter(start / "adapter.pt", device)
-    optimizer = torch.optim.AdamW(adapter.parameters(), settings.learning_rate, weight_decay=settings.weight_decay)
-    state = {"adapter": adapter, "optimizer": optimizer}
+    optimizer = adam_w(adapter, settings.learning_rate, weight_decay=settings.weight_decay)
+    descend = Descent(optimizer, device, clip=CLIP_GRADIENT)
+    state = {"adapter": adapter, "optimizer": descend}
     if (start / "trained.pt").exists():
         for key, saved in load_saved(start / "trained.pt", device=device).items():
             state[key].load_state_dict(saved)
@@ -66,41 +69,50 @@ def fit_adapter(
     plans = [batches(kind.pairs, settings.batch, settings.steps_per_round, seed) for kind in kinds]
     steps = len(plans[0])
 
-    def seen(kind: _Kind, rows: np.ndarray, index: int) -> list[Tensor]:
+    def frozen(kind: _Kind, rows: np.ndarray, index: int) -> list[Tensor]:
         own = workers.share(len(rows))
-        turn = np.random.default_rng((seed, index)).integers(settings.turns, size=len(rows))
+        turn = np.random.default_rng((seed, index)).integers(settings.turns, size=len(rows))[own]
         return [
-            _centred(adapter, view, sides[view], numbers[rows[own]], turn[own], device)
+            ready(torch.from_numpy(sides[view].read(numbers[rows[own]])[np.arange(len(turn)), turn]), device)
             for view, numbers in zip(kind.views, (kind.pairs.query, kind.pairs.reference), strict=True)
         ]
 
+    def read(index: int) -> list[list[Tensor]]:
+        return [frozen(kind, plan[index], index) for kind, plan in zip(kinds, plans, strict=True)]
+
     def step(index: int) -> dict[str, Tensor]:
         rows = [plan[index] for plan in plans]
-        both = [seen(kind, chosen, index) for kind, chosen in zip(kinds, rows, strict=True)]
+        both = [
+            [
+                adapter.centred(side.to(device, non_blocking=True), view)
+                for view, side in zip(kind.views, some, strict=True)
+            ]
+            for kind, some in zip(kinds, batches_ahead[index], strict=True)
+        ]
         counts = [len(first) for first, _ in both]
         firsts, seconds = (torch.cat(side) for side in zip(*both, strict=True))
         progress = span[0] + (span[1] - span[0]) * index / steps
-        optimizer.param_groups[0]["lr"] = settings.learning_rate * schedule(progress)
         first, second, back, scale = wrapped(firsts, seconds)
         lost = lost_information(back, torch.cat((firsts, seconds))).unflatten(0, (2, len(firsts))).T
         contrast, logged, reconstructions = firsts.new_zeros(()), {}, []
         parts = zip(*(each.split(counts) for each in (first, second, lost)), strict=True)
         for kind, chosen, own in zip(kinds, rows, parts, strict=True):
             one, other, left = (workers.gather(part.contiguous(), len(chosen)) for part in own)
-            weight = torch.from_numpy(kind.weight[chosen]).to(one)
+            weight = sent(torch.from_numpy(kind.weight[chosen]).to(one.dtype), device)
             loss = info_nce(one, other, scale, label_smoothing=settings.label_smoothing, weight=weight)
             contrast = contrast + kind.share * loss
             logged[f"{kind.name}_loss"] = loss.detach()
             reconstructions.append(left)
         reconstruction = torch.cat(reconstructions).mean()
-        optimizer.zero_grad(set_to_none=True)
-        (contrast + settings.aic_weight * reconstruction).backward()
-        gradient = nn.utils.clip_grad_norm_(adapter.parameters(), CLIP_GRADIENT)
-        optimizer.step()
+        loss = contrast + settings.aic_weight * reconstruction
+        gradient = descend(loss, settings.learning_rate * schedule(progress))
+        bound_(adapter.logit_scale)
         return logged | {"aic_loss": reconstruction.detach(), "gradient": gradient}
 
     images = 2 * settings.batch * len(kinds)
-    run_steps(step, steps, name=name, folder=folder, state=state, images_per_step=images, log=log)
+    with Ahead(read, steps) as batches_ahead:
+        waited = {"waited": lambda: batches_ahead.waited_s}
+        run_steps(step, steps, name=name, folder=folder, state=state, images_per_step=images, log=log, **waited)
     if workers.rank() == 0:
         save({key: part.state_dict() for key, part in state.items()}, folder / "trained.pt")
         save_adapter(adapter, folder / "adapter.pt")
@@ -159,10 +171,3 @@ def adapt_features(
         seen = torch.from_numpy(block).to(device)
         write_array(folder / parts[number].name, adapted(model, seen, view).cpu().numpy())
     workers.barrier()
-
-
-def _centred(
-    adapter: Adapter, view: View, features: Features, rows: np.ndarray, turn: np.ndarray, device: torch.device
-) -> Tensor:
-    drawn = features.read(rows)[np.arange(len(rows)), turn]
-    return adapter.centred(torch.from_numpy(drawn).to(device), view)

@@ -14,7 +14,9 @@ from ucvgl.networks.generator import save_generator, to_signed
 from ucvgl.networks.mixed import mixed_precision
 from ucvgl.settings.experiment import Translation
 from ucvgl.training import workers
+from ucvgl.training.ahead import Ahead, ready
 from ucvgl.training.cyclegan import Discriminators, Generators, ImagePool, discriminator_loss, generator_loss
+from ucvgl.training.descent import Descent
 from ucvgl.training.loop import Log, finish, run_steps
 
 
@@ -35,30 +37,36 @@ def fit_cyclegan(
     generators = Generators(settings).to(device).to(memory_format=torch.channels_last)
     judges = Discriminators(settings).to(device).to(memory_format=torch.channels_last)
     make, judge = workers.distributed(generators), workers.distributed(judges)
-    optimizers = [
-        torch.optim.Adam(part.parameters(), settings.learning_rate, betas=(0.5, 0.999)) for part in (generators, judges)
+    descents = [
+        Descent(torch.optim.Adam(part.parameters(), settings.learning_rate, betas=(0.5, 0.999), fused=True), device)
+        for part in (generators, judges)
     ]
     stores = ImageStore(bevs), ImageStore(tiles)
-    pools = ImagePool(), ImagePool()
+    pools = ImagePool(device=device), ImagePool(device=device)
     rows, weight = workers.share(settings.batch), workers.weight(settings.batch)
 
-    def step(index: int) -> dict[str, Tensor]:
+    def read(index: int) -> tuple[Tensor, Tensor, int]:
         rng = np.random.default_rng((seed, 1, index))
-        bev, tile = (draw(store, settings.batch, rng, rows).to(device) for store in stores)
-        swaps = torch.Generator().manual_seed(int(rng.integers(1 << 60)))
-        for optimizer in optimizers:
-            optimizer.param_groups[0]["lr"] = settings.learning_rate * min(1.0, 2 - 2 * index / settings.steps)
+        bev, tile = (ready(draw(store, settings.batch, rng, rows), device) for store in stores)
+        return bev, tile, int(rng.integers(1 << 60))
+
+    def step(index: int) -> dict[str, Tensor]:
+        *images, swaps_seed = batches[index]
+        bev, tile = (part.to(device, non_blocking=True) for part in images)
+        swaps = torch.Generator().manual_seed(swaps_seed)
+        rate = settings.learning_rate * min(1.0, 2 - 2 * index / settings.steps)
         with mixed_precision(device):
             made = make(bev, tile)
             judges.requires_grad_(False)
             loss = generator_loss(made, bev, tile, judges(made.fake_tile, made.fake_bev), settings)
             judges.requires_grad_(True)
-            _descend(optimizers[0], loss * weight)
+        gradient = descents[0](loss * weight, rate)
+        with mixed_precision(device):
             fakes = [workers.gather(fake.detach().float(), settings.batch) for fake in made[:2]]
             shown = [pool.swap(fake, swaps)[rows] for pool, fake in zip(pools, fakes, strict=True)]
             judged = discriminator_loss(judge(tile, bev), judge(*shown))
-            _descend(optimizers[1], judged * weight)
-        return {"generator_loss": loss.detach(), "discriminator_loss": judged.detach()}
+        descents[1](judged * weight, rate)
+        return {"generator_loss": loss.detach(), "discriminator_loss": judged.detach(), "gradient": gradient}
 
     def seen(index: int) -> dict[str, Any]:
         rng = np.random.default_rng((seed, 1, index))
@@ -67,15 +75,16 @@ def fit_cyclegan(
     state = {
         "generators": generators,
         "judges": judges,
-        "generator_steps": optimizers[0],
-        "judge_steps": optimizers[1],
+        "generator_steps": descents[0],
+        "judge_steps": descents[1],
         "tile_pool": pools[0],
         "bev_pool": pools[1],
     }
-    run_steps(
-        step, settings.steps, name="translate", folder=folder, state=state, images_per_step=2 * settings.batch, log=log,
-        seen=seen,
-    )  # fmt: skip
+    with Ahead(read, settings.steps) as batches:
+        run_steps(
+            step, settings.steps, name="translate", folder=folder, state=state, images_per_step=2 * settings.batch,
+            log=log, seen=seen, waited=lambda: batches.waited_s,
+        )  # fmt: skip
     if workers.rank() == 0:
         save_generator(generators.to_tile, folder / "to_tile.pt")
     finish(folder, "translate")
@@ -97,9 +106,3 @@ def draw(store: ImageStore, batch: int, rng: np.random.Generator, rows: slice) -
 def chosen(store: ImageStore, batch: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
     """The rows of a random batch, and which of them are mirrored."""
     return rng.integers(len(store), size=batch), rng.random(batch) < 0.5
-
-
-def _descend(optimizer: torch.optim.Optimizer, loss: Tensor) -> None:
-    optimizer.zero_grad(set_to_none=True)
-    loss.backward()
-    optimizer.step()

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
+from jaxtyping import Float, UInt8
 from torch import Tensor, nn
 
 from ucvgl.images.image_store import ImageStore
@@ -18,11 +18,15 @@ from ucvgl.networks.saved import load_saved, save
 from ucvgl.networks.towers import TwoTowers, View, load_towers, refuse_batch_statistics, save_towers
 from ucvgl.settings.experiment import Contrast
 from ucvgl.training import workers
+from ucvgl.training.ahead import Ahead, ready, sent
 from ucvgl.training.augment import Draws, erase, shake_panorama, tone, turn_panorama, warp_tile
-from ucvgl.training.batches import Pairs, epoch_order
+from ucvgl.training.batches import Pairs
 from ucvgl.training.collapse import SPREAD, spread
-from ucvgl.training.infonce import info_nce
+from ucvgl.training.descent import Descent, adam_w
+from ucvgl.training.epochs import Epochs
+from ucvgl.training.infonce import bound_, info_nce
 from ucvgl.training.loop import Log, finish, run_steps
+from ucvgl.training.memory import rows_that_fit
 
 
 def fit_towers(
@@ -47,49 +51,52 @@ def fit_towers(
     Args:
         start: folder with a `model.pt`, and a `trained.pt` where earlier training is to be continued.
         span: part of the cosine schedule that this call covers, 0..1; warm-up is the first 2 % of the whole.
-        rows_at_once: images that an encoder sees at a time, to bound its memory (`TwoTowers`); 0: all of this worker's.
+        rows_at_once: images that an encoder sees at a time, to bound its memory (`TwoTowers`); 0: as many as fit.
 
     Raises:
         ValueError: the loss is not finite (see `Contrast.not_finite`), or the backbone knows batches.
     """
     towers = load_towers(start / "model.pt", device)
-    towers.rows_at_once = rows_at_once
-    if rows_at_once or workers.size() > 1:
-        refuse_batch_statistics(towers)
     average = copy.deepcopy(towers).requires_grad_(False)
-    optimizer = torch.optim.AdamW(towers.parameters(), settings.learning_rate, weight_decay=settings.weight_decay)
-    state = {"towers": towers, "average": average, "optimizer": optimizer}
+    share = -(-settings.batch // workers.size())
+    towers.rows_at_once = rows_at_once or rows_that_fit(towers, [source.views for source in sources], share, device)
+    if towers.rows_at_once or workers.size() > 1:
+        refuse_batch_statistics(towers)
+    optimizer = adam_w(towers, settings.learning_rate, weight_decay=settings.weight_decay)
+    descend = Descent(optimizer, device, clip=settings.clip_gradient)
+    state = {"towers": towers, "average": average, "optimizer": descend}
     if (start / "trained.pt").exists():
         for key, saved in load_saved(start / "trained.pt", device=device).items():
             state[key].load_state_dict(saved)
     wrapped = workers.distributed(towers, partly_used=True)
     stores = {path: ImageStore(path) for source in sources for path in source.stores}
-    plan = _plan(sources, settings.batch, epochs, seed)
+    plan = Epochs(sources, settings.batch, epochs, seed)
+
+    def read(index: int) -> list[Tensor]:
+        source, rows = plan[index]
+        own, numbers = workers.share(len(rows)), (source.query, source.reference)
+        images = (stores[path].read(some[rows[own]]) for path, some in zip(source.stores, numbers, strict=True))
+        return [ready(torch.from_numpy(side), device) for side in images]
 
     def step(index: int) -> dict[str, Tensor]:
         source, rows = plan[index]
-        own = workers.share(len(rows))
-        draws = Draws((seed, index), len(rows), own, device)
+        draws = Draws((seed, index), len(rows), workers.share(len(rows)), device)
         quarters, flip = turned_together(draws, settings)
         sides = [
-            augment(_images(stores[path], numbers[rows[own]], device), view, draws, quarters, flip, settings)
-            for path, numbers, view in zip(source.stores, (source.query, source.reference), source.views, strict=True)
+            augment(as_floats(images.to(device, non_blocking=True)), view, draws, quarters, flip, settings)
+            for images, view in zip(batches[index], source.views, strict=True)
         ]
         progress = span[0] + (span[1] - span[0]) * index / len(plan)
-        optimizer.param_groups[0]["lr"] = settings.learning_rate * schedule(progress)
         with mixed_precision(device):
             first, second, scale = _describe(wrapped, sides, source.views)
         first, second = workers.gather(first, len(rows)), workers.gather(second, len(rows))
-        labelled = None if source.labelled is None else torch.from_numpy(source.labelled[rows]).to(device)
-        weight = None if source.weight is None else torch.from_numpy(source.weight[rows]).to(device, first.dtype)
+        labelled = None if source.labelled is None else sent(torch.from_numpy(source.labelled[rows]), device)
+        weight = None if source.weight is None else sent(torch.from_numpy(source.weight[rows]).to(first.dtype), device)
         smoothing = source.label_smoothing
         loss = info_nce(first, second, scale, label_smoothing=smoothing, labelled=labelled, weight=weight)
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        gradient = nn.utils.clip_grad_norm_(towers.parameters(), settings.clip_gradient)
-        if gradient.isfinite():  # the same on all workers
-            optimizer.step()
-            _move_average(average, towers, settings.average_decay)
+        gradient = descend(loss, settings.learning_rate * schedule(progress))
+        bound_(towers.logit_scale)
+        _move_average(average, towers, settings.average_decay, gradient.isfinite())
         hits = (first @ second.T).argmax(1) == torch.arange(len(rows), device=device)
         numbers = {"loss": loss.detach(), "hits": hits.float().mean()}
         numbers[SPREAD] = torch.minimum(spread(first), spread(second))
@@ -100,28 +107,15 @@ def fit_towers(
         sides = zip(source.stores, (source.query, source.reference), strict=True)
         return {"pairs": source.name, "ids": [stores[path].ids[numbers[rows]].tolist() for path, numbers in sides]}
 
-    run_steps(
-        step, len(plan), name=name, folder=folder, state=state, images_per_step=2 * settings.batch, log=log, seen=seen,
-        not_finite=settings.not_finite,
-    )  # fmt: skip
+    with Ahead(read, len(plan)) as batches:
+        run_steps(
+            step, len(plan), name=name, folder=folder, state=state, images_per_step=2 * settings.batch, log=log,
+            seen=seen, waited=lambda: batches.waited_s, not_finite=settings.not_finite,
+        )  # fmt: skip
     if workers.rank() == 0:
         save({key: part.state_dict() for key, part in state.items()}, folder / "trained.pt")
         save_towers(average, folder / "model.pt")
     finish(folder, name)
-
-
-def _plan(sources: Sequence[Pairs], batch: int, epochs: int, seed: int) -> list[tuple[Pairs, np.ndarray]]:
-    """Every step's source and pair numbers, for all epochs."""
-    plan = []
-    for epoch in range(epochs):
-        steps = [
-            (source, rows)
-            for number, source in enumerate(sources)
-            for rows in epoch_order(source, batch, (seed, epoch, number))
-        ]
-        order = np.random.default_rng((seed, epoch, len(sources))).permutation(len(steps))
-        plan.extend(steps[place] for place in order)
-    return plan
 
 
 def schedule(progress: float, *, warm_up: float = 0.02) -> float:
@@ -137,9 +131,7 @@ def turned_together(draws: Draws, settings: Contrast) -> tuple[Tensor, Tensor]:
     return quarters, draws.chance(0.5 if settings.flip else 0.0)
 
 
-def augment(
-    images: Tensor, view: View, draws: Draws, quarters: Tensor, flip: Tensor, settings: Contrast
-) -> Tensor:
+def augment(images: Tensor, view: View, draws: Draws, quarters: Tensor, flip: Tensor, settings: Contrast) -> Tensor:
     """One side of a batch: mirrored and turned together with the other side, then changed on its own.
 
     Args:
@@ -165,8 +157,9 @@ def augment(
     return erase(images, draws, holes=settings.holes, largest=0.3)
 
 
-def _images(store: ImageStore, rows: np.ndarray, device: torch.device) -> Tensor:
-    return torch.from_numpy(store.read(rows)).to(device, non_blocking=True).permute(0, 3, 1, 2).float().div_(255)
+def as_floats(images: UInt8[Tensor, "n h w 3"]) -> Float[Tensor, "n 3 h w"]:
+    """Pixels as augmentation takes them: 0 to 1."""
+    return images.permute(0, 3, 1, 2).float().div_(255)
 
 
 def _describe(towers: nn.Module, sides: list[Tensor], views: tuple[View, View]) -> tuple[Tensor, Tensor, Tensor]:
@@ -179,8 +172,10 @@ def _describe(towers: nn.Module, sides: list[Tensor], views: tuple[View, View]) 
 
 
 @torch.no_grad()
-def _move_average(average: TwoTowers, towers: TwoTowers, decay: float) -> None:
+def _move_average(average: TwoTowers, towers: TwoTowers, decay: float, finite: Tensor) -> None:
+    """Move the running mean of the weights, unless the step was left out: known on the device alone."""
+    share = (1 - decay) * finite.float()
     for kept, new in zip(average.parameters(), towers.parameters(), strict=True):
-        kept.lerp_(new, 1 - decay)
+        kept.lerp_(new, share)
     for kept, new in zip(average.buffers(), towers.buffers(), strict=True):
         kept.copy_(new)  # running statistics of a batch normalisation are averages already

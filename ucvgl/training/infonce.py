@@ -2,10 +2,21 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 import torch.nn.functional as F
 from jaxtyping import Bool, Float
 from torch import Tensor
+
+LARGEST_LOGIT_SCALE = math.log(100)
+"""As in CLIP: with a temperature below 1 / 100 a batch whose pairs are all told apart would let it grow for ever."""
+
+
+@torch.no_grad()
+def bound_(logit_scale: Float[Tensor, ""]) -> None:
+    """Keep a learnable temperature from becoming colder than that, after a step."""
+    logit_scale.clamp_(max=LARGEST_LOGIT_SCALE)
 
 
 def info_nce(

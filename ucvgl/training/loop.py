@@ -6,11 +6,12 @@ import json
 import logging
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Protocol, runtime_checkable
 
+import torch
 from torch import Tensor
 
 from ucvgl.networks.saved import load_saved, save
@@ -49,6 +50,7 @@ def run_steps(
     images_per_step: int,
     log: Log,
     seen: Callable[[int], Mapping[str, Any]] = lambda index: {},
+    waited: Callable[[], float] = lambda: 0.0,
     not_finite: Literal["stop", "skip"] = "stop",
     log_seconds: float = 5.0,
     checkpoint_seconds: float = 30.0,
@@ -56,37 +58,48 @@ def run_steps(
 ) -> None:
     """Call `step(i)` for every i, from the last checkpoint in `folder` on.
 
+    What the steps return is looked at when a line of the log is due, all at once: reading a number makes the processor
+    wait for the device, and then the device for the processor. So a number that is not finite is noticed some steps
+    later, in time for the next checkpoint.
+
     A step must depend on i and `state` alone; then a broken-off run that resumes ends as an undisturbed one.
     Only the first worker writes; all resume from its file. A checkpoint that cannot be written is said and tried again
     later; one that cannot be read is set aside, and the training begins anew.
 
     Args:
-        step: returns its losses. It has to leave `state` alone where they are not finite.
+        step: returns its losses. It has to leave `state` alone where they are not finite (`Descent` does).
         seen: the ids of the images that a step sees, for the list of steps whose numbers are not finite.
+        waited: seconds that the steps so far have waited for what they read.
         not_finite: what such a step means: the end of the training, or one step less.
         checkpoint_share: of the time, that checkpoints may take; where they are slow to write, they are rarer.
 
     Raises:
-        ValueError: a number is not finite, or too many in a row; the last checkpoint is kept.
+        ValueError: a number is not finite, or too many in a row, or the device is out of memory; the last checkpoint
+            is kept.
     """
     path = folder / f"{name}.checkpoint"
     first = _resume(path, state)
     guard = _Guard(name, folder / f"{name}.not_finite.jsonl", seen, not_finite)
-    now = time.monotonic()
-    began = logged = saved = now
-    pause = checkpoint_seconds
+    began = logged = saved = time.monotonic()
+    pause, waited_before = checkpoint_seconds, 0.0
     waiting: list[Numbers] = []
     for index in range(first, steps):
-        numbers = step(index)
-        waiting.append({} if guard.refuses(index, numbers) else numbers)
-        now, last = time.monotonic(), index + 1 == steps
-        if last or now - logged >= log_seconds:
+        try:
+            waiting.append(step(index))
+        except torch.OutOfMemoryError as error:
+            raise ValueError(f"{name}, step {index + 1}: {_out_of_memory(error)}") from error
+        last = index + 1 == steps
+        if last or time.monotonic() - logged >= log_seconds:
+            done = enumerate(_read(waiting), index + 1 - len(waiting))
+            finite = [numbers for number, numbers in done if not guard.refuses(number, numbers)]
+            now = time.monotonic()
             if workers.rank() == 0:
                 rate = images_per_step * len(waiting) / (now - logged)
                 eta = (now - began) / (index + 1 - first) * (steps - index - 1)
-                row = {"stage": name, "step": index + 1, "steps": steps, **_means(waiting), **guard.skipped()}
-                log(**row, images_per_s=round(rate, 1), eta_s=round(eta))
-            waiting, logged = [], now
+                row = {"stage": name, "step": index + 1, "steps": steps, **_means(finite), **guard.skipped()}
+                waits = (waited() - waited_before) / (now - logged)
+                log(**row, images_per_s=round(rate, 1), data_wait=round(waits, 3), eta_s=round(eta))
+            waiting, logged, waited_before = [], now, waited()
             if not last and now - saved >= pause:
                 _save(path, state, index + 1)
                 saved = time.monotonic()
@@ -111,8 +124,8 @@ class _Guard:
     _in_a_row: int = 0
     _in_all: int = 0
 
-    def refuses(self, index: int, numbers: Numbers) -> bool:
-        bad = {key: float(value) for key, value in numbers.items() if not math.isfinite(value)}
+    def refuses(self, index: int, numbers: Mapping[str, float]) -> bool:
+        bad = {key: value for key, value in numbers.items() if not math.isfinite(value)}
         if not bad:
             self._in_a_row = 0
             return False
@@ -134,12 +147,27 @@ class _Guard:
         return {"skipped": self._in_all} if self._in_all else {}
 
 
-def _means(rows: list[Numbers]) -> dict[str, float]:
+def _read(rows: Sequence[Numbers]) -> list[dict[str, float]]:
+    """The numbers of some steps: those that lie on a device come in one copy."""
+    there = [value for row in rows for value in row.values() if isinstance(value, Tensor)]
+    read = iter(torch.stack([value.double() for value in there]).tolist() if there else [])
+    return [{key: next(read) if isinstance(value, Tensor) else value for key, value in row.items()} for row in rows]
+
+
+def _out_of_memory(error: torch.OutOfMemoryError) -> str:
+    said = (str(error).splitlines() or [""])[0]
+    return (
+        f"the device is out of memory ({said}). The last checkpoint is kept; let an encoder see fewer images at a time "
+        "(resources.train_rows), which changes no result, or make the batch or the images smaller"
+    )
+
+
+def _means(rows: Sequence[Mapping[str, float]]) -> dict[str, float]:
     """The mean of each number over the steps that had it."""
     values: dict[str, list[float]] = {}
     for row in rows:
         for key, value in row.items():
-            values.setdefault(key, []).append(float(value))
+            values.setdefault(key, []).append(value)
     return {key: round(sum(found) / len(found), 5) for key, found in values.items()}
 
 

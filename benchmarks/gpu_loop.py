@@ -16,7 +16,7 @@ from unittest import mock
 
 import numpy as np
 import torch
-from gpu_clock import seconds
+from gpu_clock import seconds, wait
 from gpu_step import Case
 
 from ucvgl.images.image_store import write_shard
@@ -25,6 +25,7 @@ from ucvgl.settings.experiment import Contrast, Translation
 from ucvgl.training import fit_cyclegan, fit_towers
 from ucvgl.training.batches import Pairs
 from ucvgl.training.loop import run_steps
+from ucvgl.training.memory import rows_that_fit
 
 WARM = 3
 """Steps before the clock counts."""
@@ -34,12 +35,20 @@ class Enough(Exception):
     """The last step is logged; what the training would write is not wanted."""
 
 
-def loop_rate(case: Case, device: torch.device, rows_at_once: int, *, steps: int) -> dict[str, Any]:
+def loop_rate(case: Case, device: torch.device, *, steps: int) -> dict[str, Any]:
     """Pairs per second of `fit_towers` from image stores on disk, and what its steps wait for."""
     common: dict[str, Any] = {
         "name": "loop", "epochs": -(-steps // 3), "settings": Contrast(batch=case.batch, learning_rate=1e-4),
-        "seed": 0, "device": device, "rows_at_once": rows_at_once,
+        "seed": 0, "device": device,
     }  # fmt: skip
+
+    probed: dict[str, Any] = {}
+
+    def probe(*asked: Any) -> int:
+        start = time.perf_counter()
+        probed["rows_probed"] = rows_that_fit(*asked)
+        probed["probing_s"] = round(time.perf_counter() - start, 2)
+        return probed["rows_probed"]
 
     def fit(home: Path, stores: tuple[Path, Path], log: Callable[..., None]) -> None:
         rows = np.arange(3 * case.batch)
@@ -48,7 +57,8 @@ def loop_rate(case: Case, device: torch.device, rows_at_once: int, *, steps: int
         save_towers(case.towers(device), home / "start" / "model.pt")
         fit_towers.fit_towers(home, home / "start", [source], log=log, **common)
 
-    return _rate(fit_towers, fit, case, device) | _copies(case, device)
+    with mock.patch.object(fit_towers, "rows_that_fit", probe):
+        return _rate(fit_towers, fit, case, device) | probed | _copies(case, device)
 
 
 def cyclegan_rate(case: Case, settings: Translation, device: torch.device) -> dict[str, Any]:
@@ -69,6 +79,7 @@ def _rate(program: Any, fit: Callable, case: Case, device: torch.device) -> dict
         def log(**row: Any) -> None:
             last_row.update(row)
             if row["step"] == row["steps"]:
+                watch.ended = time.perf_counter()  # its numbers were read: the device is done
                 raise Enough
 
         with mock.patch.object(program, "run_steps", functools.partial(_watched, watch)), warnings.catch_warnings():
@@ -81,13 +92,14 @@ def _rate(program: Any, fit: Callable, case: Case, device: torch.device) -> dict
             finally:
                 watch.stop()
     begun = watch.begun[WARM:]
-    apart = np.diff(begun)
+    taken = (watch.ended - begun[0]) / len(begun)
     return {
-        "steps_per_s": round(len(apart) / (begun[-1] - begun[0]), 3),
-        "pairs_per_s": round(case.batch * len(apart) / (begun[-1] - begun[0]), 1),
-        "median_step_ms": round(1000 * statistics.median(apart), 1),
+        "steps_per_s": round(1 / taken, 3),
+        "pairs_per_s": round(case.batch / taken, 1),
+        "step_ms": round(1000 * taken, 1),
         "host_ms_in_step": round(1000 * statistics.median(watch.inside[WARM:]), 1),
         "syncs_per_step": {place: round(times / watch.watched, 2) for place, times in watch.places.most_common(25)},
+        "peak_gb": round(torch.cuda.max_memory_allocated(device) / 1e9, 1) if device.type == "cuda" else 0,
         "last_log_row": last_row,
     }
 
@@ -103,6 +115,7 @@ class _Watch:
         self.inside: list[float] = []
         self.places: Counter[str] = Counter()
         self.watched = 0
+        self.ended = 0.0
         self._device = device
 
     def step(self, step: Callable[[int], Any], index: int) -> Any:
@@ -110,6 +123,8 @@ class _Watch:
         if self._device.type == "cuda":
             torch.cuda.set_sync_debug_mode("warn" if listens else "default")
         self.watched += listens
+        if index == WARM:
+            wait(self._device)
         start = time.perf_counter()
         self.begun.append(start)
         numbers = step(index)

@@ -248,6 +248,5 @@ def _embedding(case: Case, device: torch.device) -> dict[str, Any]:
 
 
 def _loops(case: Case, device: torch.device, quick: bool, *, steps: int) -> dict[str, Any]:
-    rows = 0 if case.backbone == "strided" else _rows_that_fit(case, device)
-    release(device)
-    return {"rows_at_once": rows, **loop_rate(case, device, rows, steps=8 if quick else steps)}
+    """Rows per pass are those that probing finds."""
+    return loop_rate(case, device, steps=8 if quick else steps)

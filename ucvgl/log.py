@@ -38,7 +38,8 @@ def training_line(row: Mapping[str, Any]) -> str:
     means = ", ".join(
         f"{name.replace('_', ' ')} {value:.3g}"
         for name, value in row.items()
-        if name not in ("stage", "step", "steps", "images_per_s", "eta_s") and not name.endswith("spread")
+        if name not in ("stage", "step", "steps", "images_per_s", "data_wait", "eta_s") and not name.endswith("spread")
     )
-    pace = f"{row['images_per_s']:.0f} images/s, ETA {row['eta_s']} s"
+    waits = f", {row['data_wait']:.0%} waiting for images" if row.get("data_wait", 0) >= 0.01 else ""
+    pace = f"{row['images_per_s']:.0f} images/s{waits}, ETA {row['eta_s']} s"
     return f"{row['stage'].replace('_', ' ')}: step {row['step']}/{row['steps']}, {means}, {pace}"

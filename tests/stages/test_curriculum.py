@@ -6,6 +6,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+import ucvgl.stages.curriculum
 from ucvgl.images.image_store import write_shard
 from ucvgl.settings.experiment import Curriculum, Experiment
 from ucvgl.stages.curriculum import judged_share, labelled_pairs, write_labels
@@ -54,6 +55,13 @@ def test_known_pairs_and_pseudo_labels_are_one_source_as_long_as_the_corpus(trai
     for source in (pairs, fake):
         assert source.spared is not None
         assert {int(q) for q, s in zip(source.query, source.spared, strict=True) if s[0] == 2} == {10}
+
+
+def test_a_few_labels_are_not_repeated_endlessly(train, monkeypatch):
+    monkeypatch.setattr(ucvgl.stages.curriculum, "MOST_COPIES", 1)
+    labels = {query: query for query in range(8)}
+    assert round(PLACES / 8) > 1
+    assert shown(sources(train, labels)[0]) == [*labels.items()]
 
 
 def test_without_known_pairs_only_pseudo_labels_train(train):

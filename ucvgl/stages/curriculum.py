@@ -31,6 +31,8 @@ from ucvgl.types import Matches
 logger = logging.getLogger(__name__)
 
 MINIMUM_LABELS = 8
+MOST_COPIES = 32
+"""Of a label in an epoch: no two meet in a batch, so more copies of a few labels are small batches, and nothing else."""
 
 
 def curriculum(
@@ -198,8 +200,8 @@ def labelled_pairs(
 ) -> list[Pairs]:
     """Pseudo-labels and known pairs as training pairs: panorama and tile and, on request, fake and tile.
 
-    They are repeated until an epoch is about as long as the corpus, as in the released code; with the dustbin,
-    unlabelled queries join as negatives.
+    They are repeated until an epoch is about as long as the corpus, as in the released code, but not endlessly; with
+    the dustbin, unlabelled queries join as negatives.
 
     Raises:
         ValueError: too few labels to train on.
@@ -218,7 +220,7 @@ def labelled_pairs(
             "the views are not brought together, or do not show the same places"
         )
     labelled = np.isin(query, pairs.query)
-    pairs = repeated(pairs, max(1, round(len(label) / len(pairs))))
+    pairs = repeated(pairs, max(1, min(MOST_COPIES, round(len(label) / len(pairs)))))
     fake = replace(pairs, name="fake_label", views=("reference", "reference"), stores=(fakes, stores[1]))
     if labelled.mean() >= settings.dustbin_share:
         pairs = _with_dustbin(pairs, query[~labelled], index, experiment)

@@ -82,8 +82,8 @@ def rows_within(free: float, kinds: Sequence[Sequence[Need]], share: int) -> int
             f"the card has {max(0.0, free) / 1e9:.1f} GB free, and training this model on one image takes more; take a "
             "smaller model.backbone or smaller images, or a card with more memory"
         )
-    most = 2 * share if any(len(set(map(id, sides))) < len(sides) for sides in kinds) else share
-    return math.ceil(most / math.ceil(most / math.floor(min(largest, most))))
+    parts = max(2, math.ceil(share / math.floor(largest)))  # a side that is one part is not computed again, but kept
+    return math.ceil(share / parts)
 
 
 def measured(encoder: Encoder, size: tuple[int, int], device: torch.device) -> Need:

@@ -32,7 +32,7 @@ logger = logging.getLogger(__name__)
 
 MINIMUM_LABELS = 8
 MOST_COPIES = 32
-"""Of a label in an epoch: no two meet in a batch, so more copies of a few labels are small batches, and nothing else."""
+"""Of a label in an epoch: no two meet in a batch, so more copies of a few labels only make more small batches."""
 
 
 def curriculum(

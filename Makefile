@@ -12,8 +12,8 @@ export RAY_USAGE_STATS_ENABLED ?= 0
 
 JOB ?= unsupervised
 ADDRESS ?= http://127.0.0.1:8265
-# One process for what starts Ray, one for what does not; the ten slowest tests are told.
-BESIDE ?= -n 2 --dist loadgroup --durations=10
+# Several processes, of which three have what starts Ray (tests/conftest.py); the ten slowest tests are told.
+BESIDE ?= -n auto --dist loadgroup --durations=10
 
 .PHONY: setup demo submit test test-fast test-cluster lint clean
 

@@ -108,19 +108,16 @@ def memory(folder: Path) -> list[dict[str, int]]:
 
 def same(folder: Path) -> list[dict[str, Any]]:
     """Largest relative difference of a loss, and distance of the weights as a share of their length."""
-    sys.path.insert(0, str(ROOT / "tests" / "training"))
-    import one_worker
-    from test_same_answer import PROGRAM, apart
+    sys.path.insert(0, str(ROOT))
+    from tests.training.one_worker import prepare, train
+    from tests.training.side_by_side import run_side_by_side
+    from tests.training.test_same_answer import apart
 
     (folder / "same").mkdir()
-    one_worker.prepare(folder / "same")
+    prepare(folder / "same")
     found, first = [], None
     for workers in (1, 2, 3):
-        started = [
-            subprocess.Popen([sys.executable, str(PROGRAM), str(rank), str(workers), str(folder / "same")])
-            for rank in range(workers)
-        ]
-        assert [worker.wait() for worker in started] == [0] * workers
+        run_side_by_side(train, workers, folder / "same" / f"{workers} workers")
         cases = torch.load(folder / "same" / f"{workers} workers" / "0.pt")
         first = first or cases
         for case, (losses, weights) in cases.items():

@@ -22,18 +22,43 @@ settings.register_profile("any machine", deadline=None)  # a busy machine is no 
 settings.load_profile("any machine")
 
 CORE = (
-    "images", "world", "truth", "projection", "networks", "training", "pseudo_labels", "retrieval", "index", "types"
+    "images",
+    "world",
+    "truth",
+    "projection",
+    "networks",
+    "training",
+    "pseudo_labels",
+    "retrieval",
+    "index",
+    "types",
 )
 install_import_hook([f"ucvgl.{name}" for name in CORE], "shape_checks.checked")
 
 
+WHOLE_JOBS = ("test_end_to_end", "test_adapt"), ("test_sweep", "test_stream", "test_object_store", "test_cluster")
+"""Of tests/ray, what starts jobs with a Ray of their own or waits, in two groups; the longest come first."""
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """`-n auto`: three at least, as those with Ray tests wait half of the time; to collect costs each 20 s."""
+    return max(3, min(os.cpu_count() or 1, 6))
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Everything in tests/ray starts Ray: one process runs all of it, from the first moment on, and others the rest."""
+    """Everything in tests/ray starts Ray: three processes run all of it, from the first moment on, and then the rest.
+
+    Where there are more processes, these begin with the rest.
+    """
+    groups = {name: number for number, names in enumerate(WHOLE_JOBS) for name in names}
+    order = {}
     for item in items:
+        order[item] = len(WHOLE_JOBS) + 1
         if "ray" in Path(item.path).relative_to(Path(__file__).parent).parts[:-1]:
+            order[item] = groups.get(item.path.stem, len(WHOLE_JOBS))
             item.add_marker(pytest.mark.ray)
-            item.add_marker(pytest.mark.xdist_group("ray"))
-    items.sort(key=lambda item: item.get_closest_marker("ray") is None)
+            item.add_marker(pytest.mark.xdist_group(f"ray {order[item]}"))
+    items.sort(key=lambda item: order[item])
 
 
 @pytest.fixture(scope="session")

@@ -101,3 +101,12 @@ def test_a_shard_without_an_image_is_a_shard(tmp_path):
     write_shard(tmp_path, 0, ["a"], images(1))
     write_shard(tmp_path, 1, [], images(0))
     assert len(ImageStore(tmp_path)) == 1
+
+
+def test_a_store_of_many_shards_holds_few_files_open(tmp_path):
+    for shard in range(200):
+        write_shard(tmp_path, shard, [f"{shard}"], np.full((1, 2, 2, 3), shard, np.uint8))
+    before = len(os.listdir("/proc/self/fd"))
+    store = ImageStore(tmp_path)
+    assert store.read(range(200))[:, 0, 0, 0].tolist() == list(range(200))
+    assert len(os.listdir("/proc/self/fd")) < before + 20

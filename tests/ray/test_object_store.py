@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from one_job import Job, artefacts, log_of, log_path
+from rendered_world import FLAGS, rendered_world
 
 from benchmarks.ingest_images import broken_images, good_images
 from benchmarks.object_store import ObjectStore
@@ -71,9 +72,9 @@ def test_images_that_vanish_after_the_listing_are_counted_and_stop_the_job(clust
 
 
 @pytest.fixture
-def job(moto: ObjectStore, bucket: str, tmp_path: Path) -> Iterator[Job]:
+def job(moto: ObjectStore, bucket: str, shared_folder: Path, tmp_path: Path) -> Iterator[Job]:
     with tempfile.TemporaryDirectory(prefix="ucvgl") as ray:
-        yield Job(tmp_path / "images", Path(ray))
+        yield Job(rendered_world(shared_folder, tmp_path / "images"), Path(ray), flags=FLAGS)
 
 
 @pytest.mark.slow

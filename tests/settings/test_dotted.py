@@ -8,7 +8,7 @@ from typing import Any, Literal, get_args, get_origin
 
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ucvgl.settings.dotted import Mistakes, differences, dotted, from_yaml, setting_types, to_yaml, with_changes
@@ -29,11 +29,13 @@ experiments = st.fixed_dictionaries({}, optional=changed).map(
 )
 
 
+@settings(max_examples=30)
 @given(experiments)
 def test_any_experiment_comes_back_from_yaml_as_it_went(experiment: Experiment) -> None:
     assert from_yaml(to_yaml(experiment)) == experiment
 
 
+@settings(max_examples=30)
 @given(experiments, experiments)
 def test_the_differences_turn_one_experiment_into_the_other(before: Experiment, after: Experiment) -> None:
     changes = {name: now for name, _, now in differences(before, after)}

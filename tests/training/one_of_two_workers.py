@@ -1,10 +1,8 @@
-"""One worker of two: `python one_of_two_workers.py RANK FOLDER` writes what it gets from its part of each batch."""
+"""What one worker of two gets from its part of each batch."""
 
-import sys
 from pathlib import Path
 
 import torch
-import torch.distributed as dist
 
 from ucvgl.networks.towers import TwoTowers
 from ucvgl.settings.experiment import Model
@@ -14,7 +12,7 @@ from ucvgl.training.infonce import info_nce
 CASES = {"uneven": 5, "one_row_for_two": 1, "one_tower": 5}
 
 
-def losses_and_gradients() -> dict[str, tuple[torch.Tensor, dict[str, torch.Tensor | None]]]:
+def losses_and_gradients(_: Path | None = None) -> dict[str, tuple[torch.Tensor, dict[str, torch.Tensor | None]]]:
     """The loss of each case's global batch, and the gradients that the optimiser sees."""
     found = {}
     for number, (case, batch) in enumerate(CASES.items()):
@@ -33,10 +31,3 @@ def losses_and_gradients() -> dict[str, tuple[torch.Tensor, dict[str, torch.Tens
         loss.backward()
         found[case] = loss.detach(), {name: weights.grad for name, weights in towers.named_parameters()}
     return found
-
-
-if __name__ == "__main__":
-    rank, folder = int(sys.argv[1]), Path(sys.argv[2])
-    dist.init_process_group("gloo", init_method=f"file://{folder}/meeting", rank=rank, world_size=2)
-    torch.save(losses_and_gradients(), folder / f"worker-{rank}.pt")
-    dist.destroy_process_group()

@@ -1,11 +1,10 @@
-"""One training worker of several: `python one_worker.py RANK SIZE FOLDER` trains on the stores in FOLDER.
+"""What one training worker of several does: it trains on the stores beside its folder.
 
 In float32, so that what is left between two ways to compute the same is the order of sums. Per case: the loss of every
 step and the weights at the end.
 """
 
 import functools
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -45,13 +44,13 @@ def prepare(folder: Path) -> None:
         write_array(folder / f"{view}.npy", (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype("f4"))
 
 
-def train(folder: Path, into: Path) -> dict[str, tuple[list[float], dict[str, torch.Tensor]]]:
+def train(into: Path) -> dict[str, tuple[list[float], dict[str, torch.Tensor]]]:
     every_step = functools.partial(run_steps, log_seconds=0.0, checkpoint_seconds=1e9)
     for program in (ucvgl.training.fit_towers, ucvgl.training.fit_cyclegan, ucvgl.training.fit_adapter):
         program.run_steps = every_step
     for program in (ucvgl.training.fit_towers, ucvgl.training.fit_cyclegan):
         program.mixed_precision = lambda device: torch.autocast(device.type, enabled=False)
-    found = {}
+    found, folder = {}, into.parent
     rows = np.arange(PLACES)
     kinds = (("query", "reference"), ("query", "query"), ("reference", "reference"))
     stores = {"query": folder / "queries", "reference": folder / "references"}
@@ -89,13 +88,3 @@ def _state(path: Path) -> dict[str, torch.Tensor]:
     if not path.exists():  # only the first worker writes
         return {}
     return torch.load(path)["state"]
-
-
-if __name__ == "__main__":
-    rank, size, folder = int(sys.argv[1]), int(sys.argv[2]), Path(sys.argv[3])
-    torch.set_num_threads(1)
-    into = folder / f"{size} workers"
-    into.mkdir(exist_ok=True)
-    dist.init_process_group("gloo", init_method=f"file://{into}/meeting", rank=rank, world_size=size)
-    torch.save(train(folder, into), into / f"{rank}.pt")
-    dist.destroy_process_group()

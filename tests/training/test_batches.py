@@ -2,7 +2,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ucvgl.training.batches import Pairs, epoch_order
@@ -33,6 +33,7 @@ def test_no_batch_repeats_a_query_or_a_reference_and_no_pair_comes_twice(pairs, 
     assert len(set(taken)) == len(taken)
 
 
+@settings(max_examples=30)
 @given(st.integers(0, 200), st.integers(2, 32), st.integers(0, 1000))
 def test_pairs_that_share_nothing_come_all_but_for_a_last_batch_below_half(n, batch, seed):
     batches = epoch_order(pairs_of(range(n), range(n)), batch, (seed,))
@@ -86,6 +87,7 @@ def with_neighbours(draw) -> Pairs:
     return replace(pairs, spared=np.array(spared), neighbours=np.array(neighbours))
 
 
+@settings(max_examples=30)
 @given(with_neighbours(), st.integers(2, 16), st.integers(0, 1000))
 def test_with_neighbours_every_rule_of_a_batch_still_holds(pairs, batch, seed):
     batches = epoch_order(pairs, batch, (seed,))

@@ -1,33 +1,21 @@
 """One worker or several, all at once or part by part: the same training."""
 
-import os
-import subprocess
-import sys
-from pathlib import Path
-
 import pytest
 import torch
 
-pytestmark = pytest.mark.slow
+from tests.training.one_worker import prepare, train
+from tests.training.side_by_side import run_side_by_side
 
-PROGRAM = Path(__file__).with_name("one_worker.py")
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):
     """By number of workers: per case, the losses of all steps and the weights."""
-    sys.path.insert(0, str(PROGRAM.parent))
-    import one_worker
-
     folder = tmp_path_factory.mktemp("trained")
-    one_worker.prepare(folder)
-    environment = {**os.environ, "PYTHONPATH": str(PROGRAM.parents[2]), "OMP_NUM_THREADS": "1"}
+    prepare(folder)
     for size in (1, 2, 3):
-        started = [
-            subprocess.Popen([sys.executable, str(PROGRAM), str(rank), str(size), str(folder)], env=environment)
-            for rank in range(size)
-        ]
-        assert [worker.wait(timeout=240) for worker in started] == [0] * size
+        run_side_by_side(train, size, folder / f"{size} workers")
     return {size: torch.load(folder / f"{size} workers" / "0.pt") for size in (1, 2, 3)}
 
 

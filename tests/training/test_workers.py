@@ -1,32 +1,16 @@
-import importlib.util
-import os
-import subprocess
-import sys
-from pathlib import Path
-
 import pytest
 import torch
 
+from tests.training.one_of_two_workers import losses_and_gradients
+from tests.training.side_by_side import run_side_by_side
 from ucvgl.training import workers
-
-PROGRAM = Path(__file__).with_name("one_of_two_workers.py")
 
 
 def test_two_workers_get_the_loss_and_the_gradients_of_the_whole_batch(tmp_path):
-    started = [
-        subprocess.Popen(
-            [sys.executable, str(PROGRAM), str(rank), str(tmp_path)],
-            env={**os.environ, "PYTHONPATH": str(PROGRAM.parents[2])},
-        )
-        for rank in range(2)
-    ]
-    specification = importlib.util.spec_from_file_location("one_of_two_workers", PROGRAM)
-    program = importlib.util.module_from_spec(specification)
-    specification.loader.exec_module(program)
-    expected = program.losses_and_gradients()
-    assert [worker.wait(timeout=120) for worker in started] == [0, 0]
+    run_side_by_side(losses_and_gradients, 2, tmp_path / "two")
+    expected = losses_and_gradients()
     for rank in range(2):
-        found = torch.load(tmp_path / f"worker-{rank}.pt")
+        found = torch.load(tmp_path / "two" / f"{rank}.pt")
         for case, (loss, gradients) in expected.items():
             torch.testing.assert_close(found[case][0], loss, atol=1e-5, rtol=1e-5)
             for name, gradient in gradients.items():

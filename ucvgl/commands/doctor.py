@@ -73,7 +73,13 @@ class Findings:
 
 
 def doctor(dataset: Name, where: str, *, protocol: str = "default", samples: int = 20) -> str:
-    """The report of `examine` as text."""
+    """The report of `examine` as text.
+
+    Args:
+        where: root of the data set.
+        protocol: which of its uses; `default`: its first.
+        samples: images of each pile that are decoded.
+    """
     return str(examine(dataset, where, protocol=protocol, samples=samples))
 
 

@@ -35,6 +35,11 @@ def write_shard(
 ) -> Path:
     """Write one shard under another name and publish it by rename, so that a shard that exists is whole.
 
+    Args:
+        shard: number of the shard, part of its name.
+        ids: of the images, in their order.
+        images: uint8, all of one size.
+
     Raises:
         ValueError: there are more or fewer ids than images.
     """

@@ -18,12 +18,23 @@ HEIGHTS_M = (150, 200, 250, 300)
 
 
 def read_catalog(root: str, split: Split, protocol: str, height_m: int) -> Catalog:
-    """The two piles of a split at one height: the first kind of the protocol asks, the second is searched."""
+    """The two piles of a split at one height: the first kind of the protocol asks, the second is searched.
+
+    Args:
+        root: of the data set.
+        protocol: which view asks and which is searched.
+        height_m: of the drone; each height is a protocol of its own.
+    """
     return views(root, split, protocol, height_m).catalog("sues200")
 
 
 def views(root: str, split: Split, protocol: str, height_m: int) -> Views:
     """The images of a split by `<place>/<file>`.
+
+    Args:
+        root: of the data set.
+        protocol: which view asks and which is searched.
+        height_m: of the drone.
 
     Raises:
         ValueError: pictures were not taken from this height.

@@ -19,7 +19,12 @@ from ucvgl.training.closed_form import FREE
 
 
 def report_adapter(run: RunDir, experiment: Experiment, projected: Path, scored: Path) -> str:
-    """Write `report.html` and `MODEL_CARD.md` into the run folder; what the adapter reached and cost, as lines."""
+    """Write `report.html` and `MODEL_CARD.md` into the run folder; what the adapter reached and cost, as lines.
+
+    Args:
+        projected: folder of `2_project`.
+        scored: folder of `5_evaluate`.
+    """
     ways, frozen = read_ways(scored), experiment.adaptation.source or experiment.model.backbone
     before, after = (list(ways.get(when, {}).items()) for when in ("before", "after"))
     table = read_table(scored / "rounds.parquet", columns.ADAPTER_ROUNDS).to_pylist()

@@ -74,6 +74,12 @@ def margin_threshold(round_index: int, rounds: int, *, first: float, final: floa
 
     The released code decays over `rounds` and so never quite reaches the end; here the last round is at
     `final`.
+
+    Args:
+        round_index: from 0.
+        rounds: how many there are.
+        first: threshold of the first round.
+        final: threshold of the last round.
     """
     if rounds < 2:
         return first

@@ -73,7 +73,14 @@ def whiten_looks(
 def whitening_of_looks(
     sample: Float32[np.ndarray, "n w"], count: int, *, turns: int, shrinkage: float
 ) -> list[Whitening]:
-    """The whitening of each of `count` looks, from a sample of descriptors that are made of them."""
+    """The whitening of each of `count` looks, from a sample of descriptors that are made of them.
+
+    Args:
+        sample: descriptors, all looks of a place side by side.
+        count: looks.
+        turns: parts of a look that share its whitening.
+        shrinkage: as a share of the largest variance.
+    """
     parts = np.split(sample, count * turns, axis=1)
     of_looks = [np.concatenate(parts[first : first + turns]) for first in range(0, len(parts), turns)]
     return [whitening(unit(look), shrinkage=shrinkage) for look in of_looks]

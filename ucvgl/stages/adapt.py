@@ -44,6 +44,13 @@ def adapt(
 
     `free/<name>/adapter.pt` is what needs no training.
 
+    Args:
+        folder: where the stage writes.
+        projected: folder of `2_project`.
+        described: folder of `3_features`.
+        machines: who trains, embeds and matches.
+        log: takes the rows of `metrics.jsonl`.
+
     Raises:
         ValueError: what `adaptation.result` names cannot be computed from so many numbers or images.
 
@@ -118,7 +125,14 @@ def new_adapter(features: dict, experiment: Experiment) -> Adapter:
 def expect(
     start: Path, into: Path, train: Path, index: int, experiment: Experiment, machines: Machines
 ) -> tuple[Labels, float]:
-    """The E-step over the whole corpus: labels, and the share of the queries that agree with their best reference."""
+    """The E-step over the whole corpus: labels, and the share of the queries that agree with their best reference.
+
+    Args:
+        start: folder of the adapter so far.
+        into: folder of the round.
+        train: folder of the frozen descriptors.
+        index: of the round, from 0.
+    """
     settings = experiment.adaptation
     run = partial(machines.trainer.run, adapt_features, adapter=start / "adapter.pt", turns=settings.turns)
     for view in VIEWS:
@@ -135,7 +149,13 @@ def expect(
 
 
 def write_labels(labels: Labels, agreed: float, path: Path, projected: Path, experiment: Experiment) -> None:
-    """Publish the labels of a round, by row and by id; before them the queries that are alike, as `alike.parquet`."""
+    """Publish the labels of a round, by row and by id; before them the queries that are alike, as `alike.parquet`.
+
+    Args:
+        agreed: share of the matches that are mutual.
+        path: the table to write.
+        projected: folder of the training images, for their ids.
+    """
     train = projected / "train"
     queries, references = ImageStore(train / "queries").ids, ImageStore(train / "references").ids
     table = pa.table(

@@ -50,6 +50,15 @@ def curriculum(
 
     A finished round is kept; one that was broken off keeps its labels and resumes its training. Known pairs, if there
     are any, are trained on in every round, beside the pseudo-labels and instead of those that contradict them.
+
+    Args:
+        folder: where the stage writes.
+        projected: folder of `2_project`.
+        translated: folder of `3_translate`; None where no fake is used.
+        cold: folder of `4_cold_start`.
+        machines: who trains, embeds and matches.
+        log: takes the rows of `metrics.jsonl`.
+        labels: folder of `2_labels`.
     """
     settings, train = experiment.curriculum, projected / "train"
     known = None if labels is None else known_pairs(labels, train, experiment)
@@ -90,6 +99,13 @@ def scan(
 
     A query is compared with a tile twice: its panorama by the two encoders, and its fake by the tile encoder alone.
     With labels by the judge, every tile stands beside its mirror image; these decoys are numbered after the tiles.
+
+    Args:
+        start: folder of the encoders so far.
+        into: folder of the round.
+        train: folder of the training images.
+        fakes: folder of the fakes.
+        fake_vote: weight of the fakes in the similarity.
     """
     settings, tiles = experiment.curriculum, train / "references"
     queries = [Look(train / "queries", "query", 1 - fake_vote), Look(fakes, "reference", fake_vote)]
@@ -128,6 +144,12 @@ def write_labels(
 
     The table says of every query its best reference, whether this is a decoy (the mirror image of that tile), and what
     the label counts; its metadata what share of the labels is right, as far as the decoys tell.
+
+    Args:
+        path: the table to write.
+        index: of the round, from 0.
+        train: folder of the training images.
+        known: pairs that the job was told.
     """
     settings = experiment.curriculum
     queries, references = ImageStore(train / "queries").ids, ImageStore(train / "references").ids
@@ -202,6 +224,13 @@ def labelled_pairs(
 
     They are repeated until an epoch is about as long as the corpus, as in the released code, but not endlessly; with
     the dustbin, unlabelled queries join as negatives.
+
+    Args:
+        table: what `write_labels` wrote.
+        index: of the round, from 0.
+        train: folder of the training images.
+        fakes: folder of the fakes.
+        known: pairs that the job was told.
 
     Raises:
         ValueError: too few labels to train on.

@@ -40,6 +40,13 @@ def evaluate(
     """Embed the validation images with the encoders of every round up to the one that is kept; write `rounds.parquet`,
     `retrievals.parquet` and `recall.json` into `folder`. Without ground truth there are retrievals, but no recall. What
     a protocol asks for beside recall, as a hit rate, is computed for the last of these rounds.
+
+    Args:
+        folder: where the stage writes.
+        projected: folder of `2_project`.
+        cold: folder of `4_cold_start`.
+        trained: folder of the stage that trained.
+        machines: who trains, embeds and matches.
     """
     queries, references = (projected / "validation" / view for view in ("queries", "references"))
     looks = {
@@ -90,7 +97,13 @@ def judge(query: np.ndarray, reference: np.ndarray, decoy: np.ndarray) -> Estima
 
 
 def write_retrievals(path: Path, best: TwoSided, order: np.ndarray, protocol: Protocol) -> None:
-    """One row per query: its best references and whether they are right, and the rank of the first that is."""
+    """One row per query: its best references and whether they are right, and the rank of the first that is.
+
+    Args:
+        path: the table to write.
+        best: references of every query, best first.
+        order: rank of the first right reference of every query.
+    """
     shown = best.row_index[:, : min(SHOWN, len(best.column_index))]
     retrievals = {
         "query_row": np.arange(len(shown)),

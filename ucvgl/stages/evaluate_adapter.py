@@ -55,6 +55,12 @@ def evaluate_adapter(
 
     Where the data set has pools of its own for the question the other way round, they are used; else the queries are
     searched by the references.
+
+    Args:
+        folder: where the stage writes.
+        projected: folder of `2_project`.
+        described: folder of `3_features`.
+        trained: folder of the stage that trained.
     """
     forth, back = ways(projected, described, experiment)
     free = [trained / "free" / name for name in FREE if (trained / "free" / name).exists()]

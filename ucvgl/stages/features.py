@@ -20,6 +20,11 @@ def features(folder: Path, *, projected: Path, experiment: Experiment, machines:
 
     Folders are named by the kind of image: in the pools for the question the other way round, what asks is a
     `reference` here.
+
+    Args:
+        folder: where the stage writes.
+        projected: folder of `2_project`.
+        machines: who trains, embeds and matches.
     """
     settings = experiment.adaptation
     stores = {split.name: _stores(split, experiment) for split in sorted(projected.iterdir()) if split.is_dir()}

@@ -40,6 +40,15 @@ def supervised(
 
     The first neighbours are the nearest places, as encoders that have learned nothing know no better; those of later
     rounds are the most similar to the encoders. Where no position is known, the first batches are drawn at random.
+
+    Args:
+        folder: where the stage writes.
+        catalogs: folder of `1_catalog`.
+        labels: folder of `2_labels`.
+        projected: folder of `2_project`.
+        cold: folder of `4_cold_start`.
+        machines: who trains, embeds and matches.
+        log: takes the rows of `metrics.jsonl`.
     """
     settings, supervision, train = experiment.curriculum, experiment.supervision, projected / "train"
     known = known_pairs(labels, train, experiment)

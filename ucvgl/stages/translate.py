@@ -15,6 +15,11 @@ def translate(folder: Path, *, projected: Path, experiment: Experiment, machines
     """Train the CycleGAN and render the store `fake`, a tile per training panorama, into `folder`.
 
     Without translation there is nothing to do: the bird's-eye views stand in (`ucvgl.training.pairs.fake_store`).
+
+    Args:
+        folder: where the stage writes.
+        projected: folder of `2_project`.
+        machines: who trains, embeds and matches.
     """
     if not experiment.translation.fake:
         return {"steps": 0}

@@ -7,6 +7,7 @@ import os
 import pytest
 
 from ucvgl.images.folder import read_catalog
+from ucvgl.images.storage import list_folders
 from ucvgl.images.walk import told, walk
 
 
@@ -87,3 +88,22 @@ def test_a_folder_of_nothing_but_broken_links_says_so(tree):
     (tree / "satellite" / "gone.png").symlink_to("/nowhere.png")
     with pytest.raises(ValueError, match=r"among its 0 files; 1 more are left out \(a link that leads nowhere"):
         read_catalog(str(tree), "train")
+
+
+def test_a_name_that_is_not_utf8_costs_only_itself(tmp_path):
+    for name in (b"caf\xc3\xa9.jpg", b"caf\xe9.jpg", b"r\xe9gion/a.jpg", b"good/b.jpg"):
+        path = os.path.join(os.fsencode(tmp_path), name)
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        with open(path, "wb") as file:
+            file.write(b".")
+    found = walk(str(tmp_path))
+    assert sorted(found.files) == ["café.jpg", "good/b.jpg"]
+    assert found.left_out == dict.fromkeys(["caf\\xe9.jpg", "r\\xe9gion"], "its name is not UTF-8")
+    assert list_folders(str(tmp_path)) == {"good"}
+
+
+def test_folders_that_links_lead_to_are_folders_and_links_to_nowhere_or_themselves_are_none(tmp_path):
+    (tmp_path / "real").mkdir()
+    for name, leads_to in (("link", "real"), ("broken", "nothing"), ("loop", "loop")):
+        (tmp_path / name).symlink_to(leads_to)
+    assert list_folders(str(tmp_path)) == {"real", "link"}

@@ -1,3 +1,4 @@
+import unicodedata
 from dataclasses import replace
 
 import pyarrow as pa
@@ -105,3 +106,17 @@ def test_rows_that_name_no_image_are_said_with_every_number(folder, tmp_path):
     truth = read_truth(folder, "validation")
     assert truth is not None and len(truth.positives) == 1
     assert truth.protocol == "one true tile; 2 of the 3 rows of truth.csv name files that are not there (9.jpg)"
+
+
+@pytest.mark.parametrize("on_disk", ["NFC", "NFD"])
+def test_an_accent_may_be_a_letter_of_its_own_in_the_list_or_on_the_disk(folder, tmp_path, on_disk):
+    named = unicodedata.normalize(on_disk, "é.jpg")
+    for view in ("ground", "tile"):
+        (tmp_path / view / named).write_bytes(b"")
+    other = unicodedata.normalize("NFD" if on_disk == "NFC" else "NFC", named)
+    (tmp_path / "truth.csv").write_text(f"query,reference\n{other},{other}\na.jpg,1.jpg\n")
+    (tmp_path / "references.csv").write_text(f"file,lat,lon\n{other},1,2\n")
+    pairs = {f"ground/{named}": f"tile/{named}", "ground/a.jpg": "tile/1.jpg"}
+    assert read_truth(folder, "validation") == one_each({opaque_id(query): opaque_id(tile) for query, tile in pairs.items()})
+    references = read_catalog(folder.root, "validation").references
+    assert references["lat"].drop_null().to_pylist() == [1.0]

@@ -16,10 +16,11 @@ import tyro
 from ucvgl.images import cvact, cvusa, denseuav, folder, sues200, university1652, vigor
 from ucvgl.images.corpora import read_catalog
 from ucvgl.images.decode import BadImage, load
-from ucvgl.images.listing import IMAGES, Split
+from ucvgl.images.listing import Split
 from ucvgl.images.storage import locate, read
 from ucvgl.images.uris import NO_CREDENTIALS, holds_secrets, is_local, without_secrets
 from ucvgl.index.doubt import alike
+from ucvgl.run.ending import sentence
 from ucvgl.settings.experiment import PROTOCOLS, Dataset
 from ucvgl.settings.presets import PRESETS
 from ucvgl.truth.door import GroundTruth, read_truth, rows_of
@@ -54,6 +55,8 @@ PUBLISHED = {
     ("denseuav", "validation", "satellite_to_drone"): (4_662, 9_099),
 }
 """Queries and references of the original, by data set, split and protocol, where they are published."""
+LISTS = (".txt", ".csv", ".mat")
+"""How the names of published lists of images end."""
 SHOWN = 3
 MOST_COMPARED = 500
 """Tiles of equal size whose content is compared."""
@@ -107,7 +110,7 @@ def examine(dataset: Name, where: str, *, protocol: str = "default", samples: in
             catalog = read_catalog(settings, split)
             truth = read_truth(settings, split)
         except (ValueError, OSError) as error:
-            found.lines.append(f"  cannot be used: {str(error).partition('; `ucvgl doctor')[0]}")
+            found.lines.append(f"  cannot be used: {str(sentence(error)).partition('; `ucvgl doctor')[0]}")
             found.usable = False
             continue
         _count(found, settings, split, catalog)
@@ -133,7 +136,7 @@ def _count(found: Findings, settings: Dataset, split: Split, catalog: Catalog) -
         return
     first = ", ".join(catalog.missing[:SHOWN])
     found.lines.append(f"  missing, {len(catalog.missing):,} in all: {first}")
-    lists = [path for path in catalog.missing if not path.lower().endswith((*IMAGES, "/"))]
+    lists = [path for path in catalog.missing if path.lower().endswith(LISTS)]
     if lists:
         found.advice.append(
             f"fetch {', '.join(lists)}: without it the splits are not the official ones, and no recall compares with a "

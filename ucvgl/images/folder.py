@@ -19,6 +19,7 @@ import pyarrow.csv
 from ucvgl.images.listing import (
     IMAGES,
     Split,
+    as_spelled,
     files_below,
     images_below,
     images_matching,
@@ -158,7 +159,8 @@ def _places(root: str, folder: str, below: str, references: list[str]) -> dict[s
     if missing:
         raise ValueError(f"{root}/{name} lacks the columns {missing}; its first line should be: file,lat,lon")
     places = {}
-    for file, lat, lon in zip(*(table[column].to_pylist() for column in ("file", "lat", "lon")), strict=True):
+    files, *degrees = (table[column].to_pylist() for column in ("file", "lat", "lon"))
+    for file, lat, lon in zip(as_spelled(files, {path[len(below) :] for path in references}), *degrees, strict=True):
         if not (_is_within(lat, 90.0) and _is_within(lon, 180.0)):
             raise ValueError(
                 f"{root}/{name}: {file} lies at lat {lat}, lon {lon}; "

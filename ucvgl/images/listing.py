@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import math
 import unicodedata
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from hashlib import blake2b
@@ -133,6 +133,13 @@ def name_of(path: str) -> str:
     base = unicodedata.normalize("NFC", base)  # a Mac writes an accent as a letter of its own
     stem, dot, ending = base.rpartition(".")
     return stem if f"{dot}{ending}".lower() in IMAGES else base
+
+
+def as_spelled(names: Iterable[str | None], there: Collection[str]) -> list[str | None]:
+    """Names as the files that are there spell them: an accent is a part of its letter, or, as on a Mac, of its own."""
+    spelled = {unicodedata.normalize("NFC", path): path for path in there}
+    nfc = unicodedata.normalize
+    return [name if not name or name in there else spelled.get(nfc("NFC", name), name) for name in names]
 
 
 def is_file(root: str, path: str) -> bool:

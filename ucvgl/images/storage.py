@@ -20,7 +20,7 @@ from pyarrow import fs
 from ucvgl.atomic import whole
 from ucvgl.images.retries import StorageError, patiently
 from ucvgl.images.uris import NO_CREDENTIALS, holds_secrets, is_local, key_of, split_options, without_secrets
-from ucvgl.images.walk import walk
+from ucvgl.images.walk import folders_in, walk
 
 AT_ONCE = 16
 """Requests of one process that are under way at the same time."""
@@ -104,6 +104,8 @@ def list_folders(uri: str) -> set[str]:
         StorageError: nothing can be listed there.
     """
     filesystem, base = locate(uri)
+    if is_local(uri):
+        return folders_in(base)
     return {info.base_name for info in _list(filesystem, base, uri) if info.type == fs.FileType.Directory}
 
 

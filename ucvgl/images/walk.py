@@ -56,6 +56,15 @@ def walk(folder: str, *, recursive: bool = True) -> Walk:
     return found
 
 
+def folders_in(folder: str) -> set[str]:
+    """The names of the folders directly in a folder, those that a link leads to included.
+
+    Raises:
+        FileNotFoundError: there is no such folder.
+    """
+    return {name for name in os.listdir(folder) if os.path.isdir(f"{folder}/{name}") and _printable(name) == name}
+
+
 def told(left_out: dict[str, str], most: int = 3) -> str:
     """What was left out, counted and named."""
     first = "; ".join(f"{path}: {reason}" for path, reason in sorted(left_out.items())[:most])
@@ -74,7 +83,9 @@ def _visit(
         return
     for entry in entries:
         path = f"{below}{entry.name}"
-        if entry.is_symlink():
+        if (shown := _printable(path)) != path:
+            found.left_out[shown] = "its name is not UTF-8"
+        elif entry.is_symlink():
             links.append(path)
         elif entry.is_dir(follow_symlinks=False):
             folders.append((entry.path, path))
@@ -93,6 +104,11 @@ def _add(path: str, seen: os.stat_result, found: Walk, met: set[tuple[int, int]]
         met.add(_identity(seen))
     else:
         found.left_out[path] = "no file (a pipe, socket or device)"
+
+
+def _printable(path: str) -> str:
+    """A name as it can be written down."""
+    return os.fsencode(path).decode("utf-8", "backslashreplace")
 
 
 def _identity(seen: os.stat_result) -> tuple[int, int]:

@@ -115,7 +115,10 @@ def sentence(error: BaseException) -> str | None:
     """What a person needs to hear of a mistake of theirs or of the state of a machine; None for a bug of ours."""
     while isinstance(remote := getattr(error, "cause", None), BaseException):  # Ray's errors hold a traceback as text
         error = remote
-    if isinstance(error, ValueError):
+    if isinstance(error, UnicodeEncodeError) and "surrogates" in error.reason:
+        name = error.object.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+        told = f"{name} is not UTF-8; rename it, or reach it by a link of another name"
+    elif isinstance(error, ValueError):
         told = str(error)
     elif isinstance(error, OSError) and error.errno is not None and error.strerror:
         file = f"{os.fsdecode(error.filename)}: " if isinstance(error.filename, (str, bytes)) else ""

@@ -32,7 +32,15 @@ def check(experiment: Experiment) -> list[str]:
     mistakes += [
         f"{name}: {without_secrets(text)}: {NO_CREDENTIALS}" for name, text in texts.items() if holds_secrets(text)
     ]
+    mistakes += [
+        f"{name}: {text!r} is not UTF-8; rename it, or link to it" for name, text in texts.items() if not _is_utf8(text)
+    ]
     return mistakes or disagreements(experiment)
+
+
+def _is_utf8(text: str) -> bool:
+    """Whether a file can hold it: names of files on the command line may be any bytes."""
+    return not any("\ud800" <= letter <= "\udfff" for letter in text)
 
 
 def changed(base: Experiment, settings: Mapping[str, Any]) -> Experiment:

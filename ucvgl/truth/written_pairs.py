@@ -9,7 +9,7 @@ import pyarrow.csv
 
 from ucvgl.files.tables import read_table, required
 from ucvgl.images.folder import QUERIES, REFERENCES, split_folder, view_folder
-from ucvgl.images.listing import Split, images_below, is_file, opaque_id, open_bytes
+from ucvgl.images.listing import Split, as_spelled, images_below, is_file, opaque_id, open_bytes
 from ucvgl.truth.ground_truth import GroundTruth
 
 Rows = list[tuple[str | None, str | None]]
@@ -50,7 +50,8 @@ def read_csv(root: str, split: Split, *, by_glob: bool) -> GroundTruth | None:
         )
     views = [("" if by_glob else view_folder(root, folder, names)) for names in (QUERIES, REFERENCES)]
     images = [{path[len(view) + 1 if view else 0 :] for path in images_below(root, view)} for view in views]
-    rows = list(zip(table["query"].to_pylist(), table["reference"].to_pylist(), strict=True))
+    named = [table[name].to_pylist() for name in ("query", "reference")]
+    rows = list(zip(*map(as_spelled, named, images), strict=True))
     known = [row for row in rows if row[0] in images[0] and row[1] in images[1]]
     if rows and not known:
         hint = _hint(rows, images)

@@ -10,7 +10,7 @@ import struct
 import traceback
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 
@@ -192,11 +192,16 @@ def runs(home: Path, seed: int) -> Callable[[int], Outcome]:
 
 
 def settings(home: Path, seed: int) -> Callable[[int], Outcome]:
-    """Command lines and files; what is taken must be what was given, and must come back from the run's own file."""
+    """Command lines and files; what is taken must be what was given, and must come back from the run's own file.
+
+    Half of the cases are what a person may mean, so that enough are taken.
+    """
     from ucvgl.commands.invocation import resolve
     from ucvgl.settings.dotted import dotted, from_yaml, setting_types, to_yaml
+    from ucvgl.settings.experiment import Experiment
 
-    names = list(setting_types())
+    types, usual = setting_types(), dotted(Experiment())
+    names = list(types)
     values = [
         "0", "-1", "nan", "inf", "1e400", "9" * 400, "9" * 5000, "", " ", "true", "null", "[1]", "{}", "1:1", "0x10",
         "1e3", "s3://k:se/cret@b/x", "../..", "\0", "é" * 300, "2020-01-01", "*a", "&a 1", "!!python/name:os.system",
@@ -216,16 +221,17 @@ def settings(home: Path, seed: int) -> Callable[[int], Outcome]:
 
     def case(number: int) -> Outcome:
         draw = random.Random(f"{seed} settings {number}")
-        given = {name: draw.choice(values) for name in draw.sample(names, draw.choice([1, 1, 2, 5]))}
-        argv = [
-            draw.choice(["tiny", "folder", "synthetic"]),
-            "--run",
-            draw.choice(["r", "s3://b/../x", "s3://b//x", "r/../.."]),
-        ]
+        meant, some = draw.random() < 0.5, draw.sample(names, draw.choice([1, 1, 2, 5]))
+        given = {name: _likely(types[name], usual[name], draw) if meant else draw.choice(values) for name in some}
+        run = "r" if meant else draw.choice(["r", "s3://b/../x", "s3://b//x", "r/../.."])
+        argv = [draw.choice(["tiny", "folder", "synthetic"]), "--run", run]
         written = draw.random() < 0.4
         if written:
-            text = draw.choice(texts) if draw.random() < 0.5 else "\n".join(f"{k}: {v}" for k, v in given.items())
-            (home / "mine.yaml").write_bytes(damaged(text.encode(), draw)[1] if draw.random() < 0.3 else text.encode())
+            text = "\n".join(f"{name}: {value or repr(value)}" for name, value in given.items())
+            if not meant:
+                text = draw.choice([text, *texts])
+            spoilt = not meant and draw.random() < 0.3
+            (home / "mine.yaml").write_bytes(damaged(text.encode(), draw)[1] if spoilt else text.encode())
             argv += ["--config", str(home / "mine.yaml")]
         else:
             argv += [part for name, value in given.items() for part in (f"--{name.replace('_', '-')}", value)]
@@ -233,11 +239,21 @@ def settings(home: Path, seed: int) -> Callable[[int], Outcome]:
         def held(found: Any) -> bool:
             back = from_yaml(to_yaml(found.experiment)) == found.experiment
             took = dotted(found.experiment)
-            return back and "cret" not in str(took) and (written or all(_means(took[k], v) for k, v in given.items()))
+            as_given = (written and not meant) or all(_means(took[name], value) for name, value in given.items())
+            return back and "cret" not in str(took) and as_given
 
         return judged(f"{argv[3:]}", lambda: resolve(argv), held)
 
     return case
+
+
+def _likely(type_: Any, usual: Any, draw: random.Random) -> str:
+    """A value that a person may mean."""
+    if type_ is bool:
+        return draw.choice(["true", "false"])
+    if type_ in (int, float):
+        return str(type_(draw.choice([usual, usual, 2 * usual, usual / 2, 1])))
+    return str(draw.choice(get_args(type_) or [usual]))
 
 
 def _means(value: Any, text: str) -> bool:

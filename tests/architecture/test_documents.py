@@ -152,3 +152,17 @@ def test_a_command_in_the_documents_can_be_typed(
 def test_every_command_of_a_block_is_found() -> None:
     text = "```bash\nmake demo   # minutes\npython a.py \\\n  --seed 3\n```\n```\nno command\n```\n"
     assert code_blocks(text) == ["make demo   # minutes", "python a.py    --seed 3"]
+
+
+def test_every_kind_of_what_may_go_wrong_names_a_test_that_is_there() -> None:
+    text = (ROOT / "docs" / "reliability.md").read_text()
+    rows = [line for line in text.splitlines() if line.startswith("| ") and "---" not in line]
+    cells = [[cell.strip() for cell in row.strip("|").split("|")] for row in rows]
+    kinds = [row for row in cells if len(row) == 3]
+    assert len(kinds) > 50
+    for kind, told, tests in kinds:
+        named = re.findall(r"`([^`]+\.py)(?:::(\w+))?`", tests)
+        assert told and (named or kind == "kind"), kind
+        for file, function in named:
+            assert (ROOT / file).is_file(), file
+            assert not function or f"def {function}(" in (ROOT / file).read_text(), function

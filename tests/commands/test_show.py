@@ -1,7 +1,7 @@
 import pytest
 
 from ucvgl import cli
-from ucvgl.settings.dotted import from_yaml
+from ucvgl.settings.dotted import from_yaml, save_settings
 from ucvgl.settings.presets import PRESETS, tiny
 
 
@@ -20,7 +20,12 @@ def test_the_settings_that_are_shown_are_the_settings(capsys, tmp_path):
     assert from_yaml(shown(capsys, "config", "tiny")) == tiny()
     assert from_yaml(shown(capsys, "config")) == PRESETS["synthetic"]()
     (tmp_path / "config.yaml").write_text("seed: 7\n")
-    assert shown(capsys, "config", str(tmp_path)) == "seed: 7\n"
+    assert from_yaml(shown(capsys, "config", str(tmp_path))).seed == 7
+    save_settings(tmp_path / "config.yaml", tiny())
+    changed = (tmp_path / "config.yaml").read_text().replace("seed: 0", "seed: 8")
+    (tmp_path / "config.yaml").write_text(changed)
+    assert cli.main(["show", "config", str(tmp_path)]) == 2
+    assert "is not what the run wrote" in capsys.readouterr().err
 
 
 def test_datasets_and_models_are_listed(capsys):

@@ -88,9 +88,12 @@ def test_a_file_of_somebody_else_is_not_overwritten(tmp_path):
     refuse_foreign_file(tmp_path / "none")
     (tmp_path / "page.html").write_text('<meta name="generator" content="ucvgl">')
     refuse_foreign_file(tmp_path / "page.html")
-    (tmp_path / "thesis.html").write_text("years of work")
-    with pytest.raises(ValueError, match="thesis.html is there already and was not made by ucvgl; choose another name"):
-        refuse_foreign_file(tmp_path / "thesis.html")
+    (tmp_path / "thesis.html").write_text("years of work with ucvgl")
+    (tmp_path / "folder").mkdir()
+    os.mkfifo(tmp_path / "pipe")
+    for name in ("thesis.html", "folder", "pipe"):
+        with pytest.raises(ValueError, match=f"{name} is there already and was not made by ucvgl; choose another name"):
+            refuse_foreign_file(tmp_path / name)
 
 
 def test_links_are_found_at_any_depth_but_not_where_nobody_looks(tmp_path):

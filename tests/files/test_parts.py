@@ -7,7 +7,7 @@ import os
 
 import pytest
 
-from ucvgl.files.parts import DONE, check_all, check_part, in_order, list_parts, numbered_parts
+from ucvgl.files.parts import DONE, check_all, check_part, in_order, list_parts, numbered_parts, refuse_added
 
 FILES = {"model.pt": b"weights", "train/part-00000.npy": b"one", "train/part-00001.npy": b"two", "train/note": b""}
 
@@ -112,3 +112,10 @@ def test_every_listed_part_is_flushed_to_the_disk(stage, monkeypatch):
     monkeypatch.setattr(os, "fsync", lambda descriptor: flushed.append(os.readlink(f"/proc/self/fd/{descriptor}")))
     list_parts(stage)
     assert sorted(flushed) == sorted(str(stage / name) for name in FILES)
+
+
+def test_a_file_that_the_artefact_did_not_make_is_found_before_it_is_deleted(stage):
+    refuse_added(stage)
+    (stage / "notes.txt").write_text("mine")
+    with pytest.raises(ValueError, match="notes.txt was not made by this run, and would be deleted with its folder"):
+        refuse_added(stage)

@@ -158,3 +158,22 @@ def test_a_wrong_byte_anywhere_is_refused_or_read_and_nothing_else(tmp_path, wri
 def test_a_file_that_is_missing_is_said_to_be(tmp_path, read):
     with pytest.raises(ValueError, match="table is missing; copy it again from where it was made, or make it anew"):
         read(tmp_path / "table", SCHEMA)
+
+
+@pytest.mark.parametrize("written", ["file", "bytes"])
+def test_a_flipped_bit_changes_no_value_unnoticed_without_any_list_of_parts(tmp_path, written):
+    """As in an index that is not finished, whose parts are in no list yet."""
+    table = pa.table({"id": [f"place {row * 7919 % 1000}" for row in range(200)]})
+    write_table(tmp_path / "a", table)
+    data = (tmp_path / "a").read_bytes() if written == "file" else table_bytes(table)
+    schema, noticed = pa.schema(required(id=pa.string())), 0
+    places = range(4, len(data) - int.from_bytes(data[-8:-4], "little") - 8, 41)
+    for at in places:
+        damaged = bytearray(data)
+        damaged[at] ^= 4
+        try:
+            assert read_table(bytes(damaged), schema, origin="a").to_pylist() == table.to_pylist()
+        except ValueError as error:
+            assert "no Parquet file that can be read" in str(error)
+            noticed += 1
+    assert noticed > 0.8 * len(places)

@@ -16,6 +16,8 @@ def test_a_line_torn_by_a_kill_costs_only_itself(tmp_path: Path) -> None:
     log = MetricsLog(tmp_path)
     log.write(loss=0.25)
     log.close()
+    with (tmp_path / "metrics.jsonl").open("ab") as file:
+        file.write(b"3\n[]\n\xff\n" + b"[" * 5000 + b"\n")
     assert [line["loss"] for line in read_metrics(tmp_path)] == [1.0, 0.25]
 
 

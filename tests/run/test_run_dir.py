@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from ucvgl.run.record import read_record, write_record
+from ucvgl.run.record import DONE, read_record, write_record
 from ucvgl.run.run_dir import RunDir, StageError, StopRequested, cause
 from ucvgl.settings.dotted import saved_settings
 from ucvgl.settings.experiment import Experiment
@@ -158,6 +158,24 @@ def test_redo_drops_a_stage_and_all_that_was_made_from_it_and_nothing_else(run: 
     assert run.redo("9_never") == []
 
 
+def test_redo_deletes_no_file_that_the_run_did_not_make(run: RunDir) -> None:
+    make_chain(run, Build())
+    notes = run.path / "3_c" / "notes.txt"
+    notes.write_text("mine")
+    with pytest.raises(ValueError, match="3_c/notes.txt was not made by this run, and would be deleted"):
+        run.redo("2_b")
+    assert notes.exists() and (run.path / "2_b" / DONE).exists()
+
+
+@pytest.mark.parametrize("damage", ["", "[", "3", "\xff"])
+def test_a_damaged_list_of_versions_is_told_with_the_way_out(run: RunDir, damage: str) -> None:
+    make_chain(run, Build())
+    run.close()
+    (run.path / "environment.json").write_text(damage, encoding="latin-1")
+    with pytest.raises(ValueError, match="environment.json is damaged .*delete it, and the same command writes it"):
+        run.open()
+
+
 def test_a_folder_that_nobody_signed_is_not_overwritten(run: RunDir) -> None:
     (run.path / "1_a").mkdir()
     with pytest.raises(ValueError, match="1_a lacks DONE.json, so nobody knows what made it; move it away"):
@@ -207,7 +225,7 @@ KILLED = """
 import os, signal, sys, time
 from pathlib import Path
 from ucvgl.settings.experiment import Experiment
-from ucvgl.run.record import read_record, write_record
+from ucvgl.run.record import DONE, read_record, write_record
 from ucvgl.run.run_dir import RunDir
 
 def build(folder):

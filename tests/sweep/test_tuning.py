@@ -75,7 +75,11 @@ def test_the_same_sweep_goes_on_and_another_one_is_refused_in_its_folder(tmp_pat
     assert "holds another sweep" in told and "name another folder with --run" in told
     assert sweep(tmp_path, "--seed", "4")[0] == 2
     assert sweep(tmp_path, "--resources.train-workers", "2")[0] == 0, "resources change no result"
-    assert yaml.safe_load((tmp_path / "sweep" / "sweep.yaml").read_text())["base"]["resources"] is None
+    file = tmp_path / "sweep" / "sweep.yaml"
+    assert yaml.safe_load(file.read_text())["base"]["resources"] is None
+    for damage, words in (("[", "sweep.yaml is not YAML"), ("- 1", "holds another sweep"), ("a: &a [*a]", "not YAML")):
+        file.write_text(damage)
+        assert sweep(tmp_path)[0] == 2 and words in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -117,6 +117,6 @@ def test_an_accent_may_be_a_letter_of_its_own_in_the_list_or_on_the_disk(folder,
     (tmp_path / "truth.csv").write_text(f"query,reference\n{other},{other}\na.jpg,1.jpg\n")
     (tmp_path / "references.csv").write_text(f"file,lat,lon\n{other},1,2\n")
     pairs = {f"ground/{named}": f"tile/{named}", "ground/a.jpg": "tile/1.jpg"}
-    assert read_truth(folder, "validation") == one_each({opaque_id(query): opaque_id(tile) for query, tile in pairs.items()})
+    assert read_truth(folder, "validation") == one_each({opaque_id(one): opaque_id(two) for one, two in pairs.items()})
     references = read_catalog(folder.root, "validation").references
     assert references["lat"].drop_null().to_pylist() == [1.0]

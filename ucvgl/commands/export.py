@@ -30,11 +30,12 @@ def export(
     """
     from pathlib import Path
 
-    from ucvgl.files.owned import refuse_foreign
+    from ucvgl.files.owned import refuse_foreign, refuse_foreign_file
     from ucvgl.index.localizer import load
-    from ucvgl.networks.export import export_towers
+    from ucvgl.networks.export import ABOUT, export_towers
 
-    refuse_foreign(Path(out), ("preprocessing.json",), "an export; name another folder with --out")
+    refuse_foreign(Path(out), (ABOUT,), "an export; name another folder with --out")
+    refuse_foreign_file(Path(out, ABOUT), (b'"layout": "n 3 h w"',))
     differences = export_towers(load(source, device="cpu", unfinished=unfinished).encoders.towers, Path(out), format)
     for view, difference in differences.items():
         print(f"{out}: {view} encoder, differs from the original by at most {difference:.1e}")

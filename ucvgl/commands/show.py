@@ -59,7 +59,7 @@ def _models(pattern: str) -> str:
 def _config(which: str) -> str:
     from pathlib import Path
 
-    from ucvgl.settings.dotted import to_yaml
+    from ucvgl.settings.dotted import saved_settings, to_yaml
     from ucvgl.settings.presets import PRESETS
 
     which = which or "synthetic"
@@ -68,4 +68,4 @@ def _config(which: str) -> str:
     config = Path(which) / "config.yaml"
     if not config.is_file():
         raise ValueError(f"{which!r} is neither a preset ({', '.join(PRESETS)}) nor a run (a folder with config.yaml)")
-    return config.read_text(encoding="utf-8").rstrip()
+    return to_yaml(saved_settings(config)).rstrip()

@@ -14,6 +14,8 @@ from ucvgl.images.uris import is_local, join
 
 BEGUN = "begun.json"
 """Says what is being made in a folder: who finds it there may go on with the same, and with nothing else."""
+OURS = (b'<meta name="generator" content="ucvgl">', b"Software\0ucvgl")
+"""Near the beginning of every page and picture that is made here."""
 HEAD = 2**12
 
 
@@ -56,16 +58,23 @@ def contents_of(uris: Sequence[str]) -> str:
     return found.hexdigest()
 
 
-def refuse_foreign_file(path: Path, mark: bytes = b"ucvgl") -> None:
-    """Refuse to overwrite a file that nothing of ours has written, which all carries its name near the beginning.
+def refuse_foreign_file(path: Path, marks: Collection[bytes] = OURS) -> None:
+    """Refuse to overwrite a file that nothing of ours has written, or what is no file.
+
+    Args:
+        marks: of which ours have one near their beginning.
 
     Raises:
         ValueError: there is one.
     """
-    if path.exists():
+    if not path.exists():
+        return
+    head = b""
+    if path.is_file():
         with path.open("rb") as file:
-            if mark not in file.read(HEAD):
-                raise ValueError(f"{path} is there already and was not made by ucvgl; choose another name")
+            head = file.read(HEAD)
+    if not any(mark in head for mark in marks):
+        raise ValueError(f"{path} is there already and was not made by ucvgl; choose another name")
 
 
 def refuse_foreign(folder: Path, marks: Sequence[str], what: str) -> None:

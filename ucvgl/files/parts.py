@@ -85,6 +85,20 @@ def check_all(folder: Path) -> None:
         list(pool.map(check_part, below))
 
 
+def refuse_added(folder: Path) -> None:
+    """Refuse a finished artefact that holds files which it did not make, before it is deleted.
+
+    Raises:
+        ValueError: it holds one.
+    """
+    home, parts = _artefact(folder)
+    if home != folder:
+        return
+    added = sorted(path for path in _files(home) if path.relative_to(home).as_posix() not in parts)
+    if added:
+        raise ValueError(f"{added[0]} was not made by this run, and would be deleted with its folder; move it away")
+
+
 def numbered_parts(folder: Path, pattern: str) -> list[Path]:
     """The files `part-00000.*` of a folder in the order of their numbers, none missing and none of another size.
 

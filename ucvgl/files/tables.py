@@ -52,7 +52,7 @@ def read_table(
     data = _content(Path(source), origin, way_out) if isinstance(source, (Path, str)) else source
     _refuse_extensions(data[-_footer_bytes(data[-8:], len(data), PARQUET_END, origin, way_out) :], origin)
     try:
-        file = pq.ParquetFile(pa.BufferReader(data))
+        file = pq.ParquetFile(pa.BufferReader(data), page_checksum_verification=True)
         names = _expected(file.schema_arrow, schema, optional, beside, origin)
         table = file.read(columns=names)
         table.validate(full=True)
@@ -86,15 +86,15 @@ def map_table(path: Path | str, schema: pa.Schema) -> pa.Table:
 
 
 def write_table(path: Path, table: pa.Table) -> None:
-    """Write a Parquet file, whole or not at all."""
+    """Write a Parquet file, whole or not at all, with a checksum of every page."""
     with whole(path) as aside:
-        pq.write_table(table, aside)
+        pq.write_table(table, aside, write_page_checksum=True)
 
 
 def table_bytes(table: pa.Table) -> bytes:
     """The content of a Parquet file."""
     content = BytesIO()
-    pq.write_table(table, content)
+    pq.write_table(table, content, write_page_checksum=True)
     return content.getvalue()
 
 

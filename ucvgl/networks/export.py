@@ -17,6 +17,8 @@ from ucvgl.networks.adapted import Adapted
 from ucvgl.networks.towers import VIEWS, TwoTowers
 
 Format = Literal["torch", "onnx"]
+ABOUT = "preprocessing.json"
+"""What the encoders take, written last."""
 CLOSE = 1e-4
 """Largest difference between a number of a descriptor before and after: float32 in another order of sums."""
 ONNX_WAY_OUT = "pip install 'ucvgl[onnx]', or export with --format torch"
@@ -53,7 +55,7 @@ def export_towers(towers: TwoTowers | Adapted, folder: Path, form: Format) -> di
                 )
     about = {"layout": "n 3 h w", "colour": "RGB", "range": [0, 1], "size": sizes, "shrink": "average over areas"}
     about |= {"query": "bird's-eye view" if above else "whole image"}
-    write_whole(folder / "preprocessing.json", json.dumps(about, indent=1) + "\n")
+    write_whole(folder / ABOUT, json.dumps(about, indent=1) + "\n")
     return differences
 
 

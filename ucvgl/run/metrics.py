@@ -43,15 +43,15 @@ class MetricsLog:
 
 
 def read_metrics(folder: Path) -> list[dict[str, Any]]:
-    """Every whole line of a run's `metrics.jsonl`; a line torn by a kill is left out."""
+    """Every whole line of a run's `metrics.jsonl`; a line torn by a kill, or damaged, is left out."""
     path = folder / "metrics.jsonl"
     found = []
-    for line in path.read_text(encoding="utf-8").splitlines() if path.exists() else []:
+    for line in path.read_text(encoding="utf-8", errors="replace").splitlines() if path.exists() else []:
         try:
             found.append(json.loads(line))
-        except json.JSONDecodeError:
+        except (ValueError, RecursionError):
             continue
-    return found
+    return [row for row in found if isinstance(row, dict)]
 
 
 def _plain(value: Any) -> Any:

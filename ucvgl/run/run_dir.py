@@ -15,7 +15,7 @@ from typing import Any
 
 from ucvgl.atomic import flush, write_whole
 from ucvgl.files.owned import refuse_foreign, refuse_links
-from ucvgl.files.parts import check_all, list_parts
+from ucvgl.files.parts import check_all, list_parts, refuse_added
 from ucvgl.run.ending import Failure, machine_state, sentence
 from ucvgl.run.environment import environment
 from ucvgl.run.lock import locked
@@ -104,9 +104,15 @@ class RunDir:
         return prospects(self.path, plan, redo=redo)
 
     def redo(self, name: str) -> list[str]:
-        """Drop a stage and all that was made from it, last first; the names of what was dropped."""
+        """Drop a stage and all that was made from it, last first; the names of what was dropped.
+
+        Raises:
+            ValueError: one of them holds a file that it did not make.
+        """
         self.open()
         victims = sorted(made_from(self.path, name), reverse=True)
+        for victim in victims:
+            refuse_added(self.path / victim)
         for victim in victims:
             for folder in (self.path / victim, partial_folder(self.path, victim)):
                 if folder.exists():
@@ -147,7 +153,7 @@ class RunDir:
         here, file = environment(), self.path / "environment.json"
         if not file.exists():
             write_whole(file, json.dumps(here, indent=1) + "\n")
-        for name, before, now in differences(json.loads(file.read_text(encoding="utf-8")), here):
+        for name, before, now in differences(_begun_with(file), here):
             log.warning("this run was begun with %s %s and goes on with %s", name, before, now)
 
     def lock(self) -> None:
@@ -221,6 +227,13 @@ class RunDir:
 
     def _save_config(self) -> None:
         save_settings(self.path / "config.yaml", self.experiment)
+
+
+def _begun_with(file: Path) -> dict[str, Any]:
+    try:
+        return dict(json.loads(file.read_text(encoding="utf-8")))
+    except (ValueError, TypeError, RecursionError) as error:
+        raise ValueError(f"{file} is damaged ({error}); delete it, and the same command writes it anew") from error
 
 
 def cause(error: BaseException | str) -> str:

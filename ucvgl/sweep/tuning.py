@@ -30,6 +30,7 @@ from ucvgl.run.record import as_json_holds
 from ucvgl.run.run_dir import RunDir, StopRequested
 from ucvgl.settings.dotted import Mistakes, differences, to_yaml
 from ucvgl.settings.experiment import Experiment, Resources
+from ucvgl.settings.yaml_door import tree_of
 from ucvgl.sweep.share import common_stages, share_stages
 from ucvgl.sweep.space import Space, Trial, draw, read_space, trial_folder
 
@@ -144,8 +145,8 @@ def _remember(folder: Path, space: Space, base: Experiment) -> None:
     now = as_json_holds({"space": asdict(space), "base": {**asdict(base), "resources": None}})
     file = folder / "sweep.yaml"
     if file.exists():
-        before = yaml.safe_load(file.read_text(encoding="utf-8"))
-        changed = differences(before, now)
+        before = tree_of(file.read_text(encoding="utf-8", errors="replace"), origin=str(file))
+        changed = differences(before if isinstance(before, dict) else {}, now)
         if changed:
             name, old, new = changed[0]
             raise ValueError(

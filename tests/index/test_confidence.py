@@ -83,3 +83,9 @@ def test_reliability_is_counted_by_hand():
     rows, error = reliability(stated, right, bins=2)
     assert rows == [(pytest.approx(0.2), 0.5, 2), (pytest.approx(0.8), 0.5, 2)]
     assert error == pytest.approx(0.3)
+
+
+@pytest.mark.parametrize("number", [float("nan"), float("inf")])
+def test_a_calibration_that_is_not_finite_is_refused(number):
+    with pytest.raises(ValueError, match="a calibration is made of finite numbers"):
+        Calibration(0.0, number, 1.0, 10, 20)

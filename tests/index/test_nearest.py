@@ -68,3 +68,18 @@ def test_too_few_tiles_for_compression_are_refused():
 def test_bytes_that_are_no_index_are_refused(content):
     with pytest.raises(ValueError, match="area/vectors.faiss is no faiss index that can be read"):
         nearest.from_bytes(content, "area/vectors.faiss")
+
+
+def test_an_index_of_another_kind_is_refused_as_it_may_count_its_rows_otherwise():
+    index = nearest.faiss.IndexIDMap(nearest.faiss.IndexFlatIP(32))
+    index.add_with_ids(unit(3), np.array([10**12, 5, 7]))
+    with pytest.raises(ValueError, match="a is a IndexIDMap, not one of"):
+        nearest.from_bytes(nearest.to_bytes(index), "a")
+
+
+@pytest.mark.parametrize("where", ["query", "tile"])
+def test_descriptors_that_are_not_finite_are_told_and_not_passed_over(where):
+    tiles, query = unit(4), unit(1, seed=1)
+    (query if where == "query" else tiles)[0, 0] = np.nan
+    with pytest.raises(ValueError, match="descriptors are not finite"):
+        nearest.search(built("flat", tiles), query, 4)

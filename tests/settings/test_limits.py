@@ -131,3 +131,9 @@ def test_an_adaptation_asks_for_what_its_model_has() -> None:
         (line,) = mistakes({"adaptation.source": "run", **wrong})
         assert line.startswith("adaptation.source: the encoders of a run have no blocks, facets or class token")
     assert mistakes({"adaptation.source": "run", "adaptation.towers": "two", "adaptation.pooling": "gem"}) == []
+
+
+def test_a_root_that_is_not_utf8_is_told_before_anything_starts():
+    assert not mistakes({"dataset.name": "folder", "dataset.root": "/data/café"})
+    (told,) = mistakes({"dataset.name": "folder", "dataset.root": "/data/caf\udce9"})
+    assert told == r"dataset.root: '/data/caf\udce9' is not UTF-8; rename it, or link to it"

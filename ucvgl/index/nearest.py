@@ -45,7 +45,7 @@ def build(kind: Kind, batches: Batches, *, count: int, dimension: int, seed: int
         batches: starts again at the first row each time it is called: training reads the vectors once more.
 
     Raises:
-        ValueError: too few vectors for the kind.
+        ValueError: too few vectors for the kind, or one is not finite.
     """
     if kind == "ivfpq":
         index = _trained_ivfpq(batches, count, dimension, seed)
@@ -56,7 +56,7 @@ def build(kind: Kind, batches: Batches, *, count: int, dimension: int, seed: int
     else:
         index = faiss.IndexFlatIP(dimension)
     for vectors in batches():
-        index.add(np.ascontiguousarray(vectors, np.float32))
+        index.add(_finite(vectors))
     assert index.ntotal == count, f"{index.ntotal} vectors in the index, not {count}"
     return index
 
@@ -69,10 +69,17 @@ def search(
     Raises:
         ValueError: a similarity is not finite.
     """
-    score, row = index.search(np.ascontiguousarray(vectors, np.float32), k)
+    score, row = index.search(_finite(vectors), k)
     if not np.isfinite(score[row >= 0]).all():
         raise ValueError("similarities are not finite: the encoders or the index's vectors are damaged; make it anew")
     return np.where(row < 0, -np.inf, score).astype(np.float32), row
+
+
+def _finite(vectors: Float[np.ndarray, "n d"]) -> Float[np.ndarray, "n d"]:
+    """Vectors as faiss takes them, which passes over what is not finite without a word."""
+    if not np.isfinite(vectors).all():
+        raise ValueError("descriptors are not finite: the encoders are damaged; make or copy them anew")
+    return np.ascontiguousarray(vectors, np.float32)
 
 
 def on_gpus(index: Any) -> Any:

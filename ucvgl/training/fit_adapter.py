@@ -109,10 +109,11 @@ def fit_adapter(
         bound_(adapter.logit_scale)
         return logged | {"aic_loss": reconstruction.detach(), "gradient": gradient}
 
-    images = 2 * settings.batch * len(kinds)
     with Ahead(read, steps) as batches_ahead:
-        waited = {"waited": lambda: batches_ahead.waited_s}
-        run_steps(step, steps, name=name, folder=folder, state=state, images_per_step=images, log=log, **waited)
+        run_steps(
+            step, steps, name=name, folder=folder, state=state, images_per_step=2 * settings.batch * len(kinds),
+            log=log, waited=lambda: batches_ahead.waited_s,
+        )  # fmt: skip
     if workers.rank() == 0:
         save({key: part.state_dict() for key, part in state.items()}, folder / "trained.pt")
         save_adapter(adapter, folder / "adapter.pt")

@@ -45,7 +45,7 @@ def rows_that_fit(towers: TwoTowers, seen: Sequence[Sequence[View]], share: int,
     if device.type != "cuda" or batch_statistics(towers):
         return 0
     sizes = {"query": towers.query_size, "reference": towers.reference_size}
-    views = sorted({view for views in seen for view in views})
+    views: list[View] = sorted({view for views in seen for view in views})
     needs = {view: measured(towers.encoder(view), sizes[view], device) for view in views}
     weights = sum(part.numel() * part.element_size() for part in towers.parameters())
     free = free_bytes(device) - HEADROOM * torch.cuda.get_device_properties(device).total_memory

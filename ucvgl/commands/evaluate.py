@@ -175,6 +175,8 @@ def _embedded(
             how = localizer.encoders.preprocessing(view)
             parts = embed_listed(table, str(work / view), model=model, view=view, how=how, resources=resources)
             found = list(read_vectors(parts))
+            if not found:
+                raise ValueError(f"none of the {table.num_rows} {view} images can be used; `ucvgl doctor` names some")
             ids[view] = np.array([identity for some, _ in found for identity in some])
             vectors[view] = np.concatenate([some for _, some in found])
     if localizer.index is not None:

@@ -139,18 +139,21 @@ ROWS: dict[str, Mapping[str, Any]] = {
 """What is laid over the preset. `supervised`: true pairs, for as many steps, after the same cold start."""
 
 
-def experiment_of(world: str, seed: int, row: str, data: Path, preset: str) -> Experiment:
+def experiment_of(world: str, seed: int, row: str, wish: argparse.Namespace) -> Experiment:
     """The settings of a line; the world's own seed stays, `seed` is that of training."""
-    images = {"dataset.root": str(data / "rendered"), **SUITE[world]}
-    if world == "b":
-        images["dataset.root"] = str(data / "b")
-    return changed(PRESETS[preset](), images | {"seed": seed} | dict(ROWS[row]))
+    images = {"dataset.root": str(wish.data / "rendered"), **SUITE[world.split(":")[-1]]}
+    if world.endswith("b"):
+        images["dataset.root"] = str(wish.data / "b")
+    return changed(PRESETS[wish.preset](), images | {"seed": seed} | dict(ROWS[row]) | wish.changed)
 
 
-def prepare(world: str, data: Path, preset: str, pool: ProcessPoolExecutor) -> None:
+def prepare(world: str, wish: argparse.Namespace, pool: ProcessPoolExecutor) -> None:
     """Render the world, list and project it into `data/<world>`, where that is not done."""
-    experiment, folder = experiment_of(world, 0, "default", data, preset), data / world
+    experiment, folder = experiment_of(world, 0, "default", wish), wish.data / world
     if (folder / "ready").exists():
+        return
+    if ":" in world:
+        _derive(world, wish)
         return
     dataset = experiment.dataset
     if dataset.name == "synthetic":
@@ -163,6 +166,32 @@ def prepare(world: str, data: Path, preset: str, pool: ProcessPoolExecutor) -> N
     rows = _shard_rows(read_catalogs(folder / "1_catalog"), folder / "2_project", 256)
     missing = [row for row in rows if not shard_path(folder / "2_project" / row["split"] / row["view"], row["shard"]).exists()]
     list(pool.map(_project, [(str(folder / "2_project"), experiment, row) for row in missing]))
+    (folder / "ready").touch()
+
+
+def _derive(world: str, wish: argparse.Namespace) -> None:
+    """A world of the same images, of which training sees others: `strangers:x` has the panoramas of one half of the
+    places and the tiles of the other half; in `open:x` three panoramas of ten have lost their tile."""
+    kind, of = world.split(":")
+    source, folder = wish.data / of, wish.data / world
+    (folder / "2_project/train").mkdir(parents=True)
+    (folder / "1_catalog").symlink_to(source / "1_catalog")
+    (folder / "2_project/validation").symlink_to(source / "2_project/validation")
+    truth = read_truth(as_listed(source / "1_catalog", experiment_of(of, 0, "default", wish).dataset), "train")
+    assert truth is not None
+    places = sorted(truth.positives)
+    order = np.random.default_rng(0).permutation(len(places))
+    share = 0.5 if kind == "strangers" else 0.3
+    bereft = {places[at] for at in order[: round(share * len(places))]}
+    lost = {tile for query in bereft for tile in truth.positives[query]}
+    for view in ("queries", "bev", "references"):
+        for number, shard in enumerate(shards_of(source / "2_project/train" / view)):
+            ids, images = read_shard(shard)
+            if view == "references":
+                kept = np.array([one not in lost for one in ids])
+            else:
+                kept = np.array([kind == "open" or one in bereft for one in ids])
+            write_shard(folder / "2_project/train" / view, number, np.array(ids)[kept].tolist(), images[kept])
     (folder / "ready").touch()
 
 
@@ -184,7 +213,7 @@ def _translate_images(source: Path, folder: Path, *, generator: Path, **_: Any) 
 def line_of(row: str, world: str, seed: int, wish: argparse.Namespace) -> dict[str, Any]:
     """Train one recipe on one world; what it reached."""
     torch.set_num_threads(wish.threads)
-    begun, experiment = time.time(), experiment_of(world, seed, row, wish.data, wish.preset)
+    begun, experiment = time.time(), experiment_of(world, seed, row, wish)
     folder = wish.data / "runs" / f"{row}-{world}-{seed}"
     shutil.rmtree(folder, ignore_errors=True)
     for name in ("3_translate", "4_cold_start", "5_curriculum", "6_evaluate", "2_labels"):
@@ -279,13 +308,15 @@ def main(argv: Sequence[str]) -> int:
     parser.add_argument("--data", type=Path, default=ROOT / "runs/recipes")
     parser.add_argument("--out", type=Path, default=ROOT / "benchmarks/results/recipes.jsonl")
     parser.add_argument("--minutes", type=float, default=1e9, help="no line is begun later")
+    parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="in every line")
     parser.add_argument("--prepare-only", action="store_true")
     wish = parser.parse_args(argv)
+    wish.changed = dict(setting.split("=", 1) for setting in wish.set)
     begun, wish.data = time.time(), wish.data.resolve()
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(wish.threads * wish.processes, mp_context=multiprocessing.get_context("fork")) as pool:
         for world in wish.worlds.split(","):
-            prepare(world, wish.data, wish.preset, pool)
+            prepare(world, wish, pool)
             print(f"{time.time() - begun:.0f} s: {world} is there", flush=True)
     if wish.prepare_only:
         return 0

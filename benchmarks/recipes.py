@@ -322,7 +322,7 @@ def main(argv: Sequence[str]) -> int:
         return 0
     done = {(line["row"], line["world"], line["seed"]) for line in _lines(wish.out) if "error" not in line}
     jobs = [(row, world, int(seed), wish) for row in wish.rows.split(",") for seed in wish.seeds.split(",")
-            for world in wish.worlds.split(",") if (row, world, int(seed)) not in done]
+            for world in wish.worlds.split(",") if (row, world, int(seed)) not in done and (row == "default" or ":" not in world)]
     wish.out.parent.mkdir(parents=True, exist_ok=True)
     with ProcessPoolExecutor(wish.processes, mp_context=context) as pool, wish.out.open("a") as file:
         left, running = list(jobs), set()

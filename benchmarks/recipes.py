@@ -38,7 +38,7 @@ class _Absent(ModuleType):
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):
             raise AttributeError(name)
-        return type(name, (Exception,), {}) if name[0].isupper() else MagicMock()
+        return type(name, (Exception,), {"backend_cls": object}) if name[0].isupper() else MagicMock()
 
 
 class _Finder:

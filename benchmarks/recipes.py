@@ -122,6 +122,8 @@ ROWS: dict[str, Mapping[str, Any]] = {
     "vote_one": {"curriculum.final_fake_vote": 1.0},
     "no_own_fakes": {"curriculum.own_fakes": False},
     "long_cold": {"cold_start.intra_epochs": 3, "cold_start.cross_epochs": 2},
+    "intra_2": {"cold_start.intra_epochs": 2},
+    "intra_4": {"cold_start.intra_epochs": 4},
     "no_cold": {"cold_start.intra_epochs": 0, "cold_start.cross_epochs": 1},
     "turns_1": {"curriculum.scan_turns": 1},
     "turns_4": {"curriculum.scan_turns": 4},

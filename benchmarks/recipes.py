@@ -166,7 +166,9 @@ def prepare(world: str, wish: argparse.Namespace, pool: ProcessPoolExecutor) -> 
     catalog(folder / "1_catalog", experiment=experiment)
     (folder / "2_project").mkdir(exist_ok=True)
     rows = _shard_rows(read_catalogs(folder / "1_catalog"), folder / "2_project", 256)
-    missing = [row for row in rows if not shard_path(folder / "2_project" / row["split"] / row["view"], row["shard"]).exists()]
+    missing = [
+        row for row in rows if not shard_path(folder / "2_project" / row["split"] / row["view"], row["shard"]).exists()
+    ]
     list(pool.map(_project, [(str(folder / "2_project"), experiment, row) for row in missing]))
     (folder / "ready").touch()
 
@@ -230,11 +232,26 @@ def line_of(row: str, world: str, seed: int, wish: argparse.Namespace) -> dict[s
     inputs = {"experiment": experiment, "machines": machines}
     if row == "supervised":
         cold_start(cold, projected=projected, translated=None, **inputs)
-        told = changed(experiment, {"supervision.label_fraction": 1.0, "supervision.hard_negatives": False,
-            "curriculum.rounds": 3, "curriculum.epochs_per_round": experiment.curriculum.rounds})
+        told = changed(
+            experiment,
+            {
+                "supervision.label_fraction": 1.0,
+                "supervision.hard_negatives": False,
+                "curriculum.rounds": 3,
+                "curriculum.epochs_per_round": experiment.curriculum.rounds,
+            },
+        )
         labels(folder / "2_labels", catalogs=folder / "1_catalog", experiment=told)
-        supervised(trained, catalogs=folder / "1_catalog", labels=folder / "2_labels", projected=projected, cold=cold,
-            experiment=told, machines=machines, log=machines._log)
+        supervised(
+            trained,
+            catalogs=folder / "1_catalog",
+            labels=folder / "2_labels",
+            projected=projected,
+            cold=cold,
+            experiment=told,
+            machines=machines,
+            log=machines._log,
+        )
     else:
         translating.translate_images = _translate_images
         translating.translate(translated, projected=projected, **inputs)
@@ -246,7 +263,11 @@ def line_of(row: str, world: str, seed: int, wish: argparse.Namespace) -> dict[s
 
     result = json.loads((folder / "6_evaluate/recall.json").read_text())
     line = {
-        "row": row, "world": world, "seed": seed, "seconds": seconds, "r1": round(result["recall"]["r1"], 4),
+        "row": row,
+        "world": world,
+        "seed": seed,
+        "seconds": seconds,
+        "r1": round(result["recall"]["r1"], 4),
         "raw_pixels": result["raw_pixels"],
         "fused": fused(experiment, projected, translated, cold, trained),
         "rounds": [_rounded(one) for one in pq.read_table(folder / "6_evaluate/rounds.parquet").to_pylist()],
@@ -283,7 +304,8 @@ def fused(experiment: Experiment, projected: Path, translated: Path, cold: Path,
                 best = two_sided_topk(query, np.concatenate([t, d]), k=DECOYS_AHEAD + 1, device=str(InProcess.device()))
                 judged = estimated_recall(decoys_ahead(best.row_index, len(t)), references=len(t), decoys=len(t))
                 found[f"{what}{name}{' 4 turns' if turns == 4 else ''}"] = [
-                    round(float(np.mean(rank[rank >= 0] == 0)), 4), round(judged.value, 4)
+                    round(float(np.mean(rank[rank >= 0] == 0)), 4),
+                    round(judged.value, 4),
                 ]
     return found
 
@@ -323,8 +345,13 @@ def main(argv: Sequence[str]) -> int:
     if wish.prepare_only:
         return 0
     done = {(line["row"], line["world"], line["seed"]) for line in _lines(wish.out) if "error" not in line}
-    jobs = [(row, world, int(seed), wish) for row in wish.rows.split(",") for seed in wish.seeds.split(",")
-            for world in wish.worlds.split(",") if (row, world, int(seed)) not in done and (row == "default" or ":" not in world)]
+    jobs = [
+        (row, world, int(seed), wish)
+        for row in wish.rows.split(",")
+        for seed in wish.seeds.split(",")
+        for world in wish.worlds.split(",")
+        if (row, world, int(seed)) not in done and (row == "default" or ":" not in world)
+    ]
     wish.out.parent.mkdir(parents=True, exist_ok=True)
     with ProcessPoolExecutor(wish.processes, mp_context=context) as pool, wish.out.open("a") as file:
         left, running = list(jobs), set()

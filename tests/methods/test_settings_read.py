@@ -41,7 +41,7 @@ BRIEF = replace(
     SMALL,
     translation=Translation(fake=False),
     contrast=Contrast(batch=8),
-    cold_start=ColdStart(intra_epochs=1, cross_epochs=1),
+    cold_start=ColdStart(intra_epochs=1, intra_steps=0, cross_epochs=1),
     curriculum=Curriculum(rounds=1, mutual=False, min_margin=0.0, final_margin=0.0, scan_turns=1),
     adaptation=Adaptation(rounds=1, steps_per_round=2, batch=8, first_threshold=0.0),
 )

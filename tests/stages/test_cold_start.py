@@ -1,5 +1,7 @@
 from dataclasses import replace
+from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
@@ -7,8 +9,9 @@ from ucvgl.distributed.machines import Machines
 from ucvgl.networks.towers import load_towers, save_towers
 from ucvgl.run.record import DONE, Record, write_record
 from ucvgl.settings.dotted import save_settings
-from ucvgl.settings.experiment import Dataset, Experiment, Model, Supervision
-from ucvgl.stages.cold_start import cold_start, new_towers
+from ucvgl.settings.experiment import ColdStart, Contrast, Dataset, Experiment, Model, Supervision
+from ucvgl.stages.cold_start import cold_start, intra_epochs, new_towers
+from ucvgl.training.batches import Pairs
 
 SMALL = Experiment(Dataset(panorama_height=16, panorama_width=32, tile_size=16), model=Model(channels=8, safa_heads=2))
 
@@ -62,3 +65,19 @@ def test_earlier_training_is_continued_where_its_state_is_there(finished, tmp_pa
 def test_encoders_of_another_build_are_refused_with_the_way_out(finished, tmp_path, changed, told):
     with pytest.raises(ValueError, match=told + "; give it the settings of that run, as --config RUN/config.yaml"):
         begin(tmp_path / "new", finished, changed)
+
+
+@pytest.mark.parametrize(
+    ("images", "settings", "epochs"),
+    [
+        (4000, ColdStart(intra_epochs=1, intra_steps=150), 2),  # 94 steps an epoch
+        (2000, ColdStart(intra_epochs=1, intra_steps=150), 4),  # 48
+        (2000, ColdStart(intra_epochs=1, intra_steps=0), 1),
+        (100_000, ColdStart(intra_epochs=3, intra_steps=150), 3),
+        (20, ColdStart(intra_epochs=0, intra_steps=150), 0),
+    ],
+)
+def test_few_images_are_seen_in_more_epochs_so_that_the_steps_suffice(images, settings, epochs):
+    rows, sides = np.arange(images), (Path("a"), Path("a"))
+    sources = [Pairs("intra", ("query", "query"), sides, rows, rows)] * 3
+    assert intra_epochs(sources, Experiment(cold_start=settings, contrast=Contrast(batch=128))) == epochs

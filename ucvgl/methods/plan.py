@@ -48,7 +48,9 @@ def supervised(experiment: Experiment) -> list[Stage]:
     """
     settings, catalog, project = experiment.curriculum, *_unsupervised(experiment)[:2]
     training = {"seed": experiment.seed, "model": experiment.model, "contrast": experiment.contrast}
-    intra = {name: getattr(experiment.cold_start, name) for name in ("intra_epochs", "intra_label_smoothing")}
+    intra = {
+        name: getattr(experiment.cold_start, name) for name in ("intra_epochs", "intra_steps", "intra_label_smoothing")
+    }
     rounds = {name: getattr(settings, name) for name in ("rounds", "epochs_per_round", "label_smoothing")}
     begin, refresh = (
         {name: getattr(experiment.supervision, name) for name in names}

@@ -105,7 +105,10 @@ class ColdStart:
     """First encoders, without any label (UCVGL section 3.1.2)."""
 
     intra_epochs: CountOrNone = 1
-    """Epochs of intra-view contrast; 0 drops it (Table 2, row c)."""
+    """Epochs of intra-view contrast, or as many as `intra_steps` take; 0 drops it (Table 2, row c)."""
+    intra_steps: CountOrNone = 150
+    """Steps of intra-view contrast at least: an epoch of few images ends before encoders tell any image from another
+    (`docs/reproduce.md`)."""
     cross_epochs: CountOrNone = 0
     """Epochs on (panorama, fake); 0 drops it (Table 2, row d): the rounds train on these pairs as well, beside labels
     (`curriculum.own_fakes`)."""

@@ -52,7 +52,7 @@ def tiny() -> Experiment:
         translation=Translation(fake=True, steps=100, batch=8, channels=8, blocks=1),
         model=Model(channels=32, safa_heads=4),
         contrast=Contrast(batch=32, average_decay=0.9),
-        cold_start=ColdStart(intra_epochs=8, cross_epochs=2),
+        cold_start=ColdStart(intra_epochs=8, intra_steps=0, cross_epochs=2),
         curriculum=Curriculum(rounds=3, epochs_per_round=4),
         resources=Resources(images_per_shard=64),
     )
@@ -206,7 +206,7 @@ def _published(
         translation=Translation(fake=True, steps=111_000, batch=16, channels=64, blocks=9),
         model=Model(backbone="convnext_base.fb_in22k_ft_in1k_384", pretrained=True),
         contrast=Contrast(learning_rate=1e-4),
-        cold_start=ColdStart(intra_epochs=12, cross_epochs=28),
+        cold_start=ColdStart(intra_epochs=12, intra_steps=0, cross_epochs=28),
         curriculum=Curriculum(
             rounds=60,
             labels="margin",

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -49,7 +51,7 @@ def cold_start(
     intra = intra_view_pairs(projected, translated, experiment)
     # Trained on fakes alone, the tile encoder forgets how to compare a fake with a tile.
     kept = [pairs for pairs in intra if settings.intra_epochs and pairs.views[0] == "reference"]
-    steps = [("intra", intra, settings.intra_epochs)]
+    steps = [("intra", intra, intra_epochs(intra, experiment))]
     if translated is not None:
         cross = fake_pairs(projected, translated, experiment)
         told = [] if labels is None else [_often(known_pairs(labels, projected / "train", experiment), len(cross[0]))]
@@ -76,6 +78,13 @@ def cold_start(
         if (start / name).exists():
             shutil.copyfile(start / name, folder / name)
     return {"from": start.name}
+
+
+def intra_epochs(sources: Sequence[Pairs], experiment: Experiment) -> int:
+    """Epochs of intra-view contrast: as many as are asked for, and more where these are few steps."""
+    settings = experiment.cold_start
+    steps = sum(math.ceil(len(pairs) / experiment.contrast.batch) for pairs in sources)
+    return max(settings.intra_epochs, math.ceil(settings.intra_steps / steps)) if settings.intra_epochs else 0
 
 
 def _often(known: Pairs, places: int) -> Pairs:

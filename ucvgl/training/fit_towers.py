@@ -28,6 +28,10 @@ from ucvgl.training.infonce import bound_, info_nce
 from ucvgl.training.loop import Log, finish, run_steps
 from ucvgl.training.memory import rows_that_fit
 
+WARM_UP, WARM_UP_STEPS = 0.02, 24
+"""Share of the schedule in which the learning rate rises, and in how many steps at least: with one step, encoders that
+had learned nothing called all images alike after four, and never left that plateau."""
+
 
 def fit_towers(
     folder: Path,
@@ -50,7 +54,7 @@ def fit_towers(
 
     Args:
         start: folder with a `model.pt`, and a `trained.pt` where earlier training is to be continued.
-        span: part of the cosine schedule that this call covers, 0..1; warm-up is the first 2 % of the whole.
+        span: part of the cosine schedule that this call covers, 0..1; warm-up is its first part (`WARM_UP`).
         rows_at_once: images that an encoder sees at a time, to bound its memory (`TwoTowers`); 0: as many as fit.
 
     Raises:
@@ -71,6 +75,7 @@ def fit_towers(
     wrapped = workers.distributed(towers, partly_used=True)
     stores = {path: ImageStore(path) for source in sources for path in source.stores}
     plan = Epochs(sources, settings.batch, epochs, seed)
+    warm_up = min(0.5, max(WARM_UP, WARM_UP_STEPS * (span[1] - span[0]) / len(plan)))
 
     def read(index: int) -> list[Tensor]:
         source, rows = plan[index]
@@ -94,7 +99,7 @@ def fit_towers(
         weight = None if source.weight is None else sent(torch.from_numpy(source.weight[rows]).to(first.dtype), device)
         smoothing = source.label_smoothing
         loss = info_nce(first, second, scale, label_smoothing=smoothing, labelled=labelled, weight=weight)
-        gradient = descend(loss, settings.learning_rate * schedule(progress))
+        gradient = descend(loss, settings.learning_rate * schedule(progress, warm_up=warm_up))
         bound_(towers.logit_scale)
         _move_average(average, towers, settings.average_decay, gradient.isfinite())
         hits = (first @ second.T).argmax(1) == torch.arange(len(rows), device=device)
@@ -118,8 +123,12 @@ def fit_towers(
     finish(folder, name)
 
 
-def schedule(progress: float, *, warm_up: float = 0.02) -> float:
-    """Factor of the learning rate at a share of the training: linear warm-up, then half a cosine down to 0."""
+def schedule(progress: float, *, warm_up: float = WARM_UP) -> float:
+    """Factor of the learning rate at a share of the training: linear warm-up, then half a cosine down to 0.
+
+    Args:
+        warm_up: share of the training.
+    """
     if progress < warm_up:
         return (progress + 1e-3) / (warm_up + 1e-3)
     return 0.5 * (1 + math.cos(math.pi * (progress - warm_up) / (1 - warm_up)))

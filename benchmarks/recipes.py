@@ -13,52 +13,16 @@ import argparse
 import json
 import logging
 import multiprocessing
-import os
 import shutil
 import sys
 import time
 import traceback
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from importlib.util import find_spec
 from pathlib import Path
-from types import ModuleType
 from typing import Any
-from unittest.mock import MagicMock
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path[:0] = [str(ROOT), str(Path(__file__).resolve().parent)]
-
-
-class _Absent(ModuleType):
-    """Ray where it is not installed: the stages import it and, in one process, never call it."""
-
-    __path__: list[str] = []
-
-    def __getattr__(self, name: str) -> Any:
-        if name.startswith("__"):
-            raise AttributeError(name)
-        return type(name, (Exception,), {"backend_cls": object}) if name[0].isupper() else MagicMock()
-
-
-class _Finder:
-    """Finds every module of a package that is not installed, empty."""
-
-    def find_spec(self, name: str, path: Any = None, target: Any = None) -> Any:
-        from importlib.machinery import ModuleSpec
-
-        return ModuleSpec(name, self, is_package=True) if name.split(".")[0] == "ray" else None
-
-    def create_module(self, spec: Any) -> ModuleType:
-        return _Absent(spec.name)
-
-    def exec_module(self, module: ModuleType) -> None:
-        """There is nothing to run."""
-
-
-if find_spec("ray") is None:
-    sys.meta_path.append(_Finder())  # pyright: ignore[reportArgumentType]
-
+import absent_ray  # noqa: F401
 import numpy as np
 import torch
 from in_process import InProcess
@@ -89,6 +53,8 @@ from ucvgl.truth.score import protocol_of
 from ucvgl.world import panorama_worlds
 
 log = logging.getLogger(__name__)
+
+ROOT = Path(__file__).resolve().parents[1]
 
 PAPER = {
     "translation.fake": True,

@@ -6,6 +6,7 @@ Import it before anything of `ucvgl.stages`.
 from __future__ import annotations
 
 import sys
+from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
 from importlib.util import find_spec
 from types import ModuleType
@@ -24,11 +25,11 @@ class _Absent(ModuleType):
         return type(name, (Exception,), {"backend_cls": object}) if name[0].isupper() else MagicMock()
 
 
-class _Finder:
+class _Finder(MetaPathFinder, Loader):
     """Finds every module of a package that is not installed, empty."""
 
-    def find_spec(self, name: str, path: Any = None, target: Any = None) -> Any:
-        return ModuleSpec(name, self, is_package=True) if name.split(".")[0] == "ray" else None
+    def find_spec(self, fullname: str, path: Any, target: Any = None, /) -> Any:
+        return ModuleSpec(fullname, self, is_package=True) if fullname.split(".")[0] == "ray" else None
 
     def create_module(self, spec: Any) -> ModuleType:
         return _Absent(spec.name)
@@ -38,4 +39,4 @@ class _Finder:
 
 
 if find_spec("ray") is None:
-    sys.meta_path.append(_Finder())  # pyright: ignore[reportArgumentType]
+    sys.meta_path.append(_Finder())

@@ -26,6 +26,7 @@ import absent_ray  # noqa: F401
 import numpy as np
 import torch
 from in_process import InProcess
+from recipe_rows import ROWS
 from suite import SUITE
 
 from ucvgl.distributed.projecting import Project, _shard_rows
@@ -55,56 +56,6 @@ from ucvgl.world import panorama_worlds
 log = logging.getLogger(__name__)
 
 ROOT = Path(__file__).resolve().parents[1]
-
-PAPER = {
-    "translation.fake": True,
-    "cold_start.intra_epochs": 3,
-    "cold_start.cross_epochs": 2,
-    "curriculum.labels": "margin",
-    "curriculum.whitening": 0,
-    "curriculum.own_fakes": False,
-    "curriculum.fake_labels": False,
-    "curriculum.first_fake_vote": 0,
-    "curriculum.final_fake_vote": 0,
-    "curriculum.scan_turns": 1,
-    "curriculum.rounds": 24,
-}
-"""UCVGL's recipe with as many steps as the default: its rounds train on one source where ours train on three."""
-ROWS: dict[str, Mapping[str, Any]] = {
-    "default": {},
-    "paper": PAPER,
-    "paper_bare": PAPER | {"translation.fake": False},
-    "translated": {"translation.fake": True},
-    "translated_long": {"translation.fake": True, "translation.steps": 2000},
-    "rounds_24": {"curriculum.rounds": 24},
-    "rounds_36": {"curriculum.rounds": 36},
-    "no_whitening": {"curriculum.whitening": 0},
-    "whitening_01": {"curriculum.whitening": 0.01},
-    "whitening_10": {"curriculum.whitening": 0.1},
-    "margin": {"curriculum.labels": "margin"},
-    "probability_05": {"curriculum.min_probability": 0.05},
-    "probability_50": {"curriculum.min_probability": 0.5},
-    "vote_half": {"curriculum.first_fake_vote": 0.5},
-    "vote_one": {"curriculum.final_fake_vote": 1.0},
-    "no_own_fakes": {"curriculum.own_fakes": False},
-    "long_cold": {"cold_start.intra_epochs": 3, "cold_start.cross_epochs": 2},
-    "intra_2": {"cold_start.intra_epochs": 2},
-    "intra_4": {"cold_start.intra_epochs": 4},
-    "no_cold": {"cold_start.intra_epochs": 0, "cold_start.cross_epochs": 1},
-    "turns_1": {"curriculum.scan_turns": 1},
-    "turns_4": {"curriculum.scan_turns": 4},
-    "smooth_0": {"curriculum.label_smoothing": 0.0},
-    "smooth_2": {"curriculum.label_smoothing": 0.2},
-    "rate_half": {"contrast.learning_rate": 1e-3},
-    "rate_double": {"contrast.learning_rate": 4e-3},
-    "batch_64": {"contrast.batch": 64},
-    "shift_12": {"contrast.shift": 0.12},
-    "tone_1": {"contrast.tone": 1.0},
-    "channels_128": {"model.channels": 128},
-    "heads_16": {"model.safa_heads": 16},
-    "supervised": {},
-}
-"""What is laid over the preset. `supervised`: true pairs, for as many steps, after the same cold start."""
 
 
 def experiment_of(world: str, seed: int, row: str, wish: argparse.Namespace) -> Experiment:
@@ -258,11 +209,11 @@ def fused(experiment: Experiment, projected: Path, translated: Path, cold: Path,
         bev = embed(encoders, pixels["bev"], "reference", turns=turns)
         tile = embed(encoders, pixels["references"], "reference", turns=turns)
         decoy = embed(encoders, pixels["references"], "reference", turns=turns, mirrored=True)
-        views = {"": (pano, bev, tile, decoy)}
+        views: dict[str, list[np.ndarray]] = {"": [pano, bev, tile, decoy]}
         if turns == 1:
             for shrinkage in (0.03, 0.3):
                 own = [whitening(some, shrinkage=shrinkage) for some in (pano, bev, tile)]
-                whitened = *(how(some) for how, some in zip(own, (pano, bev, tile), strict=True)), own[2](decoy)
+                whitened = [own[0](pano), own[1](bev), own[2](tile), own[2](decoy)]
                 views[f" white {shrinkage}"] = whitened
         for name, (p, b, t, d) in views.items():
             for what, query in (("pano", p), ("bev", b), ("both", unit(p + b))):

@@ -1,0 +1,56 @@
+"""Recipes by name: what is laid over the preset."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+PAPER = {
+    "translation.fake": True,
+    "cold_start.intra_epochs": 3,
+    "cold_start.cross_epochs": 2,
+    "curriculum.labels": "margin",
+    "curriculum.whitening": 0,
+    "curriculum.own_fakes": False,
+    "curriculum.fake_labels": False,
+    "curriculum.first_fake_vote": 0,
+    "curriculum.final_fake_vote": 0,
+    "curriculum.scan_turns": 1,
+    "curriculum.rounds": 24,
+}
+"""UCVGL's recipe with as many steps as the default: its rounds train on one source where ours train on three."""
+ROWS: dict[str, Mapping[str, Any]] = {
+    "default": {},
+    "paper": PAPER,
+    "paper_bare": PAPER | {"translation.fake": False},
+    "translated": {"translation.fake": True},
+    "translated_long": {"translation.fake": True, "translation.steps": 2000},
+    "rounds_24": {"curriculum.rounds": 24},
+    "rounds_36": {"curriculum.rounds": 36},
+    "no_whitening": {"curriculum.whitening": 0},
+    "whitening_01": {"curriculum.whitening": 0.01},
+    "whitening_10": {"curriculum.whitening": 0.1},
+    "margin": {"curriculum.labels": "margin"},
+    "probability_05": {"curriculum.min_probability": 0.05},
+    "probability_50": {"curriculum.min_probability": 0.5},
+    "vote_half": {"curriculum.first_fake_vote": 0.5},
+    "vote_one": {"curriculum.final_fake_vote": 1.0},
+    "no_own_fakes": {"curriculum.own_fakes": False},
+    "long_cold": {"cold_start.intra_epochs": 3, "cold_start.cross_epochs": 2},
+    "intra_2": {"cold_start.intra_epochs": 2},
+    "intra_4": {"cold_start.intra_epochs": 4},
+    "no_cold": {"cold_start.intra_epochs": 0, "cold_start.cross_epochs": 1},
+    "turns_1": {"curriculum.scan_turns": 1},
+    "turns_4": {"curriculum.scan_turns": 4},
+    "smooth_0": {"curriculum.label_smoothing": 0.0},
+    "smooth_2": {"curriculum.label_smoothing": 0.2},
+    "rate_half": {"contrast.learning_rate": 1e-3},
+    "rate_double": {"contrast.learning_rate": 4e-3},
+    "batch_64": {"contrast.batch": 64},
+    "shift_12": {"contrast.shift": 0.12},
+    "tone_1": {"contrast.tone": 1.0},
+    "channels_128": {"model.channels": 128},
+    "heads_16": {"model.safa_heads": 16},
+    "supervised": {},
+}
+"""What is laid over the preset. `supervised`: true pairs, for as many steps, after the same cold start."""

@@ -4,6 +4,8 @@ import errno
 import os
 
 import pytest
+import ray
+from one_job import wait_until
 
 from ucvgl.distributed.stream import Step, stream
 from ucvgl.images.decode import BadImage
@@ -51,6 +53,13 @@ def test_an_error_of_a_task_keeps_its_words_and_the_name_of_its_image(cluster, k
 
 def test_an_error_of_an_actor_keeps_its_words_also_where_its_constructor_failed(cluster):
     assert sentence(error_of(Step(FailsToStart, {"kind": "ours"}))) == ERRORS["ours"][1]
+
+
+def test_an_actor_whose_constructor_failed_leaves_its_cpu(cluster):
+    before = ray.available_resources()["CPU"]
+    error = error_of(Step(FailsToStart, {"kind": "ours"}))
+    wait_until(lambda: ray.available_resources().get("CPU", 0) >= before)
+    assert error.__context__ is None
 
 
 def test_a_bug_in_a_step_keeps_its_own_traceback(cluster):

@@ -61,6 +61,8 @@ def test_a_trial_that_was_stopped_leaves_its_cpus_to_the_next(cluster, tmp_path)
     assert [outcome.rounds for outcome in outcomes] == [4, 4, 0, 1]
 
 
+TRIES = 3
+"""Of a start on a busy machine."""
 SMALL = """
 settings:
   curriculum.min_margin: {grid: [0.1, 0.02, 0.04, 0.6, 0.05, 0.3]}
@@ -73,22 +75,34 @@ def test_a_sweep_that_was_killed_ends_as_an_undisturbed_one(tmp_path, tmp_path_f
     (tmp_path / "space.yaml").write_text(SMALL)
     ray = tmp_path_factory.mktemp("r")
 
-    def begin(name: str) -> subprocess.Popen:
+    def begin(name: str) -> subprocess.Popen[bytes]:
         mine = {name: value for name, value in os.environ.items() if not name.startswith("RAY_")}
         paths = os.pathsep.join([str(ROOT), str(Path(__file__).parent)])
         words = [str(tmp_path / "space.yaml"), "tiny", "--run", str(tmp_path / name), "--curriculum.rounds", "4"]
-        return subprocess.Popen(
-            [sys.executable, str(Path(__file__).with_name("small_sweep.py")), *words],
-            env=mine | {"PYTHONPATH": paths, "RAY_TMPDIR": str(ray), "RAY_AUTH_MODE": "disabled"},
-        )
+        with (tmp_path / "printed").open("w") as printed:
+            return subprocess.Popen(
+                [sys.executable, str(Path(__file__).with_name("small_sweep.py")), *words],
+                env=mine | {"PYTHONPATH": paths, "RAY_TMPDIR": str(ray), "RAY_AUTH_MODE": "disabled"},
+                stdout=printed,
+                stderr=subprocess.STDOUT,
+            )
 
-    assert begin("undisturbed").wait() == 0
+    def finish(name: str) -> None:
+        """Also where Ray did not start in the time that it gives itself: the program then asks for another try."""
+        for _ in range(TRIES):
+            code = begin(name).wait()
+            if "Ray did not start on this machine within" not in (tmp_path / "printed").read_text():
+                break
+        assert code == 0, (tmp_path / "printed").read_text()
+
+    finish("undisturbed")
     killed = begin("killed")
     wait_until(lambda: killed.poll() is not None or built(tmp_path / "killed", 2) == 1)
-    assert killed.poll() is None, "the sweep ended before the moment to kill it"
+    ended = killed.poll() is not None
     killed.kill()
     killed.wait()
-    assert begin("killed").wait() == 0
+    assert not ended, f"it ended before the moment to kill it\n{(tmp_path / 'printed').read_text()}"
+    finish("killed")
     results = [json.loads((tmp_path / name / "results.json").read_text()) for name in ("undisturbed", "killed")]
     assert results[0] == results[1]
     assert [row["rounds"] for row in results[0]] == [4, 4, 4, 0, 4, 1]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -95,10 +96,14 @@ def stream(rows: Sequence[Row], *steps: Step) -> Iterator[Row]:
         else:
             tasks = TaskPoolStrategy(size=min(step.at_once, len(rows)))
             data = data.map(as_task, fn_kwargs=arguments, compute=tasks, **needs)
+    failed: BaseException | None = None
     try:
         yield from data.iter_rows()
     except (RayTaskError, StepError) as error:
-        raise own_error(error) from None
+        failed = own_error(error)
+    if failed is not None:  # outside, as its context would keep the execution, and that its actors and their CPUs
+        gc.collect()
+        raise failed
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,9 @@ from tests.images.published import (
     write_vigor,
 )
 from ucvgl import cli
-from ucvgl.commands.doctor import doctor, main
+from ucvgl.commands.doctor import doctor, examine, main
+from ucvgl.commands.geometry_report import told
+from ucvgl.poses.geometry import Found, Geometry
 
 WRITERS = {
     "cvusa": write_cvusa,
@@ -132,3 +134,20 @@ def test_tiles_that_are_one_file_many_times_are_counted_and_named(tmp_path: Path
             cv2.imwrite(str(tmp_path / view / f"{number:02d}.png"), image)
     told = doctor("folder", str(tmp_path))
     assert "20 tiles are copies of 1 images (one 20 times:" in told
+
+
+def test_too_few_images_for_a_geometry_are_refused_and_a_geometry_is_told_as_flags(tmp_path: Path) -> None:
+    for k, place in enumerate(rendered()[:3]):
+        write_image(tmp_path / f"ground/{k}.jpg", place.panorama)
+        write_image(tmp_path / f"tile/{k}.png", place.tile)
+    said = str(examine("folder", str(tmp_path), geometry=500))
+    assert "geometry: 3 panoramas of one size and 3 tiles are too few to tell, it takes 50 of each" in said
+    found = Found(Geometry(36.04, -29.0, 1.0, -9.0), Geometry(0.3, 0.2, 0.02, 0.5), pairs=70, lead=12.0)
+    lines, advice = told(found, 500, 400)
+    assert "70 pairs agree" in lines[0] and "36.0 +- 0.3" in lines[1]
+    assert advice[0].endswith(
+        "--projection.fov-deg 90.0 --projection.top-elevation-deg 36.0 --projection.bottom-elevation-deg -29.0"
+    )
+    assert "-0.0250 of their width" in advice[1]
+    lines, advice = told(Found(found.geometry, found.error, pairs=70, lead=2.0), 500, 400)
+    assert "not found" in lines[0] and "--projection" not in advice[0]

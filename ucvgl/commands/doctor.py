@@ -86,11 +86,12 @@ def doctor(dataset: Name, where: str, *, protocol: str = "default", samples: int
     return str(examine(dataset, where, protocol=protocol, samples=samples))
 
 
-def examine(dataset: Name, where: str, *, protocol: str = "default", samples: int = 20) -> Findings:
+def examine(dataset: Name, where: str, *, protocol: str = "default", samples: int = 20, geometry: int = 0) -> Findings:
     """Look at both splits of a data set: lists, missing files, true pairs, and some images of each view.
 
     Args:
         samples: images to open per view and split, drawn at random.
+        geometry: images of each view of the training split to find the panoramas' geometry with.
 
     Raises:
         ValueError: the data set has no such protocol.
@@ -117,6 +118,12 @@ def examine(dataset: Name, where: str, *, protocol: str = "default", samples: in
         _compare(found, split, catalog, truth)
         _open_some(found, settings, catalog, samples)
         _find_copies(found, catalog)
+        if geometry and split == "train":
+            from ucvgl.commands.geometry_report import geometry_report  # brings PyTorch
+
+            lines, advice = geometry_report(catalog.queries, catalog.references, geometry)
+            found.lines += lines
+            found.advice += advice
     if found.usable:
         flag = f" --dataset.protocol {protocol}" if protocol != "default" else ""
         command = f"python jobs/unsupervised.py {dataset} --dataset.root {where}{flag} --run runs/{dataset}"
@@ -236,11 +243,19 @@ class Arguments:
     """As the setting dataset.protocol."""
     samples: int = 20
     """Images to open per view and split."""
+    geometry: int = 0
+    """Panoramas and tiles of the training split (500, say) to find crop, scale and heading with; 0: not looked for."""
 
 
 def main(argv: Sequence[str]) -> int:
     """Print the report; 0 when the data set can be used."""
     arguments = tyro.cli(Arguments, args=list(argv), prog="ucvgl doctor")
-    found = examine(arguments.dataset, arguments.where, protocol=arguments.protocol, samples=arguments.samples)
+    found = examine(
+        arguments.dataset,
+        arguments.where,
+        protocol=arguments.protocol,
+        samples=arguments.samples,
+        geometry=arguments.geometry,
+    )
     print(found)
     return 0 if found.usable else 1

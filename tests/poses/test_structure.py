@@ -1,0 +1,24 @@
+import numpy as np
+
+from tests.poses.flat_ground import patches
+from ucvgl.poses.structure import structure
+
+
+def test_bright_on_dark_and_dark_on_bright_are_the_same_edge():
+    tile = patches(1)
+    grey = np.repeat(tile[..., :1], 3, axis=2)
+    assert np.allclose(structure(grey)[..., [0, 3, 6]], structure(255 - grey)[..., [0, 3, 6]], atol=0.15)
+
+
+def test_the_angle_is_doubled_so_that_turning_an_image_by_a_quarter_turns_the_sign():
+    tile = patches(2)
+    field, turned = structure(tile), structure(np.rot90(tile).copy())
+    back = np.rot90(turned, -1)
+    assert np.allclose(back[..., :3], field[..., :3], atol=1e-4)
+    assert np.allclose(back[..., 3:], -field[..., 3:], atol=1e-4)
+
+
+def test_strength_is_a_share_and_flat_ground_has_none():
+    assert not structure(np.full((8, 8, 3), 90, np.uint8)).any()
+    strength = structure(patches(3))[..., :3]
+    assert strength.min() >= 0 and 0.5 < strength.max() <= 1

@@ -144,7 +144,7 @@ def test_too_few_images_for_a_geometry_are_refused_and_a_geometry_is_told_as_fla
     assert "geometry: 3 panoramas of one size and 3 tiles are too few to tell, it takes 50 of each" in said
     found = Found(Geometry(36.04, -29.0, 1.0, -9.0), Geometry(0.3, 0.2, 0.02, 0.5), pairs=70, lead=12.0)
     lines, advice = told(found, 500, 400)
-    assert "70 pairs agree" in lines[0] and "36.0 +- 0.3" in lines[1]
+    assert "70 pairs agree" in lines[0] and "36.0 +- 0.3" in lines[2]
     assert advice[0].endswith(
         "--projection.fov-deg 90.0 --projection.top-elevation-deg 36.0 --projection.bottom-elevation-deg -29.0"
     )

@@ -43,6 +43,7 @@ def told(found: Found, panoramas: int, tiles: int) -> tuple[list[str], list[str]
     one, off = found.geometry, found.error
     lines = [
         f"  geometry {seen}: {found.pairs} pairs agree, {lead}",
+        "    if panoramas show all around and a degree has as many rows as columns; else too sure of crop and scale:",
         f"    elevation of the upper edge {one.top_deg:.1f} +- {off.top_deg:.1f}, "
         f"of the lower {one.bottom_deg:.1f} +- {off.bottom_deg:.1f} degrees",
         f"    half a tile is {one.half_side:.1f} camera heights +- {100 * off.half_side:.0f} %",

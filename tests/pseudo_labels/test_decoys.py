@@ -64,3 +64,13 @@ def test_probabilities_add_up_to_the_choices_that_are_right(strength):
 def test_a_query_with_a_single_candidate_has_a_probability_too():
     found = right_probability(np.array([np.inf, 0.1, 0.2]), np.array([False, True, False]), references=3, decoys=3)
     assert np.isfinite(found).all()
+
+
+def test_the_interval_of_a_few_labels_says_that_they_may_all_be_wrong():
+    """As many fall on decoys as on tiles where no label is right; of 40 and 24 that may still be chance."""
+    rng = np.random.default_rng(3)
+    wrong = [rng.binomial(64, 0.5) for _ in range(400)]
+    found = [estimated_precision(64 - count, count, references=10_000, decoys=10_000) for count in wrong]
+    assert np.mean([estimate.low > 0 for estimate in found]) < 0.05
+    assert estimated_precision(40, 24, references=10_000, decoys=10_000).low == 0
+    assert estimated_precision(400, 240, references=10_000, decoys=10_000).low > 0.2

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Float, Int
 from scipy.optimize import minimize
-from scipy.special import chdtri
+from scipy.special import betaincinv
 
 RATE = 0.25
 """Decoys that are thought to stand beside the tiles when recall is estimated, for each of these. The more, the more it
@@ -86,9 +86,14 @@ def estimated_precision(labels: int, on_decoys: int, *, references: int, decoys:
         wrong = labels if rate >= 1 else rate * max(references - labels, 0) / (1 - rate)
         return 1 - wrong / labels
 
-    most = float(chdtri(2 * (on_decoys + 1), 0.025)) / 2  # of a Poisson count, exact, by the quantiles of chi-square
-    least = float(chdtri(2 * on_decoys, 0.975)) / 2 if on_decoys else 0.0
-    return _between(precision(on_decoys), precision(most), precision(least))
+    def ratio(share: float) -> float:
+        """Labels on decoys, where these are so many of all that were made."""
+        return labels * share / (1 - share) if share < 1 else np.inf
+
+    # Both numbers are counts: Clopper and Pearson's bounds of the share that fell on decoys.
+    most = float(betaincinv(on_decoys + 1, labels, 0.975))
+    least = float(betaincinv(on_decoys, labels + 1, 0.025)) if on_decoys else 0.0
+    return _between(precision(on_decoys), precision(ratio(most)), precision(ratio(least)))
 
 
 def right_probability(

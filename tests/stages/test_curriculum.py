@@ -106,3 +106,13 @@ def test_the_share_of_right_labels_is_that_of_labels_times_their_precision_and_w
     assert judged_share(pa.table(marks, metadata={"precision": told})) == 0.375
     nothing = pa.table({"label": [False], "mutual": [True]}, metadata={"precision": told})
     assert judged_share(nothing) == 0.0
+
+
+@pytest.mark.parametrize(("on_decoys", "warned"), [(0, False), (10, True)])
+def test_labels_that_are_no_better_than_chance_are_told(train, caplog, on_decoys, warned):
+    rows, ones = np.arange(PLACES), np.ones(PLACES)
+    reference = np.where(rows < on_decoys, rows + PLACES, rows)  # decoys are numbered after the tiles
+    settings = replace(Experiment(), curriculum=Curriculum(min_probability=0))
+    found = Matches(rows, reference, ones, ones, ones, rows >= 0)
+    write_labels(found, train / "pairs.parquet", 0, train, settings)
+    assert ("may all be wrong" in caplog.text) is warned

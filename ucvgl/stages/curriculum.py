@@ -158,6 +158,7 @@ def write_labels(
     label = (weight > 0) & ~decoy
     if known is not None:
         label &= undecided(found, known.query, known.reference, reciprocal=settings.reciprocal)
+    judged: Estimate | None = None
     metadata, said = {}, ""
     if settings.labels == "judged":
         counts = {"references": len(references), "decoys": len(references)}
@@ -168,6 +169,12 @@ def write_labels(
         "round %d: %d of %d queries labelled (%d mutual)%s",
         index + 1, label.sum(), len(label), (found.mutual & ~decoy).sum(), said,
     )
+    if judged is not None and not judged.low:
+        logger.warning(
+            "round %d: its labels may all be wrong, as far as decoys tell. Where that is so in two rounds, the views do "
+            "not show the same places, or the bird's-eye views are projected wrongly (`ucvgl doctor` looks at both)",
+            index + 1,
+        )
     table = pa.table(
         {
             "query_id": queries[found.query],

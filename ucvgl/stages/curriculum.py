@@ -171,7 +171,7 @@ def write_labels(
     )
     if judged is not None and not judged.low:
         logger.warning(
-            "round %d: its labels may all be wrong, as far as decoys tell. Where that is so in two rounds, the views do "
+            "round %d: its labels may all be wrong, as far as decoys tell. Where that is so twice, the views do "
             "not show the same places, or the bird's-eye views are projected wrongly (`ucvgl doctor` looks at both)",
             index + 1,
         )

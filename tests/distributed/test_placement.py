@@ -92,6 +92,9 @@ def test_what_could_never_be_placed_is_refused_with_the_numbers_and_the_way_out(
         place(Resources(workers=9), (EIGHT_GPUS,), where="X")
     with pytest.raises(ValueError, match="^1 workers with 6 CPUs each are more than here holds, 0"):
         place(Resources(worker_cpus=6), (Machine(4, 0, 16),))
+    told = "^resources.image_cpus: 65 processes are more than the CPUs that here has, 64 "
+    with pytest.raises(ValueError, match=told):
+        place(Resources(image_cpus=65), (SERVER,))
     with pytest.raises(ValueError, match="no machine"):
         place(Resources(), ())
 

@@ -58,9 +58,15 @@ def place(resources: Resources, machines: Sequence[Machine], *, grows: bool = Fa
             "resources.workers or resources.worker_cpus, add machines, or count a small machine higher (ray start "
             "--num-cpus)"
         )
+    held = int(sum(machine.most * machine.cpus for machine in machines))
+    if resources.image_cpus > held:
+        raise ValueError(
+            f"resources.image_cpus: {resources.image_cpus} processes are more than the CPUs that {where} has, {held} "
+            f"({', '.join(map(str, machines))}); lower it, or add machines"
+        )
     apart = [machine for machine in machines if machine.gpus < gpus] if grows else []
-    for_images = int(sum(machine.most * machine.cpus for machine in apart or machines))
-    return Placement(workers, cpus, gpus, resources.image_cpus or max(1, for_images))
+    for_images = int(sum(machine.most * machine.cpus for machine in apart)) or held
+    return Placement(workers, cpus, gpus, resources.image_cpus or for_images)
 
 
 def _held(machine: Machine, cpus: int, gpus: int) -> int:

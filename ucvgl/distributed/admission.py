@@ -53,7 +53,7 @@ def said_at_the_door(resources: Resources) -> JobConfig:
     return JobConfig(metadata={SAID: json.dumps(said)})
 
 
-def needs_of(said: Mapping[str, int], machines: Sequence[Machine], *, grows: bool) -> Needs:
+def needs_of(said: Mapping[str, Any], machines: Sequence[Machine], *, grows: bool) -> Needs:
     """What a job with these settings holds at once; all there is, where it leaves that open.
 
     Processes that read images take what they find, if nobody says how many there are to be.

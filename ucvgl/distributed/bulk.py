@@ -135,7 +135,8 @@ class Embed:
 
         torch.set_num_threads(threads)
         self.encoders = load_encoders(model, "cuda" if torch.cuda.is_available() else "cpu")
-        self.view, self.folder = view, folder
+        self.view: View = view
+        self.folder = folder
 
     def __call__(self, row: Row) -> Row:
         from ucvgl.networks.towers import embed

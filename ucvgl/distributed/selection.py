@@ -32,7 +32,8 @@ def recall_of_round(into: Path, projected: Path, machines: Crew) -> Estimate:
         }
         jobs = [EmbedJob((look,), model, seen / name) for name, look in looks.items()]
         machines.embed(jobs)
-        best = machines.rank(*(parts_of(job.folder) for job in jobs), [], folder=seen, k=DECOYS_AHEAD + 1)
+        asked, tiles, decoys = (parts_of(job.folder) for job in jobs)
+        best = machines.rank(asked, tiles, decoys, [], folder=seen, k=DECOYS_AHEAD + 1)
         judged = judged_recall(best.best_of_all.index, len(ImageStore(images / "references")))
         write_whole(file, json.dumps(asdict(judged)))
         shutil.rmtree(seen)

@@ -14,8 +14,7 @@ import torch
 import torch.distributed as dist
 from jaxtyping import Float32
 
-from ucvgl.atomic import whole
-from ucvgl.programs.sharing import mine
+from ucvgl.programs.sharing import mine, write_arrays
 from ucvgl.retrieval.best import Best
 from ucvgl.retrieval.search import BLOCK, DEVICE_BLOCK, Found, Search, kth_reached
 from ucvgl.retrieval.topk import TwoSided
@@ -99,5 +98,4 @@ def _of_all(reach: Float32[np.ndarray, "q k"], device: torch.device) -> Float32[
 
 def _write(path: Path, found: Found) -> None:
     columns = {"column_score": found.columns.score, "column_index": found.columns.index}
-    with whole(path) as aside, open(aside, "wb") as file:
-        np.savez(file, query=found.query, score=found.score, reference=found.reference, **columns)
+    write_arrays(path, {"query": found.query, "score": found.score, "reference": found.reference, **columns})

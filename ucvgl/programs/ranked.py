@@ -10,9 +10,8 @@ import numpy as np
 import torch
 from jaxtyping import Int
 
-from ucvgl.atomic import whole
 from ucvgl.programs.matching import Range
-from ucvgl.programs.sharing import mine
+from ucvgl.programs.sharing import mine, write_arrays
 from ucvgl.retrieval.best import Best
 from ucvgl.retrieval.ranking import TILE, Question, answers, rank
 from ucvgl.retrieval.vectors import Stored
@@ -66,8 +65,7 @@ def rank_shards(
             threads = torch.get_num_threads()
             found = rank(queries, references, asked, shard, k=k, threads=threads, device=str(device))
             ahead = {f"ahead_{number}": counted for number, counted in enumerate(found.ahead)}
-            with whole(path) as aside, open(aside, "wb") as file:
-                np.savez(file, score=found.best.score, index=found.best.index, **ahead)
+            write_arrays(path, {"score": found.best.score, "index": found.best.index, **ahead})
         log(kept=shard[1] - shard[0])
 
 

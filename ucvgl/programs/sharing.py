@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import TypeVar
+from pathlib import Path
+from typing import Any, TypeVar
 
+import numpy as np
+
+from ucvgl.atomic import whole
 from ucvgl.training import workers
 
-Piece, Read = TypeVar("Piece"), TypeVar("Read")
+Piece = TypeVar("Piece")
+Read = TypeVar("Read")
 
 
 def mine(pieces: Sequence[Piece]) -> Sequence[Piece]:
@@ -25,3 +30,9 @@ def read_ahead(read: Callable[[Piece], Read], pieces: Sequence[Piece]) -> Iterat
             if number + 1 < len(pieces):
                 coming.append(pool.submit(read, pieces[number + 1]))
             yield piece, found
+
+
+def write_arrays(path: Path, arrays: dict[str, Any]) -> None:
+    """Publish some arrays by name, as one `.npz` file that is whole when it exists."""
+    with whole(path) as aside, open(aside, "wb") as file:
+        np.savez(file, **arrays)

@@ -94,8 +94,9 @@ def rank_images(folder: Path, name: str, model: Path, images: Path, protocol: Pr
     jobs = [EmbedJob((look,), model / "model.pt", into / side) for side, look in looks.items()]
     machines.embed(jobs)
     (into / "ranked").mkdir(exist_ok=True)
-    asked = questions(protocol) if protocol.answerable else []
-    return machines.rank(*(parts_of(job.folder) for job in jobs), asked, folder=into / "ranked", k=KEPT)
+    asked, tiles, decoys = (parts_of(job.folder) for job in jobs)
+    about = questions(protocol) if protocol.answerable else []
+    return machines.rank(asked, tiles, decoys, about, folder=into / "ranked", k=KEPT)
 
 
 def _every_round(experiment: Experiment, pairs: int) -> bool:

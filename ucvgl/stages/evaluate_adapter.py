@@ -76,16 +76,16 @@ def evaluate_adapter(
         into = folder / "embeddings" / name
         for key, way in (("forth", forth), ("back", back)):
             where = into if {*way.sides} == {*forth.sides} else into / BACK
-            sides = _adapted(way, where, adapter / "adapter.pt", experiment.adaptation.turns, machines)
+            queries, references = _adapted(way, where, adapter / "adapter.pt", experiment.adaptation.turns, machines)
             asked = questions(way.protocol) if way.protocol.answerable else []
             work = into / "work" / key
             work.mkdir(parents=True, exist_ok=True)
-            ranking = machines.rank(*sides, [], asked, folder=work, k=KEPT)
-            searched = sum(len(np.load(part, mmap_mode="r")) for part in sides[1])
+            ranking = machines.rank(queries, references, [], asked, folder=work, k=KEPT)
+            searched = sum(len(np.load(part, mmap_mode="r")) for part in references)
             reached = score(ranking.ranks, ranking.best.index, searched, way.protocol) if asked else None
             row |= {f"{key}_r1": reached and reached.r1, f"{key}_r10": reached and reached.r10}
             if key == "forth":
-                row["agreement"] = agreement(matches(machines.match(*sides, folder=work)))
+                row["agreement"] = agreement(matches(machines.match(queries, references, folder=work)))
                 if name == result_name:
                     order = best_rank(ranking.ranks[0]) if asked else np.full(len(ranking.best.index), -1)
                     write_retrievals(folder / "retrievals.parquet", ranking.best, order, way.protocol)

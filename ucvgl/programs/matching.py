@@ -48,7 +48,10 @@ def match_shards(
 ) -> None:
     """Write what every shard of the references leaves to choose from into `folder`, for `read_matched`.
 
-    Vectors must not change during the search.
+    Args:
+        cuts: the shards, see `shards`.
+        queries: these and the references must not change during the search.
+        k: best partners of each vector.
     """
     threads, where = torch.get_num_threads(), str(device)
     step = max(BLOCKS_AT_ONCE, 2 * threads) * (BLOCK if where == "cpu" else DEVICE_BLOCK)
@@ -72,7 +75,12 @@ def match_shards(
 
 def read_matched(cuts: Sequence[Range], folder: Path, *, queries: int, references: int, k: int) -> TwoSided:
     """The best k references of every query and the best k queries of every reference, as `two_sided_topk` finds them
-    in the whole, bit for bit, with any number of workers and shards."""
+    in the whole, bit for bit, with any number of workers and shards.
+
+    Args:
+        cuts: the shards that were matched.
+        queries: how many there are; likewise `references`.
+    """
     rows, columns = Best(queries, k), Best(references, k)
     for shard in cuts:
         with np.load(folder / f"matched-{shard[0]:012d}.npz") as found:

@@ -34,7 +34,12 @@ class Ranking:
 
 
 def cut(references: int, decoys: int, *, workers: int, rows: int) -> list[Range]:
-    """References, and the decoys after them, cut at whole tiles into shards of about `rows` or less."""
+    """References, and the decoys after them, cut at whole tiles into shards.
+
+    Args:
+        references: how many there are; likewise `decoys`.
+        rows: of a shard, about, at most.
+    """
     found: list[Range] = []
     for start, stop in ((0, references), (references, references + decoys)):
         each = max(TILE, min(rows, -(-(stop - start) // workers)) // TILE * TILE)
@@ -72,7 +77,13 @@ def rank_shards(
 def read_ranked(
     cuts: Sequence[Range], folder: Path, questions: Sequence[Question], *, queries: int, count: int, k: int
 ) -> Ranking:
-    """The answers of all shards together."""
+    """The answers of all shards together.
+
+    Args:
+        cuts: all shards, whoever ranked them.
+        queries: how many there are.
+        count: of the references without decoys.
+    """
     ranks: list[np.ndarray] = [np.zeros(question.true.shape, int) for question in questions]
     best = Best(queries, k), Best(queries, k)
     for shard in cuts:

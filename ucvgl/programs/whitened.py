@@ -20,7 +20,11 @@ do."""
 
 
 def whiten_parts(jobs: Sequence[EmbedJob], *, shrinkage: float, device: torch.device, log: Log) -> None:
-    """Write the parts of all jobs anew, whitened as those of the first are spread; a part that exists is kept."""
+    """Write the parts of all jobs anew, whitened as those of the first are spread; a part that exists is kept.
+
+    Args:
+        shrinkage: see `ucvgl.pseudo_labels.whitening`.
+    """
     left = [(part, into) for part, into in mine(whitened_parts(jobs)) if not into.exists()]
     if not left:
         return

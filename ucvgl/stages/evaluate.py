@@ -51,6 +51,13 @@ def evaluate(
 
     Without ground truth there are retrievals, but no recall. The descriptors of the result stay, in
     `embeddings/<round>`; those of other rounds are gone when the next is embedded. A finished round is kept.
+
+    Args:
+        folder: where the stage writes.
+        projected: folder of `2_project`.
+        cold: folder of `4_cold_start`.
+        trained: folder of the stage that trained.
+        machines: who embeds and ranks.
     """
     queries, references = (ImageStore(projected / "validation" / view) for view in ("queries", "references"))
     dataset = as_listed(projected.parent / "1_catalog", experiment.dataset)
@@ -84,7 +91,12 @@ def evaluate(
 
 def rank_images(folder: Path, name: str, model: Path, images: Path, protocol: Protocol, machines: Crew) -> Ranking:
     """Embed queries, references and, as decoys, mirrored references by one model, and rank them, in
-    `folder/embeddings/<name>`."""
+    `folder/embeddings/<name>`.
+
+    Args:
+        model: folder of the `model.pt`.
+        images: folder of the stores.
+    """
     into = folder / "embeddings" / name
     looks = {
         "query": Look(images / "queries", "query"),
@@ -117,7 +129,13 @@ def _order(ranking: Ranking, queries: int) -> np.ndarray:
 
 
 def write_retrievals(path: Path, best: Best, order: np.ndarray, protocol: Protocol) -> None:
-    """One row per query: its best references and whether they are right, and the rank of the first that is."""
+    """One row per query: its best references and whether they are right, and the rank of the first that is.
+
+    Args:
+        path: the table to write.
+        best: references of every query, best first.
+        order: rank of the first right reference of every query.
+    """
     shown = best.index[:, : min(SHOWN, int((best.index >= 0).sum(1).max(initial=0)))]
     retrievals = {
         "query_row": np.arange(len(shown)),

@@ -3,8 +3,8 @@
     python benchmarks/chaos.py --kills 100 --seed 0
 
 The preset `tiny` runs undisturbed once. Then it runs again and again while one of its processes, drawn at random, is
-killed at a random moment: the driver (with its whole Ray, as when a machine dies), Ray's own servers, a training
-worker, an embedder, a searcher, an image actor. When the job ends early, the same command is started again. A kill is
+killed at a random moment: the driver (with its whole Ray, as when a machine dies), Ray's own servers, a worker of
+the group, an image actor. When the job ends early, the same command is started again. A kill is
 survived when the job, or that command, goes on by itself and the run ends with the bits of the undisturbed one.
 """
 
@@ -29,9 +29,7 @@ sys.path.insert(0, str(ROOT / "tests" / "ray"))
 from one_job import Job, artefacts, log_of, processes_with  # noqa: E402 - the tests' way to run the job
 
 VICTIMS = {
-    "training worker": ("ray::RayTrainWorker",),
-    "embedder": ("ray::Embedder",),
-    "searcher": ("ray::Searcher",),
+    "worker": ("ray::RayTrainWorker",),
     "image actor or task": ("ray::Map",),
     "mailbox": ("ray::Mailbox",),
     "train controller": ("ray::TrainController",),

@@ -35,13 +35,12 @@ class Units:
     (docs/performance.md)."""
     tile_ms: float = 8.2
     """CPU time to decode a PNG tile of 640 x 640, measured; a JPEG takes 1.6."""
-    match_tflops_core: float = 0.86
-    """Of one core with bfloat16 matrix instructions, all of matching included: 105,214 x 90,618 x 1024 in 22.7 CPU
-    seconds, measured. Without such instructions 0.11."""
     panorama_mb: float = 0.5
     tile_mb: float = 0.7
     gpu_tflops: float = 400.0
     """Assumed: what an H100 reaches in bfloat16, 40 % of its peak. Not measured with this code."""
+    float32_share: float = 0.1
+    """Assumed: of that, what ranking reaches, whose products are in float32."""
     gan_share: float = 0.25
     """Assumed: the CycleGAN trains in float32 (TF32 where the card has it)."""
     shared_gb_s: float = 1.0
@@ -71,10 +70,7 @@ class Plan:
     turns: int | None = None
     """`curriculum.scan_turns`; empty: the preset's."""
     search_rows: int | None = None
-    search_machines: int | None = None
-    """That match, with an actor per core, or per GPU; empty: all of their kind."""
-    match_on_gpu: bool = False
-    """`resources.search_gpus`, for the rate of matching."""
+    """`resources.search_rows`; empty: its default."""
     labelled: float = 1.0
     """Share of the queries that a round trains on; 1 is an upper bound."""
     units: Units = field(default_factory=Units)
@@ -157,18 +153,14 @@ def stages(plan: Plan) -> Iterator[Stage]:
         flop=rounds * turns * (n * (see_panorama + see_tile) + held * see_tile),
         memory=shard,
     )
-    machines = searching(plan)
-    actors = machines * (1 if plan.match_on_gpu else plan.cores)
     rows = plan.search_rows or experiment.resources.search_rows
-    waves = math.ceil(held / (actors * rows))  # every actor holds a shard at a time, and the queries pass once per wave
-    operations = rounds * 2.0 * n * held * vector / 4
+    waves = math.ceil(held / (plan.gpu_nodes * rows))  # a worker holds a shard at a time; queries pass once per wave
     yield Stage(
         f"{rounds} x match",
-        "gpu" if plan.match_on_gpu else "cpu",
-        read=rounds * (waves * machines * n + held) * vector,
-        core_s=0 if plan.match_on_gpu else operations / (units.match_tflops_core * TERA),
-        flop=operations if plan.match_on_gpu else 0,
-        memory=held / waves / machines * vector / 2,
+        "gpu",
+        read=rounds * (waves * plan.gpu_nodes * n + held) * vector,
+        flop=rounds * 2.0 * n * held * vector / 4,
+        memory=held / waves / plan.gpu_nodes * vector / 2,
     )
     labels, own = rounds * plan.labelled * n, rounds * n if experiment.curriculum.own_fakes else 0
     yield Stage(
@@ -178,10 +170,16 @@ def stages(plan: Plan) -> Iterator[Stage]:
         flop=BACKWARD * (labels * (see_panorama + 3 * see_tile) + own * (see_panorama + see_tile)),
         memory=weights,
     )
-
-
-def searching(plan: Plan) -> int:
-    return plan.search_machines or (plan.gpu_nodes if plan.match_on_gpu else plan.cpu_nodes)
+    plain = 4.0 * dimension(experiment)  # seen once, beside as many decoys, by the cold start and the result
+    waves = math.ceil(2 * m / (plan.gpu_nodes * rows))
+    yield Stage(
+        "2 x evaluate",
+        "gpu",
+        read=2 * (n * panorama_bytes + 2 * m * tile_bytes + (waves * plan.gpu_nodes * n + 2 * m) * plain),
+        written=2 * (n + 2 * m) * plain,
+        flop=2 * (n * see_panorama + 2 * m * see_tile + 2.0 * n * 2 * m * plain / 4 / units.float32_share),
+        memory=2 * m / waves / plan.gpu_nodes * plain,
+    )
 
 
 def forward(pixels: int) -> float:
@@ -196,8 +194,6 @@ def dimension(experiment: Experiment) -> int:
 def seconds(stage: Stage, plan: Plan) -> dict[str, float]:
     """How long each resource is busy with a stage, if its work is spread evenly."""
     units, nodes = plan.units, plan.gpu_nodes if stage.pool == "gpu" else plan.cpu_nodes
-    if stage.name.endswith("match"):
-        nodes = searching(plan)
     return {
         "GPUs": stage.flop / (units.gpu_tflops * TERA * nodes),
         "cores": stage.core_s / (plan.cores * nodes),

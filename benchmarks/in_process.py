@@ -2,32 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
-import numpy as np
 import torch
 
-from ucvgl.atomic import write_array
-from ucvgl.distributed.embedders import EmbedJob, part_path
-from ucvgl.distributed.whitened_parts import looks_of, whiten_part, whitened_parts
-from ucvgl.images.image_store import read_shard, shards_of
-from ucvgl.networks.adapted import load_encoders
-from ucvgl.networks.towers import embed
-from ucvgl.retrieval.topk import TwoSided, two_sided_topk
+from ucvgl.distributed.machines import Crew
+from ucvgl.distributed.progress import Progress
 from ucvgl.training.loop import Log
 
 
-class InProcess:
-    """Stands in for `ucvgl.distributed.machines.Machines`: trainer, embedder and searcher.
+class InProcess(Crew):
+    """Stands in for `ucvgl.distributed.machines.Machines`: a single worker.
 
     The answers are those of any number of workers, up to the rounding of sums; starting a Ray for each row of a table
     takes longer than the row itself.
     """
 
+    count = 1
+
     def __init__(self, log: Log) -> None:
-        self.trainer = self.embedder = self.searcher = self
+        super().__init__(search_rows=100_000)
         self._log = log
 
     @staticmethod
@@ -35,29 +30,9 @@ class InProcess:
         """A graphics card where there is one."""
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
-    def run(self, program: Callable[..., Any], **arguments: Any) -> Any:
-        return program(device=self.device(), log=self._log, **arguments)
+    def run(self, program: Callable[..., Any], *, progress: Progress | None = None, **arguments: Any) -> Any:
+        def log(**row: Any) -> None:
+            if not row.keys() <= {"kept", "share"}:
+                self._log(**row)
 
-    def embed(self, jobs: Sequence[EmbedJob]) -> None:
-        for job in jobs:
-            encoders = load_encoders(job.model, self.device())
-            for shard in shards_of(job.looks[0].store):
-                path = part_path(job.folder, shard)
-                if path.exists():
-                    continue
-                vectors = []
-                for look in job.looks:
-                    _, images = read_shard(look.store / shard.name)
-                    seen = embed(encoders, images.copy(), look.view, turns=job.turns, mirrored=look.mirrored)
-                    vectors.append(seen * np.float32(look.weight**0.5))
-                write_array(path, np.concatenate(vectors, axis=1))
-
-    def whiten(self, jobs: Sequence[EmbedJob], *, shrinkage: float) -> list[Path]:
-        how = looks_of(jobs[0], shrinkage=shrinkage)
-        for part, into in whitened_parts(jobs):
-            whiten_part({"part": str(part), "into": str(into)}, **how)
-        return [into for _, into in whitened_parts(jobs)]
-
-    def match(self, query_parts: Sequence[Path], reference_parts: Sequence[Path], *, k: int = 2) -> TwoSided:
-        sides = (np.concatenate([np.load(part) for part in parts]) for parts in (query_parts, reference_parts))
-        return two_sided_topk(*sides, k=k, device=str(self.device()))
+        return program(device=self.device(), log=log, **arguments)

@@ -186,7 +186,7 @@ def main() -> None:
     options = parser.parse_args()
     cv2.setNumThreads(1)
     side = min(224, options.height // 2)
-    resources = Resources(image_workers=options.workers, images_per_shard=options.images_per_shard, train_cpus=1)
+    resources = Resources(image_cpus=options.workers, images_per_shard=options.images_per_shard)
     experiment = Experiment(
         dataset=Dataset(name="folder", panorama_height=side, panorama_width=2 * side, tile_size=side),
         projection=Projection(fov_deg=170.0),

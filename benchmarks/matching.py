@@ -1,8 +1,7 @@
 """Exact mutual matching against what a user would reach for, and against the product it cannot do without.
 
-    python benchmarks/matching.py                      the 12 k comparison, exactness, actors: some minutes
+    python benchmarks/matching.py                      the 12 k comparison, exactness: some minutes
     python benchmarks/matching.py --parts large vigor wide   50 k, VIGOR size, and 4096 and 8192 numbers per vector
-    python benchmarks/matching.py --parts actors_large       actors at 50 k
 
 All of a part runs interleaved in one process; figures are CPU seconds of the whole process, medians of `--runs`, with
 two threads. What is too long to run whole is run on a share of the queries, and says so.
@@ -12,15 +11,10 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import sys
-import tempfile
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
-from unittest import mock
 
 import numpy as np
 import torch
@@ -31,16 +25,13 @@ from ucvgl.pseudo_labels.mutual_matching import matches, pseudo_labels
 from ucvgl.retrieval.precision import bfloat16_is_fast
 from ucvgl.retrieval.topk import two_sided_topk
 
-if TYPE_CHECKING:
-    from ucvgl.distributed.searchers import SearchPool
-
 VIGOR = (105_214, 90_618)
 THRESHOLDS = (0, 0.002, 0.01, 0.035, 0.1)
 
 
 def main(argv: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--parts", nargs="+", choices=PARTS, default=["exact", "peers", "actors"])
+    parser.add_argument("--parts", nargs="+", choices=PARTS, default=["exact", "peers"])
     parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--out", type=Path, default=Path("benchmarks/results/matching.jsonl"))
     wish = parser.parse_args(argv)
@@ -110,83 +101,6 @@ def wide(runs: int) -> dict:
     }
 
 
-def actors(runs: int) -> dict:
-    """The pool of actors against threads of one process: CPU seconds, equal answers, bytes through the driver."""
-    return {"cpu_seconds": _pools(16_384, 14_112, runs)}
-
-
-def actors_large(_: int) -> dict:
-    """The same at 50 k."""
-    return {"cpu_seconds": _pools(50_000, 50_000, 1)}
-
-
-def _pools(n: int, m: int, runs: int) -> dict[int, dict[str, float]]:
-    import ray
-
-    from ucvgl.distributed.cluster import connect
-    from ucvgl.distributed.searchers import SearchPool
-    from ucvgl.settings.experiment import Resources
-
-    os.environ.update({"RAY_worker_niceness": "0"})  # as this process; else other programs interrupt actors alone
-    queries, references = trained(n, m, 1024)
-    expected = two_sided_topk(queries, references, threads=THREADS)
-    connect(Resources(search_workers=5))
-    result = {}
-    with tempfile.TemporaryDirectory() as folder:
-        paths = [_parts(Path(folder) / name, view) for name, view in (("q", queries), ("r", references))]
-        print(f"\nn {n}, m {m}, d 1024: CPU s of actors, of threads, and of threads that load the same files, median")
-        for workers in (1, 2, 3, 5):
-            with SearchPool(Resources(search_workers=workers)) as pool:
-                pids = ray.get([actor.pid.remote() for actor in pool.actors])
-                with _returned(pool) as half:  # and compile
-                    pool.match(*(parts[: len(parts) // 2] for parts in paths))
-                with _returned(pool) as whole:
-                    found = pool.match(*paths)
-                assert all(np.array_equal(getattr(found, name), value) for name, value in vars(expected).items())
-                times = []
-                for _ in range(runs):
-                    threads = _cpu(lambda: two_sided_topk(queries, references, threads=THREADS))
-                    loading = _cpu(lambda: two_sided_topk(*map(_loaded, paths), threads=THREADS))
-                    before = sum(map(_cpu_of, pids)) + time.process_time()
-                    pool.match(*paths)
-                    times.append((sum(map(_cpu_of, pids)) + time.process_time() - before, threads, loading))
-            times = np.array(times)
-            ratios = np.median(times[:, :1] / times[:, 1:], axis=0)
-            pooled, threads, loading = np.median(times, axis=0)
-            result[workers] = {
-                "actors": pooled,
-                "threads": threads,
-                "threads that load": loading,
-                "ratios": ratios.tolist(),
-                "bytes": whole[0],
-                "bytes_of_half": half[0],
-            }
-            print(
-                f"{workers} actors: {pooled:.2f}, {threads:.2f}, {loading:.2f}; ratios {ratios[0]:.3f}, "
-                f"{ratios[1]:.3f}; same bits; to the driver {whole[0] / 1e6:.2f} MB, "
-                f"of half of each side {half[0] / 1e6:.2f} MB",
-                flush=True,
-            )
-    ray.shutdown()
-    return result
-
-
-@contextmanager
-def _returned(pool: SearchPool) -> Iterator[list[int]]:
-    """Counts the bytes of arrays that actors return."""
-    results, total = pool._results, [0]
-
-    def counting(calls: Iterable) -> Iterator:
-        for answer in results(calls):
-            columns = getattr(answer, "columns", None)
-            held = [answer] if columns is None else [*vars(answer).values(), *vars(columns).values()]
-            total[0] += sum(array.nbytes for array in held if isinstance(array, np.ndarray))
-            yield answer
-
-    with mock.patch.object(pool, "_results", counting):
-        yield total
-
-
 def _compare(
     what: str, views: tuple[np.ndarray, np.ndarray], runs: int, ways: Mapping[str, Callable]
 ) -> dict[str, float]:
@@ -211,11 +125,6 @@ def _cpu(work: Callable[[], object]) -> float:
     started = time.process_time()
     said = work()
     return said if isinstance(said, float) else time.process_time() - started
-
-
-def _cpu_of(pid: int) -> float:
-    """CPU seconds of another process: the clock that `clock_getcpuclockid` names (Linux)."""
-    return time.clock_gettime(~pid << 3 | 2)
 
 
 def _labels_by_float64(queries: np.ndarray, references: np.ndarray) -> dict[float, set[tuple[int, int]]]:
@@ -250,7 +159,7 @@ def _processor() -> str:
     return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), "unknown")
 
 
-PARTS = {part.__name__: part for part in (exact, peers, large, vigor, wide, actors, actors_large)}
+PARTS = {part.__name__: part for part in (exact, peers, large, vigor, wide)}
 
 if __name__ == "__main__":
     sys.exit(main(sys.argv[1:]))

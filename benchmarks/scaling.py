@@ -28,7 +28,8 @@ import numpy as np
 import torch
 
 from ucvgl.distributed.cluster import connect
-from ucvgl.distributed.worker_group import TrainSession
+from ucvgl.distributed.placement import Placement
+from ucvgl.distributed.worker_group import WorkerGroup
 from ucvgl.images.image_store import ImageStore, write_shard
 from ucvgl.networks.towers import load_towers, save_towers
 from ucvgl.settings.experiment import Experiment, Resources
@@ -73,13 +74,13 @@ def main(argv: Sequence[str]) -> int:
 def overhead(folder: Path, workers: int, repeats: int) -> dict[str, float]:
     """Images/s of each way, as a share of the bare loop's at the same number of cores."""
     torch.set_num_threads(workers)
-    connect(Resources())
+    connect(Resources(workers=workers, worker_cpus=1))
     rates: dict[str, list[float]] = {"bare loop": [], "our loop": [], f"Ray Train, {workers} workers": []}
-    with TrainSession(folder, Resources(train_workers=workers, train_cpus=1), lambda **_: None) as session:
+    with WorkerGroup(folder, Placement(workers, 1, 0, 1), lambda **_: None) as group:
         ways = [
             partial(_bare, folder),
             partial(_timed, partial(_fit, folder)),
-            partial(_timed, partial(_on_ray, session, folder)),
+            partial(_timed, partial(_on_ray, group, folder)),
         ]
         for turn in range(repeats + 1):
             for name, way in zip(rates, ways, strict=True):
@@ -193,8 +194,8 @@ def _fit(folder: Path) -> None:
     fit_towers(**_arguments(folder), device=torch.device("cpu"), log=lambda **_: None)
 
 
-def _on_ray(session: TrainSession, folder: Path) -> None:
-    session.run(fit_towers, **_arguments(folder))
+def _on_ray(group: WorkerGroup, folder: Path) -> None:
+    group.run(fit_towers, **_arguments(folder))
 
 
 def _peak(folder: Path, batch: int, part: int) -> int:

@@ -45,8 +45,8 @@ COMMON = {
     "cold-start.cross-epochs": 8,
     "curriculum.rounds": 2,
     "curriculum.epochs-per-round": 2,
-    "resources.train-cpus": 1,
-    "resources.search-workers": 1,
+    "resources.workers": 1,
+    "resources.worker-cpus": 1,
 }
 """Makes the preset `tiny` learn enough for recall to tell trials apart."""
 

@@ -8,8 +8,9 @@ import pytest
 from source_tree import ROOT, imported_modules, imported_names, module_files, python_files, reachable, texts
 
 CORE = (
-    "images", "world", "truth", "projection", "poses", "networks", "training", "pseudo_labels", "retrieval", "index",
-)  # fmt: skip
+    *("images", "world", "truth", "projection", "poses", "networks", "training", "pseudo_labels", "retrieval"),
+    *("programs", "index"),
+)
 MAY_IMPORT_RAY = ("ucvgl/distributed/", "jobs/", "tests/ray/", "benchmarks/")
 DOOR = "ucvgl.truth.door"
 """Behind it is a reader for each data set."""
@@ -70,10 +71,9 @@ TELLS = "ucvgl.stages.labels"
 
 def trains() -> list[str]:
     """All but evaluation and what tells the labels, and what calls them."""
-    rooms = ("images", "world", "projection", "poses", "networks", "training", "pseudo_labels", "retrieval")
-    rooms = (*rooms, "distributed")
+    rooms = ("images", "world", "projection", "poses", "networks", "training", "pseudo_labels", "retrieval", "programs")
     judges = {"ucvgl.stages.evaluate", "ucvgl.stages.evaluate_adapter", "ucvgl.retrieval.recall"}
-    known = within((*rooms, "stages", "run", "settings"))
+    known = within((*rooms, "distributed", "stages", "run", "settings"))
     return [module for module in known if module not in judges | {TELLS}]
 
 

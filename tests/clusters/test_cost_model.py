@@ -16,11 +16,11 @@ def stage_of(plan: Plan, name: str):
 
 
 def test_matching_costs_two_operations_per_pair_and_number() -> None:
-    plan = Plan(queries=1000, references=2000, rounds=3, turns=1, match_on_gpu=True)
+    plan = Plan(queries=1000, references=2000, rounds=3, turns=1)
     length = 768 * 8 * 2  # channels x heads, seen as panorama and as fake
     assert stage_of(plan, "match").flop == 3 * 2 * 1000 * 4000 * length, "a decoy beside every tile"
     assert stage_of(plan, "match").read == 3 * (8 * 1000 + 4000) * length * 4, "the queries pass on every machine"
-    some = replace(plan, search_machines=2, search_rows=500)
+    some = replace(plan, gpu_nodes=2, search_rows=500)
     assert stage_of(some, "match").read == 3 * (4 * 2 * 1000 + 4000) * length * 4, "and again with every wave of shards"
     assert stage_of(plan, "embed").written == 3 * (1000 + 4000) * length * 4
 
@@ -62,9 +62,7 @@ def test_the_tables_in_the_document_are_what_the_model_says() -> None:
         cpu_nodes=16,
         turns=1,
         rounds=10,
-        match_on_gpu=True,
-        search_rows=1_000_000,
-        search_machines=16,
+        search_rows=400_000,
         units=Units(shared_gb_s=20),
     )
     assert table(large) in text

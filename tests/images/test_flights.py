@@ -10,7 +10,7 @@ from ucvgl.images.corpora import read_catalog
 from ucvgl.images.denseuav import positions
 from ucvgl.settings.experiment import Dataset
 from ucvgl.truth.door import read_truth
-from ucvgl.truth.score import distance_score, more_scores, protocol_of
+from ucvgl.truth.score import distance_score, protocol_of, score_in_memory
 
 TRAIN, TEST = ["0001", "0002", "0003"], ["0004", "0005"]
 
@@ -116,6 +116,6 @@ def test_an_evaluation_on_denseuav_also_counts_by_distance(tmp_path):
         np.eye(5, dtype=np.float32)[[axis[place] for place in place_of(table).values()]]
         for table in (catalog.queries, catalog.references)
     ]
-    scores = more_scores(*vectors, protocol_of(truth, *ids))
+    scores = score_in_memory(*vectors, protocol_of(truth, *ids)).more
     assert scores["SDM@1"] == scores["SDM@3"] == pytest.approx(1)
     assert scores["SDM@5"] < 1

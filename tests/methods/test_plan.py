@@ -31,7 +31,7 @@ def test_every_setting_of_the_paper_enters_some_stage_and_no_resource_enters_any
     assert set.union(*used) & set(setting_types()) == known - by_content
     assert {name for name in used[0] if name.startswith("supervision.")} == set()
     for plan, base in PLANS:
-        more = replace(base, resources=Resources(train_workers=9, search_workers=9))
+        more = replace(base, resources=Resources(workers=9, search_rows=9))
         assert plan(more) == plan(base)
 
 

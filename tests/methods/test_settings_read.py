@@ -156,5 +156,5 @@ def test_the_stages_of_em_cvgl(begun: Callable[..., Run]) -> None:
     assert heard and unnamed(heard, stages, "4_adapt") == set()
     heard.clear()
     inputs = {"projected": projected, "described": made["described"], "trained": made["trained"]}
-    evaluate_adapter(made["scored"], **inputs, experiment=ends["experiment"])
+    evaluate_adapter(made["scored"], **inputs, **ends)
     assert unnamed(heard, stages, "5_evaluate") == set()

@@ -46,5 +46,5 @@ def cluster(moto):
         patch.setenv("PYTHONPATH", os.pathsep.join([str(HERE), os.environ.get("PYTHONPATH", "")]))
         for name, value in moto.environment.items():  # how its workers find the S3 server
             patch.setenv(name, value)
-        yield connect(Resources(train_workers=2, train_cpus=1, search_workers=3))
+        yield connect(Resources(workers=2, worker_cpus=1, image_cpus=6))
         ray.shutdown()

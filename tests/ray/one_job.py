@@ -69,7 +69,8 @@ class Job:
             str(ROOT / "jobs" / self.script),
             "tiny",
             f"--run={run}",
-            "--resources.train-cpus=1",
+            "--resources.workers=1",
+            "--resources.worker-cpus=1",
         ]
         mine = {name: value for name, value in os.environ.items() if not name.startswith("RAY_")}
         needed = {"PYTHONPATH": str(ROOT), "RAY_TMPDIR": str(self.ray), "RAY_AUTH_MODE": "disabled"}

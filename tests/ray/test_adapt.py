@@ -27,7 +27,6 @@ FLAGS = (
     "--adaptation.batch=64",
     "--dataset.synthetic.train-places=128",
     "--contrast.batch=32",
-    "--resources.search-workers=1",
 )
 STAGES = ["1_catalog", "2_project", "3_features", "4_adapt", "5_evaluate"]
 
@@ -97,7 +96,7 @@ def test_two_workers_give_the_same_answer_to_rounding(job: Job, undisturbed: tup
     run.mkdir()
     for stage in STAGES[:3]:
         shutil.copytree(whole / stage, run / stage)
-    job.finish(run, "--resources.train-workers=2", "--resources.search-workers=2", "--resources.model-workers=2")
+    job.finish(run, "--resources.workers=2")
     labels = [pq.read_table(folder / "4_adapt" / "round_00" / "pairs.parquet") for folder in (whole, run)]
     assert labels[0].equals(labels[1])
     one, two = (torch.load(folder / "4_adapt" / "round_00" / "adapter.pt")["state"] for folder in (whole, run))

@@ -89,7 +89,8 @@ def test_machines_come_with_a_job_and_go_when_it_is_over(version, tmp_path, proo
     with growing_cluster(tmp_path, version) as (dashboard, address):
         wait_until(lambda: workers(address) == 0)
         arguments = ["tiny", f"--run={tmp_path / 'run'}", f"--dataset.root={tmp_path / 'images'}"]
-        arguments += ["--resources.image-workers=4", "--resources.train-cpus=1", "--stop-after=project"]
+        resources = ["--resources.image-cpus=4", "--resources.workers=1", "--resources.worker-cpus=1"]
+        arguments += [*resources, "--stop-after=project"]
         command = [sys.executable, str(ROOT / "jobs" / "submit.py"), dashboard, "unsupervised", *arguments]
         begun, trace = time.monotonic(), []
         with subprocess.Popen(

@@ -10,8 +10,8 @@ import ray
 import training_programs as programs
 from ray.cluster_utils import Cluster
 
-from ucvgl.distributed.worker_group import TrainSession
-from ucvgl.settings.experiment import Resources
+from ucvgl.distributed.placement import Placement
+from ucvgl.distributed.worker_group import WorkerGroup
 
 pytestmark = [pytest.mark.cluster, pytest.mark.slow]
 
@@ -32,8 +32,7 @@ def two_nodes(monkeypatch):
 
 def test_when_a_node_is_lost_the_workers_that_are_left_go_on_from_the_checkpoint(two_nodes, tmp_path):
     cluster, node = two_nodes
-    resources = Resources(train_workers=2, train_cpus=1, train_workers_at_least=1)
-    with TrainSession(tmp_path, resources, lambda **_: None) as session:
+    with WorkerGroup(tmp_path, Placement(2, 1, 0, 1), lambda **_: None, at_least=1) as session:
         assert session.run(programs.total, number=1) == 3, "not both nodes trained"
 
         def lose_the_node():

@@ -140,7 +140,7 @@ def test_the_whole_job_runs_across_hosts_that_only_see_each_others_addresses(hos
     run, begun = tmp_path / "run", time.monotonic()
     command = [sys.executable, str(ROOT / "jobs" / "submit.py"), f"http://{address(0)}:8265", "unsupervised"]
     command += ["tiny", f"--run={run}", f"--dataset.root={tmp_path / 'images'}"]
-    command += ["--resources.train-workers=2", "--resources.train-cpus=3", *SHORT]
+    command += ["--resources.workers=2", "--resources.worker-cpus=3", *SHORT]
     trained: set[str] = set()
     with subprocess.Popen(
         command, env=plain() | {"RAY_AUTH_TOKEN": TOKEN}, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True

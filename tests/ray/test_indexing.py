@@ -24,7 +24,7 @@ from ucvgl.projection.preprocessing import whole_image
 from ucvgl.settings.dotted import save_settings, saved_settings
 from ucvgl.settings.experiment import Resources
 
-RESOURCES = Resources(model_workers=1, images_per_shard=16)
+RESOURCES = Resources(workers=1, images_per_shard=16)
 
 
 def made(where, run, tiles, **options):

@@ -31,7 +31,7 @@ def small(tmp_path_factory) -> Experiment:
         translation=Translation(steps=2, batch=4, channels=4, blocks=1),
         cold_start=ColdStart(intra_epochs=1, intra_steps=0, cross_epochs=1),
         curriculum=Curriculum(rounds=2, epochs_per_round=1, scan_turns=1),
-        resources=replace(base.resources, train_cpus=1, images_per_shard=32),
+        resources=replace(base.resources, workers=1, worker_cpus=1, images_per_shard=32),
     )
 
 

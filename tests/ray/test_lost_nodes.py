@@ -82,12 +82,12 @@ MOMENTS = [
     Moment("1_catalog", "_render", lambda run: any(run.with_name("images").glob("*/validation/satellite/*.jpg"))),
     Moment("2_project", "Project", exists("2_project.partial/*/*/part-*.arrow")),
     Moment("3_translate", "RayTrainWorker", trains("translate")),
-    Moment("3_translate", "Translate", exists("3_translate.partial/to_tile.pt")),
+    Moment("3_translate", "RayTrainWorker", exists("3_translate.partial/to_tile.pt")),
     Moment("4_cold_start", "RayTrainWorker", trains("cold_start_intra")),
-    Moment("5_curriculum", "Embedder", exists("5_curriculum.partial/round_00/scan/*/part-*.npy")),
+    Moment("5_curriculum", "RayTrainWorker", exists("5_curriculum.partial/round_00/scan/*/part-*.npy")),
     Moment("5_curriculum", "RayTrainWorker", trains("round_00")),
-    Moment("5_curriculum", "Searcher", exists("5_curriculum.partial/round_02/scan/references/part-*.npy")),
-    Moment("6_evaluate", "Embedder", exists("6_evaluate.partial/embeddings/*/*/part-*.npy")),
+    Moment("5_curriculum", "RayTrainWorker", exists("5_curriculum.partial/round_02/scan/references/part-*.npy")),
+    Moment("6_evaluate", "RayTrainWorker", exists("6_evaluate.partial/embeddings/*/*/part-*.npy")),
 ]
 
 
@@ -149,7 +149,7 @@ def finish(nodes: Nodes, run: Path, moments: list[Moment] | None = None) -> list
 
 def begin(nodes: Nodes, run: Path) -> subprocess.Popen[str]:
     job = [sys.executable, str(ROOT / "jobs" / "unsupervised.py"), "tiny", f"--run={run}"]
-    job += [f"--dataset.root={run.with_name('images')}", "--resources.train-cpus=1", *LONGER]
+    job += [f"--dataset.root={run.with_name('images')}", "--resources.workers=1", "--resources.worker-cpus=1", *LONGER]
     with run.with_name(f"{run.name}.log").open("a") as log:
         env = dict(nodes.environment) | {"RAY_ADDRESS": nodes.cluster.address}
         return subprocess.Popen(job, env=env, stdout=log, stderr=log, text=True)

@@ -21,7 +21,7 @@ pytestmark = [pytest.mark.cluster, pytest.mark.slow]
 Ended = subprocess.CompletedProcess[str]
 TOKEN = "0123456789abcdef" * 4
 STOP = "--stop-after=project"
-ONE_THREAD = ("--resources.train-cpus=1",)
+ONE_THREAD = ("--resources.workers=1", "--resources.worker-cpus=1")
 LOCAL = str(ROOT / "clusters" / "local.sh")
 OTHER_PYTHON = """
 import json, sys
@@ -135,8 +135,8 @@ def test_a_mistake_is_told_by_the_cluster_and_is_the_exit_code(locked):
 
 def test_a_job_that_could_never_be_placed_is_refused_at_once(locked, tmp_path):
     begun = time.monotonic()
-    arguments = ["tiny", f"--run={tmp_path / 'run'}", "--resources.image-workers=50"]
+    arguments = ["tiny", f"--run={tmp_path / 'run'}", "--resources.image-cpus=50"]
     refused = locked.submit("unsupervised", *arguments, RAY_AUTH_TOKEN=TOKEN)
     assert refused.returncode == 2
-    assert re.search(r"resources ask for \d+ CPUs at once .* has \d+; lower them", refused.stdout)
+    assert re.search(r"resources.image_cpus: 50 processes are more than the CPUs that .* has, \d+ ", refused.stdout)
     assert time.monotonic() - begun < 120

@@ -9,8 +9,9 @@ import pytest
 from one_job import ROOT, processes_with, wait_until
 from small_runs import agree, agree_on_most_cpus, link_nothing
 
+from ucvgl.distributed.placement import Placement
 from ucvgl.distributed.trials import run_trials, trials_at_once
-from ucvgl.settings.experiment import Curriculum, Experiment, Resources
+from ucvgl.settings.experiment import Curriculum, Experiment
 from ucvgl.sweep.outcome import Outcome
 from ucvgl.sweep.space import Space, draw, trial_folder
 
@@ -113,8 +114,8 @@ def test_a_sweep_that_was_killed_ends_as_an_undisturbed_one(tmp_path, tmp_path_f
 
 
 def test_as_many_trials_run_at_once_as_their_workers_fit():
-    needs_five = Resources(train_workers=1, train_cpus=2, model_workers=1, search_workers=1)
-    assert trials_at_once(needs_five, {"CPU": 16}) == 3
-    assert trials_at_once(needs_five, {"CPU": 2}) == 1
-    assert trials_at_once(needs_five, {"CPU": 64, "GPU": 2}) == 2
-    assert trials_at_once(needs_five, {"CPU": 64, "GPU": 2, "TPU": 1}) == 2
+    on_cpus, on_gpus = Placement(2, 2, 0, 5), Placement(2, 4, 1, 5)
+    assert trials_at_once(on_cpus, {"CPU": 16}) == 3
+    assert trials_at_once(on_cpus, {"CPU": 2}) == 1
+    assert trials_at_once(on_gpus, {"CPU": 64, "GPU": 4}) == 2
+    assert trials_at_once(on_gpus, {"CPU": 64, "GPU": 4, "TPU": 1}) == 2

@@ -22,7 +22,9 @@ pytestmark = [pytest.mark.cluster, pytest.mark.slow]
 SHORT = (
     "--dataset.synthetic.train-places=192",
     "--translation.steps=300",
-    "--resources.train-cpus=1",
+    "--resources.workers=1",
+    "--resources.worker-cpus=1",
+    "--resources.image-cpus=1",
     "--stop-after=cold_start",
 )
 """Four stages are enough to see who gets what: Ray Data and both trainings are among them."""
@@ -116,7 +118,7 @@ def test_a_job_that_does_not_fit_beside_another_says_so_and_begins_when_that_has
     with Follow(shared, tmp_path / "first", *SHORT) as first:
         wait_until(lambda: first.begun("1_catalog"))
         asked = time.monotonic()
-        with Follow(shared, tmp_path / "large", *SHORT, "--resources.image-workers=10") as large:
+        with Follow(shared, tmp_path / "large", *SHORT, "--resources.image-cpus=12") as large:
             wait_until(lambda: "waiting for 1 earlier job:" in large.said() or large.ended)
             said = time.monotonic() - asked
             assert "5 CPUs for the other and 11 CPUs for this one do not fit on 12 CPUs" in large.said()

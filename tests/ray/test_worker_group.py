@@ -5,15 +5,15 @@ import time
 import pytest
 import training_programs as programs
 
-from ucvgl.distributed.worker_group import TrainSession
-from ucvgl.settings.experiment import Resources
+from ucvgl.distributed.placement import Placement
+from ucvgl.distributed.worker_group import WorkerGroup
 
 
 @pytest.fixture
 def session(cluster, request, tmp_path):
     rows = []
-    resources = Resources(train_workers=request.param, train_cpus=1)
-    with TrainSession(tmp_path, resources, lambda **row: rows.append(row)) as session:
+    placement = Placement(request.param, 1, 0, 1)
+    with WorkerGroup(tmp_path, placement, lambda **row: rows.append(row)) as session:
         session.rows = rows
         yield session
 
@@ -23,7 +23,7 @@ def test_one_worker_runs_several_programs_and_survives_their_errors(session, tmp
     assert session.run(programs.total, number=5) == 5
     with pytest.raises(ValueError, match="^the pond is dry; fill it$"):
         session.run(programs.fail, folder=tmp_path)
-    with pytest.raises(RuntimeError, match=r"training_programs:misspell failed on a training worker"):
+    with pytest.raises(RuntimeError, match=r"training_programs:misspell failed on a worker"):
         session.run(programs.misspell)
     assert session.run(programs.total, number=7) == 7
     assert session.rows == [{"step": 0, "number": 5}, {"step": 0, "number": 7}]

@@ -1,4 +1,4 @@
-"""Programs for the tests of `TrainSession`; workers import them from here."""
+"""Programs for the tests of `WorkerGroup`; workers import them from here."""
 
 import os
 import time

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ucvgl.retrieval.average_precision import average_precision, positive_ranks
+from ucvgl.retrieval.average_precision import average_precision
 
 
 def by_loop(ranks) -> dict[str, float]:
@@ -50,27 +50,3 @@ def test_average_precision_equals_a_naive_loop(ranks):
         assert average_precision(np.array(ranks)) == {}
     else:
         assert average_precision(np.array(ranks)) == pytest.approx(by_loop(ranks))
-
-
-@settings(max_examples=60)
-@given(st.integers(0, 10**6), st.integers(1, 9), st.integers(1, 9), st.integers(1, 4))
-def test_ranks_of_every_true_reference_count_wrong_ones_and_ties(seed, queries, references, block):
-    rng = np.random.default_rng(seed)
-    query, reference = (rng.integers(-2, 3, (n, 3)).astype(np.float32) for n in (queries, references))
-    true = [rng.permutation(references)[: rng.integers(0, min(4, references + 1))] for _ in range(queries)]
-    rows = np.full((queries, 3), -1)
-    for number, some in enumerate(true):
-        rows[number, : len(some)] = some
-    found = positive_ranks(query, reference, rows, query_block=block)
-    for vector, some, ranks in zip(query, true, found, strict=True):
-        similarity = (reference @ vector).tolist()
-        expected = [
-            sum(s >= similarity[row] for other, s in enumerate(similarity) if other not in some) for row in some
-        ]
-        assert ranks.tolist() == expected + [-1] * (3 - len(some))
-
-
-def test_a_constant_embedding_gets_no_precision_out_of_ties():
-    same = np.ones((4, 8), np.float32)
-    ranks = positive_ranks(same, same, np.arange(4)[:, None])
-    assert ranks.tolist() == [[3]] * 4

@@ -126,7 +126,7 @@ def test_out_of_memory_is_told_in_a_sentence_and_not_by_rays_advice() -> None:
     )
     assert cause(RuntimeError(f"the training workers died: {remote}")) == (
         "the machine ran out of memory (22.45GB of 23.54GB used), and Ray ended processes of this job; run less beside "
-        "it, or lower resources.image_workers, resources.search_workers or resources.train_rows"
+        "it, or lower resources.image_cpus, resources.search_rows or resources.train_rows"
     )
 
 

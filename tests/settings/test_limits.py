@@ -61,8 +61,8 @@ def test_settings_that_contradict_each_other_are_refused() -> None:
             "projection.top_elevation_deg": 0.0,
             "projection.bottom_elevation_deg": 0.0,
             "translation.batch": 1,
-            "resources.train_workers": 2,
-            "resources.train_workers_at_least": 3,
+            "resources.workers": 2,
+            "resources.workers_at_least": 3,
             "curriculum.patience": 2,
             "adaptation.strategy": "transport",
             "contrast.batch": 128,
@@ -77,8 +77,8 @@ def test_settings_that_contradict_each_other_are_refused() -> None:
         "curriculum.final_margin: 0.02 is above curriculum.min_margin, 0.01; "
         "the threshold falls from the second to the first",
         "curriculum.patience: it counts rounds by the judge; set curriculum.keep to judged",
-        "translation.batch: 1 is less than resources.train_workers, 2",
-        "resources.train_workers_at_least: 3 is more than resources.train_workers, 2",
+        "translation.batch: 1 is less than resources.workers, 2",
+        "resources.workers_at_least: 3 is more than resources.workers, 2",
         "dataset.synthetic.references_without_query: together with queries_without_reference it makes 1, "
         "which leaves no pair; their sum must be less than 1",
         "contrast.batch: 128 is more than there are images, dataset.synthetic.train_places, 100",

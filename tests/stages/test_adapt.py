@@ -67,7 +67,8 @@ def run(request, home, tmp_path_factory):
     made = {"projected": run / "projected", "experiment": experiment}
     features(run / "described", **made, machines=InProcess(log))
     adapt(run / "trained", **made, described=run / "described", machines=InProcess(log), log=log)
-    evaluate_adapter(run / "scored", **made, described=run / "described", trained=run / "trained")
+    folders = {"described": run / "described", "trained": run / "trained"}
+    evaluate_adapter(run / "scored", **made, **folders, machines=InProcess(log))
     return run
 
 

@@ -69,6 +69,7 @@ def test_it_is_frozen_and_adapted(given):
     scored.mkdir()
     features(folders["described"], **inputs, machines=InProcess(log))
     adapt(folders["adapted"], **inputs, described=folders["described"], machines=InProcess(log), log=log)
-    evaluate_adapter(scored, **inputs, described=folders["described"], trained=folders["adapted"])
+    made = {"described": folders["described"], "trained": folders["adapted"]}
+    evaluate_adapter(scored, **inputs, **made, machines=InProcess(log))
     assert {when for when, ways in read_ways(scored).items() if ways} == {"before", "after"}
     assert load_encoders(folders["adapted"] / "model.pt").dimension > 0

@@ -13,14 +13,27 @@ from tests.stages.drawn_places import SMALL, VALIDATION, draw_places, list_and_p
 from ucvgl.distributed.selection import keep
 from ucvgl.images.image_store import ImageStore
 from ucvgl.networks.towers import embed, load_towers, save_towers
+from ucvgl.settings.experiment import Evaluation
 from ucvgl.stages.cold_start import new_towers
 from ucvgl.stages.evaluate import SHOWN, evaluate, read_recall
 
 
-def evaluated(tmp_path, *, known=True, rounds=2, kept=None):
+class BrokenOff(InProcess):
+    """Ends in the middle: when the second set of encoders is to be ranked."""
+
+    ranked = 0
+
+    def rank(self, *parts, **how):
+        self.ranked += 1
+        if self.ranked == 2:
+            raise KeyboardInterrupt
+        return super().rank(*parts, **how)
+
+
+def evaluated(tmp_path, *, known=True, rounds=2, kept=None, evaluation=SMALL.evaluation, broken_off=False):
     """A run with encoders drawn at random for the cold start and every round, evaluated; its folders by name."""
     draw_places(tmp_path / "home", known=known)
-    experiment = replace(SMALL, dataset=replace(SMALL.dataset, root=str(tmp_path / "home")))
+    experiment = replace(SMALL, dataset=replace(SMALL.dataset, root=str(tmp_path / "home")), evaluation=evaluation)
     made = list_and_project(tmp_path / "run", experiment)
     cold, trained, scored = (tmp_path / "run" / name for name in ("4_cold_start", "5_curriculum", "6_evaluate"))
     for seed, folder in enumerate([cold, *(trained / f"round_{index:02d}" for index in range(rounds))]):
@@ -30,10 +43,11 @@ def evaluated(tmp_path, *, known=True, rounds=2, kept=None):
         keep(trained, kept)
     write_labels(made["projected"], trained / "round_00" / "pairs.parquet")
     scored.mkdir()
-    machines = InProcess(lambda **row: None)
-    said = evaluate(
-        scored, projected=made["projected"], cold=cold, trained=trained, experiment=experiment, machines=machines
-    )
+    inputs = {"projected": made["projected"], "cold": cold, "trained": trained, "experiment": experiment}
+    if broken_off:
+        with pytest.raises(KeyboardInterrupt):
+            evaluate(scored, **inputs, machines=BrokenOff(lambda **row: None))
+    said = evaluate(scored, **inputs, machines=InProcess(lambda **row: None))
     return {**made, "cold": cold, "trained": trained, "scored": scored, "said": said}
 
 
@@ -103,6 +117,26 @@ def test_the_precision_of_a_rounds_labels_is_told_after_training(run):
 def test_rounds_after_the_one_that_is_kept_are_not_evaluated(tmp_path):
     run = evaluated(tmp_path, rounds=3, kept=[0.2, 0.5, 0.4])
     assert pq.read_table(run["scored"] / "rounds.parquet")["name"].to_pylist() == ["cold", "round_00", "round_01"]
+
+
+def test_an_evaluation_that_was_broken_off_ends_as_an_undisturbed_one(run, tmp_path):
+    scored = evaluated(tmp_path, broken_off=True)["scored"]
+    for name in ("rounds.parquet", "retrievals.parquet"):
+        assert pq.read_table(scored / name).equals(pq.read_table(run["scored"] / name)), name
+    assert (scored / "recall.json").read_text() == (run["scored"] / "recall.json").read_text()
+
+
+def test_the_descriptors_of_the_result_stay_and_no_others(run):
+    files = [file for file in run["scored"].glob("embeddings/**/*") if file.is_file()]
+    left = {file.relative_to(run["scored"]).parts[:3] for file in files}
+    assert left == {("embeddings", "round_01", side) for side in ("query", "reference")}
+
+
+def test_on_request_only_the_cold_start_and_the_result_are_evaluated(run, tmp_path):
+    few = evaluated(tmp_path, rounds=2, evaluation=Evaluation(rounds="last"))["scored"]
+    rows, all_rows = (pq.read_table(scored / "rounds.parquet").to_pylist() for scored in (few, run["scored"]))
+    assert [rows[0], rows[2]] == [all_rows[0], all_rows[2]]
+    assert rows[1] == all_rows[1] | dict.fromkeys(("r1", "r5", "r10", "judged", "judged_low", "judged_high"))
 
 
 def test_without_truth_there_are_retrievals_and_an_estimate_and_no_recall(tmp_path):

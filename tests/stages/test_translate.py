@@ -6,9 +6,7 @@ import pytest
 
 from benchmarks.in_process import InProcess
 from tests.stages.drawn_places import SMALL, draw_places, list_and_project
-from ucvgl.images.image_store import ImageStore, read_shard, shard_number, shards_of, write_shard
-from ucvgl.networks.generator import load_generator
-from ucvgl.networks.generator import translate as through
+from ucvgl.images.image_store import ImageStore
 from ucvgl.settings.experiment import Translation
 from ucvgl.stages import translate as stage
 from ucvgl.training.pairs import fake_store
@@ -21,44 +19,38 @@ def made(tmp_path):
     return list_and_project(tmp_path / "run", experiment), experiment
 
 
-def begin(made, folder, translation, monkeypatch):
-    """The stage with its images translated in this process; the summary and the programs that were run."""
+def begin(made, folder, translation):
+    """The stage in this process; the summary and the programs that were run."""
     (places, experiment), ran = made, []
-
-    def translate_images(source, into, *, generator, resources):
-        for shard in shards_of(source):
-            ids, images = read_shard(shard)
-            write_shard(into, shard_number(shard), ids, through(load_generator(generator), images.copy()))
 
     class Noted(InProcess):
         def run(self, program, **arguments):
             ran.append(program.__name__)
             return super().run(program, **arguments)
 
-    monkeypatch.setattr(stage, "translate_images", translate_images)
     folder.mkdir(exist_ok=True)
     experiment = replace(experiment, translation=translation)
     machines = Noted(lambda **row: None)
     return stage.translate(folder, projected=places["projected"], experiment=experiment, machines=machines), ran
 
 
-def test_every_training_panorama_gets_a_fake_under_its_own_id(made, tmp_path, monkeypatch):
+def test_every_training_panorama_gets_a_fake_under_its_own_id(made, tmp_path):
     settings = Translation(fake=True, steps=1, batch=2, channels=4, blocks=1)
-    said, ran = begin(made, tmp_path / "fakes", settings, monkeypatch)
+    said, ran = begin(made, tmp_path / "fakes", settings)
     fakes, queries = (ImageStore(path) for path in (tmp_path / "fakes/fake", made[0]["projected"] / "train/queries"))
-    assert said == {"steps": 1} and ran == ["fit_cyclegan"]
+    assert said == {"steps": 1} and ran == ["fit_cyclegan", "translate_shards"]
     assert fakes.ids.tolist() == queries.ids.tolist() and fakes.shape == (32, 32, 3)
 
 
-def test_a_generator_that_is_trained_is_not_trained_again(made, tmp_path, monkeypatch):
+def test_a_generator_that_is_trained_is_not_trained_again(made, tmp_path):
     settings = Translation(fake=True, steps=1, batch=2, channels=4, blocks=1)
-    begin(made, tmp_path / "fakes", settings, monkeypatch)
-    assert begin(made, tmp_path / "fakes", settings, monkeypatch)[1] == []
+    begin(made, tmp_path / "fakes", settings)
+    assert begin(made, tmp_path / "fakes", settings)[1] == []
 
 
-def test_without_translation_nothing_is_made_and_the_views_from_above_stand_in(made, tmp_path, monkeypatch):
+def test_without_translation_nothing_is_made_and_the_views_from_above_stand_in(made, tmp_path):
     without = Translation(fake=False)
-    assert begin(made, tmp_path / "fakes", without, monkeypatch) == ({"steps": 0}, [])
+    assert begin(made, tmp_path / "fakes", without) == ({"steps": 0}, [])
     assert list((tmp_path / "fakes").iterdir()) == []
     experiment = replace(made[1], translation=without)
     stands_in = fake_store(made[0]["projected"], tmp_path / "fakes", experiment)

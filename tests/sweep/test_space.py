@@ -40,7 +40,7 @@ def test_all_mistakes_are_told_at_once_with_suggestions(tmp_path: Path) -> None:
               curriculum.rounds: {int: [2.5, 4]}
               model.aggregation: {choice: [safa, median]}
               curriculum.mutual: maybe
-              resources.train_workers: {grid: [1, 2]}
+              resources.workers: {grid: [1, 2]}
             trials: 0
             scheduler: asher
             schedler: asha
@@ -57,7 +57,7 @@ def test_all_mistakes_are_told_at_once_with_suggestions(tmp_path: Path) -> None:
         "model.aggregation: 'median' is not one of safa, mean; did you mean mean?",
         "curriculum.mutual: 'maybe' is not a way to draw; write one of uniform, log_uniform, int, choice, grid, "
         "as {uniform: [0, 1]}",
-        "resources.train_workers: resources change no result; give them as flags",
+        "resources.workers: resources change no result; give them as flags",
         "trials: 0 is not allowed; it must be a whole number from 1 on",
         "scheduler: 'asher' is not one of none, asha, median",
     ]

@@ -74,7 +74,7 @@ def test_the_same_sweep_goes_on_and_another_one_is_refused_in_its_folder(tmp_pat
     told = capsys.readouterr().err
     assert "holds another sweep" in told and "name another folder with --run" in told
     assert sweep(tmp_path, "--seed", "4")[0] == 2
-    assert sweep(tmp_path, "--resources.train-workers", "2")[0] == 0, "resources change no result"
+    assert sweep(tmp_path, "--resources.workers", "2")[0] == 0, "resources change no result"
     file = tmp_path / "sweep" / "sweep.yaml"
     assert yaml.safe_load(file.read_text())["base"]["resources"] is None
     for damage, words in (("[", "sweep.yaml is not YAML"), ("- 1", "holds another sweep"), ("a: &a [*a]", "not YAML")):

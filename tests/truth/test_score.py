@@ -1,9 +1,8 @@
 import numpy as np
 import pytest
 
-from ucvgl.retrieval.recall import ranks
 from ucvgl.truth.door import GroundTruth
-from ucvgl.truth.score import more_scores, protocol_of, score, trained_on
+from ucvgl.truth.score import protocol_of, score_in_memory, trained_on
 
 QUERIES, REFERENCES = np.array(["a", "b", "c"]), np.array(["t0", "t1", "t2", "t3"])
 # Similarities of the three queries with the four tiles, by vectors that have them as coordinates.
@@ -12,9 +11,8 @@ REFERENCE = np.eye(4, dtype=np.float32)
 
 
 def reached(truth: GroundTruth):
-    protocol = protocol_of(truth, QUERIES, REFERENCES)
-    order = ranks(QUERY, REFERENCE, protocol.positives)
-    return score(order, len(REFERENCES), protocol), more_scores(QUERY, REFERENCE, protocol)
+    found = score_in_memory(QUERY, REFERENCE, protocol_of(truth, QUERIES, REFERENCES))
+    return found, found.more
 
 
 def test_one_true_tile_is_scored_by_recall_alone():
@@ -63,5 +61,5 @@ def test_the_line_of_the_recall_says_how_many_queries_were_trained_on():
     protocol = protocol_of(GroundTruth({"a": ("t0",), "b": ("t1",)}), QUERIES, REFERENCES)
     assert trained_on(protocol, QUERIES, np.array(["x", "y"])) == protocol
     told = trained_on(protocol, QUERIES, np.array(["c", "a", "x"]))
-    found = score(ranks(QUERY, REFERENCE, told.positives), len(REFERENCES), told)
+    found = score_in_memory(QUERY, REFERENCE, told)
     assert "protocol: one true tile; 2 of the 3 queries were TRAINED ON, ties count against" in str(found)

@@ -30,7 +30,7 @@ def evaluate(
     protocol: str = "",
     config: str = "",
     address: Annotated[str, tyro.conf.arg(metavar="RAY")] = "",
-    workers: int = 1,
+    workers: int = 0,
     unfinished: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False,
 ) -> str:
     """Embed the images of a data set on Ray, search, and compare with the truth; prints pool sizes and protocol.
@@ -44,7 +44,7 @@ def evaluate(
             another data set its first.
         config: run or config.yaml with the data set's settings, for an index.
         address: Ray cluster; empty: the one this job runs on, else a local Ray.
-        workers: actors that embed, and tasks that decode.
+        workers: processes that embed, each with a GPU where there are GPUs; 0: as many as fit.
         unfinished: take the last encoders of a run that has no result yet.
 
     Raises:
@@ -83,19 +83,19 @@ def scored(localizer: Localizer, vectors: Mapping[str, np.ndarray], judged: Prot
     """
     import numpy as np
 
-    from ucvgl.retrieval.recall import ranks
-    from ucvgl.truth.score import more_scores, score
+    from ucvgl.retrieval.recall import recall
+    from ucvgl.truth.score import mean_positives, score_in_memory
 
     index = localizer.index
     if index is None or index.manifest.kind == "flat":
         reference = vectors["reference"] if index is None else index.vectors()
-        reached = score(ranks(vectors["query"], reference, judged.positives), len(reference), judged)
-        return str(replace(reached, more=more_scores(vectors["query"], reference, judged)))
+        return str(score_in_memory(vectors["query"], reference, judged))
     _, found = index.search(vectors["query"], max(10, len(index) // 100))
     hit = (found[:, :, None] == judged.positives[:, None, :]).any(axis=2)
     order = np.where(hit.any(axis=1), hit.argmax(axis=1), len(index) - 1)
     known = (judged.positives >= 0).any(axis=1)
-    return f"{score(np.where(known, order, -1), len(index), judged)}   ({index.manifest.kind}: approximate)"
+    reached = recall(np.where(known, order, -1), len(index), protocol=judged.words, positives=mean_positives(judged))
+    return f"{reached}   ({index.manifest.kind}: approximate)"
 
 
 def _confidence(localizer: Localizer, queries: np.ndarray, rows: np.ndarray) -> list[str]:
@@ -158,7 +158,7 @@ def _embedded(
     from ucvgl.stages.catalog import catalog, read_catalogs
 
     start_logging()
-    resources = Resources(address=address, train_cpus=1, image_workers=workers, model_workers=workers)
+    resources = Resources(address=address, workers=workers)
     connect(resources)
     start_logging()
     ids: dict[str, np.ndarray] = {}

@@ -21,7 +21,7 @@ def index(
     kind: Literal["auto", "flat", "hnsw", "ivfpq"] = "auto",
     memory: float = 4.0,
     address: Annotated[str, tyro.conf.arg(metavar="RAY")] = "",
-    workers: int = 1,
+    workers: int = 0,
     images_per_shard: int = 512,
     unfinished: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False,
 ) -> None:
@@ -35,7 +35,7 @@ def index(
         kind: flat is exact; hnsw and ivfpq are approximate; auto is flat as long as it fits.
         memory: that the vectors may take when the index is searched, GB; decides what auto is.
         address: Ray cluster; empty: the one this job runs on, else a local Ray.
-        workers: actors that embed, and tasks that decode.
+        workers: processes that embed, each with a GPU where there are GPUs; 0: as many as fit.
         images_per_shard: tiles that are read, embedded and kept together.
         unfinished: take the last encoders of a run that has no result yet; the index and its answers say so.
     """
@@ -49,13 +49,7 @@ def index(
 
     start_logging()
     trained, listed, where = TrainedRun(run, unfinished=unfinished), list_tiles(tiles), absolute(out).rstrip("/")
-    resources = Resources(
-        address=address,
-        train_cpus=1,
-        image_workers=workers,
-        model_workers=workers,
-        images_per_shard=images_per_shard,
-    )
+    resources = Resources(address=address, workers=workers, images_per_shard=images_per_shard)
     connect(resources)
     start_logging()
     manifest, bad = write_index(

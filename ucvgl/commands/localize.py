@@ -28,7 +28,7 @@ def localize(
     picture: str = "",
     parquet: str = "",
     address: Annotated[str, tyro.conf.arg(metavar="RAY")] = "",
-    workers: int = 1,
+    workers: int = 0,
 ) -> int:
     """Say where photos were taken: the most similar tiles of an index, with coordinates and a confidence.
 
@@ -40,7 +40,7 @@ def localize(
         picture: folder for a picture of each answer: photo, bird's-eye view, tiles, map.
         parquet: for many photos: folder or URI for the answers as Parquet, worked out on Ray; nothing is printed.
         address: Ray cluster for --parquet; empty: the one this job runs on, else a local Ray.
-        workers: actors that localize, with --parquet.
+        workers: processes that localize, with --parquet, each with a GPU where there are GPUs; 0: as many as fit.
 
     Raises:
         ValueError: no photo is named, or no tile is asked for.
@@ -130,7 +130,7 @@ def _in_bulk(photos: Sequence[str], index: str, k: int, out: str, address: str, 
     how = photo_preprocessing(manifest)
     uris = _files([absolute(photo) for photo in photos])
     listed = pa.table({"id": [opaque_id(uri) for uri in uris], "uri": uris})
-    resources = Resources(address=address, train_cpus=1, image_workers=workers, model_workers=workers)
+    resources = Resources(address=address, workers=workers)
     made_from = {"index": hashlib.sha256(read(join(index, MANIFEST))).hexdigest(), "photos": contents_of(uris), "k": k}
     begin(out, made_from | {"images_per_shard": resources.images_per_shard}, flag="--parquet")
     connect(resources)

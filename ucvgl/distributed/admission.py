@@ -7,9 +7,10 @@ what the earlier jobs said. A job that has ended, or died, is out of the table.
 
 from __future__ import annotations
 
+import json
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,11 +18,14 @@ import ray
 from ray._private.worker import global_worker
 from ray.job_config import JobConfig
 
-from ucvgl.distributed.capacity import growth, machines_of
+from ucvgl.distributed.capacity import Machine, growth, machines_of
+from ucvgl.distributed.placement import place
+from ucvgl.settings.experiment import Resources
 
 log = logging.getLogger(__name__)
 
-CPUS, GPUS = "ucvgl_cpus", "ucvgl_gpus"
+SAID = "ucvgl"
+"""What the settings of a job are called in Ray's table."""
 LOOK_S, AGAIN_S = 2.0, 300.0
 """Between two looks at the table; between two lines about the same wait."""
 
@@ -43,18 +47,32 @@ class Needs:
 NOTHING = Needs(0, 0)
 
 
-def said_at_the_door(cpus: float, gpus: float) -> JobConfig:
-    """What a job joins with, so that later ones know what it needs."""
-    return JobConfig(metadata={CPUS: str(cpus), GPUS: str(gpus)})
+def said_at_the_door(resources: Resources) -> JobConfig:
+    """What a job joins with, so that later ones know what it needs: the settings that decide where it is placed."""
+    said = {name: getattr(resources, name) for name in ("workers", "worker_cpus", "image_cpus")}
+    return JobConfig(metadata={SAID: json.dumps(said)})
+
+
+def needs_of(said: Mapping[str, Any], machines: Sequence[Machine], *, grows: bool) -> Needs:
+    """What a job with these settings holds at once; all there is, where it leaves that open.
+
+    Processes that read images take what they find, if nobody says how many there are to be.
+    """
+    try:
+        placement = place(Resources(**said), machines, grows=grows)
+    except ValueError:  # machines were lost since it began
+        return sum((Needs(machine.most * machine.cpus, machine.most * machine.gpus) for machine in machines), NOTHING)
+    workers = placement.workers
+    return Needs(max(workers * placement.cpus, said["image_cpus"]), workers * placement.gpus)
 
 
 def wait_for_turn() -> None:
     """Return when this job fits on the cluster beside the earlier ones; until then, say what it waits for."""
     said = float("-inf")
-    while others := in_the_way(*_who_is_there(), room := _room()):
+    while others := in_the_way(*(there := _who_is_there()), room := _room()):
         if time.monotonic() - said >= AGAIN_S:
             said = time.monotonic()
-            log.warning("%s", _reason(others, _who_is_there()[1], room))
+            log.warning("%s", _reason(others, there[1], room))
         time.sleep(LOOK_S)
     if said > float("-inf"):
         log.info("now there is room for this job")
@@ -92,10 +110,13 @@ def _who_is_there() -> tuple[list[Needs], Needs]:
 
 def _needs(job: Any) -> Needs:
     """Of a job of somebody else, that says nothing: nothing."""
-    said = job.config.metadata
-    return Needs(float(said[CPUS]), float(said[GPUS])) if CPUS in said else NOTHING
+    said = job.config.metadata.get(SAID)
+    return needs_of(json.loads(said), _machines(), grows=bool(growth())) if said else NOTHING
+
+
+def _machines() -> tuple[Machine, ...]:
+    return growth() or machines_of(ray.nodes())
 
 
 def _room() -> Needs:
-    machines = growth() or machines_of(ray.nodes())
-    return sum((Needs(machine.most * machine.cpus, machine.most * machine.gpus) for machine in machines), NOTHING)
+    return sum((Needs(machine.most * machine.cpus, machine.most * machine.gpus) for machine in _machines()), NOTHING)

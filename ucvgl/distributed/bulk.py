@@ -6,18 +6,15 @@ import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from itertools import cycle
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
-import ray
+from jaxtyping import UInt8
 
-from ucvgl.distributed.cluster import gpu_share, threads_each
-from ucvgl.distributed.embedders import EmbedPool
+from ucvgl.distributed.cluster import placed, threads_each
 from ucvgl.distributed.progress import Progress
-from ucvgl.distributed.shard_rows import pixels
 from ucvgl.distributed.stream import Row, Step, stream
 from ucvgl.files.tables import read_table, required, table_bytes
 from ucvgl.images.decode import BadImage
@@ -32,10 +29,10 @@ from ucvgl.settings.experiment import Resources
 if TYPE_CHECKING:
     from ucvgl.networks.towers import View
 
-VECTORS = pa.schema(
-    required(id=pa.string(), content=pa.string(), doubt=pa.string(), vector=pa.list_(pa.float32()))
-)
+VECTORS = pa.schema(required(id=pa.string(), content=pa.string(), doubt=pa.string(), vector=pa.list_(pa.float32())))
 """`content` is a digest of the pixels that the encoder saw, `doubt` what speaks against the image."""
+READING_CPUS, ACTOR_CPUS = 0.5, 0.75
+"""They differ, as Ray Data makes one process of neighbours with equal needs. Reading waits for the network."""
 WAY_OUT = "delete it, and the same command makes it again"
 SHOWN = ("id", "content", "doubt")
 Bad = tuple[str, str]
@@ -56,19 +53,18 @@ def embed_listed(
     """
     rows = _missing(listed, folder, resources.images_per_shard)
     progress = Progress("embed", listed.num_rows, done=listed.num_rows - sum(len(row["id"]) for row in rows))
-    with EmbedPool(resources) as pool:
-        for row, actor in zip(rows, cycle(range(len(pool.actors))), strict=False):
-            row["actor"] = actor
-        settings = {"actors": pool.actors, "model": str(model), "view": view, "folder": folder}
-        # in:          shard, id [n], uri [n], actor (which one of the pool)
-        # read_listed: shard, id [good], image (raw pixels of the good ones), height, width, bad (JSON), doubts, actor
-        # embed_read:  images (how many were read)
-        steps = (
-            Step(read_listed, {"how": how}, at_once=resources.image_workers + 1, cpus=0.5),
-            Step(embed_read, settings, at_once=2 * len(pool.actors), cpus=0.25),
-        )
-        for row in stream(rows, *steps):
-            progress.advance(row["images"])
+    placement = placed(resources)
+    actors = placement.workers
+    settings = {"model": str(model), "view": view, "folder": folder, "threads": threads_each(actors)}
+    # in:          shard, id [n], uri [n]
+    # read_listed: shard, id [good], image (raw pixels of the good ones), height, width, bad (JSON), doubts
+    # Embed:       images (how many were read)
+    steps = (
+        Step(read_listed, {"how": how}, at_once=placement.image_cpus + 1, cpus=READING_CPUS),
+        Step(Embed, settings, at_once=actors, cpus=ACTOR_CPUS, gpus=placement.gpus),
+    )
+    for row in stream(rows, *steps):
+        progress.advance(row["images"])
     return _parts(folder, listed.num_rows, resources.images_per_shard)
 
 
@@ -92,14 +88,15 @@ def localize_listed(
     """
     rows = _missing(listed, folder, resources.images_per_shard)
     progress = Progress("localize", listed.num_rows, done=listed.num_rows - sum(len(row["id"]) for row in rows))
-    actors = resources.model_workers
+    placement = placed(resources)
+    actors = placement.workers
     settings = {"index": index, "k": k, "folder": folder, "threads": threads_each(actors)}
     # in:          shard, id [n], uri [n]
     # read_listed: shard, id, uri [good], image (raw pixels of the good ones), height, width, bad (JSON)
     # Localize:    images (how many were read)
     steps = (
-        Step(read_listed, {"how": how, "aspect": aspect}, at_once=resources.image_workers + 1, cpus=0.5),
-        Step(Localize, settings, at_once=actors, gpus=gpu_share(resources.model_gpus)),
+        Step(read_listed, {"how": how, "aspect": aspect}, at_once=placement.image_cpus + 1, cpus=READING_CPUS),
+        Step(Localize, settings, at_once=actors, cpus=ACTOR_CPUS, gpus=placement.gpus),
     )
     for row in stream(rows, *steps):
         progress.advance(row["images"])
@@ -128,21 +125,30 @@ def read_listed(row: Row, *, how: Preprocessing, aspect: float | None = None) ->
     return {**row, **found, "bad": json.dumps(bad), "doubts": doubts}
 
 
-def embed_read(row: Row, *, actors: list[Any], model: str, view: View, folder: str) -> Row:
-    """Have the images of a shard embedded, and publish its part.
+class Embed:
+    """Actor that holds the encoders of one file."""
 
-    Args:
-        row: what `read_listed` gives.
-        actors: the embedders; the row says which of them.
-        model: file of the encoders, as every machine sees it.
-    """
-    vectors = np.asarray(ray.get(actors[row["actor"]].embed.remote(model, pixels(row), view, 1, False)))
-    column = pa.FixedSizeListArray.from_arrays(pa.array(vectors.ravel(), pa.float32()), vectors.shape[1])
-    shown = [hashlib.sha256(image.tobytes()).hexdigest()[:16] for image in pixels(row)]
-    found = {"id": list(row["id"]), "content": shown, "doubt": list(row["doubts"])}
-    table = pa.table({name: pa.array(values, pa.string()) for name, values in found.items()} | {"vector": column})
-    _publish(folder, row, table)
-    return {"images": len(row["id"]) + len(json.loads(row["bad"]))}
+    def __init__(self, model: str, view: View, folder: str, threads: int) -> None:
+        import torch
+
+        from ucvgl.networks.adapted import load_encoders
+
+        torch.set_num_threads(threads)
+        self.encoders = load_encoders(model, "cuda" if torch.cuda.is_available() else "cpu")
+        self.view: View = view
+        self.folder = folder
+
+    def __call__(self, row: Row) -> Row:
+        from ucvgl.networks.towers import embed
+
+        images = pixels(row)
+        vectors = embed(self.encoders, images, self.view)
+        column = pa.FixedSizeListArray.from_arrays(pa.array(vectors.ravel(), pa.float32()), vectors.shape[1])
+        shown = [hashlib.sha256(image.tobytes()).hexdigest()[:16] for image in images]
+        found = {"id": list(row["id"]), "content": shown, "doubt": list(row["doubts"])}
+        table = pa.table({name: pa.array(values, pa.string()) for name, values in found.items()} | {"vector": column})
+        _publish(self.folder, row, table)
+        return {"images": len(row["id"]) + len(json.loads(row["bad"]))}
 
 
 class Localize:
@@ -164,6 +170,11 @@ class Localize:
         answers = self.localizer.answers(names, vectors, k=self.k, doubts=list(row["doubts"]))
         _publish(self.folder, row, pa.Table.from_pylist(rows(answers), schema=ROWS))
         return {"images": len(names) + len(json.loads(row["bad"]))}
+
+
+def pixels(row: Row) -> UInt8[np.ndarray, "n h w 3"]:
+    """The images of a row, in memory of their own."""
+    return np.frombuffer(bytearray(row["image"]), np.uint8).reshape(-1, row["height"], row["width"], 3)
 
 
 def read_vectors(parts: Sequence[str]) -> Iterator[tuple[list[str], np.ndarray]]:

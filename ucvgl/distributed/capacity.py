@@ -9,8 +9,6 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ucvgl.settings.experiment import Resources
-
 VARIABLE = "UCVGL_MACHINES"
 """Of the head's environment: the workers that an autoscaling cluster may start. Ray's autoscaler tells no job."""
 
@@ -42,38 +40,6 @@ def growth() -> tuple[Machine, ...]:
     """
     text = os.environ.get(VARIABLE, "").strip()
     return tuple(_machine(part, text) for part in text.split(",")) if text else ()
-
-
-def demands(resources: Resources, *, gpus: bool) -> dict[str, tuple[float, float]]:
-    """The CPUs and GPUs that one worker of each kind asks for; a machine must have both.
-
-    Args:
-        gpus: whether the cluster has GPUs or may start some; else nothing asks for one.
-    """
-    shares = {
-        "train": (resources.train_cpus, resources.train_gpus),
-        "image": (1, 0.0),
-        "model": (1, resources.model_gpus),
-        "search": (1, resources.search_gpus),
-    }
-    return {name: (cpus, share if gpus else 0.0) for name, (cpus, share) in shares.items()}
-
-
-def refuse_what_fits_no_machine(resources: Resources, machines: Iterable[Machine], where: str) -> None:
-    """Refuse a worker that is larger than every machine.
-
-    Raises:
-        ValueError: with the worker, the machines and the way out.
-    """
-    machines = tuple(machines)
-    for name, (cpus, gpus) in demands(resources, gpus=any(machine.gpus for machine in machines)).items():
-        if not any(cpus <= machine.cpus and gpus <= machine.gpus for machine in machines):
-            wanted = f"{cpus:g} CPUs" + (f" and {gpus:g} GPUs" if gpus else "")
-            or_cpus = " or train_cpus" if name == "train" else ""
-            raise ValueError(
-                f"a {name} worker asks for {wanted} on one machine, and no machine of {where} has that "
-                f"({', '.join(map(str, machines))}); lower resources.{name}_gpus{or_cpus}, or add larger machines"
-            )
 
 
 def _machine(part: str, text: str) -> Machine:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import atexit
 import logging
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 
 import ray
@@ -14,8 +15,9 @@ from ray._common.utils import get_system_memory
 
 import ucvgl
 from ucvgl.distributed.admission import said_at_the_door
-from ucvgl.distributed.capacity import VARIABLE, Machine, growth, machines_of, refuse_what_fits_no_machine
+from ucvgl.distributed.capacity import VARIABLE, Machine, growth, machines_of
 from ucvgl.distributed.pending import watch
+from ucvgl.distributed.placement import Placement, place
 from ucvgl.distributed.start import authenticate, join, start
 from ucvgl.settings.experiment import Resources
 
@@ -66,6 +68,8 @@ class ClusterInfo:
     machines: tuple[Machine, ...] = ()
     """Those that it has, or, if it starts machines on demand, those that it may have."""
     grows: bool = False
+    placement: Placement | None = None
+    """Of the job that connected."""
 
     @property
     def most_cpus(self) -> float:
@@ -80,7 +84,8 @@ class ClusterInfo:
     def __str__(self) -> str:
         where = "a local Ray" if self.address == "local" else f"Ray at {self.address}"
         now = f"{self.nodes} node{'s' * (self.nodes != 1)}, {self.cpus:g} logical CPUs, {self.gpus:g} GPUs"
-        return f"{where}, {now}" + (f", up to {self.most_cpus:g} and {self.most_gpus:g}" if self.grows else "")
+        most = f", up to {self.most_cpus:g} and {self.most_gpus:g}" if self.grows else ""
+        return f"{where}, {now}{most}" + (f"; {self.placement}" if self.placement else "")
 
 
 def connect(resources: Resources) -> ClusterInfo:
@@ -97,12 +102,11 @@ def connect(resources: Resources) -> ClusterInfo:
     quiet = {"logging_level": logging.WARNING, "log_to_driver": False, "configure_logging": True}
     if address:
         authenticate()
-        needs = said_at_the_door(held_at_once(resources), gpus_at_once(resources))
-        join(address, runtime_env=_code(), job_config=needs, **quiet)
+        join(address, runtime_env=_code(), job_config=said_at_the_door(resources), **quiet)
     else:
         _make_importable()
         start(
-            num_cpus=max(os.cpu_count() or 1, round(cpus_at_once(resources)) + 2),
+            num_cpus=max(os.cpu_count() or 1, _asked(resources)) + 1,  # one for what Ray itself schedules
             object_store_memory=_object_store_bytes(),
             include_dashboard=True,  # Ray Train polls the State API, which lives there
             dashboard_host="127.0.0.1",
@@ -121,84 +125,47 @@ def connect(resources: Resources) -> ClusterInfo:
         machines=grown or machines_of(ray.nodes()),
         grows=bool(grown),
     )
+    placed.cache_clear()
+    info = replace(info, placement=placed(resources))
     if address:
-        preflight(resources, info)
         watch()
     return info
 
 
-def cpus_at_once(resources: Resources) -> float:
-    """CPUs that the job holds at the same time: projection is over before training starts, the rest stays."""
-    training = resources.train_workers * resources.train_cpus
-    return max(resources.image_workers, training + resources.model_workers + resources.search_workers)
+@cache
+def placed(resources: Resources) -> Placement:
+    """Where the workers of a job with these settings go on the cluster that this process is connected to.
 
-
-def held_at_once(resources: Resources) -> float:
-    """CPUs that the job needs at the same time: its workers, and one for the tasks that read and write."""
-    return cpus_at_once(resources) + 1
-
-
-GPU_USERS = ("train", "model", "search")
-"""Kinds of workers that may have a share of a GPU."""
-
-
-def gpus_at_once(resources: Resources) -> float:
-    """GPUs that the job holds at the same time, where there are any."""
-    return sum(getattr(resources, f"{name}_workers") * getattr(resources, f"{name}_gpus") for name in GPU_USERS)
-
-
-def preflight(resources: Resources, cluster: ClusterInfo) -> None:
-    """Refuse what would wait for ever: Ray leaves work pending, without a word, when a cluster is too small.
+    It is decided once: machines that are lost later may come again.
 
     Raises:
-        ValueError: with the numbers and the way out.
+        ValueError: it could never hold them.
     """
-    hint = "" if cluster.grows else f"; if it starts machines on demand, its head must say so in {VARIABLE}"
-    holds = f"the cluster at {cluster.address} {'can grow to' if cluster.grows else 'has'}"
-    needed = held_at_once(resources)
-    if needed > cluster.most_cpus:
-        raise ValueError(
-            f"resources ask for {needed:g} CPUs at once (the larger of image_workers "
-            f"{resources.image_workers} and train_workers {resources.train_workers} x train_cpus "
-            f"{resources.train_cpus} + model_workers {resources.model_workers} + search_workers "
-            f"{resources.search_workers}, and 1 to read and write) but {holds} {cluster.most_cpus:g}; "
-            f"lower them, add nodes, or count a small machine higher (ray start --num-cpus){hint}"
-        )
-    gpus = gpus_at_once(resources)
-    if cluster.most_gpus and gpus > cluster.most_gpus:
-        sums = " + ".join(
-            f"{name}_workers {getattr(resources, f'{name}_workers')} x "
-            f"{name}_gpus {getattr(resources, f'{name}_gpus'):g}"
-            for name in GPU_USERS
-        )
-        raise ValueError(
-            f"resources ask for {gpus:g} GPUs at once ({sums}) but {holds} {cluster.most_gpus:g}; "
-            f"lower them, or add nodes{hint}"
-        )
-    if cluster.machines:
-        refuse_what_fits_no_machine(resources, cluster.machines, f"the cluster at {cluster.address}")
-
-
-def gpu_share(wanted: float) -> float:
-    """The GPU share an actor asks for: none where the cluster has no GPU and cannot get one."""
-    there = ray.cluster_resources().get("GPU", 0) or any(machine.gpus for machine in growth())
-    return wanted if there else 0
-
-
-def one_machine() -> bool:
-    """Whether this machine is the whole cluster and stays so."""
-    return len(ray.nodes()) == 1 and not growth()
-
-
-def cores() -> int:
-    """Processes worth running at once: a local Ray counts more CPUs than the machine has."""
-    logical = int(ray.cluster_resources().get("CPU", 1))
-    return min(logical, os.cpu_count() or 1) if one_machine() else logical
+    grown = growth()
+    machines = grown or machines_of(ray.nodes())
+    where = "this machine"
+    if not _one_machine():
+        hint = "" if grown else f" (if it starts machines on demand, its head must say so in {VARIABLE})"
+        where = f"the cluster{hint}"
+    elif machines:  # a local Ray counts more CPUs than the machine has
+        (machine,) = machines
+        machines = (replace(machine, cpus=min(machine.cpus, max(os.cpu_count() or 1, _asked(resources)))),)
+    return place(resources, machines, grows=bool(grown), where=where)
 
 
 def threads_each(actors: int) -> int:
     """Threads for each of so many actors that work alone: on a single machine they share all its cores."""
-    return max(1, cores() // actors) if one_machine() else 1
+    return max(1, (os.cpu_count() or 1) // actors) if _one_machine() else 1
+
+
+def _one_machine() -> bool:
+    """Whether this machine is the whole cluster and stays so."""
+    return len(ray.nodes()) == 1 and not growth()
+
+
+def _asked(resources: Resources) -> int:
+    """CPUs that are asked for by number."""
+    return max(resources.workers * max(1, resources.worker_cpus), resources.worker_cpus, resources.image_cpus)
 
 
 def _defaults(environment: dict[str, str]) -> None:

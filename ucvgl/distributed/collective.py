@@ -1,13 +1,18 @@
-"""The network over which training workers add their gradients: that of Ray."""
+"""The network over which workers talk to each other: that of Ray."""
 
 from __future__ import annotations
 
+import logging
 import os
+from dataclasses import replace
 from typing import Any
 
 import psutil
 import ray
+import torch
 from ray.train.torch import TorchConfig
+
+log = logging.getLogger(__name__)
 
 
 class RaysNetwork(TorchConfig):
@@ -26,6 +31,9 @@ class RaysNetwork(TorchConfig):
 class _Backend(TorchConfig().backend_cls):
     def on_start(self, worker_group: Any, backend_config: TorchConfig) -> None:
         worker_group.execute(use_rays_interface)
+        if backend_config.backend == "nccl" and not all(worker_group.execute(torch.cuda.is_available)):
+            log.warning("PyTorch cannot use the GPUs that Ray counts (driver, or a build without CUDA); CPUs compute")
+            backend_config = replace(backend_config, backend="gloo")
         super().on_start(worker_group, backend_config)
 
 

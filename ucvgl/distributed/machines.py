@@ -1,55 +1,163 @@
-"""The long-lived workers of one job, each started when it is first needed."""
+"""The workers of one job: what they can be asked for, whoever started them."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from functools import cached_property
 from pathlib import Path
+from typing import Any, final
 
 from ucvgl.distributed.admission import wait_for_turn
-from ucvgl.distributed.embedders import EmbedJob, EmbedPool
-from ucvgl.distributed.searchers import SearchPool
-from ucvgl.distributed.whitened_parts import whiten
-from ucvgl.distributed.worker_group import TrainSession
+from ucvgl.distributed.cluster import placed
+from ucvgl.distributed.placement import Placement
+from ucvgl.distributed.progress import Progress
+from ucvgl.distributed.worker_group import WorkerGroup
+from ucvgl.images.image_store import count_images, shard_number, shard_path, shards_of
+from ucvgl.programs import matching, ranked
+from ucvgl.programs.embedding import EmbedJob, all_shards, embed_shards, part_path
+from ucvgl.programs.ranked import Ranking
+from ucvgl.programs.translating import translate_shards
+from ucvgl.programs.whitened import whiten_parts, whitened_parts
+from ucvgl.retrieval.ranking import Question
+from ucvgl.retrieval.topk import TwoSided
+from ucvgl.retrieval.vectors import Stored
 from ucvgl.settings.experiment import Resources
 from ucvgl.training.loop import Log
 
 
-class Machines:
-    """A context manager over the training workers, the embedders and the searchers of a job; entered in its turn.
+class Crew(ABC):
+    """Workers that run one program after another, all of them the same one.
 
     Args:
-        folder: where Ray Train keeps its own small state.
-        log: receives the numbers that training reports.
+        search_rows: references that one of them holds at a time.
     """
 
-    def __init__(self, folder: Path, resources: Resources, log: Log) -> None:
-        self.folder, self.resources, self._log = folder, resources, log
-        self._started = ExitStack()
+    def __init__(self, search_rows: int) -> None:
+        self._search_rows = search_rows
 
-    @cached_property
-    def trainer(self) -> TrainSession:
-        """The one worker group of all training, started by the first that asks."""
-        return self._started.enter_context(TrainSession(self.folder, self.resources, self._log))
+    @property
+    @abstractmethod
+    def count(self) -> int:
+        """How many they are; work is cut for so many."""
 
-    @cached_property
-    def embedder(self) -> EmbedPool:
-        """The actors that keep the encoders, started by the first that asks."""
-        return self._started.enter_context(EmbedPool(self.resources))
+    @abstractmethod
+    def run(self, program: Callable[..., Any], *, progress: Progress | None = None, **arguments: Any) -> Any:
+        """Run `program(device=..., log=..., **arguments)` on every worker; the result is that of the first.
 
-    @cached_property
-    def searcher(self) -> SearchPool:
-        """The actors that match, started by the first that asks."""
-        return self._started.enter_context(SearchPool(self.resources))
+        Args:
+            program: an importable function that goes on where it was broken off: it is called again after a worker
+                died.
+            progress: hears what the program logs as `kept` (so much more is done) or `share` (of all).
+        """
+
+    def embed(self, jobs: Sequence[EmbedJob]) -> None:
+        """Write the descriptors of every job; parts that exist are kept."""
+        work = all_shards(jobs)
+        left = [(one, images) for one, images in work if not part_path(one[0].folder, one[1]).exists()]
+        total, missing = (sum(images for _, images in some) for some in (work, left))
+        if left:
+            progress = Progress("embed", total, done=total - missing)
+            self.run(embed_shards, progress=progress, work=[one for one, _ in left])
+
+    def translate(self, source: Path, folder: Path, *, generator: Path) -> None:
+        """Render every image of the store `source` into the store `folder`; shards that exist are kept."""
+        shards = shards_of(source)
+        left = [path for path in shards if not shard_path(folder, shard_number(path)).exists()]
+        total, missing = (sum(map(count_images, some)) for some in (shards, left))
+        if left:
+            progress = Progress(f"translate {folder.name}", total, done=total - missing)
+            self.run(translate_shards, progress=progress, shards=left, folder=folder, generator=generator)
 
     def whiten(self, jobs: Sequence[EmbedJob], *, shrinkage: float) -> list[Path]:
         """The parts of what was embedded, whitened as those of the first job are spread."""
-        return whiten(jobs, shrinkage=shrinkage)
+        self.run(whiten_parts, jobs=jobs, shrinkage=shrinkage)
+        return [into for _, into in whitened_parts(jobs)]
+
+    def match(
+        self, query_parts: Sequence[Path], reference_parts: Sequence[Path], *, folder: Path, k: int = 2
+    ) -> TwoSided:
+        """The best k references of every query and the best k queries of every reference, exactly.
+
+        Args:
+            query_parts: `.npy` files, float32 [n d].
+            folder: where workers leave what they find.
+        """
+        queries, references = Stored.of(query_parts), Stored.of(reference_parts)
+        asked, held = queries.span[1], references.span[1]
+        cuts = matching.shards(held, workers=self.count, rows=self._search_rows)
+        progress = Progress("match", asked * held, unit="pairs")
+        sides = {"queries": queries, "references": references}
+        self.run(matching.match_shards, progress=progress, cuts=cuts, folder=folder, k=k, **sides)
+        return matching.read_matched(cuts, folder, queries=asked, references=held, k=k)
+
+    def rank(
+        self,
+        query_parts: Sequence[Path],
+        reference_parts: Sequence[Path],
+        decoy_parts: Sequence[Path],
+        questions: Sequence[Question],
+        *,
+        folder: Path,
+        k: int,
+    ) -> Ranking:
+        """How many references stand before the true ones, and which come first, with decoys and without.
+
+        Args:
+            questions: what is true; rows of the references.
+            folder: where workers leave what they find.
+        """
+        queries, references = Stored.of(query_parts), Stored.of([*reference_parts, *decoy_parts])
+        count, together = Stored.of(reference_parts).span[1], references.span[1]
+        cuts = ranked.cut(count, together - count, workers=self.count, rows=self._search_rows)
+        left = [shard for shard in cuts if not ranked.shard_path(folder, shard).exists()]
+        progress = Progress("rank", together, unit="references", done=together - sum(b - a for a, b in left))
+        sides = {"queries": queries, "references": references, "questions": questions, "count": count}
+        self.run(ranked.rank_shards, progress=progress, cuts=left, folder=folder, k=k, **sides)
+        return ranked.read_ranked(cuts, folder, questions, queries=queries.span[1], count=count, k=k)
+
+
+@final
+class Machines(Crew):
+    """A context manager over the worker group of a job, which starts with the first program; entered in its turn.
+
+    Args:
+        folder: where Ray Train keeps its own small state.
+        log: receives the numbers that programs report.
+    """
+
+    def __init__(self, folder: Path, resources: Resources, log: Log) -> None:
+        super().__init__(resources.search_rows)
+        self._folder, self._resources, self._log = folder, resources, log
+        self._started = ExitStack()
+
+    @cached_property
+    def _placement(self) -> Placement:
+        return placed(self._resources)
+
+    @cached_property
+    def _group(self) -> WorkerGroup:
+        how = {"at_least": self._resources.workers_at_least, "log": self._log}
+        return self._started.enter_context(WorkerGroup(self._folder, self._placement, **how))
+
+    @property
+    def count(self) -> int:
+        """How many workers the group has while no machine is lost."""
+        return self._placement.workers
+
+    def run(self, program: Callable[..., Any], *, progress: Progress | None = None, **arguments: Any) -> Any:
+        """Run a program on every worker.
+
+        Raises:
+            ValueError: raised by the program, with its message.
+            RuntimeError: any other error of the program, with the worker's traceback, or of the worker group.
+        """
+        return self._group.run(program, progress=progress, **arguments)
 
     def __enter__(self) -> Machines:
         wait_for_turn()
         return self
 
-    def __exit__(self, *error: object) -> None:
+    def __exit__(self, *_: object) -> None:
         self._started.close()

@@ -1,4 +1,4 @@
-"""Between driver and training workers: programs go one way, log rows and outcomes the other."""
+"""Between driver and workers: programs go one way, log rows and outcomes the other."""
 
 from __future__ import annotations
 
@@ -37,6 +37,21 @@ class Outcome:
     traceback: str = ""
 
 
+@dataclass(frozen=True)
+class Turn:
+    """A worker of one worker group.
+
+    Args:
+        group: a name that no other group has.
+        rank: the worker's number in it.
+        size: how many workers it has.
+    """
+
+    group: str
+    rank: int
+    size: int
+
+
 class Mailbox:
     """Actor between driver and workers. Questions wait inside it, so nobody has to ask in a loop."""
 
@@ -46,6 +61,7 @@ class Mailbox:
         self._changed = asyncio.Condition()
         self._command: Command | None = None
         self._outcome: Outcome | None = None
+        self._finished: dict[Turn, Outcome] = {}
         self._rows: list[dict[str, Any]] = []
         self._attempts = 0
         self._in_vain = 0
@@ -55,15 +71,14 @@ class Mailbox:
 
     async def submit(self, command: Command) -> None:
         async with self._changed:
-            self._command, self._outcome, self._attempts = command, None, 0
+            self._command, self._outcome, self._finished, self._attempts = command, None, {}, 0
             self._in_vain, self._furthest = 0, -1
             self._changed.notify_all()
 
-    async def next(self, done: int, first: bool) -> Command | str | None:
+    async def next(self, done: int, turn: Turn) -> Command | str | None:
         """The command in flight, if its number is beyond `done`; `CLOSED` at the end; None: ask again.
 
-        Args:
-            first: asked by rank 0, whose group this attempt is counted for.
+        A group's attempt is counted when its rank 0 asks.
         """
         async with self._changed:
             await self._wait(lambda: self._closed or self._pending(done), POLL_S)
@@ -71,7 +86,7 @@ class Mailbox:
                 return self.CLOSED
             if self._command is None or not self._pending(done):
                 return None
-            if first:
+            if turn.rank == 0:
                 self._attempts, self._in_vain, self._fresh = self._attempts + 1, self._in_vain + 1, True
             if self._in_vain <= ATTEMPTS:
                 return self._command
@@ -83,19 +98,29 @@ class Mailbox:
 
     async def report(self, row: dict[str, Any]) -> None:
         """Keep a row for the driver. An attempt whose first step is beyond those of all before it went on from a
-        later checkpoint, so the program gets on, however often its machines are taken away."""
+        later checkpoint, so the program gets on, however often its machines are taken away; so does one that keeps what
+        it has made."""
         self._rows.append(row)
+        if "kept" in row:
+            self._in_vain = 1
         if self._fresh and "step" in row:
             self._fresh = False
             if row["step"] > self._furthest:
                 self._furthest, self._in_vain = row["step"], 1
 
-    async def finish(self, outcome: Outcome) -> None:
-        """The first outcome counts: what follows an error on one worker are its echoes on the others."""
+    async def finish(self, outcome: Outcome, turn: Turn) -> None:
+        """The first error counts, as what follows on other workers are its echoes; else rank 0's outcome, once all
+        workers of a group have finished."""
         async with self._changed:
-            if self._outcome is None and self._command and outcome.number == self._command.number:
+            if self._outcome is not None or self._command is None or outcome.number != self._command.number:
+                return
+            self._finished[turn] = outcome
+            group = {one.rank: ended for one, ended in self._finished.items() if one.group == turn.group}
+            if outcome.traceback:
                 self._outcome = outcome
-                self._changed.notify_all()
+            elif len(group) == turn.size:
+                self._outcome = group[0]
+            self._changed.notify_all()
 
     async def drain(self) -> tuple[list[dict[str, Any]], Outcome | None, int]:
         """New log rows, the outcome of the command if it has one, and how many groups have begun it."""

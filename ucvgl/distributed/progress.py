@@ -18,9 +18,7 @@ class Progress:
         done: how much was finished before this attempt.
     """
 
-    def __init__(
-        self, what: str, total: int, *, unit: str = "images", done: int = 0, every_s: float = 5.0
-    ) -> None:
+    def __init__(self, what: str, total: int, *, unit: str = "images", done: int = 0, every_s: float = 5.0) -> None:
         self.what, self.total, self.unit, self.done, self.every_s = what, total, unit, done, every_s
         self._done_before = done
         self._start = self._last_line = time.monotonic()
@@ -34,6 +32,10 @@ class Progress:
         if self.done >= self.total or now - self._last_line >= self.every_s:
             self._last_line = now
             log.info("%s", self._line(now - self._start))
+
+    def hear(self, *, kept: int = 0, share: float | None = None) -> None:
+        """What a program logs: that it has done so much more, or which share of all it has done."""
+        self.advance(kept if share is None else round(share * self.total) - self.done)
 
     def _line(self, seconds: float) -> str:
         rate = (self.done - self._done_before) / max(seconds, 1e-9)

@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 
 from ucvgl.atomic import write_whole
+from ucvgl.distributed.cluster import placed
 from ucvgl.distributed.progress import Progress
 from ucvgl.distributed.stream import Row, Step, stream_missing
 from ucvgl.images.bounds import MAX_BYTES
@@ -51,7 +52,7 @@ def project_images(catalogs: Mapping[str, Catalog], folder: Path, *, experiment:
     progress = Progress("project", total, done=total - left)
     # in:      split, view, shard, id [n], uri [n]
     # Project: images (how many were read), bad (JSON)
-    project = Step(Project, {"folder": str(folder), "experiment": experiment}, at_once=resources.image_workers)
+    project = Step(Project, {"folder": str(folder), "experiment": experiment}, at_once=placed(resources).image_cpus)
     for row in stream_missing(missing, project):
         rejected += json.loads(row["bad"])
         progress.advance(row["images"])
@@ -124,9 +125,7 @@ def _shard_rows(catalogs: Mapping[str, Catalog], folder: Path, images_per_shard:
 
 def _rejected(folder: Path) -> list[dict[str, str]]:
     """What finished shards are missing. A shard without its images is done again, and its list with it."""
-    lists = [
-        path for path in folder.glob("*/*/bad-*.json") if shard_path(path.parent, int(path.stem[4:])).exists()
-    ]
+    lists = [path for path in folder.glob("*/*/bad-*.json") if shard_path(path.parent, int(path.stem[4:])).exists()]
     return [bad for path in lists for bad in json.loads(path.read_text())]
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ray
 
-from ucvgl.distributed.cluster import cores, one_machine
+from ucvgl.distributed.cluster import placed
 from ucvgl.distributed.progress import Progress
 from ucvgl.settings.experiment import Dataset, Resources
 from ucvgl.world import drone_worlds, panorama_worlds
@@ -14,7 +14,7 @@ def render_worlds(dataset: Dataset, resources: Resources) -> None:
     """Render every world of the plan below the data set's root; a finished world is kept, a broken one done again."""
     flown = dataset.name == "synthetic_drone"
     worlds = drone_worlds.plan(dataset) if flown else panorama_worlds.plan(dataset.synthetic)
-    at_once = max(resources.image_workers, cores() if one_machine() else 1)
+    at_once = placed(resources).image_cpus
     progress = Progress("render worlds", sum(world.places for world in worlds), unit="places")
     waiting = list(worlds)
     running: dict[ray.ObjectRef, drone_worlds.Area | panorama_worlds.WorldPlan] = {}

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from ucvgl.distributed.machines import Machines
+from ucvgl.distributed.machines import Crew
 from ucvgl.settings.experiment import Experiment
 from ucvgl.training.batches import Pairs
 from ucvgl.training.fit_towers import fit_towers
 
 
 def train_round(
-    into: Path, start: Path, sources: Sequence[Pairs], index: int, *, experiment: Experiment, machines: Machines
+    into: Path, start: Path, sources: Sequence[Pairs], index: int, *, experiment: Experiment, machines: Crew
 ) -> None:
     """Train from the encoders in `start` into `into`, on this round's part of the one schedule of all rounds.
 
@@ -21,7 +21,7 @@ def train_round(
         index: of the round, from 0; it sets the seed and the part of the schedule.
     """
     settings = experiment.curriculum
-    machines.trainer.run(
+    machines.run(
         fit_towers,
         folder=into,
         start=start,

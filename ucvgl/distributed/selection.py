@@ -8,15 +8,16 @@ from dataclasses import asdict
 from pathlib import Path
 
 from ucvgl.atomic import write_whole
-from ucvgl.distributed.embedders import EmbedJob, Look, parts_of
-from ucvgl.distributed.machines import Machines
+from ucvgl.distributed.machines import Crew
 from ucvgl.files.parts import in_order, read_part
-from ucvgl.pseudo_labels.decoys import DECOYS_AHEAD, Estimate, decoys_ahead, estimated_recall
+from ucvgl.images.image_store import ImageStore
+from ucvgl.programs.embedding import EmbedJob, Look, parts_of
+from ucvgl.pseudo_labels.decoys import DECOYS_AHEAD, Estimate, judged_recall
 
 KEPT = "kept.json"
 
 
-def judged_recall(into: Path, projected: Path, machines: Machines) -> Estimate:
+def recall_of_round(into: Path, projected: Path, machines: Crew) -> Estimate:
     """Recall of the encoders in `into` on the validation images as far as decoys tell, without truth; kept there.
 
     The decoys are the tiles, mirrored.
@@ -30,12 +31,10 @@ def judged_recall(into: Path, projected: Path, machines: Machines) -> Estimate:
             "decoys": Look(images / "references", "reference", mirrored=True),
         }
         jobs = [EmbedJob((look,), model, seen / name) for name, look in looks.items()]
-        machines.embedder.embed(jobs)
+        machines.embed(jobs)
         asked, tiles, decoys = (parts_of(job.folder) for job in jobs)
-        best = machines.searcher.match(asked, [*tiles, *decoys], k=DECOYS_AHEAD + 1)
-        references = len(best.column_index) // 2
-        ahead = decoys_ahead(best.row_index, references)
-        judged = estimated_recall(ahead, references=references, decoys=references)
+        best = machines.rank(asked, tiles, decoys, [], folder=seen, k=DECOYS_AHEAD + 1)
+        judged = judged_recall(best.best_of_all.index, len(ImageStore(images / "references")))
         write_whole(file, json.dumps(asdict(judged)))
         shutil.rmtree(seen)
     return Estimate(**json.loads(file.read_text()))

@@ -16,10 +16,11 @@ from ray.tune.progress_reporter import TrialProgressCallback
 from ray.tune.schedulers import AsyncHyperBandScheduler, FIFOScheduler, MedianStoppingRule, TrialScheduler
 
 from ucvgl.atomic import write_whole
-from ucvgl.distributed.cluster import cpus_at_once, gpus_at_once
+from ucvgl.distributed.cluster import placed
+from ucvgl.distributed.placement import Placement
 from ucvgl.log import start_logging
 from ucvgl.run.run_dir import RunDir, StageError, cause
-from ucvgl.settings.experiment import Experiment, Resources
+from ucvgl.settings.experiment import Experiment
 from ucvgl.sweep.outcome import FAILURE, Outcome, judged_of_rounds, outcome_of
 from ucvgl.sweep.space import Space, Trial, trial_folder
 
@@ -28,6 +29,8 @@ log = logging.getLogger(__name__)
 Work = Callable[[RunDir, Experiment], str]
 TRIAL_CPUS = 0.01
 """A trial itself only waits; what it starts asks for its own."""
+CPUS_OF_A_TRIAL = 2
+"""Where there is no GPU and nobody says how many."""
 
 
 PATIENCE_S = 120
@@ -61,8 +64,9 @@ def _run(
     trials: Sequence[Trial], folder: Path, work: Work, prepare: Callable[[Path, Trial], None], space: Space
 ) -> dict[int, str]:
     """Errors by number of the trials that ended by one, twice."""
-    arguments = {"trials": list(trials), "folder": str(folder), "work": work, "prepare": prepare}
-    at_once = trials_at_once(trials[0].experiment.resources, ray.cluster_resources())
+    trials = [replace(trial, experiment=on_its_share(trial.experiment)) for trial in trials]
+    arguments = {"trials": trials, "folder": str(folder), "work": work, "prepare": prepare}
+    at_once = trials_at_once(placed(trials[0].experiment.resources), ray.cluster_resources())
     log.info("%d trials, %d at a time", len(trials), min(at_once, len(trials)))
     tuner = tune.Tuner(
         tune.with_resources(tune.with_parameters(run_trial, **arguments), {"CPU": TRIAL_CPUS}),
@@ -136,11 +140,22 @@ def _wait_for(run: RunDir) -> None:
             time.sleep(1)
 
 
-def trials_at_once(resources: Resources, cluster: Mapping[str, float]) -> int:
+def on_its_share(experiment: Experiment) -> Experiment:
+    """With one worker where the settings leave that open, so that as many trials as possible run side by side."""
+    resources = experiment.resources
+    gpus = ray.cluster_resources().get("GPU", 0)
+    share = {
+        "workers": resources.workers or 1,
+        "worker_cpus": resources.worker_cpus or (0 if gpus else CPUS_OF_A_TRIAL),
+        "image_cpus": resources.image_cpus or CPUS_OF_A_TRIAL,
+    }
+    return replace(experiment, resources=replace(resources, **share))
+
+
+def trials_at_once(placement: Placement, cluster: Mapping[str, float]) -> int:
     """How many trials the cluster can hold: Ray does not reserve what a trial is going to start."""
-    needed = {"CPU": cpus_at_once(resources) + 1 + TRIAL_CPUS}
-    if cluster.get("GPU"):
-        needed["GPU"] = gpus_at_once(resources)
+    needed = {"CPU": max(placement.workers * placement.cpus, placement.image_cpus) + TRIAL_CPUS}
+    needed["GPU"] = placement.workers * placement.gpus
     return max(1, min(int(cluster.get(name, 0) / amount) for name, amount in needed.items() if amount))
 
 

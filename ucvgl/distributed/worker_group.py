@@ -1,13 +1,13 @@
-"""Training programs on one Ray Train worker group that lives as long as the job.
+"""One Ray Train worker group for the whole job: its workers run one program after another, all the same one.
 
-A worker group takes about 12 s to start, so the CycleGAN, the cold start and every round of the curriculum
-share one, whose workers ask a mailbox for the next program, again and again. A program is a plain function of
-the core. When a worker dies, Ray Train replaces the group, which asks for the same program, and that goes on
-from its own checkpoint.
+A worker group takes about 12 s to start, so training, translating, embedding, matching and ranking share one, whose
+workers ask a mailbox for the next program, again and again. A program is a plain function of the core. When a worker
+dies, Ray Train replaces the group, which asks for the same program, and that goes on from what it has written.
 """
 
 from __future__ import annotations
 
+import gc
 import importlib
 import logging
 import threading
@@ -22,39 +22,44 @@ import ray
 import ray.train
 import torch
 from ray.train import FailureConfig, RunConfig, ScalingConfig
+from ray.train.collective import broadcast_from_rank_zero
 from ray.train.torch import TorchTrainer, get_device
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from ucvgl.distributed.capacity import growth
-from ucvgl.distributed.cluster import gpu_share
 from ucvgl.distributed.collective import RaysNetwork
-from ucvgl.distributed.mailbox import Command, Mailbox, Outcome
+from ucvgl.distributed.mailbox import Command, Mailbox, Outcome, Turn
+from ucvgl.distributed.placement import Placement
+from ucvgl.distributed.progress import Progress
 from ucvgl.run.ending import sentence
-from ucvgl.settings.experiment import Resources
 
 logger = logging.getLogger(__name__)
 
 START_S, START_GROWING_S = 600, 3600
 """How long to wait for the first worker before giving up; longer where machines have to be found first."""
+COLLECTIVE_S = 6 * 3600
+"""How long a worker waits for the others; one that has died is noticed by Ray Train, much sooner."""
 
 
-class TrainSession:
-    """A context manager; the worker group starts with the first program.
+class WorkerGroup:
+    """A context manager; the workers start with the first program.
 
     Args:
         folder: where Ray Train keeps its own small state.
+        placement: how many workers, and what each of them has.
         log: receives what programs report on rank 0, as keyword arguments.
+        at_least: with how many to go on when machines are lost; 0: all.
     """
 
-    def __init__(self, folder: Path, resources: Resources, log: Callable[..., None]) -> None:
-        self.folder, self.resources, self.log = folder, resources, log
+    def __init__(self, folder: Path, placement: Placement, log: Callable[..., None], *, at_least: int = 0) -> None:
+        self.folder, self.placement, self.log, self._at_least = folder, placement, log, at_least
         self._mailbox: Any = None
         self._fit: threading.Thread | None = None
         self._fit_error: BaseException | None = None
         self._number = 0
         self._running = False
 
-    def __enter__(self) -> TrainSession:
+    def __enter__(self) -> WorkerGroup:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -66,12 +71,13 @@ class TrainSession:
         ray.kill(self._mailbox)
         self._fit = None
 
-    def run(self, program: Callable[..., Any], **arguments: Any) -> Any:
+    def run(self, program: Callable[..., Any], *, progress: Progress | None = None, **arguments: Any) -> Any:
         """Run `program(device=..., log=..., **arguments)` on every worker; the result is that of rank 0.
 
         Args:
-            program: an importable function that resumes from a checkpoint of its own: it is called again
-                after a worker died.
+            program: an importable function that goes on where it was broken off: it is called again after a worker
+                died.
+            progress: hears of rows with `kept` or `share`, which are not logged.
 
         Raises:
             ValueError: raised by the program, with its message.
@@ -86,33 +92,34 @@ class TrainSession:
         while True:
             rows, outcome, attempts = ray.get(self._mailbox.drain.remote())
             for row in rows:
-                self.log(**row)
+                if progress is not None and row.keys() <= {"kept", "share"}:
+                    progress.hear(**row)
+                else:
+                    self.log(**row)
             if outcome is not None:
                 self._running = False
                 return _result(outcome, command)
             if self._fit is None or not self._fit.is_alive():
-                raise RuntimeError(f"the training workers died: {self._fit_error}") from self._fit_error
+                raise RuntimeError(f"the workers died: {self._fit_error}") from self._fit_error
             if attempts > begun > 0:
-                logger.warning("a training worker died: a new group goes on with %s", command.program)
+                logger.warning("a worker died: a new group goes on with %s", command.program)
             begun = attempts
             patience = START_GROWING_S if growth() else START_S
             if not attempts and time.monotonic() - start > patience:
-                raise RuntimeError(f"no training worker started within {patience} s: {self._wanted()}")
+                raise RuntimeError(f"no worker started within {patience} s: {self._wanted()}")
 
     def _start(self) -> None:
         here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
         self._mailbox = ray.remote(Mailbox).options(num_cpus=0, scheduling_strategy=here).remote()
-        gpus = gpu_share(self.resources.train_gpus)
-        most, fewest = self.resources.train_workers, self.resources.train_workers_at_least
-        workers = (fewest, most) if 0 < fewest < most else most
+        most, fewest, gpus = self.placement.workers, self._at_least, self.placement.gpus
         trainer = TorchTrainer(
             work,
-            train_loop_config={"mailbox": self._mailbox, "threads": self.resources.train_cpus},
-            torch_config=RaysNetwork(backend="nccl" if gpus else "gloo"),
+            train_loop_config={"mailbox": self._mailbox, "threads": self.placement.cpus},
+            torch_config=RaysNetwork(backend="nccl" if gpus else "gloo", timeout_s=COLLECTIVE_S),
             scaling_config=ScalingConfig(
-                num_workers=workers,
+                num_workers=(fewest, most) if 0 < fewest < most else most,
                 use_gpu=bool(gpus),
-                resources_per_worker={"CPU": self.resources.train_cpus} | ({"GPU": gpus} if gpus else {}),
+                resources_per_worker={"CPU": self.placement.cpus} | ({"GPU": gpus} if gpus else {}),
             ),
             run_config=RunConfig(
                 name=f"session-{uuid.uuid4().hex[:8]}",
@@ -122,9 +129,7 @@ class TrainSession:
             ),
         )
         logger.info("starting %s", self._wanted())
-        self._fit = threading.Thread(
-            target=self._fit_until_closed, args=(trainer,), daemon=True, name="ray-train"
-        )
+        self._fit = threading.Thread(target=self._fit_until_closed, args=(trainer,), daemon=True, name="ray-train")
         self._fit.start()
 
     def _fit_until_closed(self, trainer: TorchTrainer) -> None:
@@ -135,46 +140,42 @@ class TrainSession:
 
     def _wanted(self) -> str:
         free = ray.available_resources()
-        return (
-            f"{self.resources.train_workers} training workers x {self.resources.train_cpus} CPUs "
-            f"({free.get('CPU', 0):g} CPUs, {free.get('GPU', 0):g} GPUs free)"
-        )
+        return f"{self.placement} ({free.get('CPU', 0):g} CPUs, {free.get('GPU', 0):g} GPUs free)"
 
 
 def work(config: dict[str, Any]) -> None:
     """The loop of one worker: ask for a program, run it, say how it ended; return when the session closes."""
     torch.set_num_threads(config["threads"])
-    context = ray.train.get_context()
-    first, mailbox = context.get_world_rank() == 0, config["mailbox"]
+    context, mailbox, done = ray.train.get_context(), config["mailbox"], 0
+    turn = Turn(broadcast_from_rank_zero(uuid.uuid4().hex), context.get_world_rank(), context.get_world_size())
     device = get_device() if torch.cuda.is_available() else torch.device("cpu")
-    done = 0
 
     def log(**row: Any) -> None:
-        if first:
+        if turn.rank == 0 or "kept" in row:
             mailbox.report.remote(row)
 
     while True:
-        command: Any = ray.get(mailbox.next.remote(done, first))
+        command: Any = ray.get(mailbox.next.remote(done, turn))
         if command == Mailbox.CLOSED:
             return
         if command is None:
             continue
         try:
             module, _, name = command.program.partition(":")
-            value = getattr(importlib.import_module(module), name)(
-                device=device, log=log, **command.arguments
-            )
+            value = getattr(importlib.import_module(module), name)(device=device, log=log, **command.arguments)
         except Exception as error:
             if lost_peer(error):
                 raise  # a machine failed, not the program: Ray Train starts a new group, which runs it again
             outcome = Outcome(command.number, message=sentence(error) or "", traceback=traceback.format_exc())
-            ray.get(mailbox.finish.remote(outcome))
-            if context.get_world_size() > 1:
+            ray.get(mailbox.finish.remote(outcome, turn))
+            if turn.size > 1:
                 raise  # the other workers may wait for this one in a collective: only a new group frees them
         else:
-            if first:
-                ray.get(mailbox.finish.remote(Outcome(command.number, value=value)))
+            ray.get(mailbox.finish.remote(Outcome(command.number, value=value), turn))
         done = command.number
+        gc.collect()
+        if device.type == "cuda":  # the next program has a peak of its own
+            torch.cuda.empty_cache()
 
 
 def lost_peer(error: Exception) -> bool:
@@ -185,7 +186,7 @@ def lost_peer(error: Exception) -> bool:
 def _result(outcome: Outcome, command: Command) -> Any:
     if not outcome.traceback:
         return outcome.value
-    worker = RuntimeError(f"{command.program} failed on a training worker\n{outcome.traceback}")
+    worker = RuntimeError(f"{command.program} failed on a worker\n{outcome.traceback}")
     if outcome.message:
         raise ValueError(outcome.message) from worker
     raise worker

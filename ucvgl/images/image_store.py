@@ -30,9 +30,7 @@ def shard_path(folder: Path | str, shard: int) -> Path:
     return Path(folder) / f"part-{shard:05d}.arrow"
 
 
-def write_shard(
-    folder: Path | str, shard: int, ids: Sequence[str], images: UInt8[np.ndarray, "n h w 3"]
-) -> Path:
+def write_shard(folder: Path | str, shard: int, ids: Sequence[str], images: UInt8[np.ndarray, "n h w 3"]) -> Path:
     """Write one shard under another name and publish it by rename, so that a shard that exists is whole.
 
     Args:
@@ -89,9 +87,9 @@ def count_images(path: Path | str) -> int:
 
 
 def read_shard(path: Path | str) -> tuple[list[str], UInt8[np.ndarray, "n h w 3"]]:
-    """The ids and images of one shard."""
+    """The ids and images of one shard, in memory of their own."""
     table = _table(path)
-    pixels = b"".join(image.as_buffer() for image in table["image"])
+    pixels = bytearray().join(image.as_buffer() for image in table["image"])
     return table["id"].to_pylist(), np.frombuffer(pixels, np.uint8).reshape(-1, *_shape(table, path))
 
 

@@ -24,5 +24,5 @@ def adapt(run: RunDir, experiment: Experiment) -> str:
         described = make("3_features", features, projected=projected, machines=machines)
         inputs = {"projected": projected, "described": described}
         trained = make("4_adapt", train_adapter, **inputs, machines=machines, log=log)
-        scored = make("5_evaluate", evaluate_adapter, **inputs, trained=trained)
+        scored = make("5_evaluate", evaluate_adapter, **inputs, trained=trained, machines=machines)
     return report_adapter(run, experiment, projected, scored)

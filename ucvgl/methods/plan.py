@@ -63,7 +63,7 @@ def supervised(experiment: Experiment) -> list[Stage]:
         project,
         Stage("4_cold_start", training | {"cold_start": intra, "supervision": begin}, ["2_project"]),
         Stage("5_supervised", training | {"curriculum": rounds, "supervision": refresh}, made),
-        Stage("6_evaluate", {}, ["1_catalog", "2_project", "4_cold_start", "5_supervised"]),
+        _evaluation(experiment, "5_supervised"),
     ]
 
 
@@ -92,8 +92,13 @@ def _unsupervised(experiment: Experiment) -> list[Stage]:
         Stage("3_translate", seed | {"translation": experiment.translation}, ["2_project"]),
         Stage("4_cold_start", cold_start, ["2_project", "3_translate"]),
         Stage("5_curriculum", curriculum, ["2_project", "3_translate", "4_cold_start"]),
-        Stage("6_evaluate", {}, ["1_catalog", "2_project", "4_cold_start", "5_curriculum"]),
+        _evaluation(experiment, "5_curriculum"),
     ]
+
+
+def _evaluation(experiment: Experiment, trained: str) -> Stage:
+    made = ["1_catalog", "2_project", "4_cold_start", trained]
+    return Stage("6_evaluate", {"evaluation": experiment.evaluation}, made)
 
 
 FROZEN_SETTINGS = ("towers", "layer", "facet", "pooling", "vlad_centres", "turns")
@@ -130,8 +135,7 @@ def _images(experiment: Experiment, back: str = "") -> list[Stage]:
     images |= {"flight_height_m": dataset.flight_height_m} if dataset.name == "sues200" else {}
     images |= {"back": back} if back else {}
     sizes = {
-        name: getattr(dataset, name)
-        for name in ("panorama_height", "panorama_width", "tile_size", "max_bad_share")
+        name: getattr(dataset, name) for name in ("panorama_height", "panorama_width", "tile_size", "max_bad_share")
     }
     return [
         Stage("1_catalog", {"dataset": images}),

@@ -131,9 +131,9 @@ def _verdict(reached: Recall | None, raw: Mapping[str, float], scores: list[dict
     ]
 
 
-def judged(row: Mapping[str, Any]) -> Estimate:
-    """What a row of `rounds.parquet` says of its encoders without truth."""
-    return Estimate(row["judged"], row["judged_low"], row["judged_high"])
+def judged(row: Mapping[str, Any]) -> Estimate | None:
+    """What a row of `rounds.parquet` says of its encoders without truth; None where they were not evaluated."""
+    return None if row["judged"] is None else Estimate(row["judged"], row["judged_low"], row["judged_high"])
 
 
 def source_of(experiment: Experiment) -> str:

@@ -49,6 +49,16 @@ def decoys_ahead(partners: Int[np.ndarray, "q k"], references: int) -> Int[np.nd
     return np.where(own.any(1), own.argmax(1), partners.shape[1])
 
 
+def judged_recall(partners: Int[np.ndarray, "q k"], references: int) -> Estimate:
+    """The recall of a pool as far as decoys tell, from the best partners of each query; there are as many decoys.
+
+    Args:
+        partners: more than `DECOYS_AHEAD`, best first; decoys are numbered after the references.
+    """
+    ahead = decoys_ahead(partners[:, : DECOYS_AHEAD + 1], references)
+    return estimated_recall(ahead, references=references, decoys=references)
+
+
 def estimated_recall(ahead: Int[np.ndarray, " q"], *, references: int, decoys: int) -> Estimate:
     """Share of the queries whose best reference is the true one (R@1), from the decoys that each prefers to it.
 

@@ -3,30 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from jaxtyping import Float, Int
-
-from ucvgl.retrieval.recall import true_similarity, wrong_ahead
-
-
-def positive_ranks(
-    query: Float[np.ndarray, "q d"],
-    reference: Float[np.ndarray, "r d"],
-    truth: Int[np.ndarray, "q p"],
-    *,
-    query_block: int = 256,
-) -> Int[np.ndarray, "q p"]:
-    """How many wrong references stand before or level with each true one; -1 where `truth` is -1.
-
-    Args:
-        truth: rows of each query's true references, padded with -1.
-        query_block: queries at a time; bounds the memory.
-    """
-    found = np.full(truth.shape, -1)
-    for start in range(0, len(query), query_block):
-        rows = slice(start, start + query_block)
-        bars = true_similarity(query[rows], reference, truth[rows])
-        found[rows] = wrong_ahead(query[rows], reference, bars, truth[rows])
-    return np.where(truth >= 0, found, -1)
+from jaxtyping import Int
 
 
 def average_precision(ranks: Int[np.ndarray, "q p"]) -> dict[str, float]:

@@ -51,17 +51,17 @@ class Best:
         """
         k = self.score.shape[1]
         highest = _group_maxima(product)
-        lowest = _below(self.score[first_own : first_own + len(own), -1] - error)
+        lowest = _below(self.score[first_own : first_own + len(own), -1] - error).to(product.device)
         if k <= highest.shape[1]:  # k products reach the k-th best maximum
-            kth = highest.topk(k).values[:, -1].double().numpy()
-            lowest = torch.maximum(lowest, _below(kth - 2 * error))
+            kth = highest.topk(k).values[:, -1].double().cpu().numpy()
+            lowest = torch.maximum(lowest, _below(kth - 2 * error).to(product.device))
         row, group = torch.nonzero(highest >= lowest[:, None], as_tuple=True)
         for start in range(0, len(row), SCORED_AT_ONCE // GROUP):
             some = slice(start, start + SCORED_AT_ONCE // GROUP)
             members = product.unflatten(1, (GROUP, -1))[row[some], :, group[some]]
             found, member = torch.nonzero(members >= lowest[row[some], None], as_tuple=True)
-            rows = row[some][found].numpy()
-            columns = (member * highest.shape[1] + group[some][found]).numpy()
+            rows = row[some][found].cpu().numpy()
+            columns = (member * highest.shape[1] + group[some][found]).cpu().numpy()
             self.insert(first_own + rows, exact_scores(own, other, rows, columns), first_other + columns)
 
     def insert(self, row: Int[np.ndarray, " p"], score: Float[np.ndarray, " p"], index: Int[np.ndarray, " p"]) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -115,7 +115,7 @@ class Search:
         """
         assert self._references is not None, "the references are at rest"
         meet = partial(self._meet, self._references, stop)
-        with _single_threaded(), ThreadPoolExecutor(self._threads) as pool:
+        with single_threaded(), ThreadPoolExecutor(self._threads) as pool:
             reach = list(pool.map(meet, range(start, stop, self._block)))
         return np.concatenate([np.empty((0, self._k), np.float32), *reach])
 
@@ -267,7 +267,7 @@ def _refuse(size: np.ndarray, vectors: np.ndarray, side: str, start: int) -> Non
 
 
 @contextmanager
-def _single_threaded():
+def single_threaded() -> Iterator[None]:
     """Threads of ours, one product each: two on two cores are faster than one product that uses both."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)

@@ -33,11 +33,12 @@ ALIKE = pa.schema(required(one=WHOLE, other=WHOLE))
 """`4_adapt/round_*/alike.parquet`: rows of queries that are alike."""
 ROUNDS = pa.schema(
     [
-        *required(name=TEXT, judged=NUMBER, judged_low=NUMBER, judged_high=NUMBER),
+        *required(name=TEXT), ("judged", NUMBER), ("judged_low", NUMBER), ("judged_high", NUMBER),
         ("r1", NUMBER), ("r5", NUMBER), ("r10", NUMBER), ("precision", NUMBER), ("judged_precision", NUMBER),
     ]
 )  # fmt: skip
-"""`6_evaluate/rounds.parquet`: what each round reached, nothing where no truth is known."""
+"""`6_evaluate/rounds.parquet`: what each round reached, nothing where no truth is known, or the round
+was not evaluated."""
 ADAPTER_ROUNDS = pa.schema(
     [
         *required(name=TEXT),
@@ -48,8 +49,6 @@ ADAPTER_ROUNDS = pa.schema(
 )  # fmt: skip
 """`5_evaluate/rounds.parquet` of an adaptation."""
 RETRIEVALS = pa.schema(
-    required(
-        query_row=WHOLE, rank=WHOLE, reference_rows=pa.list_(WHOLE), right=pa.list_(TRUE), scores=pa.list_(NUMBER)
-    )
+    required(query_row=WHOLE, rank=WHOLE, reference_rows=pa.list_(WHOLE), right=pa.list_(TRUE), scores=pa.list_(NUMBER))
 )
 """`*_evaluate/retrievals.parquet`: the best references of every query."""

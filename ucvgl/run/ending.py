@@ -35,12 +35,12 @@ WAYS_OUT = {
     errno.EIO: "the disk or network folder fails; look at the system's log",
     errno.ESTALE: "the network folder was lost; mount it again",
 }
-MEMORY = "run less beside it, or lower resources.image_workers, resources.search_workers or resources.train_rows"
+MEMORY = "run less beside it, or lower resources.image_cpus, resources.search_rows or resources.train_rows"
 MACHINE = (
     (r"low on memory\.(?s:.*?) was (\S+) used / (\S+) limit",
      r"the machine ran out of memory (\1 of \2 used), and Ray ended processes of this job; " + MEMORY),
-    (r"CUDA out of memory", "the GPU ran out of memory; lower resources.train_rows or a batch, or let "
-     "fewer workers share it (resources.train_gpus, resources.model_gpus)"),
+    (r"CUDA out of memory", "the GPU ran out of memory; lower resources.train_rows, resources.search_rows or a batch, "
+     "and see that no other program uses it"),
     (r"failed to map segment|cannot allocate memory|can't allocate memory|MemoryError|Unable to allocate",
      "there was not enough memory; allow this program more (ulimit -v unlimited), or " + MEMORY),
     (r"can't start new thread|Resource temporarily unavailable",

@@ -21,6 +21,7 @@ __all__ = [
     "Curriculum",
     "Dataset",
     "Drone",
+    "Evaluation",
     "Experiment",
     "Model",
     "PROTOCOLS",
@@ -181,32 +182,34 @@ class Supervision:
 
 
 @dataclass(frozen=True)
+class Evaluation:
+    """What is measured of a run at its end."""
+
+    rounds: Literal["auto", "all", "last"] = "auto"
+    """Which encoders are evaluated beside those of the cold start and the result: those of `all` rounds, or no others
+    (`last`). `auto`: all, where the validation images make at most 100 million pairs, as 10,000 x 10,000."""
+
+
+@dataclass(frozen=True)
 class Resources:
     """Machines. May change speed, never a number."""
 
     address: str = ""
     """Ray cluster; empty: the one this job runs on, else a local Ray."""
-    train_workers: Count = 1
-    train_cpus: Count = 2
-    """CPUs (threads) of each training worker."""
-    train_gpus: NotNegative = 0.6
-    """GPU share of each training worker where the cluster has GPUs; the embedders take the rest."""
-    train_workers_at_least: CountOrNone = 0
-    """With how many training workers to go on when machines are lost, until there are more again; 0: all of them."""
+    workers: CountOrNone = 0
+    """Processes that train, translate, embed, match and rank, each with a GPU of its own; 0: as many as there are GPUs
+    and, where there is none, one for every 8 CPUs of a machine."""
+    workers_at_least: CountOrNone = 0
+    """With how many of them to go on when machines are lost, until there are more again; 0: all of them."""
+    worker_cpus: CountOrNone = 0
+    """CPUs (threads) of each; 0: an equal share of its machine."""
+    image_cpus: CountOrNone = 0
+    """CPUs that read, decode and project images, before the workers start; 0: all."""
     train_rows: CountOrNone = 0
     """Images that an encoder is trained on at a time; bounds the memory of a large batch, whose loss and gradients
     stay what they are, for a third more time. 0: a worker's whole share."""
-    image_workers: Count = 1
-    """Actors that decode and project."""
-    model_workers: Count = 1
-    """Actors that run a network over images: translation and embedding."""
-    model_gpus: NotNegative = 0.4
-    search_workers: Count = 2
-    """Actors that match."""
     search_rows: Count = 100_000
-    """References that such an actor holds at a time."""
-    search_gpus: NotNegative = 0.0
-    """GPU share of each such actor where the cluster has GPUs; what training and embedding take is not free."""
+    """References that a worker holds at a time to match or rank."""
     images_per_shard: Count = 512
 
 
@@ -223,5 +226,6 @@ class Experiment:
     curriculum: Curriculum = field(default_factory=Curriculum)
     supervision: Supervision = field(default_factory=Supervision)
     adaptation: Adaptation = field(default_factory=Adaptation)
+    evaluation: Evaluation = field(default_factory=Evaluation)
     resources: Resources = field(default_factory=Resources)
     seed: CountOrNone = 0

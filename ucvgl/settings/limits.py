@@ -91,14 +91,14 @@ def disagreements(experiment: Experiment) -> list[str]:
             f"model.shared: one SAFA encoder needs one image size, but panoramas are {sizes[0]}x{sizes[1]} and tiles "
             f"{dataset.tile_size}x{dataset.tile_size}; make them equal, or set model.aggregation to mean"
         )
-    workers = experiment.resources.train_workers
+    workers = experiment.resources.workers
     for name in ("translation", "contrast", "adaptation"):
         batch = getattr(experiment, name).batch
         if batch < workers:
-            mistakes.append(f"{name}.batch: {batch} is less than resources.train_workers, {workers}")
-    fewest = experiment.resources.train_workers_at_least
-    if fewest > workers:
-        mistakes.append(f"resources.train_workers_at_least: {fewest} is more than resources.train_workers, {workers}")
+            mistakes.append(f"{name}.batch: {batch} is less than resources.workers, {workers}")
+    fewest = experiment.resources.workers_at_least
+    if 0 < workers < fewest:
+        mistakes.append(f"resources.workers_at_least: {fewest} is more than resources.workers, {workers}")
     unpaired = dataset.synthetic.queries_without_reference + dataset.synthetic.references_without_query
     if unpaired >= 1:
         mistakes.append(

@@ -12,14 +12,14 @@ import numpy as np
 import pyarrow as pa
 import torch
 
-from ucvgl.distributed.embedders import parts_of
-from ucvgl.distributed.machines import Machines
+from ucvgl.distributed.machines import Crew
 from ucvgl.files.tables import read_table, write_table
 from ucvgl.images.image_store import ImageStore
 from ucvgl.networks.adapted import save_adapted
 from ucvgl.networks.adapter import Adapter, save_adapter
 from ucvgl.networks.frozen import FROZEN
 from ucvgl.networks.towers import VIEWS
+from ucvgl.programs.embedding import parts_of
 from ucvgl.pseudo_labels.e_step import Labels
 from ucvgl.pseudo_labels.mutual_matching import agreement, matches
 from ucvgl.pseudo_labels.strategies import partners_needed, strategy
@@ -37,7 +37,7 @@ ALIKE = "alike.parquet"
 
 
 def adapt(
-    folder: Path, *, projected: Path, described: Path, experiment: Experiment, machines: Machines, log: Log
+    folder: Path, *, projected: Path, described: Path, experiment: Experiment, machines: Crew, log: Log
 ) -> dict[str, Any]:
     """Write `round_XX/{pairs.parquet,alike.parquet,adapter.pt}` for every round into `folder`, and `model.pt`: the
     frozen model with the adapter that is the result.
@@ -73,7 +73,7 @@ def adapt(
             found = read_labels(labelled, index)
             labels = len(found)
             log(stage="adapt", step=index, labels=labels)
-            machines.trainer.run(
+            machines.run(
                 fit_adapter,
                 folder=into,
                 start=start,
@@ -123,7 +123,7 @@ def new_adapter(features: dict, experiment: Experiment) -> Adapter:
 
 
 def expect(
-    start: Path, into: Path, train: Path, index: int, experiment: Experiment, machines: Machines
+    start: Path, into: Path, train: Path, index: int, experiment: Experiment, machines: Crew
 ) -> tuple[Labels, float]:
     """The E-step over the whole corpus: labels, and the share of the queries that agree with their best reference.
 
@@ -134,11 +134,11 @@ def expect(
         index: of the round, from 0.
     """
     settings = experiment.adaptation
-    run = partial(machines.trainer.run, adapt_features, adapter=start / "adapter.pt", turns=settings.turns)
+    run = partial(machines.run, adapt_features, adapter=start / "adapter.pt", turns=settings.turns)
     for view in VIEWS:
         run(folder=into / "scan" / view, parts=parts_of(train / view), view=view)
     parts = [parts_of(into / "scan" / view) for view in VIEWS]
-    best = machines.searcher.match(*parts, k=partners_needed(settings))
+    best = machines.match(*parts, folder=into / "scan", k=partners_needed(settings))
     queries, references = (np.concatenate([np.load(part) for part in some]) for some in parts)
     labels = strategy(settings, index)(queries, references, best)
     found = matches(best, reciprocal=settings.reciprocal)

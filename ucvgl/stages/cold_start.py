@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from ucvgl.distributed.machines import Machines
+from ucvgl.distributed.machines import Crew
 from ucvgl.networks.towers import TwoTowers, load_towers, save_towers
 from ucvgl.run.record import DONE, read_record
 from ucvgl.run.weights import weights_of
@@ -30,7 +30,7 @@ def cold_start(
     projected: Path,
     translated: Path | None,
     experiment: Experiment,
-    machines: Machines,
+    machines: Crew,
     labels: Path | None = None,
 ) -> dict[str, Any]:
     """Write the encoders `model.pt` (and `trained.pt`, to go on from) into `folder`.
@@ -62,7 +62,7 @@ def cold_start(
         into = folder / name
         into.mkdir(exist_ok=True)
         if not (into / "model.pt").exists():
-            machines.trainer.run(
+            machines.run(
                 fit_towers,
                 folder=into,
                 start=start,

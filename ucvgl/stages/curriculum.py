@@ -13,12 +13,12 @@ import numpy as np
 import pyarrow as pa
 from jaxtyping import Float
 
-from ucvgl.distributed.embedders import EmbedJob, Look, parts_of
-from ucvgl.distributed.machines import Machines
+from ucvgl.distributed.machines import Crew
 from ucvgl.distributed.rounds import train_round
-from ucvgl.distributed.selection import judged_recall, keep, worn_out
+from ucvgl.distributed.selection import keep, recall_of_round, worn_out
 from ucvgl.files.tables import read_table, write_table
 from ucvgl.images.image_store import ImageStore
+from ucvgl.programs.embedding import EmbedJob, Look, parts_of
 from ucvgl.pseudo_labels.decoys import Estimate, estimated_precision, percent, right_probability
 from ucvgl.pseudo_labels.mutual_matching import eligible, margin_threshold, matches, undecided
 from ucvgl.run import columns
@@ -42,7 +42,7 @@ def curriculum(
     translated: Path,
     cold: Path,
     experiment: Experiment,
-    machines: Machines,
+    machines: Crew,
     log: Log,
     labels: Path | None = None,
 ) -> dict[str, Any]:
@@ -81,7 +81,7 @@ def curriculum(
             train_round(into, start, [*sources, *own], index, experiment=experiment, machines=machines)
         start = into
         if settings.keep == "judged":
-            recall = judged_recall(into, projected, machines)
+            recall = recall_of_round(into, projected, machines)
             judged.append(recall.value)
             log(stage="selection", step=index, judged_recall=recall.value, low=recall.low, high=recall.high)
             if worn_out(judged, settings.patience):
@@ -93,7 +93,7 @@ def curriculum(
 
 
 def scan(
-    start: Path, into: Path, train: Path, fakes: Path, fake_vote: float, experiment: Experiment, machines: Machines
+    start: Path, into: Path, train: Path, fakes: Path, fake_vote: float, experiment: Experiment, machines: Crew
 ) -> Matches:
     """Embed every training image with the encoders in `start` and match them all, over the whole corpus.
 
@@ -119,13 +119,13 @@ def scan(
         )
         for name, some in looks.items()
     }
-    machines.embedder.embed([*jobs.values()])
+    machines.embed([*jobs.values()])
     asked, *searched = jobs.values()
     if settings.whitening:
         sides = [machines.whiten(some, shrinkage=settings.whitening) for some in ([asked], searched)]
     else:
         sides = [[part for job in some for part in parts_of(job.folder)] for some in ([asked], searched)]
-    best = machines.searcher.match(*sides, k=max(2, settings.reciprocal + 1))
+    best = machines.match(*sides, folder=into / "scan", k=max(2, settings.reciprocal + 1))
     found = matches(best, reciprocal=settings.reciprocal)
     shutil.rmtree(into / "scan")
     return found
@@ -167,7 +167,11 @@ def write_labels(
         said = f", {percent(judged)} of them right as far as decoys tell"
     logger.info(
         "round %d: %d of %d queries labelled (%d mutual)%s",
-        index + 1, label.sum(), len(label), (found.mutual & ~decoy).sum(), said,
+        index + 1,
+        label.sum(),
+        len(label),
+        (found.mutual & ~decoy).sum(),
+        said,
     )
     if judged is not None and not judged.low:
         logger.warning(
@@ -206,9 +210,7 @@ def judged_share(table: pa.Table) -> float:
     return precision.value * float(np.mean(table["label"]))
 
 
-def label_weights(
-    found: Matches, references: int, index: int, settings: Curriculum
-) -> Float[np.ndarray, " q"]:
+def label_weights(found: Matches, references: int, index: int, settings: Curriculum) -> Float[np.ndarray, " q"]:
     """What every query's best match would count as a label, 0 for none; those on decoys are treated alike.
 
     Args:

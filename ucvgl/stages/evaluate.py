@@ -1,9 +1,10 @@
-"""Recall of every round on the validation images: the only stage that reads ground truth."""
+"""Recall on the validation images, of the result and of rounds before: the only stage that reads ground truth."""
 
 from __future__ import annotations
 
 import json
-from dataclasses import replace
+import shutil
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -11,92 +12,123 @@ import numpy as np
 import pyarrow as pa
 
 from ucvgl.atomic import write_whole
-from ucvgl.distributed.embedders import EmbedJob, Look, read_embeddings
-from ucvgl.distributed.machines import Machines
+from ucvgl.distributed.machines import Crew
 from ucvgl.distributed.selection import rounds_up_to_kept
 from ucvgl.files.parts import read_part
 from ucvgl.files.tables import read_table, write_table
 from ucvgl.images.image_store import ImageStore
-from ucvgl.pseudo_labels.decoys import DECOYS_AHEAD, Estimate, decoys_ahead, estimated_recall
+from ucvgl.programs.embedding import EmbedJob, Look, parts_of
+from ucvgl.programs.ranked import Ranking
+from ucvgl.pseudo_labels.decoys import DECOYS_AHEAD, judged_recall
+from ucvgl.retrieval.best import Best
+from ucvgl.retrieval.ranking import best_rank
 from ucvgl.retrieval.raw_pixels import raw_recall, shrink
-from ucvgl.retrieval.recall import Recall, ranks
-from ucvgl.retrieval.topk import TwoSided, two_sided_topk
+from ucvgl.retrieval.recall import Recall
 from ucvgl.run import columns
 from ucvgl.settings.experiment import Experiment
 from ucvgl.stages.catalog import as_listed
 from ucvgl.stages.curriculum import judged_precision
 from ucvgl.truth.door import GroundTruth, label_precision, read_truth
-from ucvgl.truth.score import Protocol, more_scores, protocol_of, score, trained_on
+from ucvgl.truth.score import Protocol, protocol_of, questions, score, trained_on
 
 SHOWN = 5
 """References kept per query, for the report."""
+KEPT = DECOYS_AHEAD + 1
+"""Best references, or decoys, of a query that the numbers are made from."""
+JUDGED = {"": "value", "_low": "low", "_high": "high"}
+"""How the columns of an estimate end."""
+ALL_ROUNDS_PAIRS = 100_000_000
+"""Every round is evaluated by default where a pool makes no more pairs."""
 RAW_PAIRS, RAW_REFERENCES = 10_000_000, 20_000
 """Raw pixels are compared for as many queries as make at most so many pairs, and not at all in a larger pool."""
 
 
 def evaluate(
-    folder: Path, *, projected: Path, cold: Path, trained: Path, experiment: Experiment, machines: Machines
+    folder: Path, *, projected: Path, cold: Path, trained: Path, experiment: Experiment, machines: Crew
 ) -> dict[str, Any]:
-    """Embed the validation images with the encoders of every round up to the one that is kept; write `rounds.parquet`,
-    `retrievals.parquet` and `recall.json` into `folder`. Without ground truth there are retrievals, but no recall. What
-    a protocol asks for beside recall, as a hit rate, is computed for the last of these rounds.
+    """Write `rounds.parquet`, `retrievals.parquet` and `recall.json` into `folder`: what the encoders reach on the
+    validation images, those of the cold start, of the round that is kept and, by `evaluation.rounds`, of those before.
+
+    Without ground truth there are retrievals, but no recall. The descriptors of the result stay, in
+    `embeddings/<round>`; those of other rounds are gone when the next is embedded. A finished round is kept.
 
     Args:
         folder: where the stage writes.
         projected: folder of `2_project`.
         cold: folder of `4_cold_start`.
         trained: folder of the stage that trained.
-        machines: who trains, embeds and matches.
+        machines: who embeds and ranks.
     """
-    queries, references = (projected / "validation" / view for view in ("queries", "references"))
-    looks = {
-        "query": Look(queries, "query"),
-        "reference": Look(references, "reference"),
-        "decoy": Look(references, "reference", mirrored=True),
-    }
-    rounds = rounds_up_to_kept(trained)
-    models = [cold / "model.pt", *(path / "model.pt" for path in rounds)]
-    names = ["cold", *(path.name for path in rounds)]
-    jobs = [
-        EmbedJob((look,), model, folder / "embeddings" / name / into)
-        for name, model in zip(names, models, strict=True)
-        for into, look in looks.items()
-    ]
-    machines.embedder.embed(jobs)
-    ids = ImageStore(queries).ids, ImageStore(references).ids
+    queries, references = (ImageStore(projected / "validation" / view) for view in ("queries", "references"))
     dataset = as_listed(projected.parent / "1_catalog", experiment.dataset)
     trained_ids = ImageStore(projected / "train" / "queries").ids
-    protocol = trained_on(protocol_of(read_truth(dataset, "validation"), *ids), ids[0], trained_ids)
-    scores: list[Recall | None] = []
-    judged: list[Estimate] = []
-    order = np.empty(0, int)
-    for first in range(0, len(jobs), len(looks)):
-        of_model = jobs[first : first + len(looks)]
-        query, reference, decoy = (read_embeddings(job.looks[0].store, job.folder).vector for job in of_model)
-        order = ranks(query, reference, protocol.positives)
-        scores.append(score(order, len(reference), protocol) if protocol.answerable else None)
-        best = two_sided_topk(query, reference, k=max(2, min(SHOWN, len(reference))))
-        judged.append(judge(query, reference, decoy))
-    last, result = scores[-1], {"recall": None, "raw_pixels": {}}
-    if last:
-        last = scores[-1] = replace(last, more=more_scores(query, reference, protocol))
-        bevs = ImageStore(projected / "validation" / "bev")
-        result = {"recall": last.saved(), "raw_pixels": _raw_pixels(bevs, ImageStore(references), protocol)}
-    train_truth = read_truth(dataset, "train")
-    _write_rounds(folder / "rounds.parquet", trained, names, scores, judged, train_truth)
-    write_retrievals(folder / "retrievals.parquet", best, order, protocol)
+    protocol = protocol_of(read_truth(dataset, "validation"), queries.ids, references.ids)
+    protocol = trained_on(protocol, queries.ids, trained_ids)
+    models = {"cold": cold, **{path.name: path for path in rounds_up_to_kept(trained)}}
+    *before, last = models
+    every = _every_round(experiment, len(queries) * len(references))
+    reached = {}
+    for name in before if every or len(before) < 2 else before[:1]:
+        file = folder / "embeddings" / f"{name}.json"
+        if not file.exists():
+            ranking = rank_images(folder, name, models[name], projected / "validation", protocol, machines)
+            write_whole(file, json.dumps(_said(ranking, len(references), protocol)))
+            shutil.rmtree(folder / "embeddings" / name)
+        reached[name] = json.loads(file.read_text())
+    ranking = rank_images(folder, last, models[last], projected / "validation", protocol, machines)
+    reached[last] = _said(ranking, len(references), protocol)
+    bevs, recall = ImageStore(projected / "validation" / "bev"), reached[last]["recall"]
+    result = {"recall": recall, "raw_pixels": _raw_pixels(bevs, references, protocol) if recall else {}}
+    _write_rounds(folder / "rounds.parquet", trained, [*models], reached, read_truth(dataset, "train"))
+    write_retrievals(folder / "retrievals.parquet", ranking.best, _order(ranking, len(queries)), protocol)
     write_whole(folder / "recall.json", json.dumps(result, indent=1) + "\n")
-    return {"r1": last.r1 if last else None, "judged": judged[-1].value}
+    for name in before:
+        (folder / "embeddings" / f"{name}.json").unlink(missing_ok=True)
+    for made in (folder / "embeddings" / last / name for name in ("decoy", "ranked")):
+        shutil.rmtree(made, ignore_errors=True)
+    return {"r1": recall["r1"] if recall else None, "judged": reached[last]["judged"]["value"]}
 
 
-def judge(query: np.ndarray, reference: np.ndarray, decoy: np.ndarray) -> Estimate:
-    """The recall of a pool as far as decoys tell, from the descriptors of queries, tiles and mirrored tiles."""
-    best = two_sided_topk(query, np.concatenate([reference, decoy]), k=DECOYS_AHEAD + 1)
-    ahead = decoys_ahead(best.row_index, len(reference))
-    return estimated_recall(ahead, references=len(reference), decoys=len(decoy))
+def rank_images(folder: Path, name: str, model: Path, images: Path, protocol: Protocol, machines: Crew) -> Ranking:
+    """Embed queries, references and, as decoys, mirrored references by one model, and rank them, in
+    `folder/embeddings/<name>`.
+
+    Args:
+        model: folder of the `model.pt`.
+        images: folder of the stores.
+    """
+    into = folder / "embeddings" / name
+    looks = {
+        "query": Look(images / "queries", "query"),
+        "reference": Look(images / "references", "reference"),
+        "decoy": Look(images / "references", "reference", mirrored=True),
+    }
+    jobs = [EmbedJob((look,), model / "model.pt", into / side) for side, look in looks.items()]
+    machines.embed(jobs)
+    (into / "ranked").mkdir(exist_ok=True)
+    asked, tiles, decoys = (parts_of(job.folder) for job in jobs)
+    about = questions(protocol) if protocol.answerable else []
+    return machines.rank(asked, tiles, decoys, about, folder=into / "ranked", k=KEPT)
 
 
-def write_retrievals(path: Path, best: TwoSided, order: np.ndarray, protocol: Protocol) -> None:
+def _every_round(experiment: Experiment, pairs: int) -> bool:
+    wanted = experiment.evaluation.rounds
+    return wanted == "all" or (wanted == "auto" and pairs <= ALL_ROUNDS_PAIRS)
+
+
+def _said(ranking: Ranking, references: int, protocol: Protocol) -> dict[str, Any]:
+    """What a set of encoders reached, and what the judge says of it, for JSON."""
+    recall = score(ranking.ranks, ranking.best.index, references, protocol) if ranking.ranks else None
+    judged = judged_recall(ranking.best_of_all.index, references)
+    return {"recall": recall and recall.saved(), "judged": asdict(judged)}
+
+
+def _order(ranking: Ranking, queries: int) -> np.ndarray:
+    """The rank of each query's best true reference; -1 where none is known."""
+    return best_rank(ranking.ranks[0]) if ranking.ranks else np.full(queries, -1)
+
+
+def write_retrievals(path: Path, best: Best, order: np.ndarray, protocol: Protocol) -> None:
     """One row per query: its best references and whether they are right, and the rank of the first that is.
 
     Args:
@@ -104,13 +136,13 @@ def write_retrievals(path: Path, best: TwoSided, order: np.ndarray, protocol: Pr
         best: references of every query, best first.
         order: rank of the first right reference of every query.
     """
-    shown = best.row_index[:, : min(SHOWN, len(best.column_index))]
+    shown = best.index[:, : min(SHOWN, int((best.index >= 0).sum(1).max(initial=0)))]
     retrievals = {
         "query_row": np.arange(len(shown)),
         "rank": order,
         "reference_rows": list(shown),
         "right": [np.isin(rows, true) for rows, true in zip(shown, protocol.positives, strict=True)],
-        "scores": list(best.row_score[:, : shown.shape[1]]),
+        "scores": list(best.score[:, : shown.shape[1]]),
     }
     write_table(path, pa.table(retrievals))
 
@@ -138,31 +170,24 @@ def read_recall(folder: Path) -> tuple[Recall | None, dict[str, float]]:
 
 
 def _write_rounds(
-    path: Path,
-    trained: Path,
-    names: list[str],
-    scores: list[Recall | None],
-    judged: list[Estimate],
-    truth: GroundTruth | None,
+    path: Path, trained: Path, names: list[str], reached: dict[str, dict[str, Any]], truth: GroundTruth | None
 ) -> None:
     """One row per set of encoders: recall on validation and precision of its training labels, each beside what the
     judge says of it without truth.
     """
     rows = []
-    for name, reached, estimate in zip(names, scores, judged, strict=True):
+    known = truth is not None and truth.positives
+    for name in names:
         labels = trained / name / "pairs.parquet"
         table = read_table(labels, columns.LABELS) if labels.exists() else None
-        known = truth is not None and truth.positives
         believed = judged_precision(table) if table is not None else None
+        found = reached.get(name) or {"recall": None, "judged": {}}
+        recall = Recall(**found["recall"]) if found["recall"] else None
         rows.append(
             {
                 "name": name,
-                "judged": estimate.value,
-                "judged_low": estimate.low,
-                "judged_high": estimate.high,
-                "r1": reached.r1 if reached else None,
-                "r5": reached.r5 if reached else None,
-                "r10": reached.r10 if reached else None,
+                **{f"judged{end}": found["judged"].get(of) for end, of in JUDGED.items()},
+                **{k: getattr(recall, k) if recall else None for k in ("r1", "r5", "r10")},
                 "precision": label_precision(table, truth) if table is not None and known and truth else None,
                 "judged_precision": believed.value if believed else None,
             }

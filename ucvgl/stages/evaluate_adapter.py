@@ -3,50 +3,51 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections import defaultdict
-from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
 import pyarrow as pa
 
-from ucvgl.atomic import write_array, write_whole
+from ucvgl.atomic import write_whole
+from ucvgl.distributed.machines import Crew
 from ucvgl.files.parts import in_order, read_part
 from ucvgl.files.tables import read_table, write_table
 from ucvgl.images.image_store import ImageStore
-from ucvgl.networks.adapter import load_adapter
 from ucvgl.networks.towers import VIEWS, View
+from ucvgl.programs.embedding import parts_of
 from ucvgl.pseudo_labels.mutual_matching import agreement, matches
-from ucvgl.retrieval.recall import Recall, ranks
-from ucvgl.retrieval.topk import two_sided_topk
+from ucvgl.retrieval.ranking import best_rank
+from ucvgl.retrieval.recall import Recall
 from ucvgl.run import columns
 from ucvgl.settings.experiment import Experiment
 from ucvgl.stages.catalog import BACK, as_listed
-from ucvgl.stages.evaluate import SHOWN, write_retrievals
-from ucvgl.stages.features import read_features
-from ucvgl.training.closed_form import FREE, describe
-from ucvgl.training.frozen_features import Features
+from ucvgl.stages.evaluate import KEPT, write_retrievals
+from ucvgl.training.closed_form import FREE
+from ucvgl.training.fit_adapter import adapt_features
 from ucvgl.truth.door import GroundTruth, label_precision, read_truth
-from ucvgl.truth.score import Protocol, more_scores, protocol_of, score, trained_on
-
-Describe = Callable[[Features, View], np.ndarray]
+from ucvgl.truth.score import Protocol, protocol_of, questions, score, trained_on
 
 
 @dataclass(frozen=True)
 class Way:
-    """One direction of the question: what asks, what is searched, and the truth about these pools."""
+    """One direction of the question: what asks and what is searched, and the truth about these pools.
+
+    Args:
+        sides: the folders of their frozen descriptors.
+    """
 
     name: str
-    features: tuple[Features, Features]
+    sides: tuple[Path, Path]
     views: tuple[View, View]
     protocol: Protocol
 
 
 def evaluate_adapter(
-    folder: Path, *, projected: Path, described: Path, trained: Path, experiment: Experiment
+    folder: Path, *, projected: Path, described: Path, trained: Path, experiment: Experiment, machines: Crew
 ) -> dict[str, Any]:
     """Write `rounds.parquet` (recall of every round) and `recall.json` (before and after, both ways) into `folder`.
 
@@ -65,37 +66,49 @@ def evaluate_adapter(
     forth, back = ways(projected, described, experiment)
     free = [trained / "free" / name for name in FREE if (trained / "free" / name).exists()]
     adapters = [*free, trained / "start", *in_order(trained.glob("round_*"))]
-    describes = [adapter_of(path / "adapter.pt") for path in adapters]
     names, chosen = [path.name for path in adapters], experiment.adaptation.result
     result_name = names[-1] if chosen == "adapted" else chosen
     truth = read_truth(as_listed(projected.parent / "1_catalog", experiment.dataset), "train")
     rows: list[dict[str, Any]] = []
     result: dict[str, Any] = {}
-    for name, described_by in zip(names, describes, strict=True):
+    for name, adapter in zip(names, adapters, strict=True):
         row: dict[str, Any] = {"name": name}
+        into = folder / "embeddings" / name
         for key, way in (("forth", forth), ("back", back)):
-            asked, searched = (described_by(side, view) for side, view in zip(way.features, way.views, strict=True))
-            order = ranks(asked, searched, way.protocol.positives)
-            reached = score(order, len(searched), way.protocol) if way.protocol.answerable else None
-            if reached and name in (names[0], result_name):
-                reached = replace(reached, more=more_scores(asked, searched, way.protocol))
+            where = into if {*way.sides} == {*forth.sides} else into / BACK
+            queries, references = _adapted(way, where, adapter / "adapter.pt", experiment.adaptation.turns, machines)
+            asked = questions(way.protocol) if way.protocol.answerable else []
+            work = into / "work" / key
+            work.mkdir(parents=True, exist_ok=True)
+            ranking = machines.rank(queries, references, [], asked, folder=work, k=KEPT)
+            searched = sum(len(np.load(part, mmap_mode="r")) for part in references)
+            reached = score(ranking.ranks, ranking.best.index, searched, way.protocol) if asked else None
             row |= {f"{key}_r1": reached and reached.r1, f"{key}_r10": reached and reached.r10}
             if key == "forth":
-                best = two_sided_topk(asked, searched, k=max(2, min(SHOWN, len(searched))))
-                row["agreement"] = agreement(matches(best))
+                row["agreement"] = agreement(matches(machines.match(queries, references, folder=work)))
                 if name == result_name:
-                    write_retrievals(folder / "retrievals.parquet", best, order, way.protocol)
-                    for vectors, view in zip((asked, searched), way.views, strict=True):
-                        write_array(folder / "embeddings" / name / view / "part-00000.npy", vectors)
+                    order = best_rank(ranking.ranks[0]) if asked else np.full(len(ranking.best.index), -1)
+                    write_retrievals(folder / "retrievals.parquet", ranking.best, order, way.protocol)
             for when in [when for when, one in (("before", names[0]), ("after", result_name)) if one == name]:
                 if reached:
                     result.setdefault(when, {})[way.name] = reached.saved()
+        for made in (into / "work", into / BACK) if name == result_name else (into,):
+            shutil.rmtree(made, ignore_errors=True)
         row["result"] = name == result_name
         rows.append(row | _labels(trained / name / "pairs.parquet", truth))
     write_table(folder / "rounds.parquet", pa.Table.from_pylist(rows, columns.ADAPTER_ROUNDS))
     write_whole(folder / "recall.json", json.dumps(result, indent=1) + "\n")
     last = rows[names.index(result_name)]
     return {"before": rows[0]["forth_r1"], "r1": last["forth_r1"], "agreement": last["agreement"]}
+
+
+def _adapted(way: Way, into: Path, adapter: Path, turns: int, machines: Crew) -> list[list[Path]]:
+    """The parts of what asks and of what is searched, by an adapter, in `into/{query,reference}`; made once."""
+    for side, view in zip(way.sides, way.views, strict=True):
+        parts = parts_of(side)
+        if not all((into / view / part.name).exists() for part in parts):
+            machines.run(adapt_features, folder=into / view, adapter=adapter, parts=parts, view=view, turns=turns)
+    return [parts_of(into / view) for view in way.views]
 
 
 def read_ways(folder: Path) -> dict[str, dict[str, Recall]]:
@@ -110,20 +123,20 @@ def ways(projected: Path, described: Path, experiment: Experiment) -> tuple[Way,
     asked, searched = dataset.chosen_protocol.partition("_to_")[::2] if "_to_" in dataset.chosen_protocol else VIEWS
     names = [f"{a} to {b}".replace("_160k", " 160k") for a, b in ((asked, searched), (searched, asked))]
     truth = read_truth(dataset, "validation")
-    features = read_features(described, "validation", experiment)
+    query, reference = (described / "validation" / view for view in VIEWS)
     pools = [ImageStore(projected / "validation" / name).ids for name in ("queries", "references")]
     trained_ids = ImageStore(projected / "train" / "queries").ids
     protocol = trained_on(_protocol(truth, *pools), pools[0], trained_ids)
-    forth = Way(names[0], (features["query"], features["reference"]), VIEWS, protocol)
+    forth = Way(names[0], (query, reference), VIEWS, protocol)
     turned: tuple[View, View] = ("reference", "query")
     if (projected / BACK).exists():
         reverse = replace(dataset, protocol=cast(Any, dataset.reverse_protocol))
         pools = [ImageStore(projected / BACK / name).ids for name in ("queries", "references")]
-        features = read_features(described, BACK, experiment)
+        query, reference = (described / BACK / view for view in VIEWS)
         protocol = _protocol(read_truth(reverse, "validation"), *pools)
     else:
         protocol = _protocol(truth and reversed_truth(truth), *pools[::-1])
-    return forth, Way(names[1], (features["reference"], features["query"]), turned, protocol)
+    return forth, Way(names[1], (reference, query), turned, protocol)
 
 
 def reversed_truth(truth: GroundTruth) -> GroundTruth:
@@ -134,11 +147,6 @@ def reversed_truth(truth: GroundTruth) -> GroundTruth:
             asked_by[reference].append(query)
     positives = {reference: tuple(queries) for reference, queries in asked_by.items()}
     return GroundTruth(positives, f"{truth.protocol}, asked from the other side", average_precision=True)
-
-
-def adapter_of(path: Path) -> Describe:
-    """Descriptors by an adapter."""
-    return partial(describe, load_adapter(path).eval())
 
 
 def _protocol(truth: GroundTruth | None, query_ids: np.ndarray, reference_ids: np.ndarray) -> Protocol:

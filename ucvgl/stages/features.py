@@ -5,17 +5,17 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from ucvgl.distributed.embedders import EmbedJob, Look, parts_of
-from ucvgl.distributed.machines import Machines
+from ucvgl.distributed.machines import Crew
 from ucvgl.networks.frozen import FROZEN, frozen_size
 from ucvgl.networks.towers import VIEWS, View
+from ucvgl.programs.embedding import EmbedJob, Look, parts_of
 from ucvgl.settings.experiment import Experiment
 from ucvgl.stages.catalog import BACK
 from ucvgl.training.freeze import freeze
 from ucvgl.training.frozen_features import Features
 
 
-def features(folder: Path, *, projected: Path, experiment: Experiment, machines: Machines) -> dict[str, Any]:
+def features(folder: Path, *, projected: Path, experiment: Experiment, machines: Crew) -> dict[str, Any]:
     """Write `frozen.pt` and `<split>/{query,reference}/part-*.npy` into `folder`.
 
     Folders are named by the kind of image: in the pools for the question the other way round, what asks is a
@@ -29,7 +29,7 @@ def features(folder: Path, *, projected: Path, experiment: Experiment, machines:
     settings = experiment.adaptation
     stores = {split.name: _stores(split, experiment) for split in sorted(projected.iterdir()) if split.is_dir()}
     if not (folder / FROZEN).exists():
-        machines.trainer.run(
+        machines.run(
             freeze,
             folder=folder,
             adaptation=settings,
@@ -42,7 +42,7 @@ def features(folder: Path, *, projected: Path, experiment: Experiment, machines:
         for split, both in stores.items()
         for view, some in both.items()
     ]
-    machines.embedder.embed(jobs)
+    machines.embed(jobs)
     dimension = read_features(folder, "train", experiment)["query"].dimension
     images = sum(len(Features(parts_of(job.folder))) for job in jobs)
     return {"images": images, "dimension": dimension, "frozen": frozen_size(folder / FROZEN)}

@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 
 from ucvgl.atomic import write_array
-from ucvgl.distributed.embedders import EmbedJob, Look, parts_of
-from ucvgl.distributed.machines import Machines
+from ucvgl.distributed.machines import Crew
 from ucvgl.distributed.rounds import train_round
 from ucvgl.images.image_store import ImageStore
+from ucvgl.programs.embedding import EmbedJob, Look, parts_of
 from ucvgl.settings.experiment import Experiment
 from ucvgl.stages.catalog import read_catalogs
 from ucvgl.training.batches import Pairs
@@ -33,7 +33,7 @@ def supervised(
     projected: Path,
     cold: Path,
     experiment: Experiment,
-    machines: Machines,
+    machines: Crew,
     log: Log,
 ) -> dict[str, Any]:
     """Write `round_XX/model.pt` for every set of hard negatives and the final `model.pt` into `folder`.
@@ -90,21 +90,21 @@ def _nearest(known: Pairs, catalogs: Path, k: int) -> np.ndarray:
     return without(np.where(found < 0, -1, shown[found])[of_pair], spared, k)
 
 
-def _most_similar(known: Pairs, start: Path, scan: Path, k: int, machines: Machines) -> np.ndarray:
+def _most_similar(known: Pairs, start: Path, scan: Path, k: int, machines: Crew) -> np.ndarray:
     """The tiles that the encoders in `start` find most similar to each pair's query, without its own."""
     sides = [
         (Look(store, view), *np.unique(rows, return_inverse=True))
         for store, view, rows in zip(known.stores, known.views, (known.query, known.reference), strict=True)
     ]
     jobs = [EmbedJob((look,), start / "model.pt", scan / look.view) for look, _, _ in sides]
-    machines.embedder.embed(jobs)
+    machines.embed(jobs)
     parts = [
         _rows_of_parts(job.folder, scan / f"known_{look.view}", rows)
         for job, (look, rows, _) in zip(jobs, sides, strict=True)
     ]
     (_, _, query_of_pair), (_, shown, _) = sides
     unwanted = np.concatenate([_spared(known), known.reference[:, None]], axis=1)
-    best = machines.searcher.match(*parts, k=min(k + unwanted.shape[1], len(shown)))
+    best = machines.match(*parts, folder=scan, k=min(k + unwanted.shape[1], len(shown)))
     found = np.where(best.row_index < 0, -1, shown[best.row_index])
     shutil.rmtree(scan)
     return without(found[query_of_pair], unwanted, k)

@@ -5,13 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from ucvgl.distributed.fakes import translate_images
-from ucvgl.distributed.machines import Machines
+from ucvgl.distributed.machines import Crew
 from ucvgl.settings.experiment import Experiment
 from ucvgl.training.fit_cyclegan import fit_cyclegan
 
 
-def translate(folder: Path, *, projected: Path, experiment: Experiment, machines: Machines) -> dict[str, Any]:
+def translate(folder: Path, *, projected: Path, experiment: Experiment, machines: Crew) -> dict[str, Any]:
     """Train the CycleGAN and render the store `fake`, a tile per training panorama, into `folder`.
 
     Without translation there is nothing to do: the bird's-eye views stand in (`ucvgl.training.pairs.fake_store`).
@@ -25,7 +24,7 @@ def translate(folder: Path, *, projected: Path, experiment: Experiment, machines
         return {"steps": 0}
     train = projected / "train"
     if not (folder / "to_tile.pt").exists():
-        machines.trainer.run(
+        machines.run(
             fit_cyclegan,
             folder=folder,
             bevs=train / "bev",
@@ -33,6 +32,5 @@ def translate(folder: Path, *, projected: Path, experiment: Experiment, machines
             settings=experiment.translation,
             seed=experiment.seed,
         )
-    generator, resources = folder / "to_tile.pt", experiment.resources
-    translate_images(train / "bev", folder / "fake", generator=generator, resources=resources)
+    machines.translate(train / "bev", folder / "fake", generator=folder / "to_tile.pt")
     return {"steps": experiment.translation.steps}

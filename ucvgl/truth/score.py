@@ -1,15 +1,17 @@
-"""The numbers that a protocol asks for, from embeddings and the truth."""
+"""The numbers that a protocol asks for, from ranks and the truth."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Float, Int
 
-from ucvgl.retrieval.average_precision import average_precision, positive_ranks
-from ucvgl.retrieval.recall import Recall, ranks, recall
-from ucvgl.retrieval.topk import two_sided_topk
+from ucvgl.retrieval.average_precision import average_precision
+from ucvgl.retrieval.ranking import Question, answers, best_rank, rank
+from ucvgl.retrieval.recall import Recall, recall
+from ucvgl.retrieval.vectors import InMemory
 from ucvgl.truth.door import GroundTruth, rows_of
 
 
@@ -57,33 +59,61 @@ def trained_on(protocol: Protocol, query_ids: np.ndarray, trained_ids: np.ndarra
     return replace(protocol, words=words) if seen else protocol
 
 
-def score(order: Int[np.ndarray, " q"], references: int, protocol: Protocol) -> Recall:
-    """Recall from the ranks that `ranks(query, reference, protocol.positives)` gives."""
-    count = (protocol.positives >= 0).sum(axis=1)
-    return recall(order, references, protocol=protocol.words, positives=float(count[count > 0].mean()))
+MOST_NEAR = 10
+"""Best references that SDM looks at."""
 
 
-def more_scores(
-    query: Float[np.ndarray, "q d"], reference: Float[np.ndarray, "r d"], protocol: Protocol
-) -> dict[str, float]:
-    """What the protocol asks for beside recall: hit rate, average precision, recall by the query's own tile.
+def questions(protocol: Protocol) -> list[Question]:
+    """What is to be ranked for the numbers of a protocol."""
+    none = np.full((len(protocol.positives), 0), -1)
+    asked = [Question(protocol.positives, none)]
+    if protocol.spared is not None:
+        asked.append(Question(protocol.positives, protocol.spared))
+    if protocol.own is not None:
+        asked.append(Question(protocol.own, none))
+    return asked
+
+
+def score(
+    ranks: Sequence[Int[np.ndarray, "q _"]], best: Int[np.ndarray, "q k"], references: int, protocol: Protocol
+) -> Recall:
+    """Recall, and what the protocol asks for beside it: hit rate, average precision, recall by the query's own tile.
 
     The hit rate is counted as in VIGOR's released code: a query is a hit when its positive comes first once its
     semi-positives are taken out of the ranking.
+
+    Args:
+        ranks: the answers to `questions`.
+        best: rows of each query's best references, `MOST_NEAR` of them where there are as many.
+        references: in the pool.
     """
-    scores: dict[str, float] = {}
+    order, *others = (best_rank(some) for some in ranks)
+    more: dict[str, float] = {}
     if protocol.spared is not None:
-        order = ranks(query, reference, protocol.positives, spared=protocol.spared)
-        scores["hit rate"] = float((order[order >= 0] == 0).mean())
+        spared = others.pop(0)
+        more["hit rate"] = float((spared[spared >= 0] == 0).mean())
     if protocol.own is not None:
-        by_own = recall(ranks(query, reference, protocol.own), len(reference))
-        scores |= {"R@1 (own tile)": by_own.r1, "R@5 (own tile)": by_own.r5, "R@1% (own tile)": by_own.r1pct}
+        by_own = recall(others.pop(0), references)
+        more |= {"R@1 (own tile)": by_own.r1, "R@5 (own tile)": by_own.r5, "R@1% (own tile)": by_own.r1pct}
     if protocol.average_precision:
-        scores |= average_precision(positive_ranks(query, reference, protocol.positives))
+        more |= average_precision(ranks[0])
     if protocol.positions is not None:
-        found = two_sided_topk(query, reference, k=min(10, len(reference))).row_index
-        scores |= {f"SDM@{k}": distance_score(*protocol.positions, found[:, :k]) for k in (1, 3, 5, 10)}
-    return scores
+        more |= {f"SDM@{k}": distance_score(*protocol.positions, best[:, :k]) for k in (1, 3, 5, MOST_NEAR)}
+    return recall(order, references, protocol=protocol.words, positives=mean_positives(protocol), more=more)
+
+
+def mean_positives(protocol: Protocol) -> float:
+    """True references of a query that has any, on average."""
+    count = (protocol.positives >= 0).sum(axis=1)
+    return float(count[count > 0].mean())
+
+
+def score_in_memory(query: Float[np.ndarray, "q d"], reference: Float[np.ndarray, "r d"], protocol: Protocol) -> Recall:
+    """The same from descriptors, in one process."""
+    asked = questions(protocol)
+    ranked = rank(InMemory(query), InMemory(reference), asked, k=MOST_NEAR)
+    ranks = [answers(*both) for both in zip(asked, ranked.ahead, strict=True)]
+    return score(ranks, ranked.best.index, len(reference), protocol)
 
 
 def distance_score(

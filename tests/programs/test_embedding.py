@@ -2,14 +2,14 @@ import numpy as np
 import pytest
 import torch
 
-from ucvgl.distributed.embedders import EmbedJob, EmbedPool, Look, parts_of, read_embeddings
-from ucvgl.distributed.fakes import translate_images
+from benchmarks.in_process import InProcess
 from ucvgl.images.image_store import ImageStore, write_shard
 from ucvgl.networks.generator import Generator, save_generator, translate
 from ucvgl.networks.towers import TwoTowers, embed, save_towers
-from ucvgl.settings.experiment import Model, Resources
+from ucvgl.programs.embedding import EmbedJob, Look, parts_of, read_embeddings
+from ucvgl.settings.experiment import Model
 
-RESOURCES = Resources(model_workers=1)
+WORKER = InProcess(lambda **_: None)
 
 
 def write_store(folder, shape, sizes, seed):
@@ -20,7 +20,7 @@ def write_store(folder, shape, sizes, seed):
     return ImageStore(folder)
 
 
-def test_translating_a_store_keeps_its_ids_and_order_and_goes_on_where_it_stopped(cluster, tmp_path):
+def test_translating_a_store_keeps_its_ids_and_order_and_goes_on_where_it_stopped(tmp_path):
     torch.manual_seed(0)
     generator = Generator(channels=8, blocks=1)
     for weights in generator.parameters():  # it starts as the identity
@@ -28,28 +28,22 @@ def test_translating_a_store_keeps_its_ids_and_order_and_goes_on_where_it_stoppe
     save_generator(generator, tmp_path / "generator.pt")
     source = write_store(tmp_path / "bev", (16, 16, 3), [5, 4], seed=0)
 
-    translate_images(
-        source.folder, tmp_path / "fake", generator=tmp_path / "generator.pt", resources=RESOURCES
-    )
+    WORKER.translate(source.folder, tmp_path / "fake", generator=tmp_path / "generator.pt")
     fakes = ImageStore(tmp_path / "fake")
     assert fakes.ids.tolist() == source.ids.tolist()
-    expected = np.concatenate(
-        [translate(generator.eval(), source.read(rows)) for rows in (range(5), range(5, 9))]
-    )
+    expected = np.concatenate([translate(generator.eval(), source.read(rows)) for rows in (range(5), range(5, 9))])
     assert not np.array_equal(expected, source.read(range(9)))
     np.testing.assert_allclose(fakes.read(range(9)).astype(int), expected, atol=1)  # a grey level, by threads
 
     kept, lost = fakes.shards
     before = kept.stat().st_mtime_ns
     lost.unlink()
-    translate_images(
-        source.folder, tmp_path / "fake", generator=tmp_path / "generator.pt", resources=RESOURCES
-    )
+    WORKER.translate(source.folder, tmp_path / "fake", generator=tmp_path / "generator.pt")
     assert kept.stat().st_mtime_ns == before
     assert ImageStore(tmp_path / "fake").ids.tolist() == source.ids.tolist()
 
 
-def test_one_call_embeds_both_views_with_several_models(cluster, tmp_path):
+def test_one_call_embeds_both_views_with_several_models(tmp_path):
     stores = {
         "query": write_store(tmp_path / "queries", (16, 64, 3), [5, 3], seed=1),
         "reference": write_store(tmp_path / "references", (16, 16, 3), [4, 4, 2], seed=2),
@@ -65,29 +59,28 @@ def test_one_call_embeds_both_views_with_several_models(cluster, tmp_path):
         for view, store in stores.items()
     }
 
-    with EmbedPool(RESOURCES) as pool:
-        pool.embed(list(jobs.values()))
-        for (seed, view), job in jobs.items():
-            found = read_embeddings(stores[view].folder, job.folder)
-            assert found.id.tolist() == stores[view].ids.tolist()
-            whole = embed(models[seed], stores[view].read(range(len(stores[view]))), view)
-            np.testing.assert_allclose(found.vector, whole, atol=0.01)  # bfloat16
+    WORKER.embed(list(jobs.values()))
+    for (seed, view), job in jobs.items():
+        found = read_embeddings(stores[view].folder, job.folder)
+        assert found.id.tolist() == stores[view].ids.tolist()
+        whole = embed(models[seed], stores[view].read(range(len(stores[view]))), view)
+        np.testing.assert_allclose(found.vector, whole, atol=0.01)  # bfloat16
 
-        kept, lost = parts_of(jobs[0, "query"].folder)
-        before = kept.stat().st_mtime_ns
-        lost.unlink()
-        pool.embed(list(jobs.values()))
-        assert lost.exists()
-        assert kept.stat().st_mtime_ns == before
+    kept, lost = parts_of(jobs[0, "query"].folder)
+    before = kept.stat().st_mtime_ns
+    lost.unlink()
+    WORKER.embed(list(jobs.values()))
+    assert lost.exists()
+    assert kept.stat().st_mtime_ns == before
 
 
-def test_a_model_that_cannot_be_read_is_an_error_that_names_it(cluster, tmp_path):
+def test_a_model_that_cannot_be_read_is_an_error_that_names_it(tmp_path):
     store = write_store(tmp_path / "queries", (16, 64, 3), [2], seed=1)
-    with EmbedPool(RESOURCES) as pool, pytest.raises(Exception, match="absent.pt"):
-        pool.embed([EmbedJob((Look(store.folder, "query"),), tmp_path / "absent.pt", tmp_path / "out")])
+    with pytest.raises(Exception, match="absent.pt"):
+        WORKER.embed([EmbedJob((Look(store.folder, "query"),), tmp_path / "absent.pt", tmp_path / "out")])
 
 
-def test_two_looks_weigh_their_similarities(cluster, tmp_path):
+def test_two_looks_weigh_their_similarities(tmp_path):
     stores = {
         "query": write_store(tmp_path / "queries", (16, 64, 3), [3, 2], seed=1),
         "reference": write_store(tmp_path / "fakes", (16, 16, 3), [3, 2], seed=2),
@@ -96,8 +89,7 @@ def test_two_looks_weigh_their_similarities(cluster, tmp_path):
     save_towers(towers, tmp_path / "model.pt")
     weights = {"query": 0.25, "reference": 0.75}
     looks = tuple(Look(store.folder, view, weights[view]) for view, store in stores.items())
-    with EmbedPool(RESOURCES) as pool:
-        pool.embed([EmbedJob(looks, tmp_path / "model.pt", tmp_path / "out")])
+    WORKER.embed([EmbedJob(looks, tmp_path / "model.pt", tmp_path / "out")])
     found = read_embeddings(stores["query"].folder, tmp_path / "out").vector
 
     expected = 0
@@ -107,13 +99,13 @@ def test_two_looks_weigh_their_similarities(cluster, tmp_path):
     np.testing.assert_allclose(found @ found.T, expected, atol=0.01)
 
 
-def test_descriptors_that_cannot_be_matched_are_refused_by_the_ids_of_their_images(cluster, tmp_path):
+def test_descriptors_that_cannot_be_matched_are_refused_by_the_ids_of_their_images(tmp_path):
     store = write_store(tmp_path / "queries", (16, 64, 3), [2, 2], seed=1)
     towers = TwoTowers(Model(channels=16, safa_heads=2), (16, 64), (16, 16))
     for weights in towers.parameters():
         torch.nn.init.constant_(weights, float("nan"))
     save_towers(towers, tmp_path / "model.pt")
-    with EmbedPool(RESOURCES) as pool, pytest.raises(Exception, match="not finite for ids") as refused:
-        pool.embed([EmbedJob((Look(store.folder, "query"),), tmp_path / "model.pt", tmp_path / "out")])
+    with pytest.raises(Exception, match="not finite for ids") as refused:
+        WORKER.embed([EmbedJob((Look(store.folder, "query"),), tmp_path / "model.pt", tmp_path / "out")])
     assert any(identity in str(refused.value) for identity in store.ids.tolist())
     assert not list((tmp_path / "out").glob("part-*.npy"))

@@ -1,0 +1,1 @@
+"""What all workers of a job do together beside training: one pass over images or descriptors; knows no Ray."""

@@ -1,0 +1,119 @@
+"""Descriptors of whole image stores, shard by shard."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from ucvgl.atomic import write_array
+from ucvgl.files.parts import numbered_parts
+from ucvgl.images.image_store import ImageStore, count_images, read_shard, shard_number, shards_of
+from ucvgl.networks.adapted import load_encoders
+from ucvgl.networks.towers import Encoders, View, embed
+from ucvgl.programs.sharing import mine, read_ahead
+from ucvgl.training.loop import Log
+from ucvgl.types import Embeddings
+
+
+@dataclass(frozen=True)
+class Look:
+    """A store of images, the encoder that sees it, its share of the similarity, and whether it sees mirror images.
+
+    The product of two descriptors made of looks with the same weights is the weighted sum of the looks' similarities;
+    it stays a cosine where the weights add up to 1.
+    """
+
+    store: Path
+    view: View
+    weight: float = 1.0
+    mirrored: bool = False
+
+
+@dataclass(frozen=True)
+class EmbedJob:
+    """One image store, or several that show the same ids, through the encoders of one model.
+
+    Args:
+        looks: what to describe an id by; the descriptors are concatenated.
+        model: the two towers or, by its name, a frozen model.
+        folder: where `part-*.npy` go, one per shard of the first store, float32 [n d].
+        turns: quarter turns to look from, see `ucvgl.networks.towers.embed`.
+    """
+
+    looks: tuple[Look, ...]
+    model: Path
+    folder: Path
+    turns: int = 1
+
+
+Work = tuple[EmbedJob, str]
+"""A job and the name of one shard."""
+Seen = dict[Path, tuple[list[str], np.ndarray]]
+"""The ids and images of a shard, by store."""
+
+
+def all_shards(jobs: Sequence[EmbedJob]) -> list[tuple[Work, int]]:
+    """Every shard of the jobs, and how many images it holds; neighbours share a model."""
+    shards = [(job, shard) for job in jobs for shard in shards_of(job.looks[0].store)]
+    return [((job, shard.name), count_images(shard)) for job, shard in shards]
+
+
+def embed_shards(work: Sequence[Work], *, device: torch.device, log: Log) -> None:
+    """Write the descriptors of every shard; a part that exists is kept.
+
+    Raises:
+        ValueError: stores do not show the same images, or descriptors cannot be matched.
+    """
+    model, encoders = None, None
+    for (job, shard), seen in read_ahead(_read, mine(work)):
+        if not seen:
+            continue
+        if encoders is None or model != job.model:
+            model, encoders = job.model, load_encoders(job.model, device)
+        embeddings = _embedded(job, shard, seen, encoders)
+        write_array(part_path(job.folder, shard), embeddings.vector)
+        log(kept=len(embeddings.id))
+
+
+def _read(work: Work) -> Seen:
+    """The images of a shard in every store that is looked at; none where its part is written."""
+    job, shard = work
+    if part_path(job.folder, shard).exists():
+        return {}
+    return {store: read_shard(store / shard) for store in {look.store: None for look in job.looks}}
+
+
+def _embedded(job: EmbedJob, shard: str, seen: Seen, encoders: Encoders) -> Embeddings:
+    first = job.looks[0].store
+    ids = seen[first][0]
+    for store, (shown, _) in seen.items():
+        if shown != ids:
+            raise ValueError(f"{store} and {first} show other images in {shard}; make the later one anew")
+    made: dict[tuple[Path, View, bool], np.ndarray] = {}
+    for look in job.looks:
+        key = look.store, look.view, look.mirrored
+        if key not in made:
+            see = partial(embed, turns=job.turns, mirrored=look.mirrored)
+            made[key] = see(encoders, seen[look.store][1], look.view)
+    weighted = [made[look.store, look.view, look.mirrored] * np.float32(look.weight**0.5) for look in job.looks]
+    return Embeddings(np.asarray(ids), np.concatenate(weighted, axis=1))  # refuses what cannot be matched, by id
+
+
+def part_path(folder: Path, shard: str) -> Path:
+    """Where the descriptors of a shard go, under the shard's own number."""
+    return folder / f"part-{shard_number(shard):05d}.npy"
+
+
+def parts_of(folder: Path) -> list[Path]:
+    """The written parts of one job, in row order."""
+    return numbered_parts(folder, "part-*.npy")
+
+
+def read_embeddings(store: Path, folder: Path) -> Embeddings:
+    """The descriptors in `folder`, with the ids of the store they were made from."""
+    return Embeddings(id=ImageStore(store).ids, vector=np.concatenate([np.load(part) for part in parts_of(folder)]))

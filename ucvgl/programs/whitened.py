@@ -1,0 +1,43 @@
+"""Written descriptors, whitened: each view by the spread of its own (`ucvgl.pseudo_labels.whitening`)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from ucvgl.atomic import write_array
+from ucvgl.programs.embedding import EmbedJob, parts_of
+from ucvgl.programs.sharing import mine, read_ahead
+from ucvgl.pseudo_labels.whitening import whiten_looks, whitening_of_looks
+from ucvgl.training.loop import Log
+
+SAMPLE = 20_000
+"""Descriptors from which the spread of a view is told: their ids are drawn by chance, so the first of each part will
+do."""
+
+
+def whiten_parts(jobs: Sequence[EmbedJob], *, shrinkage: float, device: torch.device, log: Log) -> None:
+    """Write the parts of all jobs anew, whitened as those of the first are spread; a part that exists is kept.
+
+    Args:
+        shrinkage: see `ucvgl.pseudo_labels.whitening`.
+    """
+    left = [(part, into) for part, into in mine(whitened_parts(jobs)) if not into.exists()]
+    if not left:
+        return
+    first, parts = jobs[0], parts_of(jobs[0].folder)
+    sample = np.concatenate([np.load(part, mmap_mode="r")[: -(-SAMPLE // len(parts))] for part in parts])
+    looks = whitening_of_looks(sample, len(first.looks), turns=first.turns, shrinkage=shrinkage)
+    weights = [look.weight for look in first.looks]
+    for (_, into), vectors in read_ahead(lambda both: np.load(both[0]), left):
+        write_array(into, whiten_looks(vectors, looks, weights, turns=first.turns))
+        log(kept=len(vectors))
+
+
+def whitened_parts(jobs: Sequence[EmbedJob]) -> list[tuple[Path, Path]]:
+    """Every part of the jobs, and where it lies whitened."""
+    folders = [(job.folder, job.folder.with_name(f"{job.folder.name}_white")) for job in jobs]
+    return [(part, into / part.name) for folder, into in folders for part in parts_of(folder)]

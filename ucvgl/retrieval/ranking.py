@@ -1,0 +1,224 @@
+"""Queries ranked against a set of references in one pass: how many stand before the true ones, and which come first.
+
+One float32 product per pair serves both. The grid of blocks and tiles begins at the first query and at the first
+reference of a shard, so that shards which are cut at multiples of `TILE` give the same counts as the whole.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from queue import SimpleQueue
+
+import numpy as np
+import torch
+from jaxtyping import Float, Float32, Int
+from torch import Tensor
+
+from ucvgl.compiled import kernel
+from ucvgl.retrieval.best import GROUP, Best
+from ucvgl.retrieval.recall import true_similarity
+from ucvgl.retrieval.rounded import Extent, as_float32, error_bounds, extent
+from ucvgl.retrieval.search import LONGEST, single_threaded
+from ucvgl.retrieval.vectors import Vectors
+
+BLOCK, TILE = 2048, 1024
+"""Queries and references multiplied at a time."""
+UNIT, DEVICE_UNIT = 2.0**-24, 2.0**-22
+"""Rounding error of the additions in a product (`ucvgl.retrieval.rounded`), on a processor and on a graphics card."""
+
+
+@dataclass(frozen=True)
+class Question:
+    """Which references are true of each query, and which others do not count; rows, padded with -1."""
+
+    true: Int[np.ndarray, "q t"]
+    spared: Int[np.ndarray, "q s"]
+
+
+@dataclass(frozen=True)
+class Ranked:
+    """What a set of references adds to the answers.
+
+    Args:
+        ahead: for every question, how many references stand before or level with each true one, neither true nor
+            spared themselves; ties count against. Where `true` is -1 it means nothing.
+        best: of each query among the set.
+    """
+
+    ahead: list[Int[np.ndarray, "q _"]]
+    best: Best
+
+
+def rank(
+    queries: Vectors,
+    references: Vectors,
+    questions: Sequence[Question],
+    shard: tuple[int, int] | None = None,
+    *,
+    k: int,
+    threads: int = 1,
+    device: str = "cpu",
+) -> Ranked:
+    """Rank all queries against a shard of the references.
+
+    Similarities closer than `ucvgl.retrieval.recall.ROUNDING` are ties.
+
+    Args:
+        shard: the first number of the references that are meant, and the one after the last; default: all.
+        k: best references that are kept of each query.
+        threads: blocks at a time, on a processor.
+
+    Raises:
+        ValueError: vectors that are not finite, by their numbers.
+    """
+    shard, threads = shard or references.span, threads if device == "cpu" else 1
+    first, last = queries.span
+    tiles = [_tile(references, left, min(left + TILE, shard[1]), device) for left in range(*shard, TILE)]
+    ahead = [np.zeros(question.true.shape, int) for question in questions]
+    best = Best(last - first, k)
+    bars = [_bars(queries, references, question.true) for question in questions]
+    left_out = [_once(np.hstack((question.true, question.spared))) for question in questions]
+    rooms: SimpleQueue[np.ndarray] = SimpleQueue()
+    for _ in range(threads):
+        rooms.put(queries.room(BLOCK))
+
+    def meet(start: int) -> None:
+        rows, room = slice(start - first, min(start + BLOCK, last) - first), rooms.get()
+        try:
+            block = _Block(queries.read(start, min(start + BLOCK, last), room), start, k, device)
+            for tile in tiles:
+                product = block.product(tile)
+                for counted, bar, out in zip(ahead, bars, left_out, strict=True):
+                    counted[rows] += _not_below(product[:, : len(tile.vectors)], bar[rows], out[rows] - tile.start)
+                block.keep_best(tile, product)
+            best.score[rows], best.index[rows] = block.best.score, block.best.index
+        finally:
+            rooms.put(room)
+
+    with single_threaded(), ThreadPoolExecutor(threads) as pool:
+        list(pool.map(meet, range(first, last, BLOCK)))
+    return Ranked(ahead, best)
+
+
+def answers(question: Question, ahead: Int[np.ndarray, "q t"]) -> Int[np.ndarray, "q t"]:
+    """The rank of every true reference, 0 for the first, from the counts of all shards; -1 where there is none."""
+    return np.where(question.true >= 0, ahead, -1)
+
+
+def best_rank(ranks: Int[np.ndarray, "q t"]) -> Int[np.ndarray, " q"]:
+    """The rank of each query's best true reference; -1 where it has none."""
+    last = np.iinfo(ranks.dtype).max
+    found = np.where(ranks >= 0, ranks, last).min(axis=1, initial=last)
+    return np.where(found < last, found, -1)
+
+
+@dataclass(frozen=True)
+class _Tile:
+    vectors: Float32[np.ndarray, "m d"]
+    on_device: Tensor
+    extent: Extent
+    start: int
+
+
+class _Block:
+    """Some queries, and the best references found for them so far."""
+
+    def __init__(self, vectors: Float32[np.ndarray, "n d"], start: int, k: int, device: str) -> None:
+        self._vectors, self._own = vectors, as_float32(torch.from_numpy(vectors).to(device))
+        self._unit = UNIT if device == "cpu" else DEVICE_UNIT
+        _refuse(self._own.size, "queries", start)
+        self.best = Best(len(vectors), k)
+
+    def product(self, tile: _Tile) -> Float32[Tensor, "n padded"]:
+        """All inner products, widened by -inf to a multiple of `GROUP` columns."""
+        own, other = self._own.operand, tile.on_device
+        width = -(-len(other) // GROUP) * GROUP
+        made = torch.empty if width == len(other) else _infinities
+        product = made((len(own), width), device=own.device)
+        torch.mm(own, other.T, out=product[:, : len(other)])
+        return product
+
+    def keep_best(self, tile: _Tile, product: Float32[Tensor, "n padded"]) -> None:
+        error = error_bounds(self._own, tile.extent, unit=self._unit)
+        self.best.update(self._vectors, tile.vectors, product, error=error, first_own=0, first_other=tile.start)
+
+
+def _infinities(shape: tuple[int, int], *, device: torch.device) -> Tensor:
+    return torch.full(shape, -torch.inf, device=device)
+
+
+def _tile(references: Vectors, start: int, stop: int, device: str) -> _Tile:
+    vectors = references.read(start, stop, references.room(TILE))
+    on_device = torch.from_numpy(vectors).to(device)
+    sizes = as_float32(on_device)
+    _refuse(sizes.size, "references", start)
+    return _Tile(vectors, on_device, extent(sizes), start)
+
+
+def _bars(queries: Vectors, references: Vectors, true: Int[np.ndarray, "q t"]) -> Float32[np.ndarray, "q t"]:
+    """The similarity of each query with its true references, less what float32 cannot tell."""
+    bars, (first, last) = np.empty(true.shape, np.float32), queries.span
+    room = queries.room(BLOCK)
+    for start in range(first, last, BLOCK):
+        rows = slice(start - first, min(start + BLOCK, last) - first)
+        needed, place = np.unique(true[rows], return_inverse=True)
+        here = np.where(true[rows] >= 0, place.reshape(true[rows].shape), -1)
+        block = queries.read(start, min(start + BLOCK, last), room)
+        bars[rows] = true_similarity(block, _rows_of(references, needed), here)
+    return bars
+
+
+def _rows_of(vectors: Vectors, rows: Int[np.ndarray, " n"]) -> Float32[np.ndarray, "n d"]:
+    """The vectors of some rows, in increasing order; zeros for -1."""
+    found = np.zeros((len(rows), vectors.dimension), np.float32)
+    for first, piece in vectors.pieces(*vectors.span):
+        some = slice(*np.searchsorted(rows, (first, first + len(piece))))
+        found[some] = piece[rows[some] - first]
+    return found
+
+
+def _once(rows: Int[np.ndarray, "q e"]) -> Int[np.ndarray, "q e"]:
+    """The same rows, none twice."""
+    rows = np.sort(rows, axis=1)
+    rows[:, 1:][rows[:, 1:] == rows[:, :-1]] = -1
+    return rows
+
+
+def _not_below(
+    product: Float32[Tensor, "n m"], bars: Float32[np.ndarray, "n t"], left_out: Int[np.ndarray, "n e"]
+) -> Int[np.ndarray, "n t"]:
+    """How many products, but for those left out, reach each bar of their row."""
+    row, column = np.nonzero((left_out >= 0) & (left_out < product.shape[1]))
+    where = left_out[row, column]
+    if product.device.type == "cpu":
+        count = np.zeros(bars.shape, np.int64)
+        _count(product.numpy(), bars, count)
+        ignored = product.numpy()[row, where]
+    else:
+        on_device = torch.from_numpy(bars).to(product.device)
+        count = torch.stack([(product >= bar[:, None]).sum(1) for bar in on_device.T], 1).cpu().numpy()
+        ignored = product[torch.from_numpy(row), torch.from_numpy(where)].cpu().numpy()
+    np.subtract.at(count, row, ignored[:, None] >= bars[row])
+    return count
+
+
+@kernel
+def _count(product, bars, count):
+    for row in range(product.shape[0]):
+        values = product[row]
+        for column in range(bars.shape[1]):
+            bar, reached = bars[row, column], 0
+            for i in range(len(values)):
+                reached += values[i] >= bar
+            count[row, column] = reached
+
+
+def _refuse(size: Float[np.ndarray, " n"], side: str, start: int) -> None:
+    if not (size < LONGEST).all():
+        bad = np.flatnonzero(~(size < LONGEST))
+        raise ValueError(
+            f"{side} {(bad[:5] + start).tolist()} ({len(bad)} in all) are not finite, or too long to multiply; look at "
+            "the images they come from, and at the loss of the model"
+        )

@@ -50,8 +50,8 @@ def told(found: Found, panoramas: int, tiles: int) -> tuple[list[str], list[str]
         f"    panoramas look {one.heading_deg:.1f} +- {off.heading_deg:.1f} degrees east of north in the middle",
     ]
     advice = [
-        f"for the geometry that fits best: --projection.fov-deg {one.fov_deg:.1f} --projection.top-elevation-deg "
-        f"{one.top_deg:.1f} --projection.bottom-elevation-deg {one.bottom_deg:.1f}"
+        f"if a degree has as many rows as columns, else not: --projection.fov-deg {one.fov_deg:.1f} "
+        f"--projection.top-elevation-deg {one.top_deg:.1f} --projection.bottom-elevation-deg {one.bottom_deg:.1f}"
     ]
     if abs(one.heading_deg) > max(2.0, 2 * off.heading_deg):
         advice.append(

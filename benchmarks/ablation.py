@@ -48,7 +48,7 @@ SOURCES = 3
 without intra-view contrast an epoch of cross is the pairs with fakes alone."""
 ROWS = (
     "full", "no_bev", "fake", "no_intra", "no_cross", "no_mutual", "no_threshold", "no_judge", "no_whitening",
-    "no_own_fakes", "no_curriculum", "paper_matching", "no_fake_labels", "supervised",
+    "no_structure", "no_own_fakes", "no_curriculum", "paper_matching", "no_fake_labels", "supervised",
 )  # fmt: skip
 
 
@@ -71,7 +71,10 @@ def changes(row: str, base: Experiment) -> dict[str, Any]:
         "no_whitening": {"curriculum.whitening": 0},
         "no_own_fakes": {"curriculum.own_fakes": False},
         "no_curriculum": {"curriculum.relabel": False},
-        "paper_matching": {"curriculum.first_fake_vote": 0, "curriculum.final_fake_vote": 0},
+        "paper_matching": {
+            "curriculum.first_scan": "encoders", "curriculum.first_fake_vote": 0, "curriculum.final_fake_vote": 0
+        },
+        "no_structure": {"curriculum.first_scan": "encoders"},
         "no_fake_labels": {"curriculum.fake_labels": False, "curriculum.epochs_per_round": 2 * epochs},
         "supervised": {},
     }[row]

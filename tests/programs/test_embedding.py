@@ -6,6 +6,7 @@ from benchmarks.in_process import InProcess
 from ucvgl.images.image_store import ImageStore, write_shard
 from ucvgl.networks.generator import Generator, save_generator, translate
 from ucvgl.networks.towers import TwoTowers, embed, save_towers
+from ucvgl.poses.structure import describe
 from ucvgl.programs.embedding import EmbedJob, Look, parts_of, read_embeddings
 from ucvgl.settings.experiment import Model
 
@@ -109,3 +110,12 @@ def test_descriptors_that_cannot_be_matched_are_refused_by_the_ids_of_their_imag
         WORKER.embed([EmbedJob((Look(store.folder, "query"),), tmp_path / "model.pt", tmp_path / "out")])
     assert any(identity in str(refused.value) for identity in store.ids.tolist())
     assert not list((tmp_path / "out").glob("part-*.npy"))
+
+
+def test_without_a_model_views_from_above_are_described_by_their_structure(tmp_path):
+    store = write_store(tmp_path / "tiles", (16, 16, 3), [3, 2], seed=3)
+    looks = {"as_is": Look(store.folder, "reference"), "mirrored": Look(store.folder, "reference", mirrored=True)}
+    WORKER.embed([EmbedJob((look,), None, tmp_path / name) for name, look in looks.items()])
+    images = store.read(range(5))
+    for name, shown in (("as_is", images), ("mirrored", images[:, :, ::-1])):
+        np.testing.assert_array_equal(read_embeddings(store.folder, tmp_path / name).vector, describe(shown))

@@ -7,9 +7,10 @@ import pyarrow.parquet as pq
 import pytest
 
 import ucvgl.stages.curriculum
+from benchmarks.in_process import InProcess
 from ucvgl.images.image_store import write_shard
 from ucvgl.settings.experiment import Curriculum, Experiment
-from ucvgl.stages.curriculum import judged_share, labelled_pairs, write_labels
+from ucvgl.stages.curriculum import judged_share, labelled_pairs, scan, write_labels
 from ucvgl.training.batches import Pairs
 from ucvgl.types import Matches
 
@@ -116,3 +117,16 @@ def test_labels_that_are_no_better_than_chance_are_told(train, caplog, on_decoys
     found = Matches(rows, reference, ones, ones, ones, rows >= 0)
     write_labels(found, train / "pairs.parquet", 0, train, settings)
     assert ("may all be wrong" in caplog.text) is warned
+
+
+def test_the_structure_of_the_ground_finds_tiles_whose_light_and_colours_are_others(tmp_path):
+    rng = np.random.default_rng(0)
+    ground = np.kron(rng.integers(0, 256, (60, 8, 8, 3)), np.ones((1, 4, 4, 1))).astype(np.uint8)
+    seen = {"bev": ground, "references": 255 - ground // 2, "queries": ground[:, :8]}
+    for view, images in seen.items():
+        write_shard(tmp_path / view, 0, [f"{number:02d}" for number in range(60)], images)
+    folders = {"start": tmp_path, "into": tmp_path / "round", "train": tmp_path, "fakes": tmp_path / "bev"}
+    made = {"fake_vote": 1.0, "experiment": Experiment(), "machines": InProcess(lambda **_: None)}
+    found = scan(**folders, **made, by_structure=True)  # there is no model to read
+    assert found.reference.tolist() == found.query.tolist()
+    assert found.mutual.all() and len(found.query) == 60

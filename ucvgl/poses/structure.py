@@ -9,11 +9,29 @@ from __future__ import annotations
 
 import cv2
 import numpy as np
-from jaxtyping import Float, UInt8
+from jaxtyping import Float, Float32, UInt8
 
 CHANNELS = 9
 KNEE = 0.5
 """Strength of an edge that counts half, against the mean of its image."""
+
+CELLS = 8
+"""Cells along each side of what is described."""
+
+
+def describe(
+    images: UInt8[np.ndarray, "n h w 3"], *, mirrored: bool = False
+) -> Float32[np.ndarray, "n d"]:
+    """Unit-norm descriptors of views from above, north up, without training: the structure of their cells.
+
+    Whitened (`ucvgl.pseudo_labels.whitening`), the descriptors of a bird's-eye view and of its tile are alike.
+
+    Args:
+        mirrored: left and right changed before.
+    """
+    fields = [pooled(structure(image[:, ::-1] if mirrored else image), CELLS, CELLS).ravel() for image in images]
+    vectors = np.asarray(fields, np.float32).reshape(len(images), CELLS * CELLS * CHANNELS)
+    return vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), np.finfo(np.float32).tiny)
 
 
 def structure(image: UInt8[np.ndarray, "h w 3"]) -> Float[np.ndarray, "h w 9"]:
@@ -21,7 +39,7 @@ def structure(image: UInt8[np.ndarray, "h w 3"]) -> Float[np.ndarray, "h w 9"]:
 
     s = g / (g + KNEE mean(g)) with g the length of the channel's gradient; the angle grows from right to down.
     """
-    lab = cv2.cvtColor(image, cv2.COLOR_RGB2LAB)
+    lab = cv2.cvtColor(np.ascontiguousarray(image), cv2.COLOR_RGB2LAB)
     right, down = cv2.Sobel(lab, cv2.CV_32F, 1, 0), cv2.Sobel(lab, cv2.CV_32F, 0, 1)
     length = np.sqrt(right * right + down * down)
     saturated = 1 / (length + np.float32(KNEE) * length.mean((0, 1)) + np.float32(1e-3))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +14,7 @@ from ucvgl.files.parts import numbered_parts
 from ucvgl.images.image_store import ImageStore, count_images, read_shard, shard_number, shards_of
 from ucvgl.networks.adapted import load_encoders
 from ucvgl.networks.towers import Encoders, View, embed
+from ucvgl.poses.structure import describe
 from ucvgl.programs.sharing import mine, read_ahead
 from ucvgl.training.loop import Log
 from ucvgl.types import Embeddings
@@ -40,13 +40,14 @@ class EmbedJob:
 
     Args:
         looks: what to describe an id by; the descriptors are concatenated.
-        model: the two towers or, by its name, a frozen model.
+        model: the two towers or, by its name, a frozen model; None: views from above are described by their structure,
+            without a network (`ucvgl.poses.structure`).
         folder: where `part-*.npy` go, one per shard of the first store, float32 [n d].
         turns: quarter turns to look from, see `ucvgl.networks.towers.embed`.
     """
 
     looks: tuple[Look, ...]
-    model: Path
+    model: Path | None
     folder: Path
     turns: int = 1
 
@@ -73,8 +74,8 @@ def embed_shards(work: Sequence[Work], *, device: torch.device, log: Log) -> Non
     for (job, shard), seen in read_ahead(_read, mine(work)):
         if not seen:
             continue
-        if encoders is None or model != job.model:
-            model, encoders = job.model, load_encoders(job.model, device)
+        if model != job.model:
+            model, encoders = job.model, None if job.model is None else load_encoders(job.model, device)
         embeddings = _embedded(job, shard, seen, encoders)
         write_array(part_path(job.folder, shard), embeddings.vector)
         log(kept=len(embeddings.id))
@@ -88,7 +89,7 @@ def _read(work: Work) -> Seen:
     return {store: read_shard(store / shard) for store in {look.store: None for look in job.looks}}
 
 
-def _embedded(job: EmbedJob, shard: str, seen: Seen, encoders: Encoders) -> Embeddings:
+def _embedded(job: EmbedJob, shard: str, seen: Seen, encoders: Encoders | None) -> Embeddings:
     first = job.looks[0].store
     ids = seen[first][0]
     for store, (shown, _) in seen.items():
@@ -98,10 +99,15 @@ def _embedded(job: EmbedJob, shard: str, seen: Seen, encoders: Encoders) -> Embe
     for look in job.looks:
         key = look.store, look.view, look.mirrored
         if key not in made:
-            see = partial(embed, turns=job.turns, mirrored=look.mirrored)
-            made[key] = see(encoders, seen[look.store][1], look.view)
+            made[key] = _described(seen[look.store][1], look, job.turns, encoders)
     weighted = [made[look.store, look.view, look.mirrored] * np.float32(look.weight**0.5) for look in job.looks]
     return Embeddings(np.asarray(ids), np.concatenate(weighted, axis=1))  # refuses what cannot be matched, by id
+
+
+def _described(images: np.ndarray, look: Look, turns: int, encoders: Encoders | None) -> np.ndarray:
+    if encoders is None:
+        return describe(images, mirrored=look.mirrored)
+    return embed(encoders, images, look.view, turns=turns, mirrored=look.mirrored)
 
 
 def part_path(folder: Path, shard: str) -> Path:

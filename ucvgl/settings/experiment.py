@@ -129,6 +129,10 @@ class Curriculum:
     """Which matches become pseudo-labels. `judged`: those that are right with at least `min_probability`, as far as
     decoys tell, and each counts as much as it is probable. `margin`: those whose margin reaches the round's threshold,
     all alike (the paper)."""
+    first_scan: Literal["encoders", "structure"] = "encoders"
+    """What the first round compares. `encoders`: what the cold start learned (the paper). `structure`: bird's-eye view
+    and tile, north up, by where edges are and which way they run (`ucvgl.poses.structure`), which nobody has to
+    learn."""
     min_probability: Share = 0.2
     min_margin: Annotated[float, Ge(0), Le(2)] = 0.05
     """Margin threshold of the first round, cosine; 0: none (Table 3, row b). For `margin`."""

@@ -71,7 +71,8 @@ def curriculum(
         if not (into / "model.pt").exists():
             labelled = folder / f"round_{index if settings.relabel else 0:02d}" / "pairs.parquet"
             if not labelled.exists():
-                found = scan(start, into, train, fakes, _fake_vote(index, experiment), experiment, machines)
+                how = {"by_structure": index == 0 and settings.first_scan == "structure"}
+                found = scan(start, into, train, fakes, _fake_vote(index, experiment), experiment, machines, **how)
                 write_labels(found, labelled, index, train, experiment, known)
             table = read_table(labelled, columns.LABELS)
             count = sum(table["label"].to_pylist())
@@ -93,11 +94,20 @@ def curriculum(
 
 
 def scan(
-    start: Path, into: Path, train: Path, fakes: Path, fake_vote: float, experiment: Experiment, machines: Crew
+    start: Path,
+    into: Path,
+    train: Path,
+    fakes: Path,
+    fake_vote: float,
+    experiment: Experiment,
+    machines: Crew,
+    *,
+    by_structure: bool = False,
 ) -> Matches:
     """Embed every training image with the encoders in `start` and match them all, over the whole corpus.
 
-    A query is compared with a tile twice: its panorama by the two encoders, and its fake by the tile encoder alone.
+    A query is compared with a tile twice: its panorama by the two encoders, and its fake by the tile encoder alone. The
+    first scan may do with the structure of its bird's-eye view.
     With labels by the judge, every tile stands beside its mirror image; these decoys are numbered after the tiles.
 
     Args:
@@ -106,17 +116,19 @@ def scan(
         train: folder of the training images.
         fakes: folder of the fakes.
         fake_vote: weight of the fakes in the similarity.
+        by_structure: compare bird's-eye views with tiles, without encoders.
     """
     settings, tiles = experiment.curriculum, train / "references"
     queries = [Look(train / "queries", "query", 1 - fake_vote), Look(fakes, "reference", fake_vote)]
+    model, turns = start / "model.pt", settings.scan_turns
+    if by_structure:
+        queries, model, turns = [Look(train / "bev", "reference")], None, 1
     weights = [look.weight for look in queries]
     looks = {"queries": queries, "references": [Look(tiles, "reference", weight) for weight in weights]}
     if settings.labels == "judged":
         looks["decoys"] = [Look(tiles, "reference", weight, mirrored=True) for weight in weights]
     jobs = {
-        name: EmbedJob(
-            tuple(look for look in some if look.weight), start / "model.pt", into / "scan" / name, settings.scan_turns
-        )
+        name: EmbedJob(tuple(look for look in some if look.weight), model, into / "scan" / name, turns)
         for name, some in looks.items()
     }
     machines.embed([*jobs.values()])

@@ -18,6 +18,7 @@ from ucvgl.distributed.rounds import train_round
 from ucvgl.distributed.selection import keep, recall_of_round, worn_out
 from ucvgl.files.tables import read_table, write_table
 from ucvgl.images.image_store import ImageStore
+from ucvgl.poses.structure import SHRINKAGE
 from ucvgl.programs.embedding import EmbedJob, Look, parts_of
 from ucvgl.pseudo_labels.decoys import Estimate, estimated_precision, percent, right_probability
 from ucvgl.pseudo_labels.mutual_matching import eligible, margin_threshold, matches, undecided
@@ -134,7 +135,8 @@ def scan(
     machines.embed([*jobs.values()])
     asked, *searched = jobs.values()
     if settings.whitening:
-        sides = [machines.whiten(some, shrinkage=settings.whitening) for some in ([asked], searched)]
+        shrinkage = SHRINKAGE if by_structure else settings.whitening
+        sides = [machines.whiten(some, shrinkage=shrinkage) for some in ([asked], searched)]
     else:
         sides = [[part for job in some for part in parts_of(job.folder)] for some in ([asked], searched)]
     best = machines.match(*sides, folder=into / "scan", k=max(2, settings.reciprocal + 1))

@@ -11,7 +11,19 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ucvgl.settings.dotted import Mistakes, differences, dotted, from_yaml, setting_types, to_yaml, with_changes
+from ucvgl.atomic import write_whole
+from ucvgl.files.seal import sealed_lines
+from ucvgl.settings.dotted import (
+    RETIRED,
+    Mistakes,
+    differences,
+    dotted,
+    from_yaml,
+    saved_settings,
+    setting_types,
+    to_yaml,
+    with_changes,
+)
 from ucvgl.settings.experiment import Curriculum, Experiment
 
 
@@ -112,3 +124,17 @@ def test_a_setting_that_one_side_lacks_differs_from_none() -> None:
 def test_every_setting_name_can_be_typed_as_a_flag() -> None:
     allowed = set(string.ascii_lowercase + string.digits + "_.")
     assert all(set(name) <= allowed for name in setting_types())
+
+
+def test_a_run_that_was_made_with_settings_of_an_earlier_version_is_read_without_them(tmp_path):
+    file = tmp_path / "config.yaml"
+    written = {"seed": 7, "resources": {"train_gpus": 0.6}, "adaptation": {"gem_power": 2}}
+    write_whole(file, sealed_lines(yaml.safe_dump(written)))
+    assert saved_settings(file) == Experiment(seed=7)
+    write_whole(file, sealed_lines(yaml.safe_dump({"resources": {"train_gpu": 1}})))
+    with pytest.raises(Mistakes, match="train_gpu: no such setting"):
+        saved_settings(file)
+
+
+def test_what_is_retired_is_no_setting_any_more():
+    assert not RETIRED & set(setting_types())

@@ -90,6 +90,17 @@ def to_yaml(experiment: Experiment) -> str:
     return yaml.safe_dump(asdict(experiment), sort_keys=False, allow_unicode=True)
 
 
+RETIRED = frozenset(
+    {
+        *(f"adaptation.{name}" for name in ("gem_power", "transport_temperature", "transport_balance")),
+        *(f"resources.train_{name}" for name in ("workers", "cpus", "gpus", "workers_at_least")),
+        *(f"resources.{name}" for name in ("image_workers", "model_workers", "model_gpus")),
+        *(f"resources.{name}" for name in ("search_workers", "search_gpus")),
+    }
+)
+"""Settings of earlier versions that runs have written down. What they did is done, so a run is read without them."""
+
+
 def save_settings(path: Path, experiment: Experiment) -> None:
     """Write the settings of a run, with a seal in front."""
     write_whole(path, sealed_lines(to_yaml(experiment)))
@@ -110,7 +121,11 @@ def saved_settings(path: Path) -> Experiment:
             f"{path} is not what the run wrote: it was emptied, damaged or changed, and nobody knows how the encoders "
             "were made; copy it again from where the run was made (other settings belong into a run of their own)"
         )
-    return from_yaml(text, origin=str(path))
+    changes, mistakes = read_yaml(text, origin=str(path))
+    experiment, more = with_changes(Experiment(), {name: at for name, at in changes.items() if name not in RETIRED})
+    if mistakes or more:
+        raise Mistakes(mistakes + more)
+    return experiment
 
 
 def read_yaml(text: str, *, origin: str) -> tuple[dict[str, Any], list[str]]:

@@ -211,7 +211,7 @@ class Resources:
     """CPUs that read, decode and project images, before the workers start; 0: all."""
     train_rows: CountOrNone = 0
     """Images that an encoder is trained on at a time; bounds the memory of a large batch, whose loss and gradients
-    stay what they are, for a third more time. 0: a worker's whole share."""
+    stay what they are, for a third more time. 0: a worker's whole share, or as many as fit on its graphics card."""
     search_rows: Count = 100_000
     """References that a worker holds at a time to match or rank."""
     images_per_shard: Count = 512

@@ -45,6 +45,7 @@ def pytest_xdist_auto_num_workers() -> int:
     return max(3, min(os.cpu_count() or 1, 6))
 
 
+@pytest.hookimpl(tryfirst=True)  # before xdist, which reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Everything in tests/ray starts Ray: three processes run all of it, from the first moment on, and then the rest.
 

@@ -1,8 +1,10 @@
 import json
 import math
 import os
+import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -72,9 +74,10 @@ patience_rounds: 1
 """
 
 
-def test_a_sweep_that_was_killed_ends_as_an_undisturbed_one(tmp_path, tmp_path_factory):
+def test_a_sweep_that_was_killed_ends_as_an_undisturbed_one(tmp_path, request):
     (tmp_path / "space.yaml").write_text(SMALL)
-    ray = tmp_path_factory.mktemp("r")
+    ray = Path(tempfile.mkdtemp(prefix="ucvgl"))  # short: Ray puts sockets there
+    request.addfinalizer(lambda: shutil.rmtree(ray, ignore_errors=True))
 
     def begin(name: str) -> subprocess.Popen[bytes]:
         mine = {name: value for name, value in os.environ.items() if not name.startswith("RAY_")}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
@@ -12,9 +13,13 @@ from ucvgl.distributed.machines import Crew
 from ucvgl.files.parts import in_order, read_part
 from ucvgl.images.image_store import ImageStore
 from ucvgl.programs.embedding import EmbedJob, Look, parts_of
+from ucvgl.programs.ranked import Ranking
 from ucvgl.pseudo_labels.decoys import DECOYS_AHEAD, Estimate, judged_recall
+from ucvgl.retrieval.ranking import Question
 
 KEPT = "kept.json"
+KEPT_PARTNERS = DECOYS_AHEAD + 1
+"""Best references, or decoys, of a query that the numbers are made from."""
 
 
 def recall_of_round(into: Path, projected: Path, machines: Crew) -> Estimate:
@@ -24,20 +29,31 @@ def recall_of_round(into: Path, projected: Path, machines: Crew) -> Estimate:
     """
     file = into / "judged.json"
     if not file.exists():
-        images, model, seen = projected / "validation", into / "model.pt", into / "seen"
-        looks = {
-            "queries": Look(images / "queries", "query"),
-            "references": Look(images / "references", "reference"),
-            "decoys": Look(images / "references", "reference", mirrored=True),
-        }
-        jobs = [EmbedJob((look,), model, seen / name) for name, look in looks.items()]
-        machines.embed(jobs)
-        asked, tiles, decoys = (parts_of(job.folder) for job in jobs)
-        best = machines.rank(asked, tiles, decoys, [], folder=seen, k=DECOYS_AHEAD + 1)
-        judged = judged_recall(best.best_of_all.index, len(ImageStore(images / "references")))
+        images, seen = projected / "validation", into / "seen"
+        ranking = rank_images(seen, into / "model.pt", images, [], machines)
+        judged = judged_recall(ranking.best_of_all.index, len(ImageStore(images / "references")))
         write_whole(file, json.dumps(asdict(judged)))
         shutil.rmtree(seen)
     return Estimate(**json.loads(file.read_text()))
+
+
+def rank_images(into: Path, model: Path, images: Path, about: Sequence[Question], machines: Crew) -> Ranking:
+    """Embed queries, references and, as decoys, mirrored references by one model, and rank them, in the folder `into`.
+
+    Args:
+        images: folder of the stores.
+        about: what is true, where that is asked; rows of the references.
+    """
+    looks = {
+        "query": Look(images / "queries", "query"),
+        "reference": Look(images / "references", "reference"),
+        "decoy": Look(images / "references", "reference", mirrored=True),
+    }
+    jobs = [EmbedJob((look,), model, into / side) for side, look in looks.items()]
+    machines.embed(jobs)
+    (into / "ranked").mkdir(exist_ok=True)
+    asked, tiles, decoys = (parts_of(job.folder) for job in jobs)
+    return machines.rank(asked, tiles, decoys, about, folder=into / "ranked", k=KEPT_PARTNERS)
 
 
 def worn_out(recalls: list[float], patience: int) -> bool:

@@ -13,14 +13,14 @@ from queue import SimpleQueue
 
 import numpy as np
 import torch
-from jaxtyping import Float, Float32, Int
+from jaxtyping import Float32, Int
 from torch import Tensor
 
 from ucvgl.compiled import kernel
 from ucvgl.retrieval.best import GROUP, Best
 from ucvgl.retrieval.recall import true_similarity
 from ucvgl.retrieval.rounded import Extent, as_float32, error_bounds, extent
-from ucvgl.retrieval.search import LONGEST, single_threaded
+from ucvgl.retrieval.search import refuse, single_threaded
 from ucvgl.retrieval.vectors import Vectors
 
 BLOCK, TILE = 2048, 1024
@@ -128,7 +128,7 @@ class _Block:
     def __init__(self, vectors: Float32[np.ndarray, "n d"], start: int, k: int, device: str) -> None:
         self._vectors, self._own = vectors, as_float32(torch.from_numpy(vectors).to(device))
         self._unit = UNIT if device == "cpu" else DEVICE_UNIT
-        _refuse(self._own.size, "queries", start)
+        refuse(self._own.size, vectors, "queries", start)
         self.best = Best(len(vectors), k)
 
     def product(self, tile: _Tile) -> Float32[Tensor, "n padded"]:
@@ -153,7 +153,7 @@ def _tile(references: Vectors, start: int, stop: int, device: str) -> _Tile:
     vectors = references.read(start, stop, references.room(TILE))
     on_device = torch.from_numpy(vectors).to(device)
     sizes = as_float32(on_device)
-    _refuse(sizes.size, "references", start)
+    refuse(sizes.size, vectors, "references", start)
     return _Tile(vectors, on_device, extent(sizes), start)
 
 
@@ -213,12 +213,3 @@ def _count(product, bars, count):
             for i in range(len(values)):
                 reached += values[i] >= bar
             count[row, column] = reached
-
-
-def _refuse(size: Float[np.ndarray, " n"], side: str, start: int) -> None:
-    if not (size < LONGEST).all():
-        bad = np.flatnonzero(~(size < LONGEST))
-        raise ValueError(
-            f"{side} {(bad[:5] + start).tolist()} ({len(bad)} in all) are not finite, or too long to multiply; look at "
-            "the images they come from, and at the loss of the model"
-        )

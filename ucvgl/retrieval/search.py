@@ -162,7 +162,7 @@ class Search:
         try:
             queries = self._queries.read(start, min(start + self._block, stop), worktop.room)
             own = self._precision.queries(torch.from_numpy(queries).to(self._device))
-            _refuse(own.size, queries, "queries", start)
+            refuse(own.size, queries, "queries", start)
             rows = self._side(len(queries), error_bounds(own, references.extent, unit=self._precision.unit))
             self._met = met = _larger(self._met, extent(own))
             columns = worktop.columns
@@ -245,7 +245,7 @@ def _tiles(references: Vectors, shard: tuple[int, int], precision: Precision, wi
             room = references.room(width)
         vectors = references.read(left, min(left + width, shard[1]), room)
         tile = precision.references(torch.from_numpy(vectors).to(precision.centres[1].device))
-        _refuse(tile.size, vectors, "references", left)
+        refuse(tile.size, vectors, "references", left)
         tiles.append(tile)
         whole = _larger(whole, extent(tile))
     return Tiles(references, shard[0], tiles, whole, width)
@@ -255,7 +255,17 @@ def _larger(a: Extent, b: Extent) -> Extent:
     return Extent(*(max(getattr(a, name), getattr(b, name)) for name in ("size", "lost", "bias", "bias_lost")))
 
 
-def _refuse(size: np.ndarray, vectors: np.ndarray, side: str, start: int) -> None:
+def refuse(size: Float[np.ndarray, " n"], vectors: Float32[np.ndarray, "n d"], side: str, start: int) -> None:
+    """See that vectors can be multiplied.
+
+    Args:
+        size: bounds of their lengths.
+        side: what they are: `queries` or `references`.
+        start: number of the first.
+
+    Raises:
+        ValueError: some are not finite, or too long; with their numbers.
+    """
     if (size < LONGEST).all():
         return
     length = np.sqrt(np.einsum("nd,nd->n", vectors, vectors, dtype=np.float64))

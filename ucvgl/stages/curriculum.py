@@ -72,8 +72,8 @@ def curriculum(
         if not (into / "model.pt").exists():
             labelled = folder / f"round_{index if settings.relabel else 0:02d}" / "pairs.parquet"
             if not labelled.exists():
-                how = {"by_structure": index == 0 and settings.first_scan == "structure"}
-                found = scan(start, into, train, fakes, _fake_vote(index, experiment), experiment, machines, **how)
+                vote, structure = _fake_vote(index, experiment), index == 0 and settings.first_scan == "structure"
+                found = scan(start, into, train, fakes, vote, experiment, machines, by_structure=structure)
                 write_labels(found, labelled, index, train, experiment, known)
             table = read_table(labelled, columns.LABELS)
             count = sum(table["label"].to_pylist())

@@ -13,13 +13,12 @@ import pyarrow as pa
 
 from ucvgl.atomic import write_whole
 from ucvgl.distributed.machines import Crew
-from ucvgl.distributed.selection import rounds_up_to_kept
+from ucvgl.distributed.selection import rank_images, rounds_up_to_kept
 from ucvgl.files.parts import read_part
 from ucvgl.files.tables import read_table, write_table
 from ucvgl.images.image_store import ImageStore
-from ucvgl.programs.embedding import EmbedJob, Look, parts_of
 from ucvgl.programs.ranked import Ranking
-from ucvgl.pseudo_labels.decoys import DECOYS_AHEAD, judged_recall
+from ucvgl.pseudo_labels.decoys import judged_recall
 from ucvgl.retrieval.best import Best
 from ucvgl.retrieval.ranking import best_rank
 from ucvgl.retrieval.raw_pixels import raw_recall, shrink
@@ -33,8 +32,6 @@ from ucvgl.truth.score import Protocol, protocol_of, questions, score, trained_o
 
 SHOWN = 5
 """References kept per query, for the report."""
-KEPT = DECOYS_AHEAD + 1
-"""Best references, or decoys, of a query that the numbers are made from."""
 JUDGED = {"": "value", "_low": "low", "_high": "high"}
 """How the columns of an estimate end."""
 ALL_ROUNDS_PAIRS = 100_000_000
@@ -66,16 +63,17 @@ def evaluate(
     protocol = trained_on(protocol, queries.ids, trained_ids)
     models = {"cold": cold, **{path.name: path for path in rounds_up_to_kept(trained)}}
     *before, last = models
+    images, about = projected / "validation", questions(protocol) if protocol.answerable else []
     every = _every_round(experiment, len(queries) * len(references))
     reached = {}
     for name in before if every or len(before) < 2 else before[:1]:
         file = folder / "embeddings" / f"{name}.json"
         if not file.exists():
-            ranking = rank_images(folder, name, models[name], projected / "validation", protocol, machines)
+            ranking = rank_images(folder / "embeddings" / name, models[name] / "model.pt", images, about, machines)
             write_whole(file, json.dumps(_said(ranking, len(references), protocol)))
             shutil.rmtree(folder / "embeddings" / name)
         reached[name] = json.loads(file.read_text())
-    ranking = rank_images(folder, last, models[last], projected / "validation", protocol, machines)
+    ranking = rank_images(folder / "embeddings" / last, models[last] / "model.pt", images, about, machines)
     reached[last] = _said(ranking, len(references), protocol)
     bevs, recall = ImageStore(projected / "validation" / "bev"), reached[last]["recall"]
     result = {"recall": recall, "raw_pixels": _raw_pixels(bevs, references, protocol) if recall else {}}
@@ -87,28 +85,6 @@ def evaluate(
     for made in (folder / "embeddings" / last / name for name in ("decoy", "ranked")):
         shutil.rmtree(made, ignore_errors=True)
     return {"r1": recall["r1"] if recall else None, "judged": reached[last]["judged"]["value"]}
-
-
-def rank_images(folder: Path, name: str, model: Path, images: Path, protocol: Protocol, machines: Crew) -> Ranking:
-    """Embed queries, references and, as decoys, mirrored references by one model, and rank them, in
-    `folder/embeddings/<name>`.
-
-    Args:
-        model: folder of the `model.pt`.
-        images: folder of the stores.
-    """
-    into = folder / "embeddings" / name
-    looks = {
-        "query": Look(images / "queries", "query"),
-        "reference": Look(images / "references", "reference"),
-        "decoy": Look(images / "references", "reference", mirrored=True),
-    }
-    jobs = [EmbedJob((look,), model / "model.pt", into / side) for side, look in looks.items()]
-    machines.embed(jobs)
-    (into / "ranked").mkdir(exist_ok=True)
-    asked, tiles, decoys = (parts_of(job.folder) for job in jobs)
-    about = questions(protocol) if protocol.answerable else []
-    return machines.rank(asked, tiles, decoys, about, folder=into / "ranked", k=KEPT)
 
 
 def _every_round(experiment: Experiment, pairs: int) -> bool:

@@ -14,6 +14,7 @@ import pyarrow as pa
 
 from ucvgl.atomic import write_whole
 from ucvgl.distributed.machines import Crew
+from ucvgl.distributed.selection import KEPT_PARTNERS
 from ucvgl.files.parts import in_order, read_part
 from ucvgl.files.tables import read_table, write_table
 from ucvgl.images.image_store import ImageStore
@@ -25,7 +26,7 @@ from ucvgl.retrieval.recall import Recall
 from ucvgl.run import columns
 from ucvgl.settings.experiment import Experiment
 from ucvgl.stages.catalog import BACK, as_listed
-from ucvgl.stages.evaluate import KEPT, write_retrievals
+from ucvgl.stages.evaluate import write_retrievals
 from ucvgl.training.closed_form import FREE
 from ucvgl.training.fit_adapter import adapt_features
 from ucvgl.truth.door import GroundTruth, label_precision, read_truth
@@ -80,7 +81,7 @@ def evaluate_adapter(
             asked = questions(way.protocol) if way.protocol.answerable else []
             work = into / "work" / key
             work.mkdir(parents=True, exist_ok=True)
-            ranking = machines.rank(queries, references, [], asked, folder=work, k=KEPT)
+            ranking = machines.rank(queries, references, [], asked, folder=work, k=KEPT_PARTNERS)
             searched = sum(len(np.load(part, mmap_mode="r")) for part in references)
             reached = score(ranking.ranks, ranking.best.index, searched, way.protocol) if asked else None
             row |= {f"{key}_r1": reached and reached.r1, f"{key}_r10": reached and reached.r10}

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import logging
 import multiprocessing
 import shutil
 import sys
@@ -24,36 +23,33 @@ from typing import Any
 
 import absent_ray  # noqa: F401
 import numpy as np
+import pyarrow.parquet as pq
 import torch
 from in_process import InProcess
 from recipe_rows import ROWS
 from suite import SUITE
 
 from ucvgl.distributed.projecting import Project, _shard_rows
-from ucvgl.images.image_store import ImageStore, read_shard, shard_number, shard_path, shards_of, write_shard
+from ucvgl.images.image_store import ImageStore, read_shard, shard_path, shards_of, write_shard
 from ucvgl.networks.adapted import load_encoders
-from ucvgl.networks.generator import load_generator, translate
 from ucvgl.networks.towers import embed
-from ucvgl.pseudo_labels.decoys import DECOYS_AHEAD, decoys_ahead, estimated_recall
+from ucvgl.pseudo_labels.decoys import DECOYS_AHEAD, judged_recall
 from ucvgl.pseudo_labels.whitening import unit, whitening
-from ucvgl.retrieval.recall import ranks
 from ucvgl.retrieval.topk import two_sided_topk
 from ucvgl.settings.experiment import Experiment
 from ucvgl.settings.limits import changed
 from ucvgl.settings.presets import PRESETS
 from ucvgl.stages import catalog as listing
-from ucvgl.stages import translate as translating
 from ucvgl.stages.catalog import as_listed, catalog, read_catalogs
 from ucvgl.stages.cold_start import cold_start
 from ucvgl.stages.curriculum import curriculum
 from ucvgl.stages.evaluate import evaluate
 from ucvgl.stages.labels import labels
 from ucvgl.stages.supervised import supervised
+from ucvgl.stages.translate import translate
 from ucvgl.truth.door import read_truth
-from ucvgl.truth.score import protocol_of
+from ucvgl.truth.score import protocol_of, score_in_memory
 from ucvgl.world import panorama_worlds
-
-log = logging.getLogger(__name__)
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -61,8 +57,7 @@ ROOT = Path(__file__).resolve().parents[1]
 def experiment_of(world: str, seed: int, row: str, wish: argparse.Namespace) -> Experiment:
     """The settings of a line; the world's own seed stays, `seed` is that of training."""
     images = {"dataset.root": str(wish.data / "rendered"), **SUITE[world.split(":")[-1]]}
-    if world.endswith("b"):
-        images["dataset.root"] = str(wish.data / "b")
+    images["dataset.root"] = str(ROOT / images["dataset.root"])  # world B lies beside the project
     return changed(PRESETS[wish.preset](), images | {"seed": seed} | dict(ROWS[row]) | wish.changed)
 
 
@@ -124,13 +119,6 @@ def _project(job: tuple[str, Experiment, dict[str, Any]]) -> None:
     Project(*job[:2])(job[2])
 
 
-def _translate_images(source: Path, folder: Path, *, generator: Path, **_: Any) -> None:
-    to_tile = load_generator(generator, str(InProcess.device()))
-    for shard in shards_of(source):
-        ids, images = read_shard(shard)
-        write_shard(folder, shard_number(shard), ids, translate(to_tile, images.copy()))
-
-
 def line_of(row: str, world: str, seed: int, wish: argparse.Namespace) -> dict[str, Any]:
     """Train one recipe on one world; what it reached."""
     torch.set_num_threads(wish.threads)
@@ -142,11 +130,15 @@ def line_of(row: str, world: str, seed: int, wish: argparse.Namespace) -> dict[s
     (folder / "1_catalog").symlink_to(wish.data / world / "1_catalog")
     (folder / "2_project").symlink_to(wish.data / world / "2_project")
     said: list[dict[str, Any]] = []
-    machines: Any = InProcess(lambda **numbers: said.append(numbers))
+
+    def log(**numbers: Any) -> None:
+        said.append(numbers)
+
+    machines = InProcess(log)
     projected, translated, cold, trained = (
         folder / name for name in ("2_project", "3_translate", "4_cold_start", "5_curriculum")
     )
-    inputs = {"experiment": experiment, "machines": machines}
+    inputs: dict[str, Any] = {"experiment": experiment, "machines": machines}
     if row == "supervised":
         cold_start(cold, projected=projected, translated=None, **inputs)
         told = changed(
@@ -167,17 +159,14 @@ def line_of(row: str, world: str, seed: int, wish: argparse.Namespace) -> dict[s
             cold=cold,
             experiment=told,
             machines=machines,
-            log=machines._log,
+            log=log,
         )
     else:
-        translating.translate_images = _translate_images
-        translating.translate(translated, projected=projected, **inputs)
+        translate(translated, projected=projected, **inputs)
         cold_start(cold, projected=projected, translated=translated, **inputs)
-        curriculum(trained, projected=projected, translated=translated, cold=cold, log=machines._log, **inputs)
+        curriculum(trained, projected=projected, translated=translated, cold=cold, log=log, **inputs)
     seconds = round(time.time() - begun)
     evaluate(folder / "6_evaluate", projected=projected, cold=cold, trained=trained, **inputs)
-    import pyarrow.parquet as pq
-
     result = json.loads((folder / "6_evaluate/recall.json").read_text())
     line = {
         "row": row,
@@ -186,7 +175,7 @@ def line_of(row: str, world: str, seed: int, wish: argparse.Namespace) -> dict[s
         "seconds": seconds,
         "r1": round(result["recall"]["r1"], 4),
         "raw_pixels": result["raw_pixels"],
-        "fused": fused(experiment, projected, translated, cold, trained),
+        "fused": fused(experiment, projected, trained),
         "rounds": [_rounded(one) for one in pq.read_table(folder / "6_evaluate/rounds.parquet").to_pylist()],
         "labels": [numbers["labels"] for numbers in said if "labels" in numbers],
     }
@@ -194,13 +183,13 @@ def line_of(row: str, world: str, seed: int, wish: argparse.Namespace) -> dict[s
     return line
 
 
-def fused(experiment: Experiment, projected: Path, translated: Path, cold: Path, trained: Path) -> dict[str, Any]:
+def fused(experiment: Experiment, projected: Path, trained: Path) -> dict[str, Any]:
     """Recall, and what the judge says, by panorama, by bird's-eye view, by both, and these whitened."""
     store = projected / "validation"
     images = {name: ImageStore(store / name) for name in ("queries", "bev", "references")}
     ids = images["queries"].ids, images["references"].ids
     dataset = as_listed(projected.parent / "1_catalog", experiment.dataset)
-    positives = protocol_of(read_truth(dataset, "validation"), *ids).positives
+    protocol = protocol_of(read_truth(dataset, "validation"), *ids)
     encoders = load_encoders(trained / "model.pt", InProcess.device())
     pixels = {name: some.read(np.arange(len(some))) for name, some in images.items()}
     found = {}
@@ -217,13 +206,10 @@ def fused(experiment: Experiment, projected: Path, translated: Path, cold: Path,
                 views[f" white {shrinkage}"] = whitened
         for name, (p, b, t, d) in views.items():
             for what, query in (("pano", p), ("bev", b), ("both", unit(p + b))):
-                rank = ranks(query, t, positives)
                 best = two_sided_topk(query, np.concatenate([t, d]), k=DECOYS_AHEAD + 1, device=str(InProcess.device()))
-                judged = estimated_recall(decoys_ahead(best.row_index, len(t)), references=len(t), decoys=len(t))
-                found[f"{what}{name}{' 4 turns' if turns == 4 else ''}"] = [
-                    round(float(np.mean(rank[rank >= 0] == 0)), 4),
-                    round(judged.value, 4),
-                ]
+                reached, judged = score_in_memory(query, t, protocol), judged_recall(best.row_index, len(t))
+                told = f"{what}{name}{' 4 turns' if turns == 4 else ''}"
+                found[told] = [round(reached.r1, 4), round(judged.value, 4)]
     return found
 
 

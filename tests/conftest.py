@@ -26,10 +26,12 @@ CORE = (
     "world",
     "truth",
     "projection",
+    "poses",
     "networks",
     "training",
     "pseudo_labels",
     "retrieval",
+    "programs",
     "index",
     "types",
 )

@@ -38,22 +38,26 @@ CORE = (
 install_import_hook([f"ucvgl.{name}" for name in CORE], "shape_checks.checked")
 
 
+CORES = os.cpu_count() or 1
 WHOLE_JOBS = ("test_end_to_end", "test_adapt"), ("test_sweep", "test_stream", "test_object_store", "test_cluster")
 """Of tests/ray, what starts jobs with a Ray of their own or waits, in two groups; the longest come first."""
+ENOUGH = 6
+"""Cores on which several Rays start in the 30 s that Ray gives itself; on fewer, one process runs all of tests/ray."""
 
 
 def pytest_xdist_auto_num_workers() -> int:
-    """`-n auto`: three at least, as those with Ray tests wait half of the time; to collect costs each 20 s."""
-    return max(3, min(os.cpu_count() or 1, 6))
+    """`-n auto`: to collect costs each process 20 s."""
+    return max(2, min(CORES, 6))
 
 
 @pytest.hookimpl(tryfirst=True)  # before xdist, which reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Everything in tests/ray starts Ray: three processes run all of it, from the first moment on, and then the rest.
+    """Everything in tests/ray starts Ray: one process, or three, run all of it, from the first moment on, then the rest.
 
     Where there are more processes, these begin with the rest.
     """
-    groups = {name: number for number, names in enumerate(WHOLE_JOBS) for name in names}
+    jobs = WHOLE_JOBS if CORES >= ENOUGH else ()
+    groups = {name: number for number, names in enumerate(jobs) for name in names}
     order = {}
     for item in items:
         order[item] = len(WHOLE_JOBS) + 1

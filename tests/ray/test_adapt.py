@@ -81,10 +81,12 @@ def test_killed_and_without_truth_it_makes_the_same(job: Job, undisturbed: tuple
     whole, run = undisturbed[0], undisturbed[0].with_name("disturbed")
     (world,) = (folder for folder in job.images.iterdir() if folder.is_dir())
     aside = shutil.move(world / "truth", job.images.with_name("truth"))
-    job.kill(run, when=lambda: any(run.glob("3_features.partial/*/*/part-*.npy")))
-    job.kill(run, when=lambda: any(run.glob("4_adapt.partial/round_00/adapter.pt")))
-    assert "no ground truth" in "\n".join(job.finish(run)), log_of(run)
-    shutil.move(aside, world / "truth")
+    try:
+        job.kill(run, when=lambda: any(run.glob("3_features.partial/*/*/part-*.npy")))
+        job.kill(run, when=lambda: any(run.glob("4_adapt.partial/round_00/adapter.pt")))
+        assert "no ground truth" in "\n".join(job.finish(run)), log_of(run)
+    finally:  # the next test needs it
+        shutil.move(aside, world / "truth")
     made, expected = artefacts(run), artefacts(whole)
     training = {name for name in expected if name.startswith(("1_", "2_", "3_", "4_"))}
     assert any(name.endswith("round_02/pairs.parquet") for name in training)

@@ -52,9 +52,9 @@ def pytest_xdist_auto_num_workers() -> int:
 
 @pytest.hookimpl(tryfirst=True)  # before xdist, which reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Everything in tests/ray starts Ray: one process, or three, run all of it, from the first moment on, then the rest.
+    """Everything in tests/ray starts Ray: one process, or three, run all of it, from the first moment on.
 
-    Where there are more processes, these begin with the rest.
+    Then comes the rest, with which any further processes begin.
     """
     jobs = WHOLE_JOBS if CORES >= ENOUGH else ()
     groups = {name: number for number, names in enumerate(jobs) for name in names}

@@ -94,7 +94,7 @@ def refuse_added(folder: Path) -> None:
     home, parts = _artefact(folder)
     if home != folder:
         return
-    added = sorted(path for path in _files(home) if path.relative_to(home).as_posix() not in parts)
+    added = sorted(path for path in _files(folder) if path.relative_to(folder).as_posix() not in parts)
     if added:
         raise ValueError(f"{added[0]} was not made by this run, and would be deleted with its folder; move it away")
 

@@ -38,8 +38,8 @@ def _compared(run: Path) -> Compared:
     return Compared(
         name=run.resolve().name,
         recall=reached,
-        r1=[row["r1"] for row in rounds] if reached else (),
-        judged=[judged(row) for row in rounds],
+        r1=[row["r1"] for row in rounds if row["r1"] is not None] if reached else (),
+        judged=[estimate for estimate in map(judged, rounds) if estimate],
         labels=[sum(read_table(pairs, columns.LABELS)["label"].to_pylist()) for pairs in labelled],
         settings=settings,
         seconds=sum(record.seconds for record in records if record),

@@ -116,8 +116,8 @@ def _supervised(experiment: Experiment) -> list[str]:
 
 def _verdict(reached: Recall | None, raw: Mapping[str, float], scores: list[dict], begun: str) -> list[str]:
     """What the result is to be measured by, and the result."""
-    first, last = (percent(judged(row)) for row in (scores[0], scores[-1]))
-    believed = f"without truth, as far as decoys tell: R@1 {last} ({begun}: {first})"
+    told = [percent(found) if (found := judged(row)) else "not evaluated" for row in (scores[0], scores[-1])]
+    believed = f"without truth, as far as decoys tell: R@1 {told[1]} ({begun}: {told[0]})"
     if reached is None:
         return [f"no ground truth, so no recall; the retrievals are in the report; {believed}"]
     best = max(raw, key=lambda name: raw[name]) if raw else ""

@@ -72,9 +72,9 @@ def changes(row: str, base: Experiment) -> dict[str, Any]:
         "no_own_fakes": {"curriculum.own_fakes": False},
         "no_curriculum": {"curriculum.relabel": False},
         "paper_matching": {
-            "curriculum.first_scan": "encoders", "curriculum.first_fake_vote": 0, "curriculum.final_fake_vote": 0
+            f"curriculum.{when}_{what}_vote": 0 for when in ("first", "final") for what in ("structure", "fake")
         },
-        "no_structure": {"curriculum.first_scan": "encoders"},
+        "no_structure": {"curriculum.first_structure_vote": 0, "curriculum.final_structure_vote": 0},
         "no_fake_labels": {"curriculum.fake_labels": False, "curriculum.epochs_per_round": 2 * epochs},
         "supervised": {},
     }[row]

@@ -10,7 +10,7 @@ import ucvgl.stages.curriculum
 from benchmarks.in_process import InProcess
 from ucvgl.images.image_store import write_shard
 from ucvgl.settings.experiment import Curriculum, Experiment
-from ucvgl.stages.curriculum import judged_share, labelled_pairs, scan, write_labels
+from ucvgl.stages.curriculum import Votes, judged_share, labelled_pairs, scan, write_labels
 from ucvgl.training.batches import Pairs
 from ucvgl.types import Matches
 
@@ -126,7 +126,7 @@ def test_the_structure_of_the_ground_finds_tiles_whose_light_and_colours_are_oth
     for view, images in seen.items():
         write_shard(tmp_path / view, 0, [f"{number:02d}" for number in range(60)], images)
     folders = {"start": tmp_path, "into": tmp_path / "round", "train": tmp_path, "fakes": tmp_path / "bev"}
-    made = {"fake_vote": 1.0, "experiment": Experiment(), "machines": InProcess(lambda **_: None)}
-    found = scan(**folders, **made, by_structure=True)  # there is no model to read
+    made = {"vote": Votes(0, 0, 1), "experiment": Experiment(), "machines": InProcess(lambda **_: None)}
+    found = scan(**folders, **made)  # there is no model to read
     assert found.reference.tolist() == found.query.tolist()
     assert found.mutual.all() and len(found.query) == 60

@@ -17,6 +17,8 @@ KNEE = 0.5
 
 CELLS = 8
 """Cells along each side of what is described."""
+DIMENSION = CELLS * CELLS * CHANNELS
+"""Numbers in a descriptor."""
 SHRINKAGE = 0.3
 """Of the whitening of such descriptors: of .03, .3 and 1 the best or nearly so on three worlds."""
 
@@ -32,7 +34,7 @@ def describe(
         mirrored: left and right changed before.
     """
     fields = [pooled(structure(image[:, ::-1] if mirrored else image), CELLS, CELLS).ravel() for image in images]
-    vectors = np.asarray(fields, np.float32).reshape(len(images), CELLS * CELLS * CHANNELS)
+    vectors = np.asarray(fields, np.float32).reshape(len(images), DIMENSION)
     return vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), np.finfo(np.float32).tiny)
 
 

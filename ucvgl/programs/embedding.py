@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import torch
@@ -14,7 +15,7 @@ from ucvgl.files.parts import numbered_parts
 from ucvgl.images.image_store import ImageStore, count_images, read_shard, shard_number, shards_of
 from ucvgl.networks.adapted import load_encoders
 from ucvgl.networks.towers import Encoders, View, embed
-from ucvgl.poses.structure import describe
+from ucvgl.poses.structure import DIMENSION, describe
 from ucvgl.programs.sharing import mine, read_ahead
 from ucvgl.training.loop import Log
 from ucvgl.types import Embeddings
@@ -22,14 +23,17 @@ from ucvgl.types import Embeddings
 
 @dataclass(frozen=True)
 class Look:
-    """A store of images, the encoder that sees it, its share of the similarity, and whether it sees mirror images.
+    """A store of images, what describes them, its share of the similarity, and whether it sees mirror images.
+
+    They are described by the encoder of a view or, views from above, by their structure, without a network
+    (`ucvgl.poses.structure`).
 
     The product of two descriptors made of looks with the same weights is the weighted sum of the looks' similarities;
     it stays a cosine where the weights add up to 1.
     """
 
     store: Path
-    view: View
+    view: View | Literal["structure"]
     weight: float = 1.0
     mirrored: bool = False
 
@@ -40,16 +44,26 @@ class EmbedJob:
 
     Args:
         looks: what to describe an id by; the descriptors are concatenated.
-        model: the two towers or, by its name, a frozen model; None: views from above are described by their structure,
-            without a network (`ucvgl.poses.structure`).
+        model: the two towers or, by its name, a frozen model; not read where no look has an encoder.
         folder: where `part-*.npy` go, one per shard of the first store, float32 [n d].
-        turns: quarter turns to look from, see `ucvgl.networks.towers.embed`.
+        turns: quarter turns from which encoders look, see `ucvgl.networks.towers.embed`.
     """
 
     looks: tuple[Look, ...]
-    model: Path | None
+    model: Path
     folder: Path
     turns: int = 1
+
+    def columns(self, width: int) -> list[list[slice]]:
+        """Where, in descriptors of this width, each look from each of its turns stands."""
+        from_encoders = sum(look.view != "structure" for look in self.looks)
+        each = (width - DIMENSION * (len(self.looks) - from_encoders)) // max(1, from_encoders * self.turns)
+        found, at = [], 0
+        for look in self.looks:
+            wide, turns = (DIMENSION, 1) if look.view == "structure" else (each, self.turns)
+            found.append([slice(at + turn * wide, at + (turn + 1) * wide) for turn in range(turns)])
+            at += turns * wide
+        return found
 
 
 Work = tuple[EmbedJob, str]
@@ -74,8 +88,8 @@ def embed_shards(work: Sequence[Work], *, device: torch.device, log: Log) -> Non
     for (job, shard), seen in read_ahead(_read, mine(work)):
         if not seen:
             continue
-        if model != job.model:
-            model, encoders = job.model, None if job.model is None else load_encoders(job.model, device)
+        if model != job.model and any(look.view != "structure" for look in job.looks):
+            model, encoders = job.model, load_encoders(job.model, device)
         embeddings = _embedded(job, shard, seen, encoders)
         write_array(part_path(job.folder, shard), embeddings.vector)
         log(kept=len(embeddings.id))
@@ -95,7 +109,7 @@ def _embedded(job: EmbedJob, shard: str, seen: Seen, encoders: Encoders | None) 
     for store, (shown, _) in seen.items():
         if shown != ids:
             raise ValueError(f"{store} and {first} show other images in {shard}; make the later one anew")
-    made: dict[tuple[Path, View, bool], np.ndarray] = {}
+    made: dict[tuple[Path, str, bool], np.ndarray] = {}
     for look in job.looks:
         key = look.store, look.view, look.mirrored
         if key not in made:
@@ -105,8 +119,9 @@ def _embedded(job: EmbedJob, shard: str, seen: Seen, encoders: Encoders | None) 
 
 
 def _described(images: np.ndarray, look: Look, turns: int, encoders: Encoders | None) -> np.ndarray:
-    if encoders is None:
+    if look.view == "structure":
         return describe(images, mirrored=look.mirrored)
+    assert encoders is not None
     return embed(encoders, images, look.view, turns=turns, mirrored=look.mirrored)
 
 

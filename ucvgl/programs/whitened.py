@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from ucvgl.atomic import write_array
+from ucvgl.poses.structure import SHRINKAGE
 from ucvgl.programs.embedding import EmbedJob, parts_of
 from ucvgl.programs.sharing import mine, read_ahead
 from ucvgl.pseudo_labels.whitening import whiten_looks, whitening_of_looks
@@ -23,17 +24,19 @@ def whiten_parts(jobs: Sequence[EmbedJob], *, shrinkage: float, device: torch.de
     """Write the parts of all jobs anew, whitened as those of the first are spread; a part that exists is kept.
 
     Args:
-        shrinkage: see `ucvgl.pseudo_labels.whitening`.
+        shrinkage: of what encoders made, see `ucvgl.pseudo_labels.whitening`; structure has its own.
     """
     left = [(part, into) for part, into in mine(whitened_parts(jobs)) if not into.exists()]
     if not left:
         return
     first, parts = jobs[0], parts_of(jobs[0].folder)
     sample = np.concatenate([np.load(part, mmap_mode="r")[: -(-SAMPLE // len(parts))] for part in parts])
-    looks = whitening_of_looks(sample, len(first.looks), turns=first.turns, shrinkage=shrinkage)
+    columns = first.columns(sample.shape[1])
+    shrunk = [SHRINKAGE if look.view == "structure" else shrinkage for look in first.looks]
+    looks = whitening_of_looks(sample, columns, shrinkage=shrunk)
     weights = [look.weight for look in first.looks]
     for (_, into), vectors in read_ahead(lambda both: np.load(both[0]), left):
-        write_array(into, whiten_looks(vectors, looks, weights, turns=first.turns))
+        write_array(into, whiten_looks(vectors, looks, columns, weights))
         log(kept=len(vectors))
 
 

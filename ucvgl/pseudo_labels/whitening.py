@@ -54,36 +54,39 @@ def whitening(vectors: Float[np.ndarray, "n d"], *, shrinkage: float) -> Whiteni
 
 
 def whiten_looks(
-    vectors: Float32[np.ndarray, "n w"], looks: Sequence[Whitening], weights: Sequence[float], *, turns: int
+    vectors: Float32[np.ndarray, "n w"],
+    looks: Sequence[Whitening],
+    columns: Sequence[Sequence[slice]],
+    weights: Sequence[float],
 ) -> Float32[np.ndarray, "n w"]:
     """Descriptors that are made of several looks from several turns, each whitened on its own, weighted as before.
 
     Args:
         looks: of each look, the same for all of its turns.
+        columns: where each look from each of its turns stands.
         weights: of each look in the similarity.
     """
-    parts = np.split(vectors, len(looks) * turns, axis=1)
-    whitened = [
-        looks[number // turns](unit(part)) * np.float32((weights[number // turns] / turns) ** 0.5)
-        for number, part in enumerate(parts)
-    ]
-    return np.concatenate(whitened, axis=1)
+    whitened = np.empty_like(vectors)
+    for look, turns, weight in zip(looks, columns, weights, strict=True):
+        for at in turns:
+            whitened[:, at] = look(unit(vectors[:, at])) * np.float32((weight / len(turns)) ** 0.5)
+    return whitened
 
 
 def whitening_of_looks(
-    sample: Float32[np.ndarray, "n w"], count: int, *, turns: int, shrinkage: float
+    sample: Float32[np.ndarray, "n w"], columns: Sequence[Sequence[slice]], *, shrinkage: Sequence[float]
 ) -> list[Whitening]:
-    """The whitening of each of `count` looks, from a sample of descriptors that are made of them.
+    """The whitening of each look, from a sample of descriptors that are made of all of them.
 
     Args:
         sample: descriptors, all looks of a place side by side.
-        count: looks.
-        turns: parts of a look that share its whitening.
-        shrinkage: as a share of the largest variance.
+        columns: where each look from each of its turns stands; turns of a look share its whitening.
+        shrinkage: of each look, as a share of its largest variance.
     """
-    parts = np.split(sample, count * turns, axis=1)
-    of_looks = [np.concatenate(parts[first : first + turns]) for first in range(0, len(parts), turns)]
-    return [whitening(unit(look), shrinkage=shrinkage) for look in of_looks]
+    return [
+        whitening(np.concatenate([unit(sample[:, at]) for at in turns]), shrinkage=shrunk)
+        for turns, shrunk in zip(columns, shrinkage, strict=True)
+    ]
 
 
 def unit(vectors: Float32[np.ndarray, "n d"]) -> Float32[np.ndarray, "n d"]:

@@ -129,10 +129,12 @@ class Curriculum:
     """Which matches become pseudo-labels. `judged`: those that are right with at least `min_probability`, as far as
     decoys tell, and each counts as much as it is probable. `margin`: those whose margin reaches the round's threshold,
     all alike (the paper)."""
-    first_scan: Literal["encoders", "structure"] = "encoders"
-    """What the first round compares. `encoders`: what the cold start learned (the paper). `structure`: bird's-eye view
-    and tile, north up, by where edges are and which way they run (`ucvgl.poses.structure`), which nobody has to
-    learn."""
+    first_structure_vote: Share = 0.0
+    """Weight, in the first round's matching, of how alike bird's-eye view and tile are, north up, by where edges are
+    and which way they run (`ucvgl.poses.structure`), which nobody has to learn; the encoders' similarities share the
+    rest. 0: the paper's matching."""
+    final_structure_vote: Share = 0.0
+    """The same in the last round; linear in between."""
     min_probability: Share = 0.2
     min_margin: Annotated[float, Ge(0), Le(2)] = 0.05
     """Margin threshold of the first round, cosine; 0: none (Table 3, row b). For `margin`."""
@@ -148,7 +150,7 @@ class Curriculum:
     """Off: the first round's labels are kept (Table 3, row c)."""
     first_fake_vote: Share = 1.0
     """Weight, in the first round's matching, of the similarity between a query's fake and a tile, both seen by the tile
-    encoder; the panorama's own similarity has the rest. 0: the paper's matching."""
+    encoder, in what the encoders say; the panorama's own similarity has the rest. 0: the paper's matching."""
     final_fake_vote: Share = 0.5
     """The same in the last round; linear in between."""
     fake_labels: bool = True

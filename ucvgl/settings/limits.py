@@ -85,6 +85,17 @@ def disagreements(experiment: Experiment) -> list[str]:
         )
     if curriculum.patience and curriculum.keep == "last":
         mistakes.append("curriculum.patience: it counts rounds by the judge; set curriculum.keep to judged")
+    if curriculum.first_structure_vote or curriculum.final_structure_vote:
+        needed = {
+            "projection.bev: off": (projection.bev, "bird's-eye views are compared"),
+            "contrast.heading: unknown": (experiment.contrast.heading == "known", "both must be north up"),
+            "curriculum.whitening: 0": (curriculum.whitening > 0, "unwhitened structure is much the same everywhere"),
+        }
+        mistakes += [
+            f"{value} rules out curriculum.first_structure_vote and final_structure_vote ({reason}); set both to 0"
+            for value, (held, reason) in needed.items()
+            if not held
+        ]
     model, sizes = experiment.model, (dataset.panorama_height, dataset.panorama_width)
     if model.shared and model.aggregation == "safa" and sizes != (dataset.tile_size, dataset.tile_size):
         mistakes.append(

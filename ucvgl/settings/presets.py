@@ -27,7 +27,7 @@ def synthetic() -> Experiment:
 
     Two cores, no GPU, no download. `docs/reproduce.md` says what was measured of it, and what of the recipe before.
     """
-    return Experiment(curriculum=Curriculum(first_scan="structure"))
+    return Experiment(curriculum=Curriculum(first_structure_vote=0.7, final_structure_vote=0.5))
 
 
 def tiny() -> Experiment:
@@ -94,7 +94,7 @@ def folder() -> Experiment:
         translation=Translation(steps=50_000, batch=16, channels=64, blocks=9),
         model=Model(backbone="convnext_small.fb_in22k_ft_in1k", pretrained=True),
         contrast=Contrast(learning_rate=1e-4),
-        curriculum=Curriculum(rounds=34, first_scan="structure"),
+        curriculum=Curriculum(rounds=34, first_structure_vote=0.7, final_structure_vote=0.5),
     )
 
 

@@ -7,7 +7,7 @@ import logging
 import shutil
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -18,7 +18,6 @@ from ucvgl.distributed.rounds import train_round
 from ucvgl.distributed.selection import keep, recall_of_round, worn_out
 from ucvgl.files.tables import read_table, write_table
 from ucvgl.images.image_store import ImageStore
-from ucvgl.poses.structure import SHRINKAGE
 from ucvgl.programs.embedding import EmbedJob, Look, parts_of
 from ucvgl.pseudo_labels.decoys import Estimate, estimated_precision, percent, right_probability
 from ucvgl.pseudo_labels.mutual_matching import eligible, margin_threshold, matches, undecided
@@ -72,8 +71,7 @@ def curriculum(
         if not (into / "model.pt").exists():
             labelled = folder / f"round_{index if settings.relabel else 0:02d}" / "pairs.parquet"
             if not labelled.exists():
-                vote, structure = _fake_vote(index, experiment), index == 0 and settings.first_scan == "structure"
-                found = scan(start, into, train, fakes, vote, experiment, machines, by_structure=structure)
+                found = scan(start, into, train, fakes, votes(index, settings), experiment, machines)
                 write_labels(found, labelled, index, train, experiment, known)
             table = read_table(labelled, columns.LABELS)
             count = sum(table["label"].to_pylist())
@@ -99,16 +97,14 @@ def scan(
     into: Path,
     train: Path,
     fakes: Path,
-    fake_vote: float,
+    vote: Votes,
     experiment: Experiment,
     machines: Crew,
-    *,
-    by_structure: bool = False,
 ) -> Matches:
     """Embed every training image with the encoders in `start` and match them all, over the whole corpus.
 
-    A query is compared with a tile twice: its panorama by the two encoders, and its fake by the tile encoder alone. The
-    first scan may do with the structure of its bird's-eye view.
+    A query is compared with a tile up to three times: its panorama by the two encoders, its fake by the tile encoder
+    alone, and its bird's-eye view by structure, without an encoder.
     With labels by the judge, every tile stands beside its mirror image; these decoys are numbered after the tiles.
 
     Args:
@@ -116,39 +112,49 @@ def scan(
         into: folder of the round.
         train: folder of the training images.
         fakes: folder of the fakes.
-        fake_vote: weight of the fakes in the similarity.
-        by_structure: compare bird's-eye views with tiles, without encoders.
+        vote: weights of the three in the similarity.
     """
     settings, tiles = experiment.curriculum, train / "references"
-    queries = [Look(train / "queries", "query", 1 - fake_vote), Look(fakes, "reference", fake_vote)]
-    model, turns = start / "model.pt", settings.scan_turns
-    if by_structure:
-        queries, model, turns = [Look(train / "bev", "reference")], None, 1
-    weights = [look.weight for look in queries]
-    looks = {"queries": queries, "references": [Look(tiles, "reference", weight) for weight in weights]}
+    looks = [
+        Look(train / "queries", "query", vote.panorama),
+        Look(fakes, "reference", vote.fake),
+        Look(train / "bev", "structure", vote.structure),
+    ]
+    looks = [look for look in looks if look.weight]
+    seen = [replace(look, store=tiles, view="structure" if look.view == "structure" else "reference") for look in looks]
+    sides = {"queries": looks, "references": seen}
     if settings.labels == "judged":
-        looks["decoys"] = [Look(tiles, "reference", weight, mirrored=True) for weight in weights]
+        sides["decoys"] = [replace(look, mirrored=True) for look in seen]
     jobs = {
-        name: EmbedJob(tuple(look for look in some if look.weight), model, into / "scan" / name, turns)
-        for name, some in looks.items()
+        name: EmbedJob(tuple(some), start / "model.pt", into / "scan" / name, settings.scan_turns)
+        for name, some in sides.items()
     }
     machines.embed([*jobs.values()])
     asked, *searched = jobs.values()
     if settings.whitening:
-        shrinkage = SHRINKAGE if by_structure else settings.whitening
-        sides = [machines.whiten(some, shrinkage=shrinkage) for some in ([asked], searched)]
+        parts = [machines.whiten(some, shrinkage=settings.whitening) for some in ([asked], searched)]
     else:
-        sides = [[part for job in some for part in parts_of(job.folder)] for some in ([asked], searched)]
-    best = machines.match(*sides, folder=into / "scan", k=max(2, settings.reciprocal + 1))
+        parts = [[part for job in some for part in parts_of(job.folder)] for some in ([asked], searched)]
+    best = machines.match(*parts, folder=into / "scan", k=max(2, settings.reciprocal + 1))
     found = matches(best, reciprocal=settings.reciprocal)
     shutil.rmtree(into / "scan")
     return found
 
 
-def _fake_vote(index: int, experiment: Experiment) -> float:
-    settings = experiment.curriculum
+class Votes(NamedTuple):
+    """What each way to compare a query with a tile weighs in their similarity; together 1."""
+
+    panorama: float
+    fake: float
+    structure: float
+
+
+def votes(index: int, settings: Curriculum) -> Votes:
+    """The weights in the matching of a round: from those of the first to those of the last in equal steps."""
     progress = index / max(1, settings.rounds - 1)
-    return settings.first_fake_vote + (settings.final_fake_vote - settings.first_fake_vote) * progress
+    structure = settings.first_structure_vote * (1 - progress) + settings.final_structure_vote * progress
+    fake = settings.first_fake_vote * (1 - progress) + settings.final_fake_vote * progress
+    return Votes((1 - structure) * (1 - fake), (1 - structure) * fake, structure)
 
 
 def write_labels(

@@ -46,6 +46,7 @@ FIRST_WORLD = 0
 SOURCES = 3
 """An epoch of the cold start takes panoramas, tiles and fakes (intra), or pairs with fakes, tiles and fakes (cross);
 without intra-view contrast an epoch of cross is the pairs with fakes alone."""
+NO_STRUCTURE = {"curriculum.first_structure_vote": 0, "curriculum.final_structure_vote": 0}
 ROWS = (
     "full", "no_bev", "fake", "no_intra", "no_cross", "no_mutual", "no_threshold", "no_judge", "no_whitening",
     "no_structure", "no_own_fakes", "no_curriculum", "paper_matching", "no_fake_labels", "supervised",
@@ -61,7 +62,7 @@ def changes(row: str, base: Experiment) -> dict[str, Any]:
     epochs_in_all = cold.intra_epochs + cold.cross_epochs
     return {
         "full": {},
-        "no_bev": {"projection.bev": False},
+        "no_bev": {"projection.bev": False} | NO_STRUCTURE,
         "fake": {"translation.fake": True},
         "no_intra": {"cold_start.intra_epochs": 0, "cold_start.cross_epochs": SOURCES * epochs_in_all},
         "no_cross": {"cold_start.cross_epochs": 0, "cold_start.intra_epochs": epochs_in_all},
@@ -71,10 +72,8 @@ def changes(row: str, base: Experiment) -> dict[str, Any]:
         "no_whitening": {"curriculum.whitening": 0},
         "no_own_fakes": {"curriculum.own_fakes": False},
         "no_curriculum": {"curriculum.relabel": False},
-        "paper_matching": {
-            f"curriculum.{when}_{what}_vote": 0 for when in ("first", "final") for what in ("structure", "fake")
-        },
-        "no_structure": {"curriculum.first_structure_vote": 0, "curriculum.final_structure_vote": 0},
+        "paper_matching": NO_STRUCTURE | {"curriculum.first_fake_vote": 0, "curriculum.final_fake_vote": 0},
+        "no_structure": NO_STRUCTURE,
         "no_fake_labels": {"curriculum.fake_labels": False, "curriculum.epochs_per_round": 2 * epochs},
         "supervised": {},
     }[row]

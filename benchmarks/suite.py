@@ -68,6 +68,8 @@ SUITE: dict[str, World] = {
         "dataset.panorama_height": 64,
         "dataset.panorama_width": 64,
         "projection.bev": False,
+        "curriculum.first_structure_vote": 0.0,
+        "curriculum.final_structure_vote": 0.0,
         "translation.fake": False,
         "contrast.heading": "unknown",
         "curriculum.reciprocal": 9,

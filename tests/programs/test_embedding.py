@@ -113,9 +113,30 @@ def test_descriptors_that_cannot_be_matched_are_refused_by_the_ids_of_their_imag
 
 
 def test_without_a_model_views_from_above_are_described_by_their_structure(tmp_path):
-    store = write_store(tmp_path / "tiles", (16, 16, 3), [3, 2], seed=3)
-    looks = {"as_is": Look(store.folder, "reference"), "mirrored": Look(store.folder, "reference", mirrored=True)}
-    WORKER.embed([EmbedJob((look,), None, tmp_path / name) for name, look in looks.items()])
+    store, absent = write_store(tmp_path / "tiles", (16, 16, 3), [3, 2], seed=3), tmp_path / "absent.pt"
+    looks = {"as_is": Look(store.folder, "structure"), "mirrored": Look(store.folder, "structure", mirrored=True)}
+    WORKER.embed([EmbedJob((look,), absent, tmp_path / name) for name, look in looks.items()])
     images = store.read(range(5))
     for name, shown in (("as_is", images), ("mirrored", images[:, :, ::-1])):
         np.testing.assert_array_equal(read_embeddings(store.folder, tmp_path / name).vector, describe(shown))
+
+
+@pytest.mark.parametrize("turns", [1, 3])
+def test_encoders_and_structure_whitened_together_are_as_alike_as_each_whitened_alone(tmp_path, turns):
+    stores = {
+        "query": write_store(tmp_path / "queries", (16, 64, 3), [9, 8], seed=1),
+        "reference": write_store(tmp_path / "fakes", (16, 16, 3), [9, 8], seed=2),
+        "structure": write_store(tmp_path / "bev", (16, 16, 3), [9, 8], seed=3),
+    }
+    save_towers(TwoTowers(Model(channels=16, safa_heads=2), (16, 64), (16, 16)), tmp_path / "model.pt")
+    weights = {"query": 0.2, "reference": 0.3, "structure": 0.5}
+
+    def similarity(*names: str) -> np.ndarray:
+        looks = tuple(Look(stores[name].folder, name, weights[name] if len(names) > 1 else 1.0) for name in names)
+        job = EmbedJob(looks, tmp_path / "model.pt", tmp_path / "-".join(names), turns)
+        WORKER.embed([job])
+        white = np.concatenate([np.load(part) for part in WORKER.whiten([job], shrinkage=0.1)])
+        return white @ white.T
+
+    together = similarity(*stores)
+    np.testing.assert_allclose(together, sum(weights[name] * similarity(name) for name in stores), atol=1e-5)

@@ -8,9 +8,11 @@ import pytest
 
 import ucvgl.stages.curriculum
 from benchmarks.in_process import InProcess
+from ucvgl.distributed.scanning import Votes, scan
 from ucvgl.images.image_store import write_shard
-from ucvgl.settings.experiment import Curriculum, Experiment
-from ucvgl.stages.curriculum import Votes, judged_share, labelled_pairs, scan, write_labels
+from ucvgl.networks.towers import TwoTowers, save_towers
+from ucvgl.settings.experiment import Contrast, Curriculum, Experiment, Model
+from ucvgl.stages.curriculum import curriculum, judged_share, labelled_pairs, write_labels
 from ucvgl.training.batches import Pairs
 from ucvgl.types import Matches
 
@@ -130,3 +132,42 @@ def test_the_structure_of_the_ground_finds_tiles_whose_light_and_colours_are_oth
     found = scan(**folders, **made)  # there is no model to read
     assert found.reference.tolist() == found.query.tolist()
     assert found.mutual.all() and len(found.query) == 60
+
+
+@pytest.mark.parametrize(("same_places", "own_fakes"), [(False, True), (False, False), (True, True)])
+def test_a_run_that_cannot_learn_stops_within_two_rounds_and_never_trains_on_its_labels(
+    tmp_path, monkeypatch, same_places, own_fakes
+):
+    rng = np.random.default_rng(0)
+    places, others = (np.kron(rng.integers(0, 256, (64, 8, 8, 3)), np.ones((1, 4, 4, 1))) for _ in "ab")
+    seen = {"bev": places, "queries": np.concatenate([places] * 2, 2), "references": places if same_places else others}
+    for view, images in seen.items():
+        ids = [f"{number:02d}" for number in range(64)]
+        write_shard(tmp_path / "projected/train" / view, 0, ids, images.astype(np.uint8))
+    cold, into = tmp_path / "cold", tmp_path / "curriculum"
+    cold.mkdir()
+    into.mkdir()
+    save_towers(TwoTowers(Model(channels=16, safa_heads=2), (32, 64), (32, 32)), cold / "model.pt")
+    settings = Curriculum(rounds=3, first_structure_vote=1.0, final_structure_vote=1.0, own_fakes=own_fakes)
+    experiment = Experiment(curriculum=settings, contrast=Contrast(batch=32))
+    trained_on, train_round = [], ucvgl.stages.curriculum.train_round
+
+    def watched(into, start, sources, *rest, **more) -> None:
+        trained_on.append([source.name for source in sources])
+        train_round(into, start, sources, *rest, **more)
+
+    monkeypatch.setattr(ucvgl.stages.curriculum, "train_round", watched)
+
+    def run() -> None:
+        folders = {"projected": tmp_path / "projected", "translated": tmp_path / "bev", "cold": cold}
+        given = {"experiment": experiment, "machines": InProcess(lambda **_: None), "log": lambda **_: None}
+        curriculum(into, **folders, **given)
+
+    if same_places:
+        run()
+        assert (into / "model.pt").exists()
+        assert trained_on == [["label", "fake_label", "fake"]] * 3
+        return
+    with pytest.raises(ValueError, match=f"round {1 + own_fakes} found .* no better than chance. The run stops"):
+        run()
+    assert trained_on == [["fake"]] * own_fakes

@@ -7,7 +7,7 @@ import logging
 import shutil
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -15,12 +15,12 @@ from jaxtyping import Float
 
 from ucvgl.distributed.machines import Crew
 from ucvgl.distributed.rounds import train_round
+from ucvgl.distributed.scanning import scan, votes
 from ucvgl.distributed.selection import keep, recall_of_round, worn_out
 from ucvgl.files.tables import read_table, write_table
 from ucvgl.images.image_store import ImageStore
-from ucvgl.programs.embedding import EmbedJob, Look, parts_of
 from ucvgl.pseudo_labels.decoys import Estimate, estimated_precision, percent, right_probability
-from ucvgl.pseudo_labels.mutual_matching import eligible, margin_threshold, matches, undecided
+from ucvgl.pseudo_labels.mutual_matching import eligible, margin_threshold, undecided
 from ucvgl.run import columns
 from ucvgl.settings.experiment import Curriculum, Experiment
 from ucvgl.training.batches import Pairs
@@ -51,6 +51,9 @@ def curriculum(
     A finished round is kept; one that was broken off keeps its labels and resumes its training. Known pairs, if there
     are any, are trained on in every round, beside the pseudo-labels and instead of those that contradict them.
 
+    Labels that may all be wrong, as far as decoys tell, are not trained on: encoders that learned them would find them
+    again, and the decoys could not tell any more. A round can do without; where the next has no others the run stops.
+
     Args:
         folder: where the stage writes.
         projected: folder of `2_project`.
@@ -59,12 +62,15 @@ def curriculum(
         machines: who trains, embeds and matches.
         log: takes the rows of `metrics.jsonl`.
         labels: folder of `2_labels`.
+
+    Raises:
+        ValueError: the run cannot learn, or found too few labels.
     """
     settings, train = experiment.curriculum, projected / "train"
     known = None if labels is None else known_pairs(labels, train, experiment)
     fakes = fake_store(projected, translated, experiment)
     own = fake_pairs(projected, translated, experiment) if settings.own_fakes else []
-    start, count, judged = cold, 0, []
+    start, count, judged, doubted = cold, 0, [], 0
     for index in range(settings.rounds):
         into = folder / f"round_{index:02d}"
         into.mkdir(exist_ok=True)
@@ -77,7 +83,10 @@ def curriculum(
             count = sum(table["label"].to_pylist())
             mutual = sum(table["mutual"].to_pylist())
             log(stage="curriculum", step=index, labels=count, mutual=mutual, judged=judged_share(table))
-            sources = labelled_pairs(table, index, train, fakes, experiment, known)
+            doubted = doubted + 1 if known is None and in_doubt(table) else 0
+            if doubted > 1 or (doubted and not own):
+                raise ValueError(_cannot_learn(table, index))
+            sources = [] if doubted else labelled_pairs(table, index, train, fakes, experiment, known)
             train_round(into, start, [*sources, *own], index, experiment=experiment, machines=machines)
         start = into
         if settings.keep == "judged":
@@ -90,71 +99,6 @@ def curriculum(
     kept = keep(folder, judged) if judged else start
     shutil.copyfile(kept / "model.pt", folder / "model.pt")
     return {"rounds": settings.rounds, "labels_in_last_round": count, "kept": kept.name}
-
-
-def scan(
-    start: Path,
-    into: Path,
-    train: Path,
-    fakes: Path,
-    vote: Votes,
-    experiment: Experiment,
-    machines: Crew,
-) -> Matches:
-    """Embed every training image with the encoders in `start` and match them all, over the whole corpus.
-
-    A query is compared with a tile up to three times: its panorama by the two encoders, its fake by the tile encoder
-    alone, and its bird's-eye view by structure, without an encoder.
-    With labels by the judge, every tile stands beside its mirror image; these decoys are numbered after the tiles.
-
-    Args:
-        start: folder of the encoders so far.
-        into: folder of the round.
-        train: folder of the training images.
-        fakes: folder of the fakes.
-        vote: weights of the three in the similarity.
-    """
-    settings, tiles = experiment.curriculum, train / "references"
-    looks = [
-        Look(train / "queries", "query", vote.panorama),
-        Look(fakes, "reference", vote.fake),
-        Look(train / "bev", "structure", vote.structure),
-    ]
-    looks = [look for look in looks if look.weight]
-    seen = [replace(look, store=tiles, view="structure" if look.view == "structure" else "reference") for look in looks]
-    sides = {"queries": looks, "references": seen}
-    if settings.labels == "judged":
-        sides["decoys"] = [replace(look, mirrored=True) for look in seen]
-    jobs = {
-        name: EmbedJob(tuple(some), start / "model.pt", into / "scan" / name, settings.scan_turns)
-        for name, some in sides.items()
-    }
-    machines.embed([*jobs.values()])
-    asked, *searched = jobs.values()
-    if settings.whitening:
-        parts = [machines.whiten(some, shrinkage=settings.whitening) for some in ([asked], searched)]
-    else:
-        parts = [[part for job in some for part in parts_of(job.folder)] for some in ([asked], searched)]
-    best = machines.match(*parts, folder=into / "scan", k=max(2, settings.reciprocal + 1))
-    found = matches(best, reciprocal=settings.reciprocal)
-    shutil.rmtree(into / "scan")
-    return found
-
-
-class Votes(NamedTuple):
-    """What each way to compare a query with a tile weighs in their similarity; together 1."""
-
-    panorama: float
-    fake: float
-    structure: float
-
-
-def votes(index: int, settings: Curriculum) -> Votes:
-    """The weights in the matching of a round: from those of the first to those of the last in equal steps."""
-    progress = index / max(1, settings.rounds - 1)
-    structure = settings.first_structure_vote * (1 - progress) + settings.final_structure_vote * progress
-    fake = settings.first_fake_vote * (1 - progress) + settings.final_fake_vote * progress
-    return Votes((1 - structure) * (1 - fake), (1 - structure) * fake, structure)
 
 
 def write_labels(
@@ -194,11 +138,7 @@ def write_labels(
         said,
     )
     if judged is not None and not judged.low:
-        logger.warning(
-            "round %d: its labels may all be wrong, as far as decoys tell. Where that is so twice, the views do "
-            "not show the same places, or the bird's-eye views are projected wrongly (`ucvgl doctor` looks at both)",
-            index + 1,
-        )
+        logger.warning("round %d: its labels may all be wrong, as far as decoys tell", index + 1)
     table = pa.table(
         {
             "query_id": queries[found.query],
@@ -220,6 +160,22 @@ def judged_precision(table: pa.Table) -> Estimate | None:
     """What share of a round's labels is right, as far as decoys told when they were made; None where none were."""
     told = (table.schema.metadata or {}).get(b"precision")
     return Estimate(**json.loads(told)) if told else None
+
+
+def in_doubt(table: pa.Table) -> bool:
+    """Whether a round's labels may all be wrong, as far as decoys told when they were made."""
+    precision = judged_precision(table)
+    return precision is not None and not precision.low
+
+
+def _cannot_learn(table: pa.Table, index: int) -> str:
+    label, decoy, weight = (np.array(table[name]) for name in ("label", "decoy", "weight"))
+    return (
+        f"round {index + 1} found {label.sum()} labels on tiles, and {(decoy & (weight > 0)).sum()} on mirror images "
+        f"of tiles, which are nobody's, among {len(label)} queries: no better than chance. The run stops, as it would "
+        "learn its own mistakes. Either the two views do not show the same places, or the bird's-eye views do not look "
+        "as the tiles do: `ucvgl doctor` compares them and estimates crop, scale and heading"
+    )
 
 
 def judged_share(table: pa.Table) -> float:

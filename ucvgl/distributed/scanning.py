@@ -1,0 +1,79 @@
+"""The matching of a round: every training image embedded, and all of them matched, over the whole corpus."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import replace
+from pathlib import Path
+from typing import NamedTuple
+
+from ucvgl.distributed.machines import Crew
+from ucvgl.programs.embedding import EmbedJob, Look, parts_of
+from ucvgl.pseudo_labels.mutual_matching import matches
+from ucvgl.settings.experiment import Curriculum, Experiment
+from ucvgl.types import Matches
+
+
+class Votes(NamedTuple):
+    """What each way to compare a query with a tile weighs in their similarity; together 1."""
+
+    panorama: float
+    fake: float
+    structure: float
+
+
+def votes(index: int, settings: Curriculum) -> Votes:
+    """The weights in the matching of a round: from those of the first to those of the last in equal steps."""
+    progress = index / max(1, settings.rounds - 1)
+    structure = settings.first_structure_vote * (1 - progress) + settings.final_structure_vote * progress
+    fake = settings.first_fake_vote * (1 - progress) + settings.final_fake_vote * progress
+    return Votes((1 - structure) * (1 - fake), (1 - structure) * fake, structure)
+
+
+def scan(
+    start: Path,
+    into: Path,
+    train: Path,
+    fakes: Path,
+    vote: Votes,
+    experiment: Experiment,
+    machines: Crew,
+) -> Matches:
+    """Embed every training image with the encoders in `start` and match them all, over the whole corpus.
+
+    A query is compared with a tile up to three times: its panorama by the two encoders, its fake by the tile encoder
+    alone, and its bird's-eye view by structure, without an encoder.
+    With labels by the judge, every tile stands beside its mirror image; these decoys are numbered after the tiles.
+
+    Args:
+        start: folder of the encoders so far.
+        into: folder of the round.
+        train: folder of the training images.
+        fakes: folder of the fakes.
+        vote: weights of the three in the similarity.
+    """
+    settings, tiles = experiment.curriculum, train / "references"
+    looks = [
+        Look(train / "queries", "query", vote.panorama),
+        Look(fakes, "reference", vote.fake),
+        Look(train / "bev", "structure", vote.structure),
+    ]
+    looks = [look for look in looks if look.weight]
+    seen = [replace(look, store=tiles, view="structure" if look.view == "structure" else "reference") for look in looks]
+    sides = {"queries": looks, "references": seen}
+    if settings.labels == "judged":
+        sides["decoys"] = [replace(look, mirrored=True) for look in seen]
+    jobs = {
+        name: EmbedJob(tuple(some), start / "model.pt", into / "scan" / name, settings.scan_turns)
+        for name, some in sides.items()
+    }
+    machines.embed([*jobs.values()])
+    asked, *searched = jobs.values()
+    if settings.whitening:
+        parts = [machines.whiten(some, shrinkage=settings.whitening) for some in ([asked], searched)]
+    else:
+        parts = [[part for job in some for part in parts_of(job.folder)] for some in ([asked], searched)]
+    best = machines.match(*parts, folder=into / "scan", k=max(2, settings.reciprocal + 1))
+    found = matches(best, reciprocal=settings.reciprocal)
+    shutil.rmtree(into / "scan")
+    return found

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 PAPER = {
+    "model.query": "panorama",
     "translation.fake": True,
     "cold_start.intra_epochs": 3,
     "cold_start.cross_epochs": 2,
@@ -27,6 +28,7 @@ ROWS: dict[str, Mapping[str, Any]] = {
     "paper_bare": PAPER | {"translation.fake": False},
     "translated": {"translation.fake": True},
     "translated_long": {"translation.fake": True, "translation.steps": 2000},
+    "panorama": {"model.query": "panorama"},
     "rounds_24": {"curriculum.rounds": 24},
     "rounds_36": {"curriculum.rounds": 36},
     "no_structure": {"curriculum.first_structure_vote": 0, "curriculum.final_structure_vote": 0},

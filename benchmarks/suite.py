@@ -68,6 +68,7 @@ SUITE: dict[str, World] = {
         "dataset.panorama_height": 64,
         "dataset.panorama_width": 64,
         "projection.bev": False,
+        "model.query": "panorama",
         "curriculum.first_structure_vote": 0.0,
         "curriculum.final_structure_vote": 0.0,
         "translation.fake": False,

@@ -1,13 +1,21 @@
 """One object answers photos, given as paths, bytes or pixels."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 import ucvgl
-from tests.index.areas import CALIBRATION, QUERY, TILE, make_index, make_run, pictures, pixels_of
+from benchmarks.in_process import InProcess
+from tests.index.areas import CALIBRATION, MODEL, QUERY, TILE, make_index, make_run, pictures, pixels_of
 from ucvgl.images.decode import BadImage, resize
+from ucvgl.images.image_store import write_shard
+from ucvgl.index.encoders import Encoders
 from ucvgl.index.localizer import Localizer, load
-from ucvgl.networks.towers import embed
+from ucvgl.networks.towers import TwoTowers, embed, save_towers
+from ucvgl.programs.embedding import EmbedJob, Look, parts_of
+from ucvgl.projection.birdseye import from_above
+from ucvgl.settings.experiment import Projection
 
 
 @pytest.fixture(scope="module")
@@ -38,6 +46,28 @@ def test_images_reach_the_encoders_as_in_the_pipeline(localizer, photos):
     np.testing.assert_array_equal(localizer.embed_queries(photos), embed(towers, shrunk, "query"))
     shrunk = np.stack([resize(pixels_of(path), *TILE) for path in tiles])
     np.testing.assert_array_equal(localizer.embed_references(tiles), embed(towers, shrunk, "reference"))
+
+
+def test_a_query_of_both_is_panorama_and_birds_eye_view_as_in_the_pipeline(tmp_path, photos):
+    towers = TwoTowers(replace(MODEL, query="both"), QUERY, TILE)
+    save_towers(towers, tmp_path / "model.pt")
+    encoders = Encoders((tmp_path / "model.pt").read_bytes(), Projection(), device="cpu")
+    whole = [pixels_of(path) for path in photos]
+    stores = {
+        "queries": np.stack([resize(image, *QUERY) for image in whole]),
+        "bev": np.stack([from_above(Projection(), image, TILE[0]) for image in whole]),
+    }
+    for view, images in stores.items():
+        write_shard(tmp_path / view, 0, ["a", "b", "c"], images)
+    looks = Look(tmp_path / "queries", "query"), Look(tmp_path / "bev", "reference")
+    job = EmbedJob(looks, tmp_path / "model.pt", tmp_path / "made", summed=True)
+    InProcess(lambda **_: None).embed([job])
+    (part,) = parts_of(tmp_path / "made")
+    np.testing.assert_array_equal(encoders.embed_queries(photos), np.load(part))
+    apart = [embed(encoders.towers, stores[look.store.name], look.view) for look in looks]
+    cosines = np.einsum("nd,knd->kn", np.load(part), np.stack(apart))
+    np.testing.assert_allclose(cosines[0], cosines[1], atol=1e-5, err_msg="it lies halfway between the two")
+    assert (cosines < 1).all() and (cosines > 0).all()
 
 
 def test_the_answer_is_the_sort_of_all_similarities(localizer, photos):

@@ -4,7 +4,7 @@ import pytest
 from tests.index.areas import pictures, pixels_of
 from ucvgl.images.decode import BadImage, resize
 from ucvgl.projection.birdseye import birds_eye
-from ucvgl.projection.preprocessing import pixels, preprocessed, query_preprocessing, whole_image
+from ucvgl.projection.preprocessing import apart, pixels, preprocessed, query_preprocessing, sheet_size, whole_image
 from ucvgl.settings.experiment import Projection
 
 
@@ -25,6 +25,19 @@ def test_a_panorama_is_seen_from_above_where_the_encoder_is_one_of_tiles(tmp_pat
     as_it_is = query_preprocessing((8, 32), 16, flat, above=True)
     assert as_it_is.enough == (16, 32)
     np.testing.assert_array_equal(preprocessed(path, as_it_is), resize(whole, 16, 16))
+
+
+@pytest.mark.parametrize(("panorama", "tile"), [((16, 64), 24), ((16, 20), 24)])
+def test_a_panorama_and_its_view_from_above_stand_on_one_sheet(tmp_path, panorama, tile):
+    (path,) = pictures(tmp_path, 1, (64, 128), seed=0)
+    how = query_preprocessing(panorama, tile, Projection(), above=False, both=True)
+    sheet = preprocessed(path, how)
+    assert sheet.shape == (*how.size, 3) == (*sheet_size(panorama, tile), 3)
+    (seen,), (view,) = apart(sheet[None], panorama, tile)
+    np.testing.assert_array_equal(seen, resize(pixels_of(path), *panorama))
+    alone = query_preprocessing(panorama, tile, Projection(), above=True)
+    np.testing.assert_array_equal(view, preprocessed(path, alone))
+    assert how.enough == alone.enough
 
 
 @pytest.mark.parametrize("wrong", [np.zeros((4, 4, 4), np.uint8), np.zeros((0, 4, 3), np.uint8), np.zeros((4, 4, 3))])

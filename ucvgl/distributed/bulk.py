@@ -139,10 +139,10 @@ class Embed:
         self.folder = folder
 
     def __call__(self, row: Row) -> Row:
-        from ucvgl.networks.towers import embed
+        from ucvgl.networks.towers import embed_seen
 
         images = pixels(row)
-        vectors = embed(self.encoders, images, self.view)
+        vectors = embed_seen(self.encoders, images, self.view)
         column = pa.FixedSizeListArray.from_arrays(pa.array(vectors.ravel(), pa.float32()), vectors.shape[1])
         shown = [hashlib.sha256(image.tobytes()).hexdigest()[:16] for image in images]
         found = {"id": list(row["id"]), "content": shown, "doubt": list(row["doubts"])}

@@ -82,6 +82,7 @@ def index(
         "query_size": list(encoders.size("query")),
         "reference_size": list(encoders.size("reference")),
         "from_above": encoders.from_above,
+        "both": encoders.both,
         "projection": run.experiment.projection,
         "calibration": calibration,
         "uncalibrated": reason,

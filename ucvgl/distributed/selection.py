@@ -16,40 +16,54 @@ from ucvgl.programs.embedding import EmbedJob, Look, parts_of
 from ucvgl.programs.ranked import Ranking
 from ucvgl.pseudo_labels.decoys import DECOYS_AHEAD, Estimate, judged_recall
 from ucvgl.retrieval.ranking import Question
+from ucvgl.settings.experiment import QueryBy
 
 KEPT = "kept.json"
 KEPT_PARTNERS = DECOYS_AHEAD + 1
 """Best references, or decoys, of a query that the numbers are made from."""
 
 
-def recall_of_round(into: Path, projected: Path, machines: Crew) -> Estimate:
+def recall_of_round(into: Path, projected: Path, machines: Crew, *, query: QueryBy = "panorama") -> Estimate:
     """Recall of the encoders in `into` on the validation images as far as decoys tell, without truth; kept there.
 
     The decoys are the tiles, mirrored.
+
+    Args:
+        query: what queries are described by.
     """
     file = into / "judged.json"
     if not file.exists():
         images, seen = projected / "validation", into / "seen"
-        ranking = rank_images(seen, into / "model.pt", images, [], machines)
+        ranking = rank_images(seen, into / "model.pt", images, [], machines, query=query)
         judged = judged_recall(ranking.best_of_all.index, len(ImageStore(images / "references")))
         write_whole(file, json.dumps(asdict(judged)))
         shutil.rmtree(seen)
     return Estimate(**json.loads(file.read_text()))
 
 
-def rank_images(into: Path, model: Path, images: Path, about: Sequence[Question], machines: Crew) -> Ranking:
+def rank_images(
+    into: Path,
+    model: Path,
+    images: Path,
+    about: Sequence[Question],
+    machines: Crew,
+    *,
+    query: QueryBy = "panorama",
+) -> Ranking:
     """Embed queries, references and, as decoys, mirrored references by one model, and rank them, in the folder `into`.
 
     Args:
         images: folder of the stores.
         about: what is true, where that is asked; rows of the references.
+        query: what queries are described by.
     """
+    panorama, bev = Look(images / "queries", "query"), Look(images / "bev", "reference")
     looks = {
-        "query": Look(images / "queries", "query"),
-        "reference": Look(images / "references", "reference"),
-        "decoy": Look(images / "references", "reference", mirrored=True),
+        "query": (panorama, bev) if query == "both" else (panorama,),
+        "reference": (Look(images / "references", "reference"),),
+        "decoy": (Look(images / "references", "reference", mirrored=True),),
     }
-    jobs = [EmbedJob((look,), model, into / side) for side, look in looks.items()]
+    jobs = [EmbedJob(some, model, into / side, summed=True) for side, some in looks.items()]
     machines.embed(jobs)
     (into / "ranked").mkdir(exist_ok=True)
     asked, tiles, decoys = (parts_of(job.folder) for job in jobs)

@@ -56,6 +56,7 @@ class Manifest:
         kind: of the faiss index; all but `flat` are approximate.
         query_size: height and width of panoramas for the networks of the data set, pixels.
         from_above: the query encoder sees them as bird's-eye views, at `reference_size`.
+        both: a query is described by its panorama and its bird's-eye view together.
         calibration: None where no confidence could be calibrated; `uncalibrated` says why.
         files: size and digest of each file.
         encoders: of which round of its run they are, in words.
@@ -74,6 +75,7 @@ class Manifest:
     uncalibrated: str
     files: dict[str, FileRecord]
     from_above: bool = False
+    both: bool = False
     encoders: str = ""
     finished: bool = True
     photo_aspect: float | None = None
@@ -139,7 +141,8 @@ def open_index(where: str) -> tuple[Index, bytes]:
 def photo_preprocessing(manifest: Manifest) -> Preprocessing:
     """How photos reach the query encoder."""
     (height, width), tile = manifest.query_size, manifest.reference_size[0]
-    return query_preprocessing((height, width), tile, manifest.projection, above=manifest.from_above)
+    how = {"above": manifest.from_above, "both": manifest.both}
+    return query_preprocessing((height, width), tile, manifest.projection, **how)
 
 
 def is_index(where: str) -> bool:

@@ -10,7 +10,7 @@ from jaxtyping import Float, UInt8
 
 from ucvgl.networks.adapted import Adapted, load_encoders
 from ucvgl.networks.frozen import Frozen
-from ucvgl.networks.towers import TwoTowers, View, embed
+from ucvgl.networks.towers import TwoTowers, View, embed_seen
 from ucvgl.projection.birdseye import from_above
 from ucvgl.projection.preprocessing import Image, Preprocessing, preprocessed, query_preprocessing, whole_image
 from ucvgl.settings.experiment import Projection
@@ -56,6 +56,11 @@ class Encoders:
         """Whether the query encoder is shown bird's-eye views, as one network that sees both views is."""
         return isinstance(self.towers, Adapted) and self.towers.from_above
 
+    @property
+    def both(self) -> bool:
+        """Whether a query is described by its panorama and its bird's-eye view together."""
+        return isinstance(self.towers, TwoTowers) and self.towers.query == "both"
+
     def size(self, view: View) -> tuple[int, int]:
         """Height and width of a view's images for the networks of the data set, pixels."""
         return self.towers.query_size if view == "query" else self.towers.reference_size
@@ -64,7 +69,8 @@ class Encoders:
         """How images reach the encoder of a view."""
         if view == "reference":
             return whole_image(self.size(view))
-        return query_preprocessing(self.size(view), self.size("reference")[0], self.projection, above=self.from_above)
+        how = {"above": self.from_above, "both": self.both}
+        return query_preprocessing(self.size(view), self.size("reference")[0], self.projection, **how)
 
     def embed_queries(self, images: Sequence[Image]) -> Float[np.ndarray, "n d"]:
         """Unit-norm descriptors of panoramas (ground images).
@@ -85,7 +91,7 @@ class Encoders:
 
     def embed_seen(self, images: UInt8[np.ndarray, "n h w 3"], view: View) -> Float[np.ndarray, "n d"]:
         """Unit-norm descriptors of images that are as the encoder sees them."""
-        return embed(self.towers, images, view)
+        return embed_seen(self.towers, images, view)
 
     def _embed(self, images: Sequence[Image], view: View) -> Float[np.ndarray, "n d"]:
         found = [self.embed_seen(part, view) for part in self._seen(images, view)]

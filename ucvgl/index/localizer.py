@@ -131,8 +131,8 @@ def load(run_or_index: str | os.PathLike, *, device: str = "", unfinished: bool 
     index, model = open_index(where)
     encoders = Encoders(model, index.manifest.projection, origin=f"{where}/model.pt", device=device)
     manifest, sizes = index.manifest, [list(encoders.size("query")), list(encoders.size("reference"))]
-    told = manifest.dimension, [manifest.query_size, manifest.reference_size], manifest.from_above
-    if (encoders.dimension, sizes, encoders.from_above) != told:
+    told = manifest.dimension, [manifest.query_size, manifest.reference_size], manifest.from_above, manifest.both
+    if (encoders.dimension, sizes, encoders.from_above, encoders.both) != told:
         raise ValueError(
             f"{where}: the encoders see images of {sizes} and make {encoders.dimension} numbers, the manifest says "
             f"{[manifest.query_size, manifest.reference_size]} and {manifest.dimension}; make the index anew"

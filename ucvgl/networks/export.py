@@ -55,6 +55,8 @@ def export_towers(towers: TwoTowers | Adapted, folder: Path, form: Format) -> di
                 )
     about = {"layout": "n 3 h w", "colour": "RGB", "range": [0, 1], "size": sizes, "shrink": "average over areas"}
     about |= {"query": "bird's-eye view" if above else "whole image"}
+    if isinstance(towers, TwoTowers) and towers.query == "both":
+        about |= {"also": "a query's bird's-eye view, by the reference encoder; its descriptor is the unit-norm sum"}
     write_whole(folder / ABOUT, json.dumps(about, indent=1) + "\n")
     return differences
 

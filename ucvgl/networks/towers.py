@@ -21,7 +21,8 @@ from ucvgl.networks.backbone import backbone
 from ucvgl.networks.mixed import mixed_precision
 from ucvgl.networks.safa import SAFA, MeanPool
 from ucvgl.networks.saved import load_saved, save
-from ucvgl.settings.experiment import Model
+from ucvgl.projection.preprocessing import apart
+from ucvgl.settings.experiment import Model, QueryBy
 
 View = Literal["query", "reference"]
 VIEWS: tuple[View, View] = ("query", "reference")
@@ -100,6 +101,11 @@ class TwoTowers(nn.Module):
     def dimension(self) -> int:
         """Numbers in a descriptor."""
         return self.reference_encoder.dimension
+
+    @property
+    def query(self) -> QueryBy:
+        """What a query is described by, see `ucvgl.settings.experiment.Model.query`."""
+        return "both" if self.settings.query == "both" else "panorama"
 
     def encoder(self, view: View) -> Encoder:
         """The encoder of a view; the same for both where they share one."""
@@ -194,6 +200,24 @@ def embed(
             looks = [encoder(turned(part, view, quarters)).float().cpu() for quarters in range(turns)]
         out.append(torch.cat(looks, 1) / math.sqrt(turns))
     return torch.cat(out).numpy() if out else np.empty((0, turns * getattr(encoder, "dimension", 0)), np.float32)
+
+
+def together(*descriptors: Float[np.ndarray, "n d"]) -> Float[np.ndarray, "n d"]:
+    """Unit-norm sums, whose order of the references is that of the sum of similarities."""
+    total = sum(descriptors[1:], start=descriptors[0])
+    return total / np.maximum(np.linalg.norm(total, axis=1, keepdims=True), np.finfo(np.float32).tiny)
+
+
+def embed_seen(towers: Encoders, images: UInt8[np.ndarray, "n h w 3"], view: View) -> Float[np.ndarray, "n d"]:
+    """Unit-norm descriptors of images as `ucvgl.projection.preprocessing` makes them for these encoders.
+
+    Args:
+        images: of queries that are described by both, sheets.
+    """
+    if view == "reference" or not isinstance(towers, TwoTowers) or towers.query == "panorama":
+        return embed(towers, images, view)
+    panoramas, bevs = apart(images, towers.query_size, towers.reference_size[0])
+    return together(embed(towers, panoramas, "query"), embed(towers, bevs, "reference"))
 
 
 def turned(images: Float[Tensor, "n 3 h w"], view: View, quarters: int) -> Float[Tensor, "n 3 h w"]:

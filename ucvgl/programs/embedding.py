@@ -14,7 +14,7 @@ from ucvgl.atomic import write_array
 from ucvgl.files.parts import numbered_parts
 from ucvgl.images.image_store import ImageStore, count_images, read_shard, shard_number, shards_of
 from ucvgl.networks.adapted import load_encoders
-from ucvgl.networks.towers import Encoders, View, embed
+from ucvgl.networks.towers import Encoders, View, embed, together
 from ucvgl.poses.structure import DIMENSION, describe
 from ucvgl.programs.sharing import mine, read_ahead
 from ucvgl.training.loop import Log
@@ -47,12 +47,14 @@ class EmbedJob:
         model: the two towers or, by its name, a frozen model; not read where no look has an encoder.
         folder: where `part-*.npy` go, one per shard of the first store, float32 [n d].
         turns: quarter turns from which encoders look, see `ucvgl.networks.towers.embed`.
+        summed: the looks make one descriptor of unit norm, all alike, in place of one each.
     """
 
     looks: tuple[Look, ...]
     model: Path
     folder: Path
     turns: int = 1
+    summed: bool = False
 
     def columns(self, width: int) -> list[list[slice]]:
         """Where, in descriptors of this width, each look from each of its turns stands."""
@@ -114,7 +116,10 @@ def _embedded(job: EmbedJob, shard: str, seen: Seen, encoders: Encoders | None) 
         key = look.store, look.view, look.mirrored
         if key not in made:
             made[key] = _described(seen[look.store][1], look, job.turns, encoders)
-    weighted = [made[look.store, look.view, look.mirrored] * np.float32(look.weight**0.5) for look in job.looks]
+    vectors = [made[look.store, look.view, look.mirrored] for look in job.looks]
+    if job.summed:
+        return Embeddings(np.asarray(ids), together(*vectors))
+    weighted = [vector * np.float32(look.weight**0.5) for vector, look in zip(vectors, job.looks, strict=True)]
     return Embeddings(np.asarray(ids), np.concatenate(weighted, axis=1))  # refuses what cannot be matched, by id
 
 

@@ -22,13 +22,16 @@ class Preprocessing:
 
     Args:
         size: height and width, pixels.
-        above: how panoramas are projected, where the encoder sees them from above; `size` is square then.
         enough: height and width of the whole image that are worth decoding.
+        above: how panoramas are projected, where an encoder sees them from above.
+        panorama: height and width of the panorama where it and its view from above are seen both: on one sheet of
+            `size`, the square view under the panorama. Otherwise the view alone is.
     """
 
     size: tuple[int, int]
     enough: tuple[int, int]
     above: Projection | None = None
+    panorama: tuple[int, int] | None = None
 
 
 def whole_image(size: tuple[int, int]) -> Preprocessing:
@@ -36,16 +39,34 @@ def whole_image(size: tuple[int, int]) -> Preprocessing:
     return Preprocessing(size, size)
 
 
-def query_preprocessing(panorama: tuple[int, int], tile: int, projection: Projection, *, above: bool) -> Preprocessing:
-    """That of a query encoder: whole panoramas or, where it is one of tiles, their views from above.
+def query_preprocessing(
+    panorama: tuple[int, int], tile: int, projection: Projection, *, above: bool, both: bool = False
+) -> Preprocessing:
+    """That of queries: whole panoramas, their views from above where one encoder sees these and tiles, or both.
 
     Args:
         panorama: height and width of panoramas for the networks of the data set, pixels.
         tile: width of tiles, pixels.
     """
-    if not above:
+    if not above and not both:
         return whole_image(panorama)
-    return Preprocessing((tile, tile), worth_decoding(projection, tile, panorama), projection)
+    enough = worth_decoding(projection, tile, panorama)
+    if both:
+        return Preprocessing(sheet_size(panorama, tile), enough, projection, panorama)
+    return Preprocessing((tile, tile), enough, projection)
+
+
+def sheet_size(panorama: tuple[int, int], tile: int) -> tuple[int, int]:
+    """Height and width of a panorama with a square below it, pixels."""
+    return panorama[0] + tile, max(panorama[1], tile)
+
+
+def apart(
+    sheets: UInt8[np.ndarray, "n h w 3"], panorama: tuple[int, int], tile: int
+) -> tuple[UInt8[np.ndarray, "n p q 3"], UInt8[np.ndarray, "n t t 3"]]:
+    """The panoramas and the views from above of sheets that show both."""
+    height, width = panorama
+    return sheets[:, :height, :width], sheets[:, height:, :tile]
 
 
 def preprocessed(image: Image, how: Preprocessing, name: str = "the photo") -> UInt8[np.ndarray, "h w 3"]:
@@ -59,7 +80,15 @@ def preprocessed(image: Image, how: Preprocessing, name: str = "the photo") -> U
         OSError: it cannot be read.
     """
     whole = pixels(image, name, enough=how.enough)
-    return resize(whole, *how.size) if how.above is None else from_above(how.above, whole, how.size[0])
+    if how.above is None:
+        return resize(whole, *how.size)
+    if how.panorama is None:
+        return from_above(how.above, whole, how.size[0])
+    (height, width), tile = how.panorama, how.size[0] - how.panorama[0]
+    sheet = np.zeros((*how.size, 3), np.uint8)
+    sheet[:height, :width] = resize(whole, height, width)
+    sheet[height:, :tile] = from_above(how.above, whole, tile)
+    return sheet
 
 
 def pixels(

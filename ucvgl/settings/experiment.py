@@ -51,6 +51,10 @@ class Translation:
     """Relative to `cycle_weight`, as in the released code."""
 
 
+QueryBy = Literal["panorama", "both"]
+"""What a query is described by where it is searched for, see `Model.query`."""
+
+
 @dataclass(frozen=True)
 class Model:
     """The two encoders."""
@@ -67,6 +71,10 @@ class Model:
     safa_heads: Width = 8
     channels: Width = 64
     """Width of the `strided` backbone's last layer."""
+    query: Literal["auto", "panorama", "both"] = "panorama"
+    """What a query is described by where it is searched for: its panorama (the paper), or `both` this and its
+    bird's-eye view, which the encoder of tiles sees; the sum of the two descriptors. `auto`: both, where that encoder
+    has met bird's-eye views, that is without `translation.fake`."""
 
 
 @dataclass(frozen=True)
@@ -235,3 +243,10 @@ class Experiment:
     evaluation: Evaluation = field(default_factory=Evaluation)
     resources: Resources = field(default_factory=Resources)
     seed: CountOrNone = 0
+
+    @property
+    def query_by(self) -> QueryBy:
+        """What queries are described by: `model.query`, where `auto` is decided."""
+        if self.model.query == "auto":
+            return "panorama" if self.translation.fake else "both"
+        return self.model.query

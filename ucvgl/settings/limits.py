@@ -97,6 +97,11 @@ def disagreements(experiment: Experiment) -> list[str]:
             if not held
         ]
     model, sizes = experiment.model, (dataset.panorama_height, dataset.panorama_width)
+    if model.query == "both" and experiment.translation.fake:
+        mistakes.append(
+            "model.query: the encoder of tiles has seen fakes, not bird's-eye views, where translation.fake is on; set "
+            "it to panorama, or translation.fake off"
+        )
     if model.shared and model.aggregation == "safa" and sizes != (dataset.tile_size, dataset.tile_size):
         mistakes.append(
             f"model.shared: one SAFA encoder needs one image size, but panoramas are {sizes[0]}x{sizes[1]} and tiles "

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import shutil
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -99,7 +100,7 @@ def _taken(start: Path, folder: Path, experiment: Experiment) -> dict[str, Any]:
     """
     model = weights_of(start, setting="supervision.start")
     theirs, ours = load_towers(model), new_towers(experiment)
-    weights = {"checkpoint": "", "pretrained": False}
+    weights = {"checkpoint": "", "pretrained": False, "query": ours.query}
     for what, of in (
         ("another model", lambda towers: {**vars(towers.settings), **weights}),
         ("other image sizes", lambda towers: {"panorama": towers.query_size, "tile": towers.reference_size}),
@@ -113,6 +114,9 @@ def _taken(start: Path, folder: Path, experiment: Experiment) -> dict[str, Any]:
     for name in ("model.pt", "trained.pt"):
         if (model.parent / name).exists():
             shutil.copyfile(model.parent / name, folder / name)
+    if theirs.query != ours.query:
+        theirs.settings = ours.settings
+        save_towers(theirs, folder / "model.pt")
     told = [record for above in model.parents if (record := read_record(above / "2_labels" / DONE))]
     return {"from": str(start), "labels_seen": told[0].summary["labelled_queries"] if told else 0}
 
@@ -123,7 +127,7 @@ def new_towers(experiment: Experiment) -> TwoTowers:
     dataset = experiment.dataset
     query_size = (dataset.panorama_height, dataset.panorama_width)
     return TwoTowers(
-        experiment.model,
+        replace(experiment.model, query=experiment.query_by),
         query_size,
         (dataset.tile_size, dataset.tile_size),
         temperature=experiment.contrast.temperature,

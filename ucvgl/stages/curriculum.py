@@ -90,7 +90,7 @@ def curriculum(
             train_round(into, start, [*sources, *own], index, experiment=experiment, machines=machines)
         start = into
         if settings.keep == "judged":
-            recall = recall_of_round(into, projected, machines)
+            recall = recall_of_round(into, projected, machines, query=experiment.query_by)
             judged.append(recall.value)
             log(stage="selection", step=index, judged_recall=recall.value, low=recall.low, high=recall.high)
             if worn_out(judged, settings.patience):

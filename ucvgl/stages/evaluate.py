@@ -63,17 +63,21 @@ def evaluate(
     protocol = trained_on(protocol, queries.ids, trained_ids)
     models = {"cold": cold, **{path.name: path for path in rounds_up_to_kept(trained)}}
     *before, last = models
+
+    def ranked(name: str) -> Ranking:
+        into, model = folder / "embeddings" / name, models[name] / "model.pt"
+        return rank_images(into, model, images, about, machines, query=experiment.query_by)
+
     images, about = projected / "validation", questions(protocol) if protocol.answerable else []
     every = _every_round(experiment, len(queries) * len(references))
     reached = {}
     for name in before if every or len(before) < 2 else before[:1]:
         file = folder / "embeddings" / f"{name}.json"
         if not file.exists():
-            ranking = rank_images(folder / "embeddings" / name, models[name] / "model.pt", images, about, machines)
-            write_whole(file, json.dumps(_said(ranking, len(references), protocol)))
+            write_whole(file, json.dumps(_said(ranked(name), len(references), protocol)))
             shutil.rmtree(folder / "embeddings" / name)
         reached[name] = json.loads(file.read_text())
-    ranking = rank_images(folder / "embeddings" / last, models[last] / "model.pt", images, about, machines)
+    ranking = ranked(last)
     reached[last] = _said(ranking, len(references), protocol)
     bevs, recall = ImageStore(projected / "validation" / "bev"), reached[last]["recall"]
     result = {"recall": recall, "raw_pixels": _raw_pixels(bevs, references, protocol) if recall else {}}

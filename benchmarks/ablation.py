@@ -62,7 +62,7 @@ def changes(row: str, base: Experiment) -> dict[str, Any]:
     epochs_in_all = cold.intra_epochs + cold.cross_epochs
     return {
         "full": {},
-        "no_bev": {"projection.bev": False} | NO_STRUCTURE,
+        "no_bev": {"projection.bev": False, "model.structure": 0} | NO_STRUCTURE,
         "fake": {"translation.fake": True},
         "no_intra": {"cold_start.intra_epochs": 0, "cold_start.cross_epochs": SOURCES * epochs_in_all},
         "no_cross": {"cold_start.cross_epochs": 0, "cold_start.intra_epochs": epochs_in_all},

@@ -29,6 +29,7 @@ ROWS: dict[str, Mapping[str, Any]] = {
     "translated": {"translation.fake": True},
     "translated_long": {"translation.fake": True, "translation.steps": 2000},
     "panorama": {"model.query": "panorama"},
+    "both": {"model.structure": 0},
     "rounds_24": {"curriculum.rounds": 24},
     "rounds_36": {"curriculum.rounds": 36},
     "no_structure": {"curriculum.first_structure_vote": 0, "curriculum.final_structure_vote": 0},

@@ -147,7 +147,8 @@ def line_of(row: str, world: str, seed: int, wish: argparse.Namespace) -> dict[s
                 "supervision.label_fraction": 1.0,
                 "supervision.hard_negatives": False,
                 "curriculum.rounds": 3,
-                "curriculum.epochs_per_round": experiment.curriculum.rounds,
+                # a round of ours trains on three sources, each as long as the corpus
+                "curriculum.epochs_per_round": experiment.curriculum.rounds // (1 + (experiment.query_by == "both")),
             },
         )
         labels(folder / "2_labels", catalogs=folder / "1_catalog", experiment=told)

@@ -60,7 +60,7 @@ def test_a_query_of_both_is_panorama_and_birds_eye_view_as_in_the_pipeline(tmp_p
     for view, images in stores.items():
         write_shard(tmp_path / view, 0, ["a", "b", "c"], images)
     looks = Look(tmp_path / "queries", "query"), Look(tmp_path / "bev", "reference")
-    job = EmbedJob(looks, tmp_path / "model.pt", tmp_path / "made", summed=True)
+    job = EmbedJob(looks, tmp_path / "model.pt", tmp_path / "made", searched=True)
     InProcess(lambda **_: None).embed([job])
     (part,) = parts_of(tmp_path / "made")
     np.testing.assert_array_equal(encoders.embed_queries(photos), np.load(part))

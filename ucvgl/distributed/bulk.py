@@ -139,7 +139,7 @@ class Embed:
         self.folder = folder
 
     def __call__(self, row: Row) -> Row:
-        from ucvgl.networks.towers import embed_seen
+        from ucvgl.networks.searched import embed_seen
 
         images = pixels(row)
         vectors = embed_seen(self.encoders, images, self.view)

@@ -63,7 +63,7 @@ def rank_images(
         "reference": (Look(images / "references", "reference"),),
         "decoy": (Look(images / "references", "reference", mirrored=True),),
     }
-    jobs = [EmbedJob(some, model, into / side, summed=True) for side, some in looks.items()]
+    jobs = [EmbedJob(some, model, into / side, searched=True) for side, some in looks.items()]
     machines.embed(jobs)
     (into / "ranked").mkdir(exist_ok=True)
     asked, tiles, decoys = (parts_of(job.folder) for job in jobs)

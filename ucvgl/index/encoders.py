@@ -10,7 +10,8 @@ from jaxtyping import Float, UInt8
 
 from ucvgl.networks.adapted import Adapted, load_encoders
 from ucvgl.networks.frozen import Frozen
-from ucvgl.networks.towers import TwoTowers, View, embed_seen
+from ucvgl.networks.searched import dimension, embed_seen
+from ucvgl.networks.towers import TwoTowers, View
 from ucvgl.projection.birdseye import from_above
 from ucvgl.projection.preprocessing import Image, Preprocessing, preprocessed, query_preprocessing, whole_image
 from ucvgl.settings.experiment import Projection
@@ -49,7 +50,7 @@ class Encoders:
     @property
     def dimension(self) -> int:
         """Numbers in a descriptor."""
-        return self.towers.dimension
+        return dimension(self.towers)
 
     @property
     def from_above(self) -> bool:

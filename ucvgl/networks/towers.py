@@ -21,7 +21,6 @@ from ucvgl.networks.backbone import backbone
 from ucvgl.networks.mixed import mixed_precision
 from ucvgl.networks.safa import SAFA, MeanPool
 from ucvgl.networks.saved import load_saved, save
-from ucvgl.projection.preprocessing import apart
 from ucvgl.settings.experiment import Model, QueryBy
 
 View = Literal["query", "reference"]
@@ -96,6 +95,8 @@ class TwoTowers(nn.Module):
         self.reference_encoder = self.query_encoder if settings.shared else Encoder(settings, *reference_size)
         self.logit_scale = nn.Parameter(torch.tensor(math.log(1 / temperature)))
         self.rows_at_once = 0
+        self.ground: dict[str, Any] | None = None
+        """How the structure of the ground joins what is searched by (`ucvgl.networks.searched`); nothing is trained."""
 
     @property
     def dimension(self) -> int:
@@ -150,7 +151,7 @@ def refuse_batch_statistics(towers: TwoTowers) -> None:
 def save_towers(towers: TwoTowers, path: Path) -> None:
     """Write the encoders with all that is needed to build them again."""
     built = (dataclasses.asdict(towers.settings), towers.query_size, towers.reference_size)
-    save({"towers": built, "state": towers.state_dict()}, path)
+    save({"towers": built, "state": towers.state_dict(), "ground": towers.ground}, path)
 
 
 def load_towers(path: Path | str | BytesIO, device: torch.device | str = "cpu") -> TwoTowers:
@@ -170,6 +171,7 @@ def towers_from(saved: Mapping[str, Any]) -> TwoTowers:
     settings = Model(**{**settings, "checkpoint": "", "pretrained": False})
     towers = TwoTowers(settings, tuple(query_size), tuple(reference_size))
     towers.load_state_dict(saved["state"])
+    towers.ground = saved.get("ground")
     return towers.to(memory_format=torch.channels_last)
 
 
@@ -200,24 +202,6 @@ def embed(
             looks = [encoder(turned(part, view, quarters)).float().cpu() for quarters in range(turns)]
         out.append(torch.cat(looks, 1) / math.sqrt(turns))
     return torch.cat(out).numpy() if out else np.empty((0, turns * getattr(encoder, "dimension", 0)), np.float32)
-
-
-def together(*descriptors: Float[np.ndarray, "n d"]) -> Float[np.ndarray, "n d"]:
-    """Unit-norm sums, whose order of the references is that of the sum of similarities."""
-    total = sum(descriptors[1:], start=descriptors[0])
-    return total / np.maximum(np.linalg.norm(total, axis=1, keepdims=True), np.finfo(np.float32).tiny)
-
-
-def embed_seen(towers: Encoders, images: UInt8[np.ndarray, "n h w 3"], view: View) -> Float[np.ndarray, "n d"]:
-    """Unit-norm descriptors of images as `ucvgl.projection.preprocessing` makes them for these encoders.
-
-    Args:
-        images: of queries that are described by both, sheets.
-    """
-    if view == "reference" or not isinstance(towers, TwoTowers) or towers.query == "panorama":
-        return embed(towers, images, view)
-    panoramas, bevs = apart(images, towers.query_size, towers.reference_size[0])
-    return together(embed(towers, panoramas, "query"), embed(towers, bevs, "reference"))
 
 
 def turned(images: Float[Tensor, "n 3 h w"], view: View, quarters: int) -> Float[Tensor, "n 3 h w"]:

@@ -13,8 +13,9 @@ import torch
 from ucvgl.atomic import write_array
 from ucvgl.files.parts import numbered_parts
 from ucvgl.images.image_store import ImageStore, count_images, read_shard, shard_number, shards_of
+from ucvgl.networks import searched
 from ucvgl.networks.adapted import load_encoders
-from ucvgl.networks.towers import Encoders, View, embed, together
+from ucvgl.networks.towers import Encoders, View, embed
 from ucvgl.poses.structure import DIMENSION, describe
 from ucvgl.programs.sharing import mine, read_ahead
 from ucvgl.training.loop import Log
@@ -47,14 +48,15 @@ class EmbedJob:
         model: the two towers or, by its name, a frozen model; not read where no look has an encoder.
         folder: where `part-*.npy` go, one per shard of the first store, float32 [n d].
         turns: quarter turns from which encoders look, see `ucvgl.networks.towers.embed`.
-        summed: the looks make one descriptor of unit norm, all alike, in place of one each.
+        searched: the descriptors are those that are searched by (`ucvgl.networks.searched`): of a panorama, of it and
+            its bird's-eye view, or of a tile.
     """
 
     looks: tuple[Look, ...]
     model: Path
     folder: Path
     turns: int = 1
-    summed: bool = False
+    searched: bool = False
 
     def columns(self, width: int) -> list[list[slice]]:
         """Where, in descriptors of this width, each look from each of its turns stands."""
@@ -111,16 +113,23 @@ def _embedded(job: EmbedJob, shard: str, seen: Seen, encoders: Encoders | None) 
     for store, (shown, _) in seen.items():
         if shown != ids:
             raise ValueError(f"{store} and {first} show other images in {shard}; make the later one anew")
+    if job.searched:
+        return Embeddings(np.asarray(ids), _searched(job, seen, encoders))
     made: dict[tuple[Path, str, bool], np.ndarray] = {}
     for look in job.looks:
         key = look.store, look.view, look.mirrored
         if key not in made:
             made[key] = _described(seen[look.store][1], look, job.turns, encoders)
-    vectors = [made[look.store, look.view, look.mirrored] for look in job.looks]
-    if job.summed:
-        return Embeddings(np.asarray(ids), together(*vectors))
-    weighted = [vector * np.float32(look.weight**0.5) for vector, look in zip(vectors, job.looks, strict=True)]
+    weighted = [made[look.store, look.view, look.mirrored] * np.float32(look.weight**0.5) for look in job.looks]
     return Embeddings(np.asarray(ids), np.concatenate(weighted, axis=1))  # refuses what cannot be matched, by id
+
+
+def _searched(job: EmbedJob, seen: Seen, encoders: Encoders | None) -> np.ndarray:
+    assert encoders is not None
+    images, (first, *_) = [seen[look.store][1] for look in job.looks], job.looks
+    if first.view == "query":
+        return searched.queries(encoders, *images)
+    return searched.references(encoders, *images, mirrored=first.mirrored)
 
 
 def _described(images: np.ndarray, look: Look, turns: int, encoders: Encoders | None) -> np.ndarray:

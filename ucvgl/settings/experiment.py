@@ -75,6 +75,9 @@ class Model:
     """What a query is described by where it is searched for: its panorama (the paper), or `both` this and its
     bird's-eye view, which the encoder of tiles sees; the sum of the two descriptors. `auto`: both, where that encoder
     has met bird's-eye views, that is without `translation.fake`."""
+    structure: Share = 0.0
+    """Share of the ground's structure (`ucvgl.poses.structure`) in the similarity where queries are described by both;
+    it is seen in bird's-eye views. 0: none."""
 
 
 @dataclass(frozen=True)

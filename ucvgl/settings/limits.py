@@ -85,17 +85,7 @@ def disagreements(experiment: Experiment) -> list[str]:
         )
     if curriculum.patience and curriculum.keep == "last":
         mistakes.append("curriculum.patience: it counts rounds by the judge; set curriculum.keep to judged")
-    if curriculum.first_structure_vote or curriculum.final_structure_vote:
-        needed = {
-            "projection.bev: off": (projection.bev, "bird's-eye views are compared"),
-            "contrast.heading: unknown": (experiment.contrast.heading == "known", "both must be north up"),
-            "curriculum.whitening: 0": (curriculum.whitening > 0, "unwhitened structure is much the same everywhere"),
-        }
-        mistakes += [
-            f"{value} rules out curriculum.first_structure_vote and final_structure_vote ({reason}); set both to 0"
-            for value, (held, reason) in needed.items()
-            if not held
-        ]
+    mistakes += _structure(experiment)
     model, sizes = experiment.model, (dataset.panorama_height, dataset.panorama_width)
     if model.query == "both" and experiment.translation.fake:
         mistakes.append(
@@ -125,6 +115,27 @@ def disagreements(experiment: Experiment) -> list[str]:
         mistakes.append(
             f"contrast.batch: {experiment.contrast.batch} is more than there are images, "
             f"dataset.synthetic.train_places, {dataset.synthetic.train_places}"
+        )
+    return mistakes
+
+
+def _structure(experiment: Experiment) -> list[str]:
+    """What rules out that the structure of the ground is compared."""
+    curriculum = experiment.curriculum
+    asked = {
+        "curriculum.first_structure_vote": curriculum.first_structure_vote,
+        "curriculum.final_structure_vote": curriculum.final_structure_vote,
+        "model.structure": experiment.model.structure if experiment.query_by == "both" else 0.0,
+    }
+    mistakes, flags = [], " and ".join(name for name, share in asked.items() if share)
+    if flags and not experiment.projection.bev:
+        mistakes.append(f"projection.bev: off rules out {flags}, which compare bird's-eye views; set them to 0")
+    if flags and experiment.contrast.heading == "unknown":
+        mistakes.append(f"contrast.heading: unknown rules out {flags}, which take both views north up; set them to 0")
+    if not curriculum.whitening and (curriculum.first_structure_vote or curriculum.final_structure_vote):
+        mistakes.append(
+            "curriculum.whitening: 0 rules out curriculum.first_structure_vote and curriculum.final_structure_vote: "
+            "unwhitened, the structure of all places is much the same; set them to 0"
         )
     return mistakes
 

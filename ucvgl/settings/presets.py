@@ -28,7 +28,8 @@ def synthetic() -> Experiment:
     Two cores, no GPU, no download. `docs/reproduce.md` says what was measured of it, and what of the recipe before.
     """
     return Experiment(
-        model=Model(query="auto"), curriculum=Curriculum(first_structure_vote=0.7, final_structure_vote=0.5)
+        model=Model(query="auto", structure=0.4),
+        curriculum=Curriculum(first_structure_vote=0.7, final_structure_vote=0.5),
     )
 
 
@@ -94,7 +95,7 @@ def folder() -> Experiment:
     return Experiment(
         dataset=Dataset(name="folder", panorama_height=224, panorama_width=448, tile_size=224),
         translation=Translation(steps=50_000, batch=16, channels=64, blocks=9),
-        model=Model(backbone="convnext_small.fb_in22k_ft_in1k", pretrained=True, query="auto"),
+        model=Model(backbone="convnext_small.fb_in22k_ft_in1k", pretrained=True, query="auto", structure=0.4),
         contrast=Contrast(learning_rate=1e-4),
         curriculum=Curriculum(rounds=34, first_structure_vote=0.7, final_structure_vote=0.5),
     )

@@ -13,6 +13,7 @@ import torch
 
 from ucvgl.distributed.machines import Crew
 from ucvgl.networks.towers import TwoTowers, load_towers, save_towers
+from ucvgl.programs.grounded import ground_towers
 from ucvgl.run.record import DONE, read_record
 from ucvgl.run.weights import weights_of
 from ucvgl.settings.dotted import differences
@@ -44,11 +45,11 @@ def cold_start(
     """
     settings = experiment.cold_start
     if experiment.supervision.start:
-        return _taken(Path(experiment.supervision.start), folder, experiment)
+        return _taken(Path(experiment.supervision.start), folder, projected, experiment, machines)
     start = folder / "start"
     if not (start / "model.pt").exists():
         start.mkdir(exist_ok=True)
-        save_towers(new_towers(experiment), start / "model.pt")
+        _publish(new_towers(experiment), start / "model.pt", projected, experiment, machines)
     intra = intra_view_pairs(projected, translated, experiment)
     # Trained on fakes alone, the tile encoder forgets how to compare a fake with a tile.
     kept = [pairs for pairs in intra if settings.intra_epochs and pairs.views[0] == "reference"]
@@ -92,7 +93,23 @@ def _often(known: Pairs, places: int) -> Pairs:
     return repeated(known, max(1, min(MOST_COPIES, round(places / len(known)))))
 
 
-def _taken(start: Path, folder: Path, experiment: Experiment) -> dict[str, Any]:
+def _publish(towers: TwoTowers, path: Path, projected: Path, experiment: Experiment, machines: Crew) -> None:
+    """Write encoders and, on request, how the structure of this run's ground joins what they say."""
+    share = experiment.model.structure if experiment.query_by == "both" else 0.0
+    if not share:
+        save_towers(towers, path)
+        return
+    drawn, train = path.with_name("drawn.pt"), projected / "train"
+    save_towers(towers, drawn)
+    machines.run(
+        ground_towers, drawn=drawn, into=path, share=share, bevs=train / "bev", tiles=train / "references"
+    )
+    drawn.unlink()
+
+
+def _taken(
+    start: Path, folder: Path, projected: Path, experiment: Experiment, machines: Crew
+) -> dict[str, Any]:
     """Copy the encoders of a finished run, or of a folder with a `model.pt`, and say how many labels they have seen.
 
     Raises:
@@ -100,7 +117,7 @@ def _taken(start: Path, folder: Path, experiment: Experiment) -> dict[str, Any]:
     """
     model = weights_of(start, setting="supervision.start")
     theirs, ours = load_towers(model), new_towers(experiment)
-    weights = {"checkpoint": "", "pretrained": False, "query": ours.query}
+    weights = {"checkpoint": "", "pretrained": False, "query": ours.query, "structure": experiment.model.structure}
     for what, of in (
         ("another model", lambda towers: {**vars(towers.settings), **weights}),
         ("other image sizes", lambda towers: {"panorama": towers.query_size, "tile": towers.reference_size}),
@@ -111,12 +128,10 @@ def _taken(start: Path, folder: Path, experiment: Experiment) -> dict[str, Any]:
                 f"supervision.start: the encoders in {start} have {what} than this run ({', '.join(other)}); "
                 "give it the settings of that run, as --config RUN/config.yaml"
             )
-    for name in ("model.pt", "trained.pt"):
-        if (model.parent / name).exists():
-            shutil.copyfile(model.parent / name, folder / name)
-    if theirs.query != ours.query:
-        theirs.settings = ours.settings
-        save_towers(theirs, folder / "model.pt")
+    if (model.parent / "trained.pt").exists():
+        shutil.copyfile(model.parent / "trained.pt", folder / "trained.pt")
+    theirs.settings, theirs.ground = ours.settings, None
+    _publish(theirs, folder / "model.pt", projected, experiment, machines)
     told = [record for above in model.parents if (record := read_record(above / "2_labels" / DONE))]
     return {"from": str(start), "labels_seen": told[0].summary["labelled_queries"] if told else 0}
 

@@ -44,6 +44,12 @@ def test_a_search_finds_what_was_turned_and_shifted():
     assert found["colour"] < 1
 
 
+def test_structure_finds_what_changed_its_light_and_colours():
+    tiles = pictures(0, 30)
+    found = raw_recall(255 - tiles[..., ::-1] // 2, tiles, np.arange(30))
+    assert found["structure"] == 1 > found["colour"]
+
+
 def test_a_tie_counts_against_the_method():
     score = np.array([[1.0, 1.0], [0.0, 1.0]])
     assert recall_at_1(score, np.array([0, 1])) == 0.5

@@ -8,6 +8,9 @@ import cv2
 import numpy as np
 from jaxtyping import Float, Int, UInt8
 
+from ucvgl.poses.structure import SHRINKAGE, describe
+from ucvgl.pseudo_labels.whitening import whitening
+
 SIDE = 64
 SEARCH_SIDE = 32
 SHIFTS = (-2, -1, 0, 1, 2)
@@ -22,10 +25,14 @@ def raw_recall(
     """R@1 (0 to 1) of correlation at 64 by 64 pixels: what any trained result has to be compared with.
 
     `colour` and `edges` compare as is; `colour_search, edges_search` keep the best of 125 small shifts and
-    rotations of the bird's-eye view, at 32 by 32 pixels. A query whose truth is -1 has no tile and is not
-    counted; of several true tiles any is a hit. Ties count against the method.
+    rotations of the bird's-eye view, at 32 by 32 pixels. `structure` compares where edges are and which way they run,
+    whitened by the spread of each view (`ucvgl.poses.structure`): nothing is trained, but the pool is seen whole.
+    A query whose truth is -1 has no tile and is not counted; of several true tiles any is a hit. Ties count against
+    the method.
     """
-    recall = {}
+    sides = [describe(np.stack([_shrunk(image, SIDE) for image in view])) for view in (bevs, tiles)]
+    structure = [whitening(side, shrinkage=SHRINKAGE)(side) if len(side) > 1 else side for side in sides]
+    recall = {"structure": recall_at_1(structure[0] @ structure[1].T, truth_index)}
     for name, features in (("colour", colour_features), ("edges", edge_features)):
         reference = [features(_shrunk(tile, SIDE)) for tile in tiles]
         query = [features(_shrunk(bev, SIDE)) for bev in bevs]

@@ -174,7 +174,7 @@ def _cannot_learn(table: pa.Table, index: int) -> str:
         f"round {index + 1} found {label.sum()} labels on tiles, and {(decoy & (weight > 0)).sum()} on mirror images "
         f"of tiles, which are nobody's, among {len(label)} queries: no better than chance. The run stops, as it would "
         "learn its own mistakes. Either the two views do not show the same places, or the bird's-eye views do not look "
-        "as the tiles do: `ucvgl doctor --geometry` estimates crop, scale and heading"
+        "as the tiles do: `ucvgl doctor NAME ROOT --geometry 500` estimates crop, scale and heading"
     )
 
 

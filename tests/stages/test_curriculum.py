@@ -171,3 +171,6 @@ def test_a_run_that_cannot_learn_stops_within_two_rounds_and_never_trains_on_its
     with pytest.raises(ValueError, match=f"round {1 + own_fakes} found .* no better than chance. The run stops"):
         run()
     assert trained_on == [["fake"]] * own_fakes
+    with pytest.raises(ValueError, match=f"round {1 + own_fakes} found"):  # as a job that is started again
+        run()
+    assert trained_on == [["fake"]] * own_fakes

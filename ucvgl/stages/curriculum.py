@@ -70,12 +70,12 @@ def curriculum(
     known = None if labels is None else known_pairs(labels, train, experiment)
     fakes = fake_store(projected, translated, experiment)
     own = fake_pairs(projected, translated, experiment) if settings.own_fakes else []
-    start, count, judged, doubted = cold, 0, [], 0
+    start, count, judged = cold, 0, []
     for index in range(settings.rounds):
         into = folder / f"round_{index:02d}"
         into.mkdir(exist_ok=True)
         if not (into / "model.pt").exists():
-            labelled = folder / f"round_{index if settings.relabel else 0:02d}" / "pairs.parquet"
+            labelled = _labels_of(index, folder, settings)
             if not labelled.exists():
                 found = scan(start, into, train, fakes, votes(index, settings), experiment, machines)
                 write_labels(found, labelled, index, train, experiment, known)
@@ -83,8 +83,9 @@ def curriculum(
             count = sum(table["label"].to_pylist())
             mutual = sum(table["mutual"].to_pylist())
             log(stage="curriculum", step=index, labels=count, mutual=mutual, judged=judged_share(table))
-            doubted = doubted + 1 if known is None and in_doubt(table) else 0
-            if doubted > 1 or (doubted and not own):
+            doubted = known is None and in_doubt(table)
+            before = read_table(_labels_of(index - 1, folder, settings), columns.LABELS) if doubted and index else None
+            if doubted and (not own or (before is not None and in_doubt(before))):
                 raise ValueError(_cannot_learn(table, index))
             sources = [] if doubted else labelled_pairs(table, index, train, fakes, experiment, known)
             train_round(into, start, [*sources, *own], index, experiment=experiment, machines=machines)
@@ -99,6 +100,10 @@ def curriculum(
     kept = keep(folder, judged) if judged else start
     shutil.copyfile(kept / "model.pt", folder / "model.pt")
     return {"rounds": settings.rounds, "labels_in_last_round": count, "kept": kept.name}
+
+
+def _labels_of(index: int, folder: Path, settings: Curriculum) -> Path:
+    return folder / f"round_{index if settings.relabel else 0:02d}" / "pairs.parquet"
 
 
 def write_labels(

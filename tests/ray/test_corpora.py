@@ -88,7 +88,7 @@ def test_a_data_set_is_listed_projected_and_scored_by_its_protocol(cluster, tmp_
     assert reached.protocol.startswith(words) and reached.protocol.endswith(", ties count against")
     assert more <= set(reached.more) and bool(more) == bool(reached.more)
     assert f"{reached.queries} queries x {reached.references} references; protocol: {words}" in str(reached)
-    assert set(raw) == {"colour", "edges", "colour_search", "edges_search"}
+    assert set(raw) == {"colour", "edges", "structure", "colour_search", "edges_search"}
     shown = pq.read_table(scored / "retrievals.parquet").to_pylist()
     assert all(row["right"][0] == (row["rank"] == 0) for row in shown)
 

@@ -151,3 +151,32 @@ def test_too_few_images_for_a_geometry_are_refused_and_a_geometry_is_told_as_fla
     assert "-0.0250 of their width" in advice[1]
     lines, advice = told(Found(found.geometry, found.error, pairs=70, lead=2.0), 500, 400)
     assert "not found" in lines[0] and "--projection" not in advice[0]
+
+
+@pytest.mark.parametrize(
+    ("shape", "copies", "says"),
+    [
+        ((64, 64), 1, "panoramas of 64 x 64 would show 360 degrees from top to bottom if they showed all around"),
+        ((1, 900), 1, "panoramas of 900 x 1 would show 0 degrees"),
+        ((32, 128), 5, "10 panoramas of one size and 50 tiles are too few to tell, it takes 50 of each"),
+    ],
+)
+def test_no_geometry_is_looked_for_in_other_shapes_or_in_copies(
+    shape: tuple[int, int], copies: int, says: str, tmp_path: Path
+) -> None:
+    rng = np.random.default_rng(0)
+    for number in range(50):
+        if number % copies == 0:
+            panorama = rng.integers(0, 256, (*shape, 3), np.uint8)
+        for name, image in (("ground", panorama), ("tile", rng.integers(0, 256, (16, 16, 3), np.uint8))):
+            write_image(tmp_path / name / f"{number}.png", image)
+    assert f"  geometry: {says}" in str(examine("folder", str(tmp_path), geometry=50))
+
+
+def test_a_geometry_is_not_looked_for_in_pictures_of_drones_and_counts_have_bounds(tmp_path: Path) -> None:
+    root = str(write_university1652(tmp_path))
+    assert "geometry: its queries are no panoramas" in str(examine("university1652", root, geometry=500))
+    for flags in ({"geometry": -5}, {"geometry": 10**9}, {"samples": -1}):
+        (flag, value), *_ = flags.items()
+        with pytest.raises(ValueError, match=rf"^--{flag} {value}: it must lie between 0 and "):
+            examine("university1652", root, **flags)

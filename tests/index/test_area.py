@@ -85,14 +85,14 @@ def test_a_file_that_is_missing(area, name):
 def test_files_that_were_swapped_with_a_manifest_that_vouches_for_them(area, name, other):
     if name != other:
         replace_file(area, name, (area / other).read_bytes())
-        refused(area, f"{name}.*(no Parquet|no faiss index|does not hold the encoders)")
+        refused(area, f"{name}.*(no Parquet|no faiss index|does not hold (the encoders|weights))")
 
 
 @pytest.mark.parametrize("name", FILES)
 @pytest.mark.parametrize("data", [b"", b"\0", b"PK\x03\x04", b"PAR1PAR1", b"IxFI" + b"\xff" * 60, b"\x80\x04."])
 def test_garbage_that_the_manifest_vouches_for(area, name, data):
     replace_file(area, name, data)
-    refused(area, "(no Parquet|no faiss index|does not hold the encoders)")
+    refused(area, "(no Parquet|no faiss index|does not hold (the encoders|weights))")
 
 
 @pytest.mark.parametrize("what", [("slope", "20.0", "20.5"), ("from_above", "false", "true"), ("tiles", "6", "5")])

@@ -10,7 +10,17 @@ import pytest
 
 from ucvgl.methods.plan import adapt, semi_supervised, supervised, unsupervised
 from ucvgl.settings.dotted import Mistakes, dotted, setting_types
-from ucvgl.settings.experiment import Adaptation, ColdStart, Curriculum, Dataset, Experiment, Resources, Supervision
+from ucvgl.settings.experiment import (
+    Adaptation,
+    ColdStart,
+    Curriculum,
+    Dataset,
+    Experiment,
+    Model,
+    Resources,
+    Supervision,
+    Translation,
+)
 
 LABELLED = Experiment(supervision=Supervision(label_fraction=0.1))
 FLOWN = Experiment(dataset=Dataset(name="synthetic_drone"))
@@ -77,6 +87,16 @@ def test_a_setting_of_one_stage_leaves_the_earlier_ones_alone(changed: Experimen
         if old != new
     ]
     assert differing == [first]
+
+
+def test_where_nothing_is_translated_what_decides_how_queries_are_described_still_is_in_the_plan() -> None:
+    auto = replace(LABELLED, model=Model(query="auto"))
+    faked = replace(auto, translation=Translation(fake=True))
+    assert auto.query_by != faked.query_by
+    differing = [old.name for old, new in zip(supervised(auto), supervised(faked), strict=True) if old != new]
+    assert differing == ["4_cold_start", "5_supervised"]
+    paper = replace(LABELLED, translation=Translation(fake=True))
+    assert supervised(LABELLED) == supervised(paper)
 
 
 def test_frozen_descriptors_are_kept_under_the_content_of_their_model_and_how_it_sees(tmp_path: Path) -> None:

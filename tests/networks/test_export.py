@@ -26,6 +26,13 @@ def test_torch_files_give_the_same_descriptors_for_any_batch(towers, tmp_path):
         torch.testing.assert_close(again(IMAGES), towers.query_encoder(IMAGES), atol=1e-5, rtol=0)
     about = json.loads((tmp_path / "preprocessing.json").read_text())
     assert about["size"] == {"query": [16, 64], "reference": [16, 16]} and about["colour"] == "RGB"
+    assert "without" not in about
+
+
+def test_an_export_says_what_it_leaves_out_of_what_an_index_searches_by(towers, tmp_path, monkeypatch):
+    monkeypatch.setattr(towers, "ground", {"share": 0.4})
+    export_towers(towers, tmp_path, "torch")
+    assert "0.4 of the similarity" in json.loads((tmp_path / "preprocessing.json").read_text())["without"]
 
 
 def test_onnx_files_give_the_same_descriptors_for_any_batch(towers, tmp_path):

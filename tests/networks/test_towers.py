@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 import torch
 
+from ucvgl.networks.adapted import load_encoders
+from ucvgl.networks.saved import load_saved
 from ucvgl.networks.towers import TwoTowers, embed, load_towers, save_towers, turned
 from ucvgl.projection.birdseye import BirdsEye
 from ucvgl.settings.experiment import Model
@@ -95,3 +97,23 @@ def test_both_views_are_turned_alike():
         expected = turned(tile, "reference", quarters)[0].permute(1, 2, 0).numpy()
         assert np.abs(bev - expected).mean() < 2
         assert math.isclose(bev.mean(), expected.mean(), abs_tol=1)
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"ground": {"share": 0.4, "bev": [torch.zeros(9), torch.zeros(9, 9)], "tile": [torch.zeros(9)] * 2}},
+        {"ground": {"share": 7.0, "bev": [torch.zeros(576), torch.zeros(576, 576)]}},
+        {"towers": ({"a_later_setting": 1}, (16, 64), (16, 16))},
+        {"state": {}},
+        {"towers": None},
+    ],
+)
+def test_a_file_of_something_else_is_named_and_not_taken_for_encoders(other, tmp_path):
+    save_towers(TwoTowers(Model(channels=16, safa_heads=2), (16, 64), (16, 16)), tmp_path / "model.pt")
+    saved = load_saved(tmp_path / "model.pt") | other
+    for content in (saved, torch.zeros(3), None):
+        torch.save(content, tmp_path / "other.pt")
+        for load in (load_towers, load_encoders):
+            with pytest.raises(ValueError, match=r"other.pt does not hold the encoders of a run \(.+\); name the"):
+                load(tmp_path / "other.pt")

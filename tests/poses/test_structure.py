@@ -1,7 +1,7 @@
 import numpy as np
 
 from tests.poses.flat_ground import patches
-from ucvgl.poses.structure import structure
+from ucvgl.poses.structure import describe, structure
 
 
 def test_bright_on_dark_and_dark_on_bright_are_the_same_edge():
@@ -24,3 +24,11 @@ def test_strength_is_a_share_and_flat_ground_has_none():
     assert not structure(np.full((8, 8, 3), 90, np.uint8)).any()
     strength = structure(patches(3))[..., :3]
     assert strength.min() >= 0 and 0.5 < strength.max() <= 1
+
+
+def test_images_of_one_colour_are_described_too_alike_and_as_their_mirror_images():
+    images = np.stack([np.full((16, 16, 3), 0, np.uint8), np.full((16, 16, 3), 200, np.uint8), patches(4, 16)])
+    vectors = describe(images)
+    assert np.allclose(np.linalg.norm(vectors, axis=1), 1)
+    assert np.array_equal(vectors[0], vectors[1]) and vectors[0] @ vectors[2] < 0.95
+    assert np.array_equal(describe(images[:2], mirrored=True), vectors[:2])

@@ -121,6 +121,16 @@ def test_without_a_model_views_from_above_are_described_by_their_structure(tmp_p
         np.testing.assert_array_equal(read_embeddings(store.folder, tmp_path / name).vector, describe(shown))
 
 
+def test_a_tile_of_one_colour_is_described_by_its_structure_too_and_whitened_with_the_others(tmp_path):
+    images = np.random.default_rng(0).integers(0, 256, (4, 16, 16, 3), np.uint8)
+    images[2] = 255
+    write_shard(tmp_path / "tiles", 0, [*"abcd"], images)
+    job = EmbedJob((Look(tmp_path / "tiles", "structure"),), tmp_path / "absent.pt", tmp_path / "out")
+    WORKER.embed([job])
+    (white,) = WORKER.whiten([job], shrinkage=0.1)
+    np.testing.assert_allclose(np.linalg.norm(np.load(white), axis=1), 1, atol=1e-5)
+
+
 @pytest.mark.parametrize("turns", [1, 3])
 def test_encoders_and_structure_whitened_together_are_as_alike_as_each_whitened_alone(tmp_path, turns):
     stores = {

@@ -58,6 +58,8 @@ PUBLISHED = {
 LISTS = (".txt", ".csv", ".mat")
 """How the names of published lists of images end."""
 SHOWN = 3
+MOST_SAMPLES, MOST_IN_GEOMETRY = 1_000_000, 5000
+"""Images that are opened, and that are in memory together while their geometry is searched for, an hour or so."""
 MOST_COMPARED = 500
 """Tiles of equal size whose content is compared."""
 
@@ -94,8 +96,11 @@ def examine(dataset: Name, where: str, *, protocol: str = "default", samples: in
         geometry: images of each view of the training split to find the panoramas' geometry with.
 
     Raises:
-        ValueError: the data set has no such protocol.
+        ValueError: the data set has no such protocol, or so many images cannot be looked at.
     """
+    for flag, value, most in (("--samples", samples, MOST_SAMPLES), ("--geometry", geometry, MOST_IN_GEOMETRY)):
+        if not 0 <= value <= most:
+            raise ValueError(f"{flag} {value}: it must lie between 0 and {most}")
     if holds_secrets(where):
         raise ValueError(f"{without_secrets(where)}: {NO_CREDENTIALS}")
     choices = PROTOCOLS[dataset]
@@ -121,7 +126,10 @@ def examine(dataset: Name, where: str, *, protocol: str = "default", samples: in
         if geometry and split == "train":
             from ucvgl.commands.geometry_report import geometry_report  # brings PyTorch
 
-            lines, advice = geometry_report(catalog.queries, catalog.references, geometry)
+            if PRESETS[dataset]().projection.bev:
+                lines, advice = geometry_report(catalog.queries, catalog.references, geometry)
+            else:
+                lines, advice = ["  geometry: its queries are no panoramas, so that there is none to look for"], []
             found.lines += lines
             found.advice += advice
     if found.usable:

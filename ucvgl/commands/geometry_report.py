@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 
 from ucvgl.images.decode import BadImage, load, resize
-from ucvgl.poses.geometry import Found, find_geometry
+from ucvgl.poses.geometry import Found, crops, find_geometry
 
 FEWEST = 50
 """Images of a view that are worth a search."""
@@ -23,14 +23,24 @@ def geometry_report(queries: pa.Table, references: pa.Table, count: int) -> tupl
     if not panoramas or not tiles:
         return ["  geometry: no images could be read"], []
     (height, width), _ = Counter(image.shape[:2] for image in panoramas).most_common(1)[0]
-    same = [image for image in panoramas if image.shape[:2] == (height, width)]
+    same = _different([image for image in panoramas if image.shape[:2] == (height, width)])
+    tiles = _different(tiles)
     if min(len(same), len(tiles)) < FEWEST:
         few = f"{len(same)} panoramas of one size and {len(tiles)} tiles"
         return [f"  geometry: {few} are too few to tell, it takes {FEWEST} of each"], []
     shrunk = max(1.0, width / PANORAMA_WIDTH)
-    ground = [resize(image, round(height / shrunk), round(width / shrunk)) for image in same]
+    shape = max(1, round(height / shrunk)), round(width / shrunk)
+    if not any(crops(*shape)):
+        spans = f"would show {360 * height / width:.0f} degrees from top to bottom if they showed all around"
+        return [f"  geometry: panoramas of {width} x {height} {spans}; it is looked for where they show 13 to 180"], []
+    ground = [resize(image, *shape) for image in same]
     found = find_geometry(ground, [resize(tile, TILE, TILE) for tile in tiles])
     return told(found, len(same), len(tiles))
+
+
+def _different(images: Sequence[np.ndarray]) -> list[np.ndarray]:
+    """Without copies, which would agree with themselves: errors are told from images that are independent."""
+    return list({(image.shape, image.tobytes()): image for image in images}.values())
 
 
 def told(found: Found, panoramas: int, tiles: int) -> tuple[list[str], list[str]]:

@@ -37,13 +37,9 @@ class Encoders:
         import torch
 
         device = device or ("cuda" if torch.cuda.is_available() else "cpu")
-        try:
-            towers = load_encoders(BytesIO(model), device)
-            if isinstance(towers, Frozen):
-                raise ValueError("a frozen model without its adapter")
-        except Exception as error:  # the unpickler raises anything on bytes it does not expect
-            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-            raise ValueError(f"{origin} does not hold the encoders of a run ({reason})") from error
+        towers = load_encoders(BytesIO(model), device, origin=origin)
+        if isinstance(towers, Frozen):
+            raise ValueError(f"{origin} does not hold the encoders of a run (a frozen model without its adapter)")
         self.towers: TwoTowers | Adapted = towers
         self.projection = projection
 

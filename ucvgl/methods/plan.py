@@ -47,7 +47,8 @@ def supervised(experiment: Experiment) -> list[Stage]:
         Mistakes: no label is asked for.
     """
     settings, catalog, project = experiment.curriculum, *_unsupervised(experiment)[:2]
-    training = {"seed": experiment.seed, "model": experiment.model, "contrast": experiment.contrast}
+    model = replace(experiment.model, query=experiment.query_by)  # by translation.fake, which makes nothing here
+    training = {"seed": experiment.seed, "model": model, "contrast": experiment.contrast}
     intra = {
         name: getattr(experiment.cold_start, name) for name in ("intra_epochs", "intra_steps", "intra_label_smoothing")
     }

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from io import BytesIO
 from pathlib import Path
-from typing import cast
 
 import torch
 from jaxtyping import Float
@@ -12,7 +11,7 @@ from torch import Tensor, nn
 
 from ucvgl.networks.adapter import Adapter, adapted, adapter_from
 from ucvgl.networks.frozen import Describer, Frozen, frozen_from
-from ucvgl.networks.saved import load_saved, save
+from ucvgl.networks.saved import built_from, load_saved, name_of, save
 from ucvgl.networks.towers import TwoTowers, View, towers_from, turned
 
 
@@ -83,11 +82,22 @@ def save_adapted(
     save(saved, path)
 
 
-def load_encoders(path: Path | str | BytesIO, device: torch.device | str = "cpu") -> TwoTowers | Frozen | Adapted:
-    """Whatever encoders a file of ours holds: two towers, a frozen model, or one with its adapter."""
-    saved = load_saved(path)
-    if "adapter" in saved:
-        query_size, reference_size = saved["sizes"]
-        made = Adapted(frozen_from(saved), adapter_from(saved["adapter"]), tuple(query_size), tuple(reference_size))
-        return cast(Adapted, made.to(device))
-    return (frozen_from if "frozen" in saved else towers_from)(saved).to(device)
+def load_encoders(
+    path: Path | str | BytesIO, device: torch.device | str = "cpu", *, origin: str = ""
+) -> TwoTowers | Frozen | Adapted:
+    """Whatever encoders a file of ours holds: two towers, a frozen model, or one with its adapter.
+
+    Args:
+        origin: what to call it in errors; empty: its path.
+
+    Raises:
+        ValueError: it holds none.
+    """
+    saved = load_saved(path, origin=origin)
+    with built_from(origin or name_of(path)):
+        if "adapter" in saved:
+            query_size, reference_size = saved["sizes"]
+            made = Adapted(frozen_from(saved), adapter_from(saved["adapter"]), tuple(query_size), tuple(reference_size))
+        else:
+            made = (frozen_from if "frozen" in saved else towers_from)(saved)
+    return made.to(device)

@@ -57,6 +57,9 @@ def export_towers(towers: TwoTowers | Adapted, folder: Path, form: Format) -> di
     about |= {"query": "bird's-eye view" if above else "whole image"}
     if isinstance(towers, TwoTowers) and towers.query == "both":
         about |= {"also": "a query's bird's-eye view, by the reference encoder; its descriptor is the unit-norm sum"}
+    if isinstance(towers, TwoTowers) and towers.ground:
+        share = towers.ground["share"]
+        about |= {"without": f"the structure of the ground, {share:g} of the similarity that its index searches by"}
     write_whole(folder / ABOUT, json.dumps(about, indent=1) + "\n")
     return differences
 

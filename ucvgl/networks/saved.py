@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -13,15 +15,20 @@ from ucvgl.atomic import whole
 from ucvgl.files.parts import check_part
 
 
-def load_saved(source: Path | str | BytesIO, *, device: torch.device | str = "cpu") -> Any:
+def load_saved(
+    source: Path | str | BytesIO, *, device: torch.device | str = "cpu", origin: str = ""
+) -> Any:
     """What `torch.save` wrote; no code in it is run.
 
     PyTorch does not compare the checksums of its own files, so this is done here where no list of parts does it.
 
+    Args:
+        origin: what to call it in errors; empty: its path.
+
     Raises:
         ValueError: it is missing, cut off, damaged, or holds something else.
     """
-    origin = "the model" if isinstance(source, BytesIO) else str(source)
+    origin = origin or name_of(source)
     try:
         if isinstance(source, BytesIO) or not check_part(Path(source)):
             _compare_checksums(source)
@@ -35,6 +42,27 @@ def load_saved(source: Path | str | BytesIO, *, device: torch.device | str = "cp
         raise ValueError(
             f"{origin} does not hold weights that can be read ({reason}): it is damaged, cut off or something else; "
             "copy it again, or make it anew"
+        ) from error
+
+
+def name_of(source: Path | str | BytesIO) -> str:
+    """What to call a file of weights in errors."""
+    return "the model" if isinstance(source, BytesIO) else str(source)
+
+
+@contextmanager
+def built_from(origin: str) -> Iterator[None]:
+    """Refuse, in one sentence, weights from which nothing of ours can be built.
+
+    Raises:
+        ValueError: whatever building raised; a file may hold anything under any name.
+    """
+    try:
+        yield
+    except Exception as error:
+        reason = (str(error).splitlines() or [""])[0] if isinstance(error, ValueError | RuntimeError) else repr(error)
+        raise ValueError(
+            f"{origin} does not hold the encoders of a run ({reason}); name the model.pt of a run, made by this version"
         ) from error
 
 

@@ -20,7 +20,8 @@ from torch.utils.checkpoint import checkpoint
 from ucvgl.networks.backbone import backbone
 from ucvgl.networks.mixed import mixed_precision
 from ucvgl.networks.safa import SAFA, MeanPool
-from ucvgl.networks.saved import load_saved, save
+from ucvgl.networks.saved import built_from, load_saved, name_of, save
+from ucvgl.poses.structure import DIMENSION
 from ucvgl.settings.experiment import Model, QueryBy
 
 View = Literal["query", "reference"]
@@ -155,8 +156,15 @@ def save_towers(towers: TwoTowers, path: Path) -> None:
 
 
 def load_towers(path: Path | str | BytesIO, device: torch.device | str = "cpu") -> TwoTowers:
-    """The encoders that `save_towers` wrote; no other file (backbone weights) is needed."""
-    return towers_from(load_saved(path)).to(device)
+    """The encoders that `save_towers` wrote; no other file (backbone weights) is needed.
+
+    Raises:
+        ValueError: it holds none.
+    """
+    saved = load_saved(path)
+    with built_from(name_of(path)):
+        towers = towers_from(saved)
+    return towers.to(device)
 
 
 def towers_from(saved: Mapping[str, Any]) -> TwoTowers:
@@ -171,8 +179,18 @@ def towers_from(saved: Mapping[str, Any]) -> TwoTowers:
     settings = Model(**{**settings, "checkpoint": "", "pretrained": False})
     towers = TwoTowers(settings, tuple(query_size), tuple(reference_size))
     towers.load_state_dict(saved["state"])
-    towers.ground = saved.get("ground")
+    towers.ground = _fitting(saved.get("ground"))
     return towers.to(memory_format=torch.channels_last)
+
+
+def _fitting(ground: dict[str, Any] | None) -> dict[str, Any] | None:
+    """How structure joins the descriptors, where it is of the size that structure is described in."""
+    if ground is None:
+        return None
+    sizes = [list(part.shape) for side in ("bev", "tile") for part in ground[side]]
+    if sizes != [[DIMENSION], [DIMENSION, DIMENSION]] * 2 or not 0 < ground["share"] <= 1:
+        raise ValueError(f"its structure of the ground has a share of {ground['share']} and {sizes} numbers")
+    return ground
 
 
 @torch.inference_mode()

@@ -28,13 +28,16 @@ def describe(
 ) -> Float32[np.ndarray, "n d"]:
     """Unit-norm descriptors of views from above, north up, without training: the structure of their cells.
 
-    Whitened (`ucvgl.pseudo_labels.whitening`), the descriptors of a bird's-eye view and of its tile are alike.
+    Whitened (`ucvgl.pseudo_labels.whitening`), the descriptors of a bird's-eye view and of its tile are alike. An image
+    of one colour, as a server gives where it has none, is as strong everywhere and runs no way.
 
     Args:
         mirrored: left and right changed before.
     """
     fields = [pooled(structure(image[:, ::-1] if mirrored else image), CELLS, CELLS).ravel() for image in images]
-    vectors = np.asarray(fields, np.float32).reshape(len(images), DIMENSION)
+    cells = np.asarray(fields, np.float32).reshape(len(images), -1, CHANNELS)
+    cells[~cells.any((1, 2)), :, : CHANNELS // 3] = 1
+    vectors = cells.reshape(len(images), DIMENSION)
     return vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), np.finfo(np.float32).tiny)
 
 

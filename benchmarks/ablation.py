@@ -49,7 +49,7 @@ without intra-view contrast an epoch of cross is the pairs with fakes alone."""
 NO_STRUCTURE = {"curriculum.first_structure_vote": 0, "curriculum.final_structure_vote": 0}
 ROWS = (
     "full", "no_bev", "fake", "no_intra", "no_cross", "no_mutual", "no_threshold", "no_judge", "no_whitening",
-    "no_structure", "no_own_fakes", "no_curriculum", "paper_matching", "no_fake_labels", "supervised",
+    "no_structure", "no_curriculum", "paper_matching", "no_fakes", "supervised",
 )  # fmt: skip
 
 
@@ -70,11 +70,10 @@ def changes(row: str, base: Experiment) -> dict[str, Any]:
         "no_threshold": {"curriculum.min_probability": 0},
         "no_judge": {"curriculum.labels": "margin"},
         "no_whitening": {"curriculum.whitening": 0},
-        "no_own_fakes": {"curriculum.own_fakes": False},
         "no_curriculum": {"curriculum.relabel": False},
         "paper_matching": NO_STRUCTURE | {"curriculum.first_fake_vote": 0, "curriculum.final_fake_vote": 0},
         "no_structure": NO_STRUCTURE,
-        "no_fake_labels": {"curriculum.fake_labels": False, "curriculum.epochs_per_round": 2 * epochs},
+        "no_fakes": {"curriculum.with_fakes": False, "curriculum.epochs_per_round": 2 * epochs},
         "supervised": {},
     }[row]
 

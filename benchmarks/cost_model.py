@@ -162,12 +162,13 @@ def stages(plan: Plan) -> Iterator[Stage]:
         flop=rounds * 2.0 * n * held * vector / 4,
         memory=held / waves / plan.gpu_nodes * vector / 2,
     )
-    labels, own = rounds * plan.labelled * n, rounds * n if experiment.curriculum.own_fakes else 0
+    labels, fakes = rounds * plan.labelled * n, experiment.curriculum.with_fakes  # others are seen with their fakes
+    panoramas, tiles = (rounds * n, rounds * n + labels) if fakes else (labels, labels)
     yield Stage(
         f"{rounds} x train",
         "gpu",
-        read=labels * (panorama_bytes + 3 * tile_bytes) + own * (panorama_bytes + tile_bytes),
-        flop=BACKWARD * (labels * (see_panorama + 3 * see_tile) + own * (see_panorama + see_tile)),
+        read=panoramas * panorama_bytes + tiles * tile_bytes,
+        flop=BACKWARD * (panoramas * see_panorama + tiles * see_tile),
         memory=weights,
     )
     plain = 4.0 * dimension(experiment)  # seen once, beside as many decoys, by the cold start and the result

@@ -32,7 +32,7 @@ settings:
   curriculum.whitening: {{log_uniform: [0.003, 0.3]}}
   curriculum.final_fake_vote: {{uniform: [0.0, 1.0]}}
   curriculum.mutual: {{choice: [true, false]}}
-  curriculum.fake_labels: {{choice: [true, false]}}
+  curriculum.with_fakes: {{choice: [true, false]}}
   curriculum.label_smoothing: {{uniform: [0.0, 0.4]}}
 trials: {trials}
 """

@@ -39,9 +39,11 @@ def known_of(train, pairs: dict[int, int], spared=None) -> Pairs:
     return Pairs("known", ("query", "reference"), stores, query, reference, spared=spared)
 
 
-def sources(train, labels, known=None, **settings) -> list[Pairs]:
-    experiment = Experiment(curriculum=Curriculum(**settings))
-    return labelled_pairs(table(labels), 0, train, train / "fake", experiment, known)
+def sources(train, labels, known=None, with_fakes=True, **settings) -> list[Pairs]:
+    experiment = Experiment(curriculum=Curriculum(**settings), contrast=Contrast(batch=8))
+    rows, stores = np.arange(PLACES), (train / "queries", train / "fake")
+    own = Pairs("fake", ("query", "reference"), stores, rows, rows, 0.4) if with_fakes else None
+    return labelled_pairs(table(labels), 0, train, own, experiment, known)
 
 
 def shown(pairs: Pairs) -> list[tuple[int, int]]:
@@ -50,14 +52,24 @@ def shown(pairs: Pairs) -> list[tuple[int, int]]:
 
 def test_known_pairs_and_pseudo_labels_are_one_source_as_long_as_the_corpus(train):
     labels, known = {1: 5, 2: 6, 3: 7, 4: 8}, {10: 11, 12: 13, 14: 15, 16: 17}
-    pairs, fake = sources(train, labels, known_of(train, known, spared=np.array([[2], [-1], [-1], [-1]])))
+    pairs, alone = sources(train, labels, known_of(train, known, spared=np.array([[2], [-1], [-1], [-1]])))
     copies = round(PLACES / 8)
-    assert shown(pairs) == sorted([*labels.items(), *known.items()] * copies) == shown(fake)
-    assert (pairs.name, fake.name, fake.views) == ("label", "fake_label", ("reference", "reference"))
-    assert fake.stores == (train / "fake", train / "references")
-    for source in (pairs, fake):
-        assert source.spared is not None
-        assert {int(q) for q, s in zip(source.query, source.spared, strict=True) if s[0] == 2} == {10}
+    assert shown(pairs) == sorted([*labels.items(), *known.items()] * copies)
+    assert pairs.spared is not None
+    assert {int(q) for q, s in zip(pairs.query, pairs.spared, strict=True) if s[0] == 2} == {10}
+    assert [(side.view, side.store) for side in pairs.sides] == [
+        ("query", train / "queries"),
+        ("reference", train / "references"),
+        ("reference", train / "fake"),
+    ]
+    assert pairs.sides[2].rows is pairs.query and pairs.fake_label_smoothing == alone.label_smoothing == 0.4
+    assert alone.stores == (train / "queries", train / "fake")
+    assert shown(alone) == [(q, q) for q in range(PLACES) if q not in {*labels, *known}], "each panorama its own fake"
+
+
+def test_a_few_panoramas_without_a_label_are_no_batch(train):
+    assert len(sources(train, {query: query for query in range(PLACES - 4)})) == 2
+    assert len(sources(train, {query: query for query in range(PLACES - 3)})) == 1
 
 
 def test_a_few_labels_are_not_repeated_endlessly(train, monkeypatch):
@@ -69,8 +81,8 @@ def test_a_few_labels_are_not_repeated_endlessly(train, monkeypatch):
 
 def test_without_known_pairs_only_pseudo_labels_train(train):
     labels = {query: query for query in range(10)}
-    (pairs,) = sources(train, labels, fake_labels=False)
-    assert shown(pairs) == sorted([*labels.items()] * 2) and pairs.spared is None
+    (pairs,) = sources(train, labels, with_fakes=False)
+    assert shown(pairs) == sorted([*labels.items()] * 2) and pairs.spared is None and len(pairs.sides) == 2
 
 
 def test_known_pairs_make_up_for_few_pseudo_labels_and_too_few_of_both_are_refused(train):
@@ -82,7 +94,7 @@ def test_known_pairs_make_up_for_few_pseudo_labels_and_too_few_of_both_are_refus
 
 def test_neither_a_labelled_nor_a_known_query_goes_to_the_dustbin(train):
     labels, known = {query: query for query in range(6)}, {query: query for query in range(10, 16)}
-    pairs, _ = sources(train, labels, known_of(train, known), dustbin_share=0.6)
+    (pairs,) = sources(train, labels, known_of(train, known), dustbin_share=0.6, with_fakes=False)
     assert pairs.labelled is not None
     alone = ~pairs.labelled
     assert set(pairs.query[alone].tolist()) == {6, 7, 8, 9, 16, 17, 18, 19}
@@ -134,9 +146,9 @@ def test_the_structure_of_the_ground_finds_tiles_whose_light_and_colours_are_oth
     assert found.mutual.all() and len(found.query) == 60
 
 
-@pytest.mark.parametrize(("same_places", "own_fakes"), [(False, True), (False, False), (True, True)])
+@pytest.mark.parametrize(("same_places", "with_fakes"), [(False, True), (False, False), (True, True)])
 def test_a_run_that_cannot_learn_stops_within_two_rounds_and_never_trains_on_its_labels(
-    tmp_path, monkeypatch, same_places, own_fakes
+    tmp_path, monkeypatch, same_places, with_fakes
 ):
     rng = np.random.default_rng(0)
     places, others = (np.kron(rng.integers(0, 256, (64, 8, 8, 3)), np.ones((1, 4, 4, 1))) for _ in "ab")
@@ -148,7 +160,7 @@ def test_a_run_that_cannot_learn_stops_within_two_rounds_and_never_trains_on_its
     cold.mkdir()
     into.mkdir()
     save_towers(TwoTowers(Model(channels=16, safa_heads=2), (32, 64), (32, 32)), cold / "model.pt")
-    settings = Curriculum(rounds=3, first_structure_vote=1.0, final_structure_vote=1.0, own_fakes=own_fakes)
+    settings = Curriculum(rounds=3, first_structure_vote=1.0, final_structure_vote=1.0, with_fakes=with_fakes)
     experiment = Experiment(curriculum=settings, contrast=Contrast(batch=32))
     trained_on, train_round = [], ucvgl.stages.curriculum.train_round
 
@@ -166,11 +178,11 @@ def test_a_run_that_cannot_learn_stops_within_two_rounds_and_never_trains_on_its
     if same_places:
         run()
         assert (into / "model.pt").exists()
-        assert trained_on == [["label", "fake_label", "fake"]] * 3
+        assert trained_on == [["label"]] * 3
         return
-    with pytest.raises(ValueError, match=f"round {1 + own_fakes} found .* no better than chance. The run stops"):
+    with pytest.raises(ValueError, match=f"round {1 + with_fakes} found .* no better than chance. The run stops"):
         run()
-    assert trained_on == [["fake"]] * own_fakes
-    with pytest.raises(ValueError, match=f"round {1 + own_fakes} found"):  # as a job that is started again
+    assert trained_on == [["fake"]] * with_fakes
+    with pytest.raises(ValueError, match=f"round {1 + with_fakes} found"):  # as a job that is started again
         run()
-    assert trained_on == [["fake"]] * own_fakes
+    assert trained_on == [["fake"]] * with_fakes

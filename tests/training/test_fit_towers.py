@@ -15,6 +15,7 @@ from ucvgl.settings.experiment import Contrast, Model
 from ucvgl.training.augment import Draws
 from ucvgl.training.batches import Pairs
 from ucvgl.training.fit_towers import augment, fit_towers, schedule
+from ucvgl.training.infonce import info_nce
 from ucvgl.training.loop import run_steps
 
 PLACES = 24
@@ -89,11 +90,29 @@ def test_training_brings_the_two_views_of_a_place_together(world):
     assert found(folder) > 0.7
 
 
+def test_query_reference_and_fake_are_each_contrasted_with_the_other_two(world):
+    pairs = replace(pairs_of(world, "query", "reference"), fakes=world / "fakes", fake_label_smoothing=0.4)
+    fakes = 255 - ImageStore(world / "references").read(range(PLACES))
+    write_shard(world / "fakes", 0, ImageStore(world / "queries").ids.tolist(), fakes)
+    rows = []
+    plain = replace(SETTINGS, rotate=False)
+    fit(world, "fit", sources=[pairs], epochs=1, settings=plain, log=lambda **row: rows.append(row))
+    towers = load_towers(world / "start" / "model.pt")
+    views = {"queries": "query", "references": "reference", "fakes": "reference"}
+    images = {name: ImageStore(world / name).read(range(PLACES)) for name in views}
+    seen = {name: torch.from_numpy(embed(towers, images[name], view)) for name, view in views.items()}
+    told = {("queries", "references"): 0.1, ("fakes", "references"): 0.1, ("queries", "fakes"): 0.4}
+    scale = towers.logit_scale
+    loss = sum(info_nce(seen[a], seen[b], scale, label_smoothing=smooth).item() for (a, b), smooth in told.items())
+    assert rows[-1]["label_loss"] == pytest.approx(loss, abs=1e-4)
+
+
 def test_a_broken_off_training_goes_on_and_ends_as_an_undisturbed_one(world, monkeypatch):
     sources = [
         pairs_of(world, "query", "reference"),
         pairs_of(world, "query", "query", name="panorama"),
         pairs_of(world, "reference", "reference", name="tile"),
+        replace(pairs_of(world, "query", "reference", name="three"), fakes=world / "references"),
     ]
     augmented = Contrast(batch=12)
     whole = fit(world, "whole", sources=sources, epochs=1, settings=augmented)
@@ -109,7 +128,7 @@ def test_a_broken_off_training_goes_on_and_ends_as_an_undisturbed_one(world, mon
     rows = []
     report = {"log": lambda **row: rows.append(row)}
     again = fit(world, "broken", sources=sources, epochs=1, settings=augmented, **report)
-    assert [row["step"] for row in rows] == [4, 5, 6]
+    assert [row["step"] for row in rows] == [4, 5, 6, 7, 8]
     assert_equal_weights(again, whole)
 
 

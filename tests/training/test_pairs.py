@@ -69,4 +69,4 @@ def test_panoramas_and_fakes_that_are_not_of_the_same_places_are_not_paired(tmp_
     with pytest.raises(ValueError, match="queries holds 3 images and .*fake .*not of the same places row by row"):
         fake_pairs(tmp_path / "projected", tmp_path / "translated", translated)
     write_shard(tmp_path / "translated/fake", 0, ["a", "b", "c"], np.zeros((3, 8, 8, 3), np.uint8))
-    assert len(fake_pairs(tmp_path / "projected", tmp_path / "translated", translated)[0]) == 3
+    assert len(fake_pairs(tmp_path / "projected", tmp_path / "translated", translated)) == 3

@@ -17,7 +17,7 @@ def train_round(
     """Train from the encoders in `start` into `into`, on this round's part of the one schedule of all rounds.
 
     Args:
-        sources: what is trained on, each with the stores of its two sides.
+        sources: what is trained on, each with the stores of its sides.
         index: of the round, from 0; it sets the seed and the part of the schedule.
     """
     settings = experiment.curriculum

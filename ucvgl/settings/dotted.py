@@ -96,7 +96,9 @@ RETIRED = frozenset(
         *(f"resources.train_{name}" for name in ("workers", "cpus", "gpus", "workers_at_least")),
         *(f"resources.{name}" for name in ("image_workers", "model_workers", "model_gpus")),
         *(f"resources.{name}" for name in ("search_workers", "search_gpus")),
+        "curriculum.fake_labels",
         "curriculum.first_scan",
+        "curriculum.own_fakes",
     }
 )
 """Settings of earlier versions that runs have written down. What they did is done, so a run is read without them."""

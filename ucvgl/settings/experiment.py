@@ -123,7 +123,7 @@ class ColdStart:
     (`docs/reproduce.md`)."""
     cross_epochs: CountOrNone = 0
     """Epochs on (panorama, fake); 0 drops it (Table 2, row d): the rounds train on these pairs as well, beside labels
-    (`curriculum.own_fakes`)."""
+    (`curriculum.with_fakes`)."""
     intra_label_smoothing: BelowOne = 0.1
     cross_label_smoothing: BelowOne = 0.3
 
@@ -164,10 +164,9 @@ class Curriculum:
     encoder, in what the encoders say; the panorama's own similarity has the rest. 0: the paper's matching."""
     final_fake_vote: Share = 0.5
     """The same in the last round; linear in between."""
-    fake_labels: bool = True
-    """A pseudo-label also trains the tile encoder on the query's fake and the tile."""
-    own_fakes: bool = True
-    """Every round also trains each panorama with its own fake, as in the cold start: a pair that is always right."""
+    with_fakes: bool = True
+    """Rounds train on the panorama's fake as well: a label's panorama, fake and tile, each with the other two, and
+    panoramas without a label with their fakes. Off: on panorama and tile (the paper)."""
     scan_turns: Annotated[int, Ge(1), Le(4)] = 2
     """Quarter turns from which every place is looked at when matching, 1 to 4."""
     label_smoothing: BelowOne = 0.1

@@ -216,12 +216,11 @@ def _published(
             min_margin=min_margin,
             final_margin=0.0,
             whitening=0.0,
-            own_fakes=False,
             reciprocal=reciprocal,
             dustbin_share=0.4,
             first_fake_vote=0.0,
             final_fake_vote=0.0,
-            fake_labels=False,
+            with_fakes=False,
             scan_turns=1,
         ),
     )

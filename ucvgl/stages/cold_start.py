@@ -56,8 +56,8 @@ def cold_start(
     steps = [("intra", intra, intra_epochs(intra, experiment))]
     if translated is not None:
         cross = fake_pairs(projected, translated, experiment)
-        told = [] if labels is None else [_often(known_pairs(labels, projected / "train", experiment), len(cross[0]))]
-        steps.append(("cross", cross + kept + told, settings.cross_epochs))
+        told = [] if labels is None else [_often(known_pairs(labels, projected / "train", experiment), len(cross))]
+        steps.append(("cross", [cross, *kept, *told], settings.cross_epochs))
     for number, (name, sources, epochs) in enumerate(steps):
         if not epochs:
             continue

@@ -69,7 +69,7 @@ def curriculum(
     settings, train = experiment.curriculum, projected / "train"
     known = None if labels is None else known_pairs(labels, train, experiment)
     fakes = fake_store(projected, translated, experiment)
-    own = fake_pairs(projected, translated, experiment) if settings.own_fakes else []
+    own = fake_pairs(projected, translated, experiment) if settings.with_fakes else None
     start, count, judged = cold, 0, []
     for index in range(settings.rounds):
         into = folder / f"round_{index:02d}"
@@ -85,10 +85,13 @@ def curriculum(
             log(stage="curriculum", step=index, labels=count, mutual=mutual, judged=judged_share(table))
             doubted = known is None and in_doubt(table)
             before = read_table(_labels_of(index - 1, folder, settings), columns.LABELS) if doubted and index else None
-            if doubted and (not own or (before is not None and in_doubt(before))):
+            if doubted and (own is None or (before is not None and in_doubt(before))):
                 raise ValueError(_cannot_learn(table, index))
-            sources = [] if doubted else labelled_pairs(table, index, train, fakes, experiment, known)
-            train_round(into, start, [*sources, *own], index, experiment=experiment, machines=machines)
+            if doubted:
+                sources = [] if own is None else [own]
+            else:
+                sources = labelled_pairs(table, index, train, own, experiment, known)
+            train_round(into, start, sources, index, experiment=experiment, machines=machines)
         start = into
         if settings.keep == "judged":
             recall = recall_of_round(into, projected, machines, query=experiment.query_by)
@@ -208,18 +211,18 @@ def label_weights(found: Matches, references: int, index: int, settings: Curricu
 
 
 def labelled_pairs(
-    table: pa.Table, index: int, train: Path, fakes: Path, experiment: Experiment, known: Pairs | None = None
+    table: pa.Table, index: int, train: Path, own: Pairs | None, experiment: Experiment, known: Pairs | None = None
 ) -> list[Pairs]:
-    """Pseudo-labels and known pairs as training pairs: panorama and tile and, on request, fake and tile.
+    """Pseudo-labels and known pairs as training pairs: panorama, tile and, on request, the panorama's fake.
 
     They are repeated until an epoch is about as long as the corpus, as in the released code, but not endlessly; with
-    the dustbin, unlabelled queries join as negatives.
+    the dustbin, unlabelled queries join as negatives. Panoramas without a label are trained on with their fakes.
 
     Args:
         table: what `write_labels` wrote.
         index: of the round, from 0.
         train: folder of the training images.
-        fakes: folder of the fakes.
+        own: every panorama with its own fake; None: fakes are not trained on.
         known: pairs that the job was told.
 
     Raises:
@@ -240,10 +243,14 @@ def labelled_pairs(
         )
     labelled = np.isin(query, pairs.query)
     pairs = repeated(pairs, max(1, min(MOST_COPIES, round(len(label) / len(pairs)))))
-    fake = replace(pairs, name="fake_label", views=("reference", "reference"), stores=(fakes, stores[1]))
     if labelled.mean() >= settings.dustbin_share:
         pairs = _with_dustbin(pairs, query[~labelled], index, experiment)
-    return [pairs, *([fake] if settings.fake_labels else [])]
+    if own is None:
+        return [pairs]
+    pairs = replace(pairs, fakes=own.stores[1], fake_label_smoothing=own.label_smoothing)
+    alone = np.setdiff1d(own.query, pairs.query)
+    enough = 2 * len(alone) >= experiment.contrast.batch  # a batch of a few panoramas has too few negatives
+    return [pairs, replace(own, query=alone, reference=alone)] if enough else [pairs]
 
 
 def _with_dustbin(pairs: Pairs, unlabelled: np.ndarray, index: int, experiment: Experiment) -> Pairs:

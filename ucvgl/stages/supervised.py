@@ -40,8 +40,8 @@ def supervised(
 
     The first neighbours are the nearest places, as encoders that have learned nothing know no better; those of later
     rounds are the most similar to the encoders. Where no position is known, the first batches are drawn at random.
-    Where queries are described by their bird's-eye views as well (`model.query`), the encoder of tiles is trained on
-    these and their tiles, in as many steps again.
+    Where queries are described by their bird's-eye views as well (`model.query`), these are contrasted with panorama
+    and tile.
 
     Args:
         folder: where the stage writes.
@@ -71,11 +71,9 @@ def supervised(
                     )
                     _publish(found, into / "neighbours.npy")
                 pairs = replace(known, neighbours=np.load(into / "neighbours.npy"))
-            sources = [repeated(pairs, copies)]
             if experiment.query_by == "both":  # then the encoder of tiles is shown bird's-eye views
-                stores = train / "bev", pairs.stores[1]
-                sources.append(replace(sources[0], name="bev", views=("reference", "reference"), stores=stores))
-            train_round(into, start, sources, index, experiment=experiment, machines=machines)
+                pairs = replace(pairs, fakes=train / "bev")
+            train_round(into, start, [repeated(pairs, copies)], index, experiment=experiment, machines=machines)
         start = into
     shutil.copyfile(start / "model.pt", folder / "model.pt")
     return {"rounds": settings.rounds, "true_pairs": len(known)}

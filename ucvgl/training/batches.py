@@ -7,12 +7,20 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
-from typing import Protocol, runtime_checkable
+from typing import NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float, Int
 
 from ucvgl.networks.towers import View
+
+
+class Side(NamedTuple):
+    """Images that meet others in a step: who sees them, where they are, and the row of each pair's own."""
+
+    view: View
+    store: Path
+    rows: Int[np.ndarray, " n"]
 
 
 @dataclass(frozen=True)
@@ -30,6 +38,9 @@ class Pairs:
         labelled: False for rows that are no pair and serve as negatives only (the dustbin).
         spared: rows of further references that show the place of a pair's query, padded with -1: no negatives of it.
         neighbours: rows of references that are hard to tell from a pair's own, hardest first, padded with -1.
+        fakes: folder of a store with the fake (or bird's-eye view) of every query, row by row: then a step contrasts
+            three sides, and the encoder of references sees the third as well.
+        fake_label_smoothing: of the loss between a query and its own fake.
     """
 
     name: str
@@ -42,6 +53,15 @@ class Pairs:
     labelled: np.ndarray | None = None
     spared: Int[np.ndarray, "n s"] | None = None
     neighbours: Int[np.ndarray, "n k"] | None = None
+    fakes: Path | None = None
+    fake_label_smoothing: float = 0.3
+
+    @property
+    def sides(self) -> list[Side]:
+        """What a step shows: queries, references and, where there are any, the fakes of the queries."""
+        told = zip(self.views, self.stores, (self.query, self.reference), strict=True)
+        fakes = [] if self.fakes is None else [Side("reference", self.fakes, self.query)]
+        return [*(Side(*one) for one in told), *fakes]
 
     def __len__(self) -> int:
         return len(self.query)

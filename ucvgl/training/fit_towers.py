@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from ucvgl.images.image_store import ImageStore
 from ucvgl.networks.mixed import mixed_precision
 from ucvgl.networks.saved import load_saved, save
-from ucvgl.networks.towers import TwoTowers, View, load_towers, refuse_batch_statistics, save_towers
+from ucvgl.networks.towers import VIEWS, TwoTowers, View, load_towers, refuse_batch_statistics, save_towers
 from ucvgl.settings.experiment import Contrast
 from ucvgl.training import workers
 from ucvgl.training.ahead import Ahead, ready, sent
@@ -50,7 +50,8 @@ def fit_towers(
     """Train from the towers in `start`; write `trained.pt` (to go on from) and `model.pt` (to embed with) to `folder`.
 
     An epoch takes every batch of every source once, in an order drawn from the seed; a batch holds one source, and its
-    negatives are the rest of it, gathered over all workers.
+    negatives are the rest of it, gathered over all workers. Where a source has fakes, query, reference and fake are
+    each contrasted with the other two: three losses for the price of three images, where pairs would take six.
 
     Args:
         start: folder with a `model.pt`, and a `trained.pt` where earlier training is to be continued.
@@ -63,7 +64,8 @@ def fit_towers(
     towers = load_towers(start / "model.pt", device)
     average = copy.deepcopy(towers).requires_grad_(False)
     share = -(-settings.batch // workers.size())
-    towers.rows_at_once = rows_at_once or rows_that_fit(towers, [source.views for source in sources], share, device)
+    views = [[side.view for side in source.sides] for source in sources]
+    towers.rows_at_once = rows_at_once or rows_that_fit(towers, views, share, device)
     if towers.rows_at_once or workers.size() > 1:
         refuse_batch_statistics(towers)
     optimizer = adam_w(towers, settings.learning_rate, weight_decay=settings.weight_decay)
@@ -73,49 +75,54 @@ def fit_towers(
         for key, saved in load_saved(start / "trained.pt", device=device).items():
             state[key].load_state_dict(saved)
     wrapped = workers.distributed(towers, partly_used=True)
-    stores = {path: ImageStore(path) for source in sources for path in source.stores}
+    stores = {side.store: ImageStore(side.store) for source in sources for side in source.sides}
     plan = Epochs(sources, settings.batch, epochs, seed)
+    shown = sum(len(one) * len(one.sides) for one in sources) / max(1, sum(map(len, sources)))
     warm_up = min(0.5, max(WARM_UP, WARM_UP_STEPS * (span[1] - span[0]) / len(plan)))
 
     def read(index: int) -> list[Tensor]:
         source, rows = plan[index]
-        own, numbers = workers.share(len(rows)), (source.query, source.reference)
-        images = (stores[path].read(some[rows[own]]) for path, some in zip(source.stores, numbers, strict=True))
-        return [ready(torch.from_numpy(side), device) for side in images]
+        own = rows[workers.share(len(rows))]
+        images = (stores[side.store].read(side.rows[own]) for side in source.sides)
+        return [ready(torch.from_numpy(some), device) for some in images]
 
     def step(index: int) -> dict[str, Tensor]:
         source, rows = plan[index]
         draws = Draws((seed, index), len(rows), workers.share(len(rows)), device)
         quarters, flip = turned_together(draws, settings)
         sides = [
-            augment(as_floats(images.to(device, non_blocking=True)), view, draws, quarters, flip, settings)
-            for images, view in zip(batches[index], source.views, strict=True)
+            augment(as_floats(images.to(device, non_blocking=True)), side.view, draws, quarters, flip, settings)
+            for images, side in zip(batches[index], source.sides, strict=True)
         ]
         progress = span[0] + (span[1] - span[0]) * index / len(plan)
         with mixed_precision(device):
-            first, second, scale = _describe(wrapped, sides, source.views)
-        first, second = workers.gather(first, len(rows)), workers.gather(second, len(rows))
+            described, scale = _describe(wrapped, sides, [side.view for side in source.sides])
+        described = [workers.gather(some, len(rows)) for some in described]
+        first, second = described[:2]
         labelled = None if source.labelled is None else sent(torch.from_numpy(source.labelled[rows]), device)
         weight = None if source.weight is None else sent(torch.from_numpy(source.weight[rows]).to(first.dtype), device)
-        smoothing = source.label_smoothing
-        loss = info_nce(first, second, scale, label_smoothing=smoothing, labelled=labelled, weight=weight)
+        how = {"label_smoothing": source.label_smoothing, "labelled": labelled, "weight": weight}
+        loss = info_nce(first, second, scale, **how)
+        if source.fakes is not None:
+            fake, smoothing = described[2], source.fake_label_smoothing
+            loss = loss + info_nce(fake, second, scale, **how) + info_nce(first, fake, scale, label_smoothing=smoothing)
         gradient = descend(loss, settings.learning_rate * schedule(progress, warm_up=warm_up))
         bound_(towers.logit_scale)
         _move_average(average, towers, settings.average_decay, gradient.isfinite())
         hits = (first @ second.T).argmax(1) == torch.arange(len(rows), device=device)
         numbers = {"loss": loss.detach(), "hits": hits.float().mean()}
-        numbers[SPREAD] = torch.minimum(spread(first), spread(second))
+        numbers[SPREAD] = torch.stack([spread(some) for some in described]).amin()
         return {f"{source.name}_{key}": value for key, value in numbers.items()} | {"gradient": gradient}
 
     def seen(index: int) -> dict[str, Any]:
         source, rows = plan[index]
-        sides = zip(source.stores, (source.query, source.reference), strict=True)
-        return {"pairs": source.name, "ids": [stores[path].ids[numbers[rows]].tolist() for path, numbers in sides]}
+        ids = [stores[side.store].ids[side.rows[rows]].tolist() for side in source.sides]
+        return {"pairs": source.name, "ids": ids}
 
     with Ahead(read, len(plan)) as batches:
         run_steps(
-            step, len(plan), name=name, folder=folder, state=state, images_per_step=2 * settings.batch, log=log,
-            seen=seen, waited=lambda: batches.waited_s, not_finite=settings.not_finite,
+            step, len(plan), name=name, folder=folder, state=state, images_per_step=round(shown * settings.batch),
+            log=log, seen=seen, waited=lambda: batches.waited_s, not_finite=settings.not_finite,
         )  # fmt: skip
     if workers.rank() == 0:
         save({key: part.state_dict() for key, part in state.items()}, folder / "trained.pt")
@@ -171,13 +178,12 @@ def as_floats(images: UInt8[Tensor, "n h w 3"]) -> Float[Tensor, "n 3 h w"]:
     return images.permute(0, 3, 1, 2).float().div_(255)
 
 
-def _describe(towers: nn.Module, sides: list[Tensor], views: tuple[View, View]) -> tuple[Tensor, Tensor, Tensor]:
-    """Descriptors of both sides and the logit scale; two sides of one view go through their encoder together."""
-    if views == ("query", "reference"):
-        return towers(*sides)
-    both = torch.cat(sides)
-    queries, references, scale = towers(both, None) if views[0] == "query" else towers(None, both)
-    return *(queries if references is None else references).chunk(2), scale
+def _describe(towers: nn.Module, sides: list[Tensor], views: list[View]) -> tuple[list[Tensor], Tensor]:
+    """Descriptors of all sides and the logit scale; sides of one view go through their encoder together."""
+    seen = {view: [side for side, of in zip(sides, views, strict=True) if of == view] for view in VIEWS}
+    *made, scale = towers(*(torch.cat(some) if some else None for some in seen.values()))
+    parts = {view: iter(some.chunk(len(seen[view]))) for view, some in zip(VIEWS, made, strict=True) if seen[view]}
+    return [next(parts[view]) for view in views], scale
 
 
 @torch.no_grad()

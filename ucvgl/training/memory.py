@@ -36,7 +36,7 @@ def rows_that_fit(towers: TwoTowers, seen: Sequence[Sequence[View]], share: int,
     On a processor, and for networks that normalise over a batch, it is always all.
 
     Args:
-        seen: the views of both sides of each kind of step.
+        seen: the views of all sides of each kind of step.
         share: pairs of a step that are this worker's.
 
     Raises:
@@ -65,7 +65,7 @@ def rows_that_fit(towers: TwoTowers, seen: Sequence[Sequence[View]], share: int,
 def rows_within(free: float, kinds: Sequence[Sequence[Need]], share: int) -> int:
     """The largest equal parts of a step's images that fit into so many bytes; 0: they need not be cut.
 
-    In parts an encoder keeps one part at a time; at once, both sides are kept.
+    In parts an encoder keeps one part at a time; at once, all sides are kept.
 
     Args:
         kinds: of every kind of step, what its sides need.

@@ -28,11 +28,11 @@ def intra_view_pairs(projected: Path, translated: Path | None, experiment: Exper
     return [_same_rows(f"intra_{name}", (view, view), (store, store), smoothing) for name, view, store in views]
 
 
-def fake_pairs(projected: Path, translated: Path, experiment: Experiment) -> list[Pairs]:
+def fake_pairs(projected: Path, translated: Path, experiment: Experiment) -> Pairs:
     """Every panorama with its own fake."""
     stores = (projected / "train" / "queries", fake_store(projected, translated, experiment))
     smoothing = experiment.cold_start.cross_label_smoothing
-    return [_same_rows("fake", ("query", "reference"), stores, smoothing)]
+    return _same_rows("fake", ("query", "reference"), stores, smoothing)
 
 
 def fake_store(projected: Path, translated: Path, experiment: Experiment) -> Path:

@@ -4,7 +4,8 @@
 
 The stages are those of the jobs; `InProcess` stands in for their workers. A world is rendered and projected once. A
 (row, world, seed) is a line of the results when it is done; started again, finished lines are skipped. Beside the
-recall of the job, a line has what the same encoders reach when the query's bird's-eye view is described as well.
+recall of the job, a line has what the same encoders reach by panorama, by bird's-eye view and by both. What is trained
+goes to `data/runs`, with its numbers in `log.jsonl`, and stays there. `recipes_table.py` prints the tables.
 """
 
 from __future__ import annotations
@@ -34,8 +35,9 @@ from ucvgl.images.image_store import ImageStore, read_shard, shard_path, shards_
 from ucvgl.networks.adapted import load_encoders
 from ucvgl.networks.towers import embed
 from ucvgl.pseudo_labels.decoys import DECOYS_AHEAD, judged_recall
-from ucvgl.pseudo_labels.whitening import unit, whitening
+from ucvgl.pseudo_labels.whitening import unit
 from ucvgl.retrieval.topk import two_sided_topk
+from ucvgl.run.environment import commit
 from ucvgl.settings.experiment import Experiment
 from ucvgl.settings.limits import changed
 from ucvgl.settings.presets import PRESETS
@@ -122,7 +124,7 @@ def _project(job: tuple[str, Experiment, dict[str, Any]]) -> None:
 def line_of(row: str, world: str, seed: int, wish: argparse.Namespace) -> dict[str, Any]:
     """Train one recipe on one world; what it reached."""
     torch.set_num_threads(wish.threads)
-    begun, experiment = time.time(), experiment_of(world, seed, row, wish)
+    begun, cpu_begun, experiment = time.time(), time.process_time(), experiment_of(world, seed, row, wish)
     folder = wish.data / "runs" / f"{row}-{world}-{seed}"
     shutil.rmtree(folder, ignore_errors=True)
     for name in ("3_translate", "4_cold_start", "5_curriculum", "6_evaluate", "2_labels"):
@@ -133,6 +135,8 @@ def line_of(row: str, world: str, seed: int, wish: argparse.Namespace) -> dict[s
 
     def log(**numbers: Any) -> None:
         said.append(numbers)
+        with (folder / "log.jsonl").open("a", encoding="utf-8") as file:
+            file.write(json.dumps({"seconds": round(time.time() - begun), **numbers}, default=float) + "\n")
 
     machines = InProcess(log)
     projected, translated, cold, trained = (
@@ -147,8 +151,7 @@ def line_of(row: str, world: str, seed: int, wish: argparse.Namespace) -> dict[s
                 "supervision.label_fraction": 1.0,
                 "supervision.hard_negatives": False,
                 "curriculum.rounds": 3,
-                # a round of ours trains on three sources, each as long as the corpus
-                "curriculum.epochs_per_round": experiment.curriculum.rounds // (1 + (experiment.query_by == "both")),
+                "curriculum.epochs_per_round": -(-experiment.curriculum.rounds // 3),
             },
         )
         labels(folder / "2_labels", catalogs=folder / "1_catalog", experiment=told)
@@ -166,26 +169,28 @@ def line_of(row: str, world: str, seed: int, wish: argparse.Namespace) -> dict[s
         translate(translated, projected=projected, **inputs)
         cold_start(cold, projected=projected, translated=translated, **inputs)
         curriculum(trained, projected=projected, translated=translated, cold=cold, log=log, **inputs)
-    seconds = round(time.time() - begun)
+    seconds, cpu_seconds = round(time.time() - begun), round(time.process_time() - cpu_begun)
     evaluate(folder / "6_evaluate", projected=projected, cold=cold, trained=trained, **inputs)
     result = json.loads((folder / "6_evaluate/recall.json").read_text())
     line = {
         "row": row,
         "world": world,
         "seed": seed,
+        "commit": commit(ROOT),
+        "date": time.strftime("%Y-%m-%d"),
         "seconds": seconds,
+        "cpu_seconds": cpu_seconds,
         "r1": round(result["recall"]["r1"], 4),
         "raw_pixels": result["raw_pixels"],
-        "fused": fused(experiment, projected, trained),
+        "ways": ways(experiment, projected, trained),
         "rounds": [_rounded(one) for one in pq.read_table(folder / "6_evaluate/rounds.parquet").to_pylist()],
         "labels": [numbers["labels"] for numbers in said if "labels" in numbers],
     }
-    shutil.rmtree(folder)
     return line
 
 
-def fused(experiment: Experiment, projected: Path, trained: Path) -> dict[str, Any]:
-    """Recall, and what the judge says, by panorama, by bird's-eye view, by both, and these whitened."""
+def ways(experiment: Experiment, projected: Path, trained: Path) -> dict[str, Any]:
+    """Recall, and what the judge says: by panorama, by bird's-eye view and by both, without the structure of ground."""
     store = projected / "validation"
     images = {name: ImageStore(store / name) for name in ("queries", "bev", "references")}
     ids = images["queries"].ids, images["references"].ids
@@ -193,24 +198,14 @@ def fused(experiment: Experiment, projected: Path, trained: Path) -> dict[str, A
     protocol = protocol_of(read_truth(dataset, "validation"), *ids)
     encoders = load_encoders(trained / "model.pt", InProcess.device())
     pixels = {name: some.read(np.arange(len(some))) for name, some in images.items()}
+    pano = embed(encoders, pixels["queries"], "query")
+    bev, tile = (embed(encoders, pixels[name], "reference") for name in ("bev", "references"))
+    decoy = embed(encoders, pixels["references"], "reference", mirrored=True)
     found = {}
-    for turns in (1, 4):
-        pano = embed(encoders, pixels["queries"], "query", turns=turns)
-        bev = embed(encoders, pixels["bev"], "reference", turns=turns)
-        tile = embed(encoders, pixels["references"], "reference", turns=turns)
-        decoy = embed(encoders, pixels["references"], "reference", turns=turns, mirrored=True)
-        views: dict[str, list[np.ndarray]] = {"": [pano, bev, tile, decoy]}
-        if turns == 1:
-            for shrinkage in (0.03, 0.3):
-                own = [whitening(some, shrinkage=shrinkage) for some in (pano, bev, tile)]
-                whitened = [own[0](pano), own[1](bev), own[2](tile), own[2](decoy)]
-                views[f" white {shrinkage}"] = whitened
-        for name, (p, b, t, d) in views.items():
-            for what, query in (("pano", p), ("bev", b), ("both", unit(p + b))):
-                best = two_sided_topk(query, np.concatenate([t, d]), k=DECOYS_AHEAD + 1, device=str(InProcess.device()))
-                reached, judged = score_in_memory(query, t, protocol), judged_recall(best.row_index, len(t))
-                told = f"{what}{name}{' 4 turns' if turns == 4 else ''}"
-                found[told] = [round(reached.r1, 4), round(judged.value, 4)]
+    for what, query in (("panorama", pano), ("bev", bev), ("both", unit(pano + bev))):
+        best = two_sided_topk(query, np.concatenate([tile, decoy]), k=DECOYS_AHEAD + 1, device=str(InProcess.device()))
+        reached, judged = score_in_memory(query, tile, protocol), judged_recall(best.row_index, len(tile))
+        found[what] = [round(reached.r1, 4), round(judged.value, 4)]
     return found
 
 
@@ -269,7 +264,7 @@ def main(argv: Sequence[str]) -> int:
             line = future.result()
             file.write(json.dumps(line) + "\n")
             file.flush()
-            told = line.get("error") or f"R@1 {line['r1']:.3f} in {line['seconds']} s, {line['fused']}"
+            told = line.get("error") or f"R@1 {line['r1']:.3f} in {line['seconds']} s, {line['ways']}"
             print(f"{time.time() - begun:.0f} s: {line['row']} {line['world']} {line['seed']}: {told}", flush=True)
     return 0
 

@@ -74,7 +74,6 @@ SUITE: dict[str, World] = {
         "translation.fake": False,
         "contrast.heading": "unknown",
         "curriculum.reciprocal": 9,
-        "curriculum.scan_turns": 1,
     },
 }
 """By name. `b` trains on 4,238 places, `flights` on 701 buildings, nine pictures of each."""

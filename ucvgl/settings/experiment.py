@@ -167,7 +167,7 @@ class Curriculum:
     with_fakes: bool = True
     """Rounds train on the panorama's fake as well: a label's panorama, fake and tile, each with the other two, and
     panoramas without a label with their fakes. Off: on panorama and tile (the paper)."""
-    scan_turns: Annotated[int, Ge(1), Le(4)] = 2
+    scan_turns: Annotated[int, Ge(1), Le(4)] = 1
     """Quarter turns from which every place is looked at when matching, 1 to 4."""
     label_smoothing: BelowOne = 0.1
     keep: Literal["last", "judged"] = "last"

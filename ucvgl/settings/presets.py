@@ -29,7 +29,8 @@ def synthetic() -> Experiment:
     """
     return Experiment(
         model=Model(query="auto", structure=0.4),
-        curriculum=Curriculum(first_structure_vote=0.7, final_structure_vote=0.5),
+        contrast=Contrast(batch=32),
+        curriculum=Curriculum(rounds=8, first_structure_vote=0.7, final_structure_vote=0.5),
     )
 
 
@@ -81,7 +82,7 @@ def synthetic_drone() -> Experiment:
         translation=Translation(steps=1),
         contrast=Contrast(heading="unknown"),
         cold_start=ColdStart(intra_epochs=20, cross_epochs=0),
-        curriculum=Curriculum(reciprocal=9, scan_turns=1),
+        curriculum=Curriculum(reciprocal=9),
         adaptation=Adaptation(strategy="groups", neighbours=4, reciprocal=9, final_threshold=0.2),
     )
 
@@ -221,7 +222,6 @@ def _published(
             first_fake_vote=0.0,
             final_fake_vote=0.0,
             with_fakes=False,
-            scan_turns=1,
         ),
     )
 

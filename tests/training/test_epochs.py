@@ -1,9 +1,10 @@
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from ucvgl.training.batches import Pairs, epoch_order
-from ucvgl.training.epochs import Epochs
+from ucvgl.training.epochs import Epochs, epochs_of
 
 STORES = Path("queries"), Path("references")
 
@@ -26,6 +27,12 @@ def test_the_steps_are_those_of_all_epochs_made_at_once():
     steps = Epochs(sources, 4, 3, 5)
     assert shown(steps[index] for index in range(len(steps))) == shown(expected)
     assert shown([steps[20]]) == shown([expected[20]]), "not in order, as after a resume"
+
+
+@pytest.mark.parametrize(("asked", "steps", "epochs"), [(1, 0, 1), (1, 16, 2), (1, 17, 3), (5, 17, 5)])
+def test_sources_of_few_images_take_more_epochs_to_the_steps_that_are_asked_for(asked, steps, epochs):
+    sources = [pairs_of("label", range(21)), pairs_of("fake", range(7))]  # 6 and 2 batches of 4
+    assert epochs_of(sources, 4, epochs=asked, steps=steps) == epochs
 
 
 def test_an_epoch_of_more_or_fewer_batches_has_as_many_steps_as_the_first():

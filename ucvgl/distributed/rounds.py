@@ -8,6 +8,7 @@ from pathlib import Path
 from ucvgl.distributed.machines import Crew
 from ucvgl.settings.experiment import Experiment
 from ucvgl.training.batches import Pairs
+from ucvgl.training.epochs import epochs_of
 from ucvgl.training.fit_towers import fit_towers
 
 
@@ -20,14 +21,14 @@ def train_round(
         sources: what is trained on, each with the stores of its sides.
         index: of the round, from 0; it sets the seed and the part of the schedule.
     """
-    settings = experiment.curriculum
+    settings, batch = experiment.curriculum, experiment.contrast.batch
     machines.run(
         fit_towers,
         folder=into,
         start=start,
         sources=sources,
         name=f"round_{index:02d}",
-        epochs=settings.epochs_per_round,
+        epochs=epochs_of(sources, batch, epochs=settings.epochs_per_round, steps=settings.round_steps),
         settings=experiment.contrast,
         rows_at_once=experiment.resources.train_rows,
         seed=experiment.seed * 1000 + 10 + index,

@@ -134,6 +134,8 @@ class Curriculum:
 
     rounds: CountOrNone = 12
     epochs_per_round: Count = 1
+    round_steps: CountOrNone = 0
+    """Steps of a round at least: rounds of few images take more epochs."""
     mutual: bool = True
     """Off: every query keeps its best reference (Table 3, row a)."""
     labels: Literal["judged", "margin"] = "judged"

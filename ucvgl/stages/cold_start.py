@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import shutil
 from collections.abc import Sequence
 from dataclasses import replace
@@ -19,6 +18,7 @@ from ucvgl.run.weights import weights_of
 from ucvgl.settings.dotted import differences
 from ucvgl.settings.experiment import Experiment
 from ucvgl.training.batches import Pairs
+from ucvgl.training.epochs import epochs_of
 from ucvgl.training.fit_towers import fit_towers
 from ucvgl.training.pairs import fake_pairs, intra_view_pairs, known_pairs, repeated
 
@@ -84,9 +84,9 @@ def cold_start(
 
 def intra_epochs(sources: Sequence[Pairs], experiment: Experiment) -> int:
     """Epochs of intra-view contrast: as many as are asked for, and more where these are few steps."""
-    settings = experiment.cold_start
-    steps = sum(math.ceil(len(pairs) / experiment.contrast.batch) for pairs in sources)
-    return max(settings.intra_epochs, math.ceil(settings.intra_steps / steps)) if settings.intra_epochs else 0
+    settings, batch = experiment.cold_start, experiment.contrast.batch
+    many = epochs_of(sources, batch, epochs=settings.intra_epochs, steps=settings.intra_steps)
+    return many if settings.intra_epochs else 0
 
 
 def _often(known: Pairs, places: int) -> Pairs:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from functools import lru_cache
 
@@ -10,6 +11,12 @@ import numpy as np
 from ucvgl.training.batches import Pairs, epoch_order
 
 Step = tuple[Pairs, np.ndarray]
+
+
+def epochs_of(sources: Sequence[Pairs], batch: int, *, epochs: int, steps: int) -> int:
+    """So many epochs, or more where these are fewer than so many steps: those of few images are over before encoders
+    have learned anything."""
+    return max(epochs, math.ceil(steps / sum(math.ceil(len(pairs) / batch) for pairs in sources)))
 
 
 class Epochs:

@@ -6,9 +6,10 @@ import os
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 
-from ucvgl.atomic import whole, write_whole
+from ucvgl.atomic import array_fits, whole, write_array, write_whole
 
 DIES = """
 import os, sys
@@ -61,3 +62,18 @@ def test_what_a_link_points_to_stays_as_it_is(tmp_path, link):
     write_whole(tmp_path / "a", "ours")
     assert (tmp_path / "theirs").read_text() == "precious"
     assert (tmp_path / "a").read_text() == "ours" and not (tmp_path / "a").is_symlink()
+
+
+@pytest.mark.parametrize("array", [np.arange(12, dtype=np.float32).reshape(3, 4), np.zeros((0, 5)), np.arange(3)])
+def test_an_array_is_read_as_any_other_and_every_flipped_bit_of_its_numbers_is_noticed(tmp_path, array):
+    path = tmp_path / "vectors.npy"
+    write_array(path, array)
+    for mode in (None, "r"):
+        np.testing.assert_array_equal(np.load(path, mmap_mode=mode), array)
+    content = path.read_bytes()
+    assert array_fits(path) and content.endswith(array.tobytes())
+    for at in range(len(content) - array.nbytes, len(content)):
+        path.write_bytes(content[:at] + bytes([content[at] ^ 1]) + content[at + 1 :])
+        assert not array_fits(path)
+    np.save(path, array)  # as older versions did
+    assert array_fits(path)

@@ -59,6 +59,23 @@ def test_what_is_wrong_is_said_in_one_line_with_the_commands_name(capsys: pytest
     assert told.startswith("ucvgl export: nowhere is neither a run") and told.count("\n") == 1
 
 
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["index", "run", "tiles", "--out", "x", "--images-per-shard", "0"], "--images-per-shard 0: it must be"),
+        (["index", "run", "tiles", "--out", "x", "--workers", "-3"], "--workers -3: it must be at least 0"),
+        (["index", "run", "tiles", "--out", "x", "--memory", "nan"], "--memory nan: it must be more than 0 GB"),
+        (["evaluate", "run", "--workers", "99999999999"], "--workers 99999999999: it must be at least 0, and at most"),
+        (["localize", "a.jpg", "--index", "i", "--parquet", "x", "--workers", "-1"], "--workers -1: it must be at"),
+    ],
+)
+def test_numbers_of_commands_have_the_ranges_of_the_settings_they_stand_for(
+    words: list[str], says: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main(words) == 2
+    assert capsys.readouterr().err.startswith(f"ucvgl {words[0]}: {says}")
+
+
 def test_a_reader_that_closes_the_pipe_is_no_error() -> None:
     words = [sys.executable, "-m", "ucvgl.cli", "show", "config"]
     with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:

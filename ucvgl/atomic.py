@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import errno
 import os
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
@@ -49,7 +51,38 @@ def write_whole(path: Path, text: str) -> None:
         aside.write_text(text, encoding="utf-8")
 
 
+HEADER = 10
+"""Where the header of an `.npy` file begins, a Python literal that may end in a comment."""
+COMMENT = b" # crc32 "
+
+
 def write_array(path: Path, array: np.ndarray) -> None:
-    """Write an `.npy` file, whole or not at all."""
+    """Write an `.npy` file with a checksum in its header, whole or not at all."""
+    header, data = _apart(_saved(array))
+    told = b"%s%s%08x" % (header.rstrip(), COMMENT, _checksum(header, data))
+    told += b" " * (-(HEADER + len(told) + 1) % 64) + b"\n"
     with whole(path) as aside, aside.open("wb") as file:
-        np.save(file, array)
+        file.writelines((b"\x93NUMPY\x01\x00", len(told).to_bytes(2, "little"), told, data))
+
+
+def array_fits(path: Path) -> bool:
+    """Whether a file is what `write_array` wrote; one without a checksum, as of older versions, is believed."""
+    header, data = _apart(path.read_bytes())
+    header, comment, told = header.rpartition(COMMENT)
+    return not comment or told.strip() == b"%08x" % _checksum(header, data)
+
+
+def _saved(array: np.ndarray) -> bytes:
+    content = BytesIO()
+    np.save(content, array)
+    return content.getvalue()
+
+
+def _apart(content: bytes) -> tuple[bytes, memoryview]:
+    """Header and numbers of an `.npy` file."""
+    end = HEADER + int.from_bytes(content[8:10], "little")
+    return content[HEADER : end], memoryview(content)[end:]
+
+
+def _checksum(header: bytes, data: memoryview) -> int:
+    return zlib.crc32(data, zlib.crc32(header.rstrip()))

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from ucvgl.files.seal import lines_fit, sealed, sealed_lines, unsealed
+from ucvgl.files.seal import lines_fit, markdown_fits, sealed, sealed_lines, sealed_markdown, unsealed
 
 CONTENT = {"tiles": 6, "calibration": {"slope": 20.0}, "names": ["a", None]}
 
@@ -39,3 +39,12 @@ def test_every_changed_byte_of_sealed_lines_is_noticed():
 
 def test_lines_without_a_seal_fit_unless_there_are_none():
     assert lines_fit("seed: 0\n") and not lines_fit("") and not lines_fit(" \n")
+
+
+def test_every_edit_of_a_sealed_markdown_text_is_noticed():
+    text = sealed_markdown("# Model card\n\nR@1 is 53.1.\n")
+    assert markdown_fits(text)
+    for at in range(len(text)):
+        assert not markdown_fits(text[:at] + chr(ord(text[at]) ^ 1) + text[at + 1 :])
+    for edited in ("", "mine", text + "mine", "mine" + text, text + text):
+        assert not markdown_fits(edited)

@@ -1,8 +1,14 @@
 from dataclasses import replace
+from pathlib import Path
+
+import pytest
 
 from ucvgl.pages.model_card import Card, markdown
+from ucvgl.pages.page import Report, write_page
+from ucvgl.pages.write_card import write_card
 from ucvgl.pseudo_labels.decoys import Estimate
 from ucvgl.retrieval.recall import Recall
+from ucvgl.settings.experiment import Experiment
 
 RECALL = Recall(r1=0.412, r5=0.6, r10=0.7, r1pct=0.55, queries=480, references=500, without_reference=20)
 CARD = Card(
@@ -53,3 +59,27 @@ def test_labels_that_were_used_are_told_first():
     text = markdown(replace(CARD, labels_used="400 of 4000 training queries came with their true tile (10 %)"))
     assert "**trained with labels**: 400 of 4000 training queries" in text.split("\n\n")[1]
     assert "without labels" not in text
+
+
+def test_a_card_that_somebody_changed_is_kept_and_said_and_one_of_ours_is_written_anew(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    before = Report(title="run", recall=None, labels_used="3 labels")
+    path = write_card(tmp_path, Experiment(), before)
+    assert "3 labels" in path.read_text()
+    write_card(tmp_path, Experiment(), replace(before, labels_used="4 labels"))
+    assert "4 labels" in path.read_text() and not caplog.text
+    for mine in (path.read_text() + "\nMy own words.\n", "mine\n", ""):
+        path.write_text(mine)
+        write_card(tmp_path, Experiment(), before)
+        assert path.read_text() == mine
+        assert f"{path} was changed since it was written, and is kept; move it away" in caplog.text
+        caplog.clear()
+
+
+def test_a_page_of_somebody_else_is_not_drawn_over(tmp_path: Path) -> None:
+    page = write_page(tmp_path / "report.html", Report(title="run", recall=None))
+    write_page(page, Report(title="run again", recall=None))
+    page.write_text("<p>mine")
+    with pytest.raises(ValueError, match="report.html is there already and was not made by ucvgl"):
+        write_page(page, Report(title="run", recall=None))

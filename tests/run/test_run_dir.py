@@ -13,8 +13,11 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from ucvgl.atomic import write_array
+from ucvgl.images.image_store import write_shard
 from ucvgl.run.record import DONE, read_record, write_record
 from ucvgl.run.run_dir import RunDir, StageError, StopRequested, cause
 from ucvgl.settings.dotted import saved_settings
@@ -40,7 +43,7 @@ class Build:
 
 
 def failing(folder: Path) -> None:
-    (folder / "half").write_text("kept")
+    (folder / "half.json").write_text("kept")
     raise RuntimeError("the disk is full.")
 
 
@@ -87,9 +90,9 @@ def test_a_broken_stage_is_resumed_in_the_same_folder(run: RunDir) -> None:
         run.make("1_a", failing, settings={"x": 1})
     assert not (run.path / "1_a").exists()
     seen = []
-    run.make("1_a", lambda folder: seen.append((folder / "half").read_text()), settings={"x": 1})
+    run.make("1_a", lambda folder: seen.append((folder / "half.json").read_text()), settings={"x": 1})
     assert seen == ["kept"]
-    assert (run.path / "1_a" / "half").exists() and not (run.path / "1_a.partial").exists()
+    assert (run.path / "1_a" / "half.json").exists() and not (run.path / "1_a.partial").exists()
 
 
 def test_a_broken_stage_is_not_resumed_with_other_settings(run: RunDir) -> None:
@@ -167,6 +170,45 @@ def test_redo_deletes_no_file_that_the_run_did_not_make(run: RunDir) -> None:
     assert notes.exists() and (run.path / "2_b" / DONE).exists()
 
 
+@pytest.mark.parametrize("mine", ["3_c/.notes", "5_e.partial/notes.txt", "5_e.partial/deep/.hidden.json"])
+def test_redo_deletes_no_hidden_file_and_none_of_an_unfinished_stage_that_no_stage_makes(
+    run: RunDir, mine: str
+) -> None:
+    make_chain(run, Build())
+    with pytest.raises(StageError):
+        run.make("5_e", failing, settings={}, inputs=["3_c"])
+    (run.path / "5_e.partial" / ".model.pt.4711").write_text("written when the process was killed")
+    notes = run.path / mine
+    notes.parent.mkdir(exist_ok=True)
+    notes.write_text("mine")
+    with pytest.raises(ValueError, match=f"{mine} was not made by this run, and would be deleted"):
+        run.redo("2_b")
+    notes.unlink()
+    assert run.redo("2_b") == ["5_e", "3_c", "2_b"]
+
+
+@pytest.mark.parametrize("name", ["part-00000.arrow", "part-00000.npy"])
+def test_a_flipped_bit_in_what_an_unfinished_stage_has_made_is_noticed_when_it_is_resumed(
+    run: RunDir, name: str
+) -> None:
+    def breaks_off(folder: Path) -> None:
+        images = np.random.default_rng(0).integers(0, 256, (3, 8, 8, 3), np.uint8)
+        write_shard(folder / "tiles", 0, ["a", "b", "c"], images)
+        write_array(folder / "tiles" / "part-00000.npy", np.ones((3, 4), np.float32))
+        raise RuntimeError("interrupted")
+
+    for _ in range(2):  # what is whole is gone on with
+        with pytest.raises(StageError, match="interrupted"):
+            run.make("1_a", breaks_off, settings={})
+    file = run.path / "1_a.partial" / "tiles" / name
+    content = bytearray(file.read_bytes())
+    content[len(content) // 2] ^= 1
+    file.write_bytes(content)
+    with pytest.raises(ValueError, match=f"{name} is damaged: it is not what was written .* --redo 1_a"):
+        run.make("1_a", breaks_off, settings={})
+    assert run.redo("1_a") == ["1_a"]
+
+
 @pytest.mark.parametrize("damage", ["", "[", "3", "\xff"])
 def test_a_damaged_list_of_versions_is_told_with_the_way_out(run: RunDir, damage: str) -> None:
     make_chain(run, Build())
@@ -229,7 +271,7 @@ from ucvgl.run.record import DONE, read_record, write_record
 from ucvgl.run.run_dir import RunDir
 
 def build(folder):
-    (folder / "half").write_text("before the kill")
+    (folder / "half.json").write_text("before the kill")
     print("at work", flush=True)
     time.sleep(60)
 
@@ -250,7 +292,7 @@ def test_a_killed_process_leaves_neither_a_lock_nor_half_a_stage(tmp_path: Path)
     assert not (tmp_path / "1_a").exists()
     seen = []
     with RunDir(tmp_path, Experiment()) as run:
-        run.make("1_a", lambda folder: seen.append((folder / "half").read_text()), settings={"x": 1})
+        run.make("1_a", lambda folder: seen.append((folder / "half.json").read_text()), settings={"x": 1})
     assert seen == ["before the kill"]
 
 

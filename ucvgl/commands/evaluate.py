@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from ucvgl.index.localizer import Localizer
-    from ucvgl.settings.experiment import Dataset, Experiment
+    from ucvgl.settings.experiment import Dataset, Experiment, Resources
     from ucvgl.truth.score import Protocol
 
 
@@ -53,10 +53,12 @@ def evaluate(
     from pathlib import Path
 
     from ucvgl.index.localizer import load
+    from ucvgl.settings.limits import resources_of
     from ucvgl.stages.catalog import as_listed, read_catalogs
     from ucvgl.truth.door import read_truth
     from ucvgl.truth.score import protocol_of, trained_on
 
+    resources = resources_of(address=address, workers=workers)
     localizer = load(source, unfinished=unfinished)
     experiment = _experiment(localizer, config or source)
     of_run = as_listed(Path(config or source) / "1_catalog", experiment.dataset)
@@ -64,7 +66,7 @@ def evaluate(
     truth = read_truth(chosen, split)
     if truth is None:
         raise ValueError(f"there is no ground truth for {chosen.name}, {chosen.root}, {split}: see docs/data.md")
-    ids, vectors = _embedded(replace(experiment, dataset=chosen), localizer, source, split, address, workers)
+    ids, vectors = _embedded(replace(experiment, dataset=chosen), localizer, source, split, resources)
     judged = protocol_of(truth, ids["query"], ids["reference"])
     if chosen.root == of_run.root and (Path(config or source) / "1_catalog").is_dir():
         trained = read_catalogs(Path(config or source) / "1_catalog")["train"].queries["id"].to_numpy()
@@ -141,7 +143,7 @@ def _dataset(of_run: Dataset, name: str, root: str, protocol: str) -> Dataset:
 
 
 def _embedded(
-    experiment: Experiment, localizer: Localizer, source: str, split: str, address: str, workers: int
+    experiment: Experiment, localizer: Localizer, source: str, split: str, resources: Resources
 ) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
     """Ids and descriptors by view; of an index only the queries are embedded, its tiles are."""
     from pathlib import Path
@@ -154,11 +156,9 @@ def _embedded(
     from ucvgl.files.parts import read_part
     from ucvgl.log import start_logging
     from ucvgl.run.weights import weights_of
-    from ucvgl.settings.experiment import Resources
     from ucvgl.stages.catalog import catalog, read_catalogs
 
     start_logging()
-    resources = Resources(address=address, workers=workers)
     connect(resources)
     start_logging()
     ids: dict[str, np.ndarray] = {}

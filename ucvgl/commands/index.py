@@ -38,6 +38,9 @@ def index(
         workers: processes that embed, each with a GPU where there are GPUs; 0: as many as fit.
         images_per_shard: tiles that are read, embedded and kept together.
         unfinished: take the last encoders of a run that has no result yet; the index and its answers say so.
+
+    Raises:
+        ValueError: a number is outside its range.
     """
     from ucvgl.distributed.cluster import connect
     from ucvgl.distributed.indexing import index as write_index
@@ -45,11 +48,13 @@ def index(
     from ucvgl.index.tiles import list_tiles
     from ucvgl.index.trained_run import TrainedRun
     from ucvgl.log import start_logging
-    from ucvgl.settings.experiment import Resources
+    from ucvgl.settings.limits import resources_of
 
+    resources = resources_of(address=address, workers=workers, images_per_shard=images_per_shard)
+    if not 0 < memory < float("inf"):
+        raise ValueError(f"--memory {memory}: it must be more than 0 GB")
     start_logging()
     trained, listed, where = TrainedRun(run, unfinished=unfinished), list_tiles(tiles), absolute(out).rstrip("/")
-    resources = Resources(address=address, workers=workers, images_per_shard=images_per_shard)
     connect(resources)
     start_logging()
     manifest, bad = write_index(

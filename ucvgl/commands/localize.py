@@ -122,15 +122,15 @@ def _in_bulk(photos: Sequence[str], index: str, k: int, out: str, address: str, 
     from ucvgl.index.answers import ROWS
     from ucvgl.index.area import MANIFEST, photo_preprocessing, read_manifest
     from ucvgl.log import start_logging
-    from ucvgl.settings.experiment import Resources
+    from ucvgl.settings.limits import resources_of
 
+    resources = resources_of(address=address, workers=workers)
     start_logging()
     index, out = absolute(index).rstrip("/"), absolute(out).rstrip("/")
     manifest = read_manifest(index)
     how = photo_preprocessing(manifest)
     uris = _files([absolute(photo) for photo in photos])
     listed = pa.table({"id": [opaque_id(uri) for uri in uris], "uri": uris})
-    resources = Resources(address=address, workers=workers)
     made_from = {"index": hashlib.sha256(read(join(index, MANIFEST))).hexdigest(), "photos": contents_of(uris), "k": k}
     begin(out, made_from | {"images_per_shard": resources.images_per_shard}, flag="--parquet")
     connect(resources)

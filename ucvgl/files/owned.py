@@ -74,7 +74,7 @@ def refuse_foreign_file(path: Path, marks: Collection[bytes] = OURS) -> None:
         with path.open("rb") as file:
             head = file.read(HEAD)
     if not any(mark in head for mark in marks):
-        raise ValueError(f"{path} is there already and was not made by ucvgl; choose another name")
+        raise ValueError(f"{path} is there already and was not made by ucvgl; choose another name, or move it away")
 
 
 def refuse_foreign(folder: Path, marks: Sequence[str], what: str) -> None:

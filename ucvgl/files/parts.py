@@ -21,6 +21,10 @@ from ucvgl.files.seal import unsealed
 BEGUN, DONE = "BEGUN.json", "DONE.json"
 AT_ONCE, PIECE = 8, 2**22
 WAY_OUT = "copy the run again from where it was made, or make this stage anew with --redo {}"
+MADE = (".arrow", ".damaged", ".json", ".jsonl", ".npy", ".npz", ".parquet", ".pt")
+"""How the names of all files end that stages write."""
+ASIDE = re.compile(r"\..+\.\d+")
+"""The names under which `ucvgl.atomic` writes them."""
 
 Parts = Mapping[str, Mapping[str, Any]]
 """Path below the artefact -> its `bytes` and `sha256`."""
@@ -86,17 +90,19 @@ def check_all(folder: Path) -> None:
 
 
 def refuse_added(folder: Path) -> None:
-    """Refuse a finished artefact that holds files which it did not make, before it is deleted.
+    """Refuse the folder of a stage that holds files which it did not make, before it is deleted.
+
+    Of a stage that is not finished nobody knows what it made, so there it is files such as no stage makes.
 
     Raises:
         ValueError: it holds one.
     """
     home, parts = _artefact(folder)
-    if home != folder:
-        return
-    added = sorted(path for path in _files(folder) if path.relative_to(folder).as_posix() not in parts)
-    if added:
-        raise ValueError(f"{added[0]} was not made by this run, and would be deleted with its folder; move it away")
+    for path in sorted(folder.rglob("*")):
+        name = path.relative_to(folder).as_posix()
+        made = name in parts if home == folder else path.suffix in MADE and path.name[0] != "."
+        if not made and name not in (BEGUN, DONE) and not path.is_dir() and not ASIDE.fullmatch(path.name):
+            raise ValueError(f"{path} was not made by this run, and would be deleted with its folder; move it away")
 
 
 def numbered_parts(folder: Path, pattern: str) -> list[Path]:

@@ -9,6 +9,7 @@ from typing import Any
 
 SEAL = "seal"
 FIRST_LINE = f"# {SEAL}: "
+LAST_LINE = "\n<!-- " + SEAL + " of ucvgl: {} -->\n"
 
 
 def sealed(content: Mapping[str, Any]) -> dict[str, Any]:
@@ -35,6 +36,17 @@ def lines_fit(text: str) -> bool:
     """Whether a text fits the seal in front; one without a seal, as of older versions, fits unless it is empty."""
     first, _, rest = text.partition("\n")
     return first == f"{FIRST_LINE}{_short(rest.encode())}" if first.startswith(FIRST_LINE) else bool(text.strip())
+
+
+def sealed_markdown(text: str) -> str:
+    """A Markdown text with its seal as a comment behind, which is not shown."""
+    return f"{text}{LAST_LINE.format(_short(text.encode()))}"
+
+
+def markdown_fits(text: str) -> bool:
+    """Whether a Markdown text is what `sealed_markdown` made."""
+    rest = text.rpartition(LAST_LINE.partition("{")[0])[0]
+    return text == sealed_markdown(rest)
 
 
 def _digest(content: Mapping[str, Any]) -> str:

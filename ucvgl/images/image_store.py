@@ -1,15 +1,17 @@
 """Images of one size in Arrow shards: written once, read at random by row.
 
 A store is a folder of `part-00000.arrow` files (Arrow IPC, uncompressed, so that a row is a slice of the memory map).
-Columns: `id` string, `image` binary (RGB uint8, HWC, raw). The shape lies in the schema's metadata.
+Columns: `id` string, `image` binary (RGB uint8, HWC, raw). Shape and checksum lie in the schema's metadata.
 """
 
 from __future__ import annotations
 
 import math
 import re
-from collections.abc import Sequence
+import zlib
+from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -46,7 +48,10 @@ def write_shard(folder: Path | str, shard: int, ids: Sequence[str], images: UInt
     path = shard_path(folder, shard)
     schema = pa.schema(
         [("id", pa.string()), ("image", pa.binary())],
-        metadata={"shape": "x".join(map(str, images.shape[1:]))},
+        metadata={
+            "shape": "x".join(map(str, images.shape[1:])),
+            "crc32": str(_checksum(ids, [np.ascontiguousarray(images)])),
+        },
     )
     at_once = max(1, MOST_BYTES // max(1, math.prod(images.shape[1:])))
     with whole(path) as aside, pa.OSFile(str(aside), "wb") as sink, pa.ipc.new_file(sink, schema) as writer:
@@ -62,6 +67,24 @@ def _binary(images: UInt8[np.ndarray, "n h w 3"]) -> pa.BinaryArray:
     ends = np.arange(len(images) + 1, dtype=np.int32) * np.int32(math.prod(images.shape[1:]))
     buffers = [None, pa.py_buffer(ends), pa.py_buffer(np.ascontiguousarray(images))]
     return pa.BinaryArray.from_buffers(pa.binary(), len(images), buffers)
+
+
+def shard_fits(path: Path) -> bool:
+    """Whether a shard is what was written; one without a checksum, as of older versions, is believed."""
+    try:
+        table = _table(path)
+        written = (table.schema.metadata or {}).get(b"crc32")
+        pixels = (image.as_buffer() for image in table["image"])
+        return written is None or int(written) == _checksum(table["id"].to_pylist(), pixels)
+    except ValueError:  # not even a table of images
+        return False
+
+
+def _checksum(ids: Sequence[str], pixels: Iterable[Any]) -> int:
+    found = zlib.crc32("\n".join(ids).encode())
+    for some in pixels:
+        found = zlib.crc32(some, found)
+    return found
 
 
 def shards_of(folder: Path | str) -> list[Path]:

@@ -14,6 +14,7 @@ from jaxtyping import UInt8
 from markupsafe import Markup
 
 from ucvgl.atomic import write_whole
+from ucvgl.files.owned import refuse_foreign_file
 from ucvgl.pages.curves import loss_curve, margin_histogram, recall_curve
 from ucvgl.pages.gallery import at_most
 from ucvgl.pseudo_labels import decoys
@@ -144,7 +145,12 @@ class Report:
 
 
 def write_page(path: Path | str, report: Report) -> Path:
-    """Render the report; the file appears whole or not at all."""
+    """Render the report; the file appears whole or not at all.
+
+    Raises:
+        ValueError: a file that is no page of ours is there.
+    """
+    refuse_foreign_file(Path(path))
     return publish(
         Path(path),
         "page.html.j2",

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from pathlib import Path
 
 from ucvgl.atomic import write_whole
+from ucvgl.files.seal import markdown_fits, sealed_markdown
 from ucvgl.pages.model_card import Card, code, markdown
 from ucvgl.pages.page import Report
 from ucvgl.run.record import DONE, read_record
 from ucvgl.settings.experiment import Experiment
+
+log = logging.getLogger(__name__)
 
 CARD = "MODEL_CARD.md"
 EM_CVGL = "EM-CVGL, an adapter on a frozen model; Li, Xu, Yang, Yu and Xia, 2024"
@@ -17,7 +21,7 @@ SAMPLE4GEO = "the recipe of Sample4Geo; Deuser, Habel and Oswald, ICCV 2023"
 
 
 def write_card(run: Path, experiment: Experiment, page: Report) -> Path:
-    """Write `MODEL_CARD.md` into the run folder."""
+    """Write `MODEL_CARD.md` into the run folder; one that a person has changed since it was written is kept."""
     listed = read_record(run / "1_catalog" / DONE)
     dataset = experiment.dataset
     rendered, adapted = dataset.rendered, (run / "4_adapt").exists()
@@ -48,7 +52,10 @@ def write_card(run: Path, experiment: Experiment, page: Report) -> Path:
         judged=last.judged if last else None,
     )
     path = run / CARD
-    write_whole(path, markdown(card))
+    if path.exists() and not markdown_fits(path.read_text(encoding="utf-8", errors="replace")):
+        log.warning("%s was changed since it was written, and is kept; move it away to have it written anew", path)
+    else:
+        write_whole(path, sealed_markdown(markdown(card)))
     return path
 
 

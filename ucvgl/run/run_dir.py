@@ -22,6 +22,7 @@ from ucvgl.run.lock import locked
 from ucvgl.run.metrics import MetricsLog
 from ucvgl.run.prospects import Prospect, Stage, made_from, partial_folder, prospect, prospects, wanted
 from ucvgl.run.record import BEGUN, DONE, read_record, write_record
+from ucvgl.run.resumed import refuse_damaged
 from ucvgl.settings.dotted import differences, save_settings
 from ucvgl.settings.experiment import Experiment
 
@@ -113,6 +114,7 @@ class RunDir:
         victims = sorted(made_from(self.path, name), reverse=True)
         for victim in victims:
             refuse_added(self.path / victim)
+            refuse_added(partial_folder(self.path, victim))
         for victim in victims:
             for folder in (self.path / victim, partial_folder(self.path, victim)):
                 if folder.exists():
@@ -198,6 +200,8 @@ class RunDir:
                 raise ValueError(f"{stage.name} is made from {', '.join(missing)}, not made yet")
             partial.mkdir(exist_ok=True)
             write_record(partial / BEGUN, wanted(self.path, stage))
+        else:
+            refuse_damaged(partial)
         if not (partial / DONE).exists():
             for name in stage.inputs:
                 check_all(self.path / name)

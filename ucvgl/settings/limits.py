@@ -8,7 +8,7 @@ from typing import Any
 from ucvgl.images.uris import NO_CREDENTIALS, holds_secrets, without_secrets
 from ucvgl.settings.adaptation import TRANSPORT_PARTNERS
 from ucvgl.settings.dotted import Mistakes, dotted, setting_types, with_changes
-from ucvgl.settings.experiment import PROTOCOLS, Experiment
+from ucvgl.settings.experiment import PROTOCOLS, Experiment, Resources
 from ucvgl.settings.ranges import MOST, Margin, Share, holds, in_words
 
 
@@ -54,6 +54,20 @@ def changed(base: Experiment, settings: Mapping[str, Any]) -> Experiment:
     if mistakes:
         raise Mistakes(mistakes)
     return experiment
+
+
+def resources_of(**values: Any) -> Resources:
+    """The resources of a command, whose flags have the ranges of the settings that they stand for.
+
+    Raises:
+        ValueError: one is outside.
+    """
+    allowed = ranges(Experiment())
+    for name, value in values.items():
+        range_ = allowed.get(f"resources.{name}")
+        if range_ is not None and not holds(value, range_):
+            raise ValueError(f"--{name.replace('_', '-')} {value}: it must be {in_words(range_)}, and at most {MOST:,}")
+    return Resources(**values)
 
 
 def disagreements(experiment: Experiment) -> list[str]:

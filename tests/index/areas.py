@@ -95,6 +95,10 @@ def make_index(folder: Path, *, tiles: int = 6, located: bool = True, calibrated
     return load(folder)
 
 
+PLACING = {"sharpness": 0.02, "off_centre": 0.1, "off_north_deg": 3.0, "pairs": 50}
+"""As an index says how cameras are placed."""
+
+
 def change_manifest(folder: Path, **fields: object) -> None:
     """Other values in the manifest, with a seal that fits; None takes a field out."""
     path = folder / MANIFEST

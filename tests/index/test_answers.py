@@ -1,6 +1,8 @@
 import json
+from dataclasses import replace
 
 from ucvgl.index.answers import ROWS, Answer, Candidate, geojson, json_lines, rows, table
+from ucvgl.index.camera_place import Camera
 
 FIRST = Candidate(3, "a", "/tiles/a.png", 0.61234567, 41.5, -2.25)
 SECOND = Candidate(0, "b", "s3://tiles/\N{SNOWMAN}.png", 0.5, None, None)
@@ -47,3 +49,29 @@ def test_what_speaks_against_an_answer_is_said_in_every_format():
     assert json.loads(json_lines(doubted))["note"] == "it shows nothing"
     assert json.loads(geojson(doubted))["features"][0]["properties"]["note"] == "it shows nothing"
     assert rows(doubted)[0]["note"] == answer.note
+
+
+CAMERA = Camera(3.25, -1.5, 0.75, "m", 41.49998652, -2.24996, 358.0, 1.25)
+PLACED = replace(ANSWERS[0], camera=CAMERA)
+
+
+def test_the_camera_is_told_in_every_format():
+    assert table([PLACED]).splitlines()[1] == "  camera  41.499987 -2.249960 +- 0.8 m, heading 358.0 +- 1.2 degrees"
+    told = json.loads(json_lines([PLACED]))["camera"]
+    assert told["unit"] == "m" and (told["lat"], told["east"], told["radius"]) == (41.4999865, 3.25, 0.75)
+    features = json.loads(geojson([PLACED]))["features"]
+    assert [feature["properties"]["rank"] for feature in features] == [0, 1, 2]
+    assert features[0]["geometry"]["coordinates"] == [-2.24996, 41.4999865]
+    assert features[0]["properties"]["camera_radius"] == 0.75
+    for row in rows([PLACED]):
+        assert (row["camera_lat"], row["camera_unit"], row["camera_heading_deg"]) == (41.49998652, "m", 358.0)
+    assert rows(ANSWERS)[0]["camera_lat"] is None and json.loads(json_lines(ANSWERS[:1]))["camera"] is None
+
+
+def test_without_coordinates_the_camera_is_told_from_the_middle_of_the_tile():
+    nowhere = replace(PLACED, camera=replace(CAMERA, lat=None, lon=None, unit="px"))
+    line = table([nowhere]).splitlines()[1]
+    assert line == (
+        "  camera  3.2 px east and 1.5 px south of the middle of tile 1 +- 0.8 px, heading 358.0 +- 1.2 degrees"
+    )
+    assert len(json.loads(geojson([nowhere]))["features"]) == 2

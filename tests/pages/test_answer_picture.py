@@ -3,7 +3,8 @@ import numpy as np
 import pytest
 
 from tests.index.areas import make_index, pictures
-from ucvgl.pages.answer_picture import draw, tile_pixels
+from ucvgl.index.localizer import tile_pixels
+from ucvgl.pages.answer_picture import draw
 
 
 @pytest.mark.parametrize("located", [True, False])

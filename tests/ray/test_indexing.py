@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from benchmarks.object_store import SECRET
-from tests.index.areas import EXPERIMENT, QUERY, make_run, pictures
+from tests.index.areas import EXPERIMENT, PLACING, QUERY, change_manifest, make_run, pictures
 from ucvgl import cli
 from ucvgl.distributed.bulk import localize_listed, read_bad
 from ucvgl.distributed.indexing import index
@@ -55,16 +55,25 @@ def test_an_index_answers_as_the_encoders_alone_would(cluster, home):
     np.testing.assert_allclose(localizer.index.vectors(), localizer.embed_references(uris), atol=1e-2)
     assert np.isfinite(localizer.index.places).all(axis=1).sum() == 1
 
+    assert manifest.placing is None and "no evaluated validation images" in manifest.unplaced
+    change_manifest(home / "area", placing=PLACING)  # as if it had learned it
+
+    localizer = load(home / "area")
     photos = sorted(map(str, (home / "photos").glob("*.png")))
     (home / "photos" / "bad.jpg").write_bytes(b"no image")
     listed = pa.table({"id": [*photos, "bad"], "uri": [*photos, str(home / "photos" / "bad.jpg")]})
     where = str(home / "answers")
-    parts = localize_listed(listed, where, index=str(home / "area"), k=3, how=whole_image(QUERY), resources=RESOURCES)
+    how = {"how": whole_image(QUERY), "ground": manifest.projection}
+    parts = localize_listed(listed, where, index=str(home / "area"), k=3, resources=RESOURCES, **how)
     found = pq.read_table(parts[0]).to_pylist() + pq.read_table(parts[1]).to_pylist()
     expected = rows(localizer.localize(photos, k=3))
     assert [(row["query"], row["rank"]) for row in found] == [(row["query"], row["rank"]) for row in expected]
     np.testing.assert_allclose(
         [row["similarity"] for row in found], [row["similarity"] for row in expected], atol=2e-2
+    )
+    assert {row["camera_unit"] for row in found} == {"m"} and {row["camera_lat"] for row in found} == {None}
+    np.testing.assert_allclose(
+        [row["camera_east"] for row in found], [row["camera_east"] for row in expected], atol=1e-3
     )
     assert [uri for uri, _ in read_bad(parts, ROWS)] == [str(home / "photos" / "bad.jpg")]
 

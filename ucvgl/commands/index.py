@@ -23,6 +23,7 @@ def index(
     address: Annotated[str, tyro.conf.arg(metavar="RAY")] = "",
     workers: int = 0,
     images_per_shard: int = 512,
+    tile_side_m: float = 0.0,
     unfinished: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False,
 ) -> None:
     """Embed tiles on Ray and write an index: a self-contained folder that `ucvgl localize` and `serve` search.
@@ -37,6 +38,7 @@ def index(
         address: Ray cluster; empty: the one this job runs on, else a local Ray.
         workers: processes that embed, each with a GPU where there are GPUs; 0: as many as fit.
         images_per_shard: tiles that are read, embedded and kept together.
+        tile_side_m: metres that a tile spans, so that positions are more than pixels; 0: as the run's settings tell.
         unfinished: take the last encoders of a run that has no result yet; the index and its answers say so.
 
     Raises:
@@ -53,6 +55,8 @@ def index(
     resources = resources_of(address=address, workers=workers, images_per_shard=images_per_shard)
     if not 0 < memory < float("inf"):
         raise ValueError(f"--memory {memory}: it must be more than 0 GB")
+    if not 0 <= tile_side_m < 1e5:
+        raise ValueError(f"--tile-side-m {tile_side_m:g}: a tile spans some metres; 0: as the run's settings tell")
     start_logging()
     trained, listed, where = TrainedRun(run, unfinished=unfinished), list_tiles(tiles), absolute(out).rstrip("/")
     connect(resources)
@@ -64,10 +68,13 @@ def index(
         resources=resources,
         kind=None if kind == "auto" else kind,
         memory_bytes=memory * 1e9,
+        tile_side_m=tile_side_m or None,
     )
     for uri, reason in bad:
         print(f"left out: {uri}: {reason}")
     found = manifest.calibration
     sure = f"confidence calibrated on {found.queries} queries" if found else f"no confidence: {manifest.uncalibrated}"
     print(f"{out}: {manifest.tiles} tiles, {manifest.kind}, {manifest.dimension} numbers each; {sure}")
+    where = f"cameras are placed by {manifest.placing.pairs} pairs" if manifest.placing else manifest.unplaced
+    print(f"{'' if manifest.placing else 'no positions within tiles: '}{where}")
     print(f"encoders: {manifest.encoders}")

@@ -135,7 +135,8 @@ def _in_bulk(photos: Sequence[str], index: str, k: int, out: str, address: str, 
     begin(out, made_from | {"images_per_shard": resources.images_per_shard}, flag="--parquet")
     connect(resources)
     start_logging()
-    parts = localize_listed(listed, out, index=index, k=k, how=how, resources=resources, aspect=manifest.photo_aspect)
+    seen = {"aspect": manifest.photo_aspect, "ground": manifest.projection if manifest.placing else None}
+    parts = localize_listed(listed, out, index=index, k=k, how=how, resources=resources, **seen)
     bad = read_bad(parts, ROWS)
     for uri, reason in bad:
         print(f"ucvgl localize: {uri}: {reason}", file=sys.stderr)

@@ -21,10 +21,11 @@ from ucvgl.images.decode import BadImage
 from ucvgl.images.storage import list_files, read, write
 from ucvgl.images.uris import join
 from ucvgl.index.doubt import doubt
+from ucvgl.poses.placing import SIDE, ground_of
 from ucvgl.projection.preprocessing import Preprocessing, preprocessed
 from ucvgl.projection.preprocessing import pixels as pixels_of
 from ucvgl.run.ending import at_work_on
-from ucvgl.settings.experiment import Resources
+from ucvgl.settings.experiment import Projection, Resources
 
 if TYPE_CHECKING:
     from ucvgl.networks.towers import View
@@ -77,6 +78,7 @@ def localize_listed(
     how: Preprocessing,
     resources: Resources,
     aspect: float | None = None,
+    ground: Projection | None = None,
 ) -> list[str]:
     """Write the answers for all photos of a list (`id, uri`), as rows of `ucvgl.index.answers.ROWS`.
 
@@ -85,17 +87,19 @@ def localize_listed(
         index: the folder or URI that is searched.
         k: tiles of an answer.
         how: photos reach the query encoder.
+        ground: how cameras see it, where their positions are asked for.
     """
     rows = _missing(listed, folder, resources.images_per_shard)
     progress = Progress("localize", listed.num_rows, done=listed.num_rows - sum(len(row["id"]) for row in rows))
     placement = placed(resources)
     actors = placement.workers
     settings = {"index": index, "k": k, "folder": folder, "threads": threads_each(actors)}
+    reading = {"how": how, "aspect": aspect, "ground": ground}
     # in:          shard, id [n], uri [n]
-    # read_listed: shard, id, uri [good], image (raw pixels of the good ones), height, width, bad (JSON)
+    # read_listed: shard, id, uri [good], image (raw pixels of the good ones), height, width, bad (JSON), doubts, ground
     # Localize:    images (how many were read)
     steps = (
-        Step(read_listed, {"how": how, "aspect": aspect}, at_once=placement.image_cpus + 1, cpus=READING_CPUS),
+        Step(read_listed, reading, at_once=placement.image_cpus + 1, cpus=READING_CPUS),
         Step(Localize, settings, at_once=actors, cpus=ACTOR_CPUS, gpus=placement.gpus),
     )
     for row in stream(rows, *steps):
@@ -103,25 +107,30 @@ def localize_listed(
     return _parts(folder, listed.num_rows, resources.images_per_shard)
 
 
-def read_listed(row: Row, *, how: Preprocessing, aspect: float | None = None) -> Row:
+def read_listed(
+    row: Row, *, how: Preprocessing, aspect: float | None = None, ground: Projection | None = None
+) -> Row:
     """Read and decode the images of a shard as the encoder sees them; a bad one costs only itself.
 
     Args:
         aspect: width over height of the photos that were trained on, see `ucvgl.index.doubt`.
+        ground: how cameras see it, where it is to be read as well.
     """
-    good, uris, images, bad, doubts = [], [], [], [], []
+    good, uris, images, bad, doubts, below = [], [], [], [], [], []
     for identity, uri in zip(row["id"], row["uri"], strict=True):
         with at_work_on(uri):
             try:
                 whole = pixels_of(uri, enough=how.enough)
                 images.append(preprocessed(whole, how).tobytes())
                 doubts.append(doubt(whole, aspect))
+                below.append(ground_of(whole, ground))
             except (BadImage, OSError) as error:
                 bad.append((uri, error.reason if isinstance(error, BadImage) else str(error)))
                 continue
         good.append(identity)
         uris.append(uri)
     found = {"id": good, "uri": uris, "image": b"".join(images), "height": how.size[0], "width": how.size[1]}
+    found["ground"] = b"".join(seen.tobytes() for seen in below if seen is not None)
     return {**row, **found, "bad": json.dumps(bad), "doubts": doubts}
 
 
@@ -168,6 +177,9 @@ class Localize:
         names = list(row["uri"])
         vectors = self.localizer.encoders.embed_seen(pixels(row), "query")
         answers = self.localizer.answers(names, vectors, k=self.k, doubts=list(row["doubts"]))
+        if row["ground"]:
+            grounds = np.frombuffer(bytearray(row["ground"]), np.uint8).reshape(-1, SIDE, SIDE, 3)
+            answers = self.localizer.placed(answers, list(grounds))
         _publish(self.folder, row, pa.Table.from_pylist(rows(answers), schema=ROWS))
         return {"images": len(names) + len(json.loads(row["bad"]))}
 

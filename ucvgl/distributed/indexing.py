@@ -19,6 +19,7 @@ from ucvgl.images.storage import delete, list_files, locate
 from ucvgl.images.uris import join
 from ucvgl.index import nearest
 from ucvgl.index.area import Manifest, is_index, write_index
+from ucvgl.index.camera_place import placing_of, tile_side_of
 from ucvgl.index.confidence import Calibration, calibrate
 from ucvgl.index.doubt import alike
 from ucvgl.index.encoders import Encoders
@@ -41,6 +42,7 @@ def index(
     resources: Resources,
     kind: nearest.Kind | None = None,
     memory_bytes: float = 4e9,
+    tile_side_m: float | None = None,
 ) -> tuple[Manifest, list[Bad]]:
     """Write an index of some tiles; what it says of itself, and the tiles that could not be read.
 
@@ -50,6 +52,7 @@ def index(
         where: a folder or URI that is empty, or where the same was begun.
         tiles: columns `id, uri` and, where known, `lat, lon`.
         kind: of the faiss index; None: chosen by the number of tiles and `memory_bytes`.
+        tile_side_m: metres that a tile spans; None: as the run's settings tell, if they do.
 
     Raises:
         ValueError: there is an index already, another was begun there, or too many tiles are bad.
@@ -77,6 +80,7 @@ def index(
     kind = kind or nearest.choose(len(ids), encoders.dimension, memory_bytes=memory_bytes)
     searcher = nearest.build(kind, batches, count=len(ids), dimension=encoders.dimension)
     calibration, reason = _calibration(run, encoders, searcher, len(ids))
+    placing, unplaced = placing_of(run)
     about = {
         "kind": kind,
         "query_size": list(encoders.size("query")),
@@ -89,6 +93,9 @@ def index(
         "encoders": run.about,
         "finished": run.finished,
         "photo_aspect": run.photo_aspect,
+        "placing": placing,
+        "unplaced": unplaced,
+        "tile_side_m": tile_side_m or tile_side_of(run.experiment),
     }
     manifest = write_index(where, model=read_part(run.model), tiles=kept, searcher=searcher, about=about)
     for made in [*parts, join(where, BEGUN)]:

@@ -9,6 +9,8 @@ from typing import Any
 
 import pyarrow as pa
 
+from ucvgl.index.camera_place import Camera
+
 
 @dataclass(frozen=True)
 class Candidate:
@@ -36,12 +38,14 @@ class Answer:
         confidence: probability that the first is the true one; None where the index is not calibrated, or where the
             answer means little.
         note: what speaks against the answer; empty: nothing.
+        camera: where on the first tile the photo was taken; None where the index cannot tell.
     """
 
     query: str
     confidence: float | None
     candidates: tuple[Candidate, ...]
     note: str = ""
+    camera: Camera | None = None
 
 
 ROWS = pa.schema(
@@ -55,14 +59,24 @@ ROWS = pa.schema(
         ("lat", pa.float64()),
         ("lon", pa.float64()),
         ("note", pa.string()),
+        ("camera_lat", pa.float64()),
+        ("camera_lon", pa.float64()),
+        ("camera_east", pa.float32()),
+        ("camera_north", pa.float32()),
+        ("camera_radius", pa.float32()),
+        ("camera_unit", pa.string()),
+        ("camera_heading_deg", pa.float32()),
+        ("camera_heading_radius_deg", pa.float32()),
     ]
 )
+PLACED = tuple(name for name in ROWS.names if name.startswith("camera_"))
 
 
 def rows(answers: Sequence[Answer]) -> list[dict[str, Any]]:
-    """One flat row per candidate; `rank` begins at 1."""
+    """One flat row per candidate; `rank` begins at 1. All rows of a photo say where its camera stood."""
     return [
         {"query": answer.query, "confidence": answer.confidence, "rank": rank, **_told(candidate), "note": answer.note}
+        | _placed(answer)
         for answer in answers
         for rank, candidate in enumerate(answer.candidates, 1)
     ]
@@ -75,10 +89,22 @@ def table(answers: Sequence[Answer]) -> str:
         sure = "" if answer.confidence is None else f"   confidence {answer.confidence:.2f}"
         lines.append(f"{answer.query}{sure}")
         lines += [f"  note: {answer.note}"] if answer.note else []
+        lines += [f"  camera  {in_words(answer.camera)}"] if answer.camera else []
         for rank, tile in enumerate(answer.candidates, 1):
             place = "" if tile.lat is None else f"  {tile.lat:11.6f} {tile.lon:11.6f}"
             lines.append(f"  {rank:>2}  {tile.similarity:6.3f}{place}  {tile.uri}")
     return "\n".join(lines)
+
+
+def in_words(camera: Camera) -> str:
+    """Where a camera stood and looked, for people."""
+    heading = f"heading {camera.heading_deg:.1f} +- {camera.heading_radius_deg:.1f} degrees"
+    if camera.lat is not None:
+        return f"{camera.lat:.6f} {camera.lon:.6f} +- {camera.radius:.1f} {camera.unit}, {heading}"
+    east, north = (f"{abs(off):.1f} {camera.unit} {side[off < 0]}" for off, side in (
+        (camera.east, ("east", "west")), (camera.north, ("north", "south"))
+    ))  # fmt: skip
+    return f"{east} and {north} of the middle of tile 1 +- {camera.radius:.1f} {camera.unit}, {heading}"
 
 
 def json_lines(answers: Sequence[Answer]) -> str:
@@ -89,6 +115,7 @@ def json_lines(answers: Sequence[Answer]) -> str:
                 "query": answer.query,
                 "confidence": _rounded(answer.confidence),
                 "note": answer.note,
+                "camera": None if answer.camera is None else _shortened(asdict(answer.camera)),
                 "tiles": [
                     {**_told(tile), "similarity": _rounded(tile.similarity)} for tile in answer.candidates
                 ],
@@ -100,9 +127,21 @@ def json_lines(answers: Sequence[Answer]) -> str:
 
 
 def geojson(answers: Sequence[Answer]) -> str:
-    """A FeatureCollection (RFC 7946): a point for each tile, longitude first; null where it has no coordinates."""
+    """A FeatureCollection (RFC 7946): a point for each tile, longitude first; null where it has no coordinates.
+
+    The camera is a point of rank 0, where it is known.
+    """
     features = []
+    for answer in answers:
+        camera = answer.camera
+        if camera is not None and camera.lat is not None and camera.lon is not None:
+            told = {"query": answer.query, "confidence": _rounded(answer.confidence), "rank": 0, "note": answer.note}
+            point = {"type": "Point", "coordinates": [round(camera.lon, 7), round(camera.lat, 7)]}
+            placed = {name: value for name, value in _shortened(_placed(answer)).items() if value is not None}
+            features.append({"type": "Feature", "geometry": point, "properties": told | placed})
     for row in rows(answers):
+        for name in PLACED:
+            del row[name]
         lat, lon = row.pop("lat"), row.pop("lon")
         point = None if lat is None else {"type": "Point", "coordinates": [lon, lat]}
         numbers = {name: _rounded(row[name]) for name in ("confidence", "similarity")}
@@ -119,6 +158,19 @@ FORMATS: Mapping[str, Callable[[Sequence[Answer]], str]] = {
 
 def _told(tile: Candidate) -> dict[str, Any]:
     return {name: value for name, value in asdict(tile).items() if name != "row"}
+
+
+def _placed(answer: Answer) -> dict[str, Any]:
+    placed = {} if answer.camera is None else asdict(answer.camera)
+    return {name: placed.get(name.removeprefix("camera_")) for name in PLACED}
+
+
+def _shortened(told: Mapping[str, Any]) -> dict[str, Any]:
+    """Degrees of latitude to a centimetre, everything else to four places."""
+    return {
+        name: round(value, 7 if name.endswith(("lat", "lon")) else 4) if isinstance(value, float) else value
+        for name, value in told.items()
+    }
 
 
 def _rounded(number: float | None) -> float | None:

@@ -33,11 +33,12 @@ from ucvgl.index import nearest
 from ucvgl.index.confidence import Calibration
 from ucvgl.index.tiles import TILES as TILE_COLUMNS
 from ucvgl.index.tiles import check_tiles
+from ucvgl.poses.placing import Placing
 from ucvgl.projection.preprocessing import Preprocessing, query_preprocessing
 from ucvgl.run.record import as_json_holds
 from ucvgl.settings.experiment import Projection
 
-FORMAT, VERSION, READ = "ucvgl-index", 2, (1, 2)
+FORMAT, VERSION, READ = "ucvgl-index", 3, (1, 2, 3)
 MANIFEST, MODEL, TILES, VECTORS = "manifest.json", "model.pt", "tiles.parquet", "vectors.faiss"
 
 
@@ -58,6 +59,8 @@ class Manifest:
         from_above: the query encoder sees them as bird's-eye views, at `reference_size`.
         both: a query is described by its panorama and its bird's-eye view together.
         calibration: None where no confidence could be calibrated; `uncalibrated` says why.
+        placing: how cameras are placed on tiles; None where that could not be learned; `unplaced` says why.
+        tile_side_m: metres that a tile spans; None where nobody knows.
         files: size and digest of each file.
         encoders: of which round of its run they are, in words.
         finished: whether these are the result of that run.
@@ -79,6 +82,9 @@ class Manifest:
     encoders: str = ""
     finished: bool = True
     photo_aspect: float | None = None
+    placing: Placing | None = None
+    unplaced: str = "the index was made before cameras were placed; make it anew"
+    tile_side_m: float | None = None
     format: str = FORMAT
     version: int = VERSION
 

@@ -4,17 +4,26 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 from jaxtyping import Float, UInt8
 
+from ucvgl.images.decode import BadImage
+from ucvgl.images.decode import load as load_image
+from ucvgl.images.retries import StorageError
 from ucvgl.index.answers import Answer, Candidate
 from ucvgl.index.area import Index, is_index, open_index
+from ucvgl.index.camera_place import Camera, camera
 from ucvgl.index.confidence import margins
 from ucvgl.index.doubt import doubt
 from ucvgl.index.encoders import AT_ONCE, Encoders
 from ucvgl.index.trained_run import TrainedRun
+from ucvgl.poses.placing import ground_of, place
 from ucvgl.projection.preprocessing import Image, pixels
+
+TILE_S = 10.0
+"""How long a tile may take that lies in a store."""
 
 
 class Localizer:
@@ -52,7 +61,8 @@ class Localizer:
             some = slice(start, start + AT_ONCE)
             shown = [pixels(photo, name, enough=enough) for photo, name in zip(photos[some], names[some], strict=True)]
             doubts = [self.doubt(photo) for photo in shown]
-            found += self.answers(names[some], self.embed_queries(shown), k=k, doubts=doubts)
+            answers = self.answers(names[some], self.embed_queries(shown), k=k, doubts=doubts)
+            found += self.placed(answers, [ground_of(photo, self.encoders.projection) for photo in shown])
         return found
 
     def doubt(self, photo: UInt8[np.ndarray, "h w 3"]) -> str:
@@ -86,6 +96,27 @@ class Localizer:
             )
             for number, name in enumerate(names)
         ]
+
+    def placed(self, answers: Sequence[Answer], grounds: Sequence[UInt8[np.ndarray, "s s 3"] | None]) -> list[Answer]:
+        """The same answers with the position of each camera, where the index and the tile's image tell.
+
+        Args:
+            grounds: of each photo, what `ucvgl.poses.placing.ground_of` gave.
+        """
+        pairs = zip(answers, grounds, strict=True)
+        return [replace(answer, camera=self._camera(answer, ground)) for answer, ground in pairs]
+
+    def _camera(self, answer: Answer, ground: UInt8[np.ndarray, "s s 3"] | None) -> Camera | None:
+        placing = None if self.index is None else self.index.manifest.placing
+        if self.index is None or placing is None or ground is None or not answer.candidates:
+            return None
+        first = answer.candidates[0]
+        tile = tile_pixels(first.uri)
+        if tile is None:
+            return None
+        pose = place(ground, tile, placing)
+        about = {"tile_side_m": self.index.manifest.tile_side_m, "tile_pixels": tile.shape[1]}
+        return camera(pose, **about, lat=first.lat, lon=first.lon)
 
     @property
     def _unfinished(self) -> str:
@@ -138,6 +169,14 @@ def load(run_or_index: str | os.PathLike, *, device: str = "", unfinished: bool 
             f"{[manifest.query_size, manifest.reference_size]} and {manifest.dimension}; make the index anew"
         )
     return Localizer(encoders, index)
+
+
+def tile_pixels(uri: str, *, patience_s: float | None = TILE_S) -> UInt8[np.ndarray, "h w 3"] | None:
+    """The tile's image; None where it can no longer be read: an index may be used far from its images."""
+    try:
+        return load_image(uri, patience_s=patience_s)
+    except (BadImage, OSError, StorageError):
+        return None
 
 
 def name_of(photo: Image, number: int) -> str:

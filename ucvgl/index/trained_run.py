@@ -5,11 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, UInt8
 
 from ucvgl.files.parts import check_all, in_order, numbered_parts, read_part
 from ucvgl.images.image_store import ImageStore
 from ucvgl.index.encoders import Encoders
+from ucvgl.retrieval.topk import two_sided_topk
 from ucvgl.run.record import DONE, read_record
 from ucvgl.run.weights import described, is_result, weights_of
 from ucvgl.settings.dotted import saved_settings
@@ -70,6 +71,24 @@ class TrainedRun:
             return None
         query, reference = (self._vectors(embedded[-1].with_name(view)) for view in ("query", "reference"))
         return query, reference
+
+    def held_out_pairs(
+        self, most: int
+    ) -> tuple[UInt8[np.ndarray, "n b b 3"], UInt8[np.ndarray, "n t t 3"]] | None:
+        """Bird's-eye views and tiles of held-out images that are each other's best, at network size.
+
+        None where `held_out` is, or where no view from above was kept.
+        """
+        found, views = self.held_out(), self.path / "2_project" / "validation"
+        if found is None or not (views / "bev").is_dir():
+            return None
+        best = two_sided_topk(*found, k=1)
+        tile_of, query_of = best.row_index[:, 0], best.column_index[:, 0]
+        mutual = np.flatnonzero(query_of[tile_of] == np.arange(len(tile_of)))[:most]
+        for name in ("queries", "bev", "references"):
+            check_all(views / name)
+        queries, bevs, tiles = (ImageStore(views / name) for name in ("queries", "bev", "references"))
+        return bevs.read(bevs.rows_of(queries.ids[mutual])), tiles.read(tile_of[mutual])
 
     def training_tiles(self, most: int, *, seed: int = 0) -> np.ndarray:
         """Pixels of some of the tiles that were trained on, at network size: uint8 [n, h, w, 3]."""

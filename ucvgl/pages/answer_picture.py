@@ -7,13 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jaxtyping import UInt8
 
 from ucvgl.atomic import whole
 from ucvgl.files.owned import refuse_foreign_file
-from ucvgl.images.decode import BadImage
 from ucvgl.index.answers import Answer
-from ucvgl.index.localizer import Localizer
+from ucvgl.index.localizer import Localizer, tile_pixels
 from ucvgl.pages.gallery import at_most
 from ucvgl.pages.tile_map import bar_metres, distance, metres, thinned
 from ucvgl.projection.preprocessing import Image, pixels
@@ -57,14 +55,6 @@ def draw(localizer: Localizer, photo: Image, answer: Answer, path: Path | str) -
     mark = {"Software": "ucvgl"} if path.suffix == ".png" else None
     with whole(path) as aside:
         figure.savefig(aside, dpi=110, format=path.suffix[1:], metadata=mark)
-
-
-def tile_pixels(uri: str) -> UInt8[np.ndarray, "h w 3"] | None:
-    """The tile's image; None where it can no longer be read: an index may be used far from its images."""
-    try:
-        return pixels(uri)
-    except (BadImage, OSError):
-        return None
 
 
 def _show(axes: Any, image: np.ndarray | None, title: str) -> None:

@@ -10,8 +10,8 @@ import numpy as np
 from jaxtyping import Float
 
 from ucvgl.index.answers import Candidate
+from ucvgl.index.camera_place import METRES_PER_DEGREE
 
-METRES_PER_DEGREE = 111_320.0
 MOST_DOTS = 3000
 """Tiles drawn as dots: more would only make the page heavy."""
 WIDTH, HEIGHT, EDGE = 640, 480, 36

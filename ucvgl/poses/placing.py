@@ -1,0 +1,264 @@
+"""Where in a tile a camera stood and where it looked: its bird's-eye view against the tile, over shifts and turns.
+
+Edges of the ground (`ucvgl.poses.structure`) are correlated by FFT. How much a correlation means nobody is told: both
+halves of the ground around a camera must name one place, and how often they do says it (`learned`).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+import cv2
+import numpy as np
+import torch
+from jaxtyping import Float, UInt8
+from scipy import fft
+from scipy.optimize import minimize_scalar
+
+from ucvgl.images.decode import resize
+from ucvgl.poses.structure import CHANNELS, structure
+from ucvgl.projection.birdseye import from_above
+from ucvgl.settings.experiment import Projection
+
+SIDE = 64
+"""Pixels of a bird's-eye view and of a tile."""
+REACH = 19
+"""Farthest shift that is tried, pixels: three tenths of the side."""
+PADDED = 84
+"""At least `SIDE + REACH`, and quickly transformed."""
+NEAR = 0.6
+"""The ground counts by a Gaussian of the distance from the camera, of this standard deviation in half sides."""
+LOCAL = 33
+"""Side of the square whose mean is taken from every pixel."""
+WEDGES = 16
+"""The ground around the camera in as many wedges, in turns of the one half and of the other."""
+STRAY = 0.1
+"""Share of cameras that stand anywhere: what is usual is no law."""
+HALVES_ARE_ALIKE = 0.5
+"""What two halves of one image tell together, against what they would if they were independent: with it, radii that
+are to hold 68 % held 65 to 68 % on two worlds, and 59 % where the radius is below a pixel."""
+KNOWN = tuple(float(turn) for turn in range(-12, 13, 3))
+UNKNOWN = tuple(float(turn) for turn in range(-180, 180, 5))
+"""Turns that are tried, degrees, where a camera's heading is known up to some error, and where it is not."""
+SHARPNESS = (math.log(1e-4), math.log(0.3))
+FEWEST_PAIRS = 30
+SURE = 5.0
+"""Standard errors by which halves must agree more than those of strangers."""
+
+
+@dataclass(frozen=True)
+class Placing:
+    """What a correlation means, and where cameras usually stand.
+
+    Args:
+        sharpness: log odds per unit of likeness.
+        off_centre: standard deviation of cameras from the middle of their tile, per axis, as a share of its side.
+        off_north_deg: standard deviation of their headings from what they are said to be.
+        pairs: of bird's-eye view and tile that it was learned from.
+    """
+
+    sharpness: float
+    off_centre: float
+    off_north_deg: float
+    pairs: int
+
+    def __post_init__(self) -> None:
+        if not all(math.isfinite(value) and value > 0 for value in vars(self).values()):
+            raise ValueError(f"a placing is made of positive numbers, not {self}")
+
+
+@dataclass(frozen=True)
+class Pose:
+    """A camera on its tile.
+
+    Args:
+        east: of the tile's middle, as a share of its side.
+        radius: that holds the camera with 68 %, if it is this tile; likewise.
+        heading_deg: of the panorama's middle, clockwise from north, in -180 to 180.
+        heading_radius_deg: that holds the heading with 68 %.
+    """
+
+    east: float
+    north: float
+    radius: float
+    heading_deg: float
+    heading_radius_deg: float
+
+
+def place(
+    bev: UInt8[np.ndarray, "h h 3"],
+    tile: UInt8[np.ndarray, "s s 3"],
+    placing: Placing,
+    turns: Sequence[float] = KNOWN,
+) -> Pose:
+    """The most probable pose of a camera, given that it stood on this tile.
+
+    Args:
+        bev: the ground around the camera, north up as far as that is known, as large as the tile.
+        turns: evenly spaced headings that are tried, degrees.
+    """
+    both = likeness(bev, tile, turns).sum(0)
+    chance = _chance(HALVES_ARE_ALIKE * placing.sharpness * both + _usual(placing, tuple(turns)))
+    east, north, radius = _place(chance.sum(0))
+    return Pose(east / SIDE, north / SIDE, radius / SIDE, *_heading(chance.sum((1, 2)), np.asarray(turns)))
+
+
+def ground_of(photo: UInt8[np.ndarray, "h w 3"], projection: Projection | None) -> UInt8[np.ndarray, "s s 3"] | None:
+    """What a camera is placed by, of its panorama: the bird's-eye view; None where none is projected."""
+    return from_above(projection, photo, SIDE) if projection is not None and projection.bev else None
+
+
+def likeness(
+    bev: UInt8[np.ndarray, "h h 3"], tile: UInt8[np.ndarray, "s s 3"], turns: Sequence[float]
+) -> Float[np.ndarray, "2 t y x"]:
+    """How alike the halves of a turned bird's-eye view are to a tile at every shift, from south-west to north-east."""
+    below = _spectrum(_field(tile))
+    found = []
+    for turn in turns:
+        spectra = _spectrum(_field(_turned(bev, turn)) * _halves()[:, None])
+        product = fft.irfft2((spectra.conj() * below).sum(1), s=(PADDED, PADDED))
+        found.append(np.roll(product, (REACH, REACH), (1, 2))[:, 2 * REACH :: -1, : 2 * REACH + 1])
+    return np.stack(found, 1).astype(np.float32)
+
+
+def learned(
+    halves: Float[np.ndarray, "n 2 t y x"],
+    strangers: Float[np.ndarray, "n 2 t y x"],
+    turns: Sequence[float] = KNOWN,
+) -> Placing:
+    """What likeness means and where cameras stand, from pairs of bird's-eye view and tile whose pose nobody knows.
+
+    If log P(half | pose) is b times its likeness, both halves come from one pose with
+    sum P(pose) P(A | pose) P(B | pose), and from two poses with sum P(pose) P(A | pose) sum P(pose) P(B | pose): b
+    makes the first as much likelier as it can. P(pose) is the mean of what the pairs say, and both are found in turns.
+
+    Args:
+        halves: of each pair, `likeness` at these turns; a few may be no pairs.
+        strangers: of each view and the tile of another.
+
+    Raises:
+        ValueError: too few pairs, or their halves agree no more than those of strangers.
+    """
+    pairs = len(halves)
+    if pairs < FEWEST_PAIRS:
+        raise ValueError(f"{pairs} pairs of panorama and tile are too few to learn positions, it takes {FEWEST_PAIRS}")
+    (east, north), degrees, each = _shifts(), np.asarray(turns), torch.from_numpy(halves)
+    both = each.sum(1)
+    placing = Placing(0.01, 0.25, 5.0, pairs)
+    for _ in range(4):
+        usual = torch.from_numpy(_usual(placing, tuple(turns)))
+
+        best = minimize_scalar(
+            lambda b, usual=usual: -float(_agreement(each, math.exp(b), usual).mean()),
+            bounds=SHARPNESS,
+            method="bounded",
+            options={"xatol": 0.05},
+        )
+        sharpness = math.exp(best.x)
+        log_odds = HALVES_ARE_ALIKE * sharpness * both + usual
+        chance = torch.exp(log_odds - _sum(log_odds)[:, None, None, None]).mean(0).numpy()
+        off_centre = math.sqrt((chance.sum(0) * (east**2 + north**2)).sum() / 2)
+        off_north = math.sqrt((chance.sum((1, 2)) * degrees**2).sum())
+        placing = Placing(sharpness, max(off_centre, 0.5) / SIDE, max(off_north, 1.0), pairs)
+    more = _agreement(each, sharpness, usual) - _agreement(torch.from_numpy(strangers), sharpness, usual)
+    if float(more.mean()) < SURE * float(more.std()) / math.sqrt(pairs):
+        raise ValueError(
+            "bird's-eye views do not show where on their tiles they lie; `ucvgl doctor --geometry` says whether the "
+            "projection fits"
+        )
+    return placing
+
+
+@lru_cache(maxsize=1)
+def _halves() -> Float[np.ndarray, "2 s s"]:
+    y, x = np.mgrid[:SIDE, :SIDE] + 0.5 - SIDE / 2
+    near = np.exp(-(x**2 + y**2) / 2 / (NEAR * SIDE / 2) ** 2)
+    wedge = np.floor((np.arctan2(x, -y) / (2 * math.pi) + 0.5) * WEDGES).astype(int) % 2
+    return np.stack([near * (wedge == half) for half in (0, 1)]).astype(np.float32)
+
+
+def _shifts() -> tuple[np.ndarray, np.ndarray]:
+    """East and north of every shift, pixels."""
+    north, east = np.mgrid[-REACH : REACH + 1, -REACH : REACH + 1]
+    return east, north
+
+
+def _spectrum(fields: np.ndarray) -> np.ndarray:
+    return fft.rfft2(fields, s=(PADDED, PADDED))
+
+
+def _field(image: np.ndarray) -> Float[np.ndarray, "9 s s"]:
+    """Structure against that around it, each channel equally strong."""
+    field = structure(resize(image, SIDE, SIDE))
+    around = np.dstack([cv2.blur(field[..., some : some + 3], (LOCAL, LOCAL)) for some in range(0, CHANNELS, 3)])
+    apart = field - around
+    strength = np.sqrt((apart**2).mean((0, 1))) + 1e-3
+    return np.ascontiguousarray((apart / strength).transpose(2, 0, 1), np.float32)
+
+
+def _turned(image: np.ndarray, degrees: float) -> np.ndarray:
+    """Clockwise, about the middle."""
+    if not degrees:
+        return image
+    side = image.shape[0]
+    turn = cv2.getRotationMatrix2D((side / 2 - 0.5, side / 2 - 0.5), -degrees, 1)
+    return cv2.warpAffine(image, turn, (side, side), borderMode=cv2.BORDER_REFLECT_101)
+
+
+@lru_cache(maxsize=8)
+def _usual(placing: Placing, turns: tuple[float, ...]) -> Float[np.ndarray, "t y x"]:
+    """Log of how often cameras stand and look so; all headings alike, where turns go all around."""
+    east, north = _shifts()
+    near = -(east**2 + north**2) / 2 / (placing.off_centre * SIDE) ** 2
+    ahead = -((np.asarray(turns) / placing.off_north_deg) ** 2) / 2
+    if turns[-1] - turns[0] > 180:
+        ahead = np.zeros(len(turns))
+    return (_with_strays(ahead)[:, None, None] + _with_strays(near)).astype(np.float32)
+
+
+def _with_strays(log_odds: np.ndarray) -> np.ndarray:
+    chance = _chance(log_odds)
+    return np.log((1 - STRAY) * chance + STRAY / chance.size)
+
+
+def _chance(log_odds: np.ndarray) -> np.ndarray:
+    chance = np.exp(log_odds - log_odds.max())
+    return chance / chance.sum()
+
+
+def _agreement(halves: torch.Tensor, sharpness: float, usual: torch.Tensor) -> torch.Tensor:
+    """Of each pair, by how much its halves come rather from one pose than from two; natural logarithm."""
+    return _sum(sharpness * halves.sum(1) + usual) - sum(_sum(sharpness * half + usual) for half in halves.unbind(1))
+
+
+def _sum(log_odds: torch.Tensor) -> torch.Tensor:
+    """Of the odds of each pair, and its logarithm."""
+    return log_odds.flatten(1).logsumexp(1)
+
+
+def _place(chance: Float[np.ndarray, "y x"]) -> tuple[float, float, float]:
+    """East and north of the peak, between pixels, and the radius around it that holds 68 %."""
+    east, north = _shifts()
+    peak = np.unravel_index(chance.argmax(), chance.shape)
+    around = chance * ((east - east[peak]) ** 2 + (north - north[peak]) ** 2 <= 6)
+    x, y = ((around * axis).sum() / around.sum() for axis in (east, north))
+    return float(x), float(y), _holding(np.hypot(east - x, north - y), chance)
+
+
+def _heading(chance: Float[np.ndarray, " t"], turns: Float[np.ndarray, " t"]) -> tuple[float, float]:
+    """The peak, between turns, and the radius around it that holds 68 %, degrees."""
+    step = turns[1] - turns[0]
+    off = (turns - turns[chance.argmax()] + 180) % 360 - 180
+    around = chance * (np.abs(off) <= 1.5 * step)
+    found = (turns[chance.argmax()] + (around * off).sum() / around.sum() + 180) % 360 - 180
+    return float(found), step * _holding(np.abs((turns - found + 180) % 360 - 180) / step, chance)
+
+
+def _holding(distance: np.ndarray, chance: np.ndarray, share: float = 0.68) -> float:
+    """The radius that holds a share, in cells; a place is known to a third of a cell at best."""
+    order = distance.ravel().argsort()
+    held = np.cumsum(chance.ravel()[order])
+    return math.hypot(float(np.interp(share, held, distance.ravel()[order])), 1 / 3)

@@ -10,12 +10,12 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
 import cv2
 import numpy as np
 import torch
 from jaxtyping import Float, UInt8
-from scipy import fft
 from scipy.optimize import minimize_scalar
 
 from ucvgl.images.decode import resize
@@ -119,7 +119,7 @@ def likeness(
     found = []
     for turn in turns:
         spectra = _spectrum(_field(_turned(bev, turn)) * _halves()[:, None])
-        product = fft.irfft2((spectra.conj() * below).sum(1), s=(PADDED, PADDED))
+        product = np.fft.irfft2((spectra.conj() * below).sum(1), s=(PADDED, PADDED))
         found.append(np.roll(product, (REACH, REACH), (1, 2))[:, 2 * REACH :: -1, : 2 * REACH + 1])
     return np.stack(found, 1).astype(np.float32)
 
@@ -151,7 +151,7 @@ def learned(
     for _ in range(4):
         usual = torch.from_numpy(_usual(placing, tuple(turns)))
 
-        best = minimize_scalar(
+        best: Any = minimize_scalar(
             lambda b, usual=usual: -float(_agreement(each, math.exp(b), usual).mean()),
             bounds=SHARPNESS,
             method="bounded",
@@ -187,7 +187,7 @@ def _shifts() -> tuple[np.ndarray, np.ndarray]:
 
 
 def _spectrum(fields: np.ndarray) -> np.ndarray:
-    return fft.rfft2(fields, s=(PADDED, PADDED))
+    return np.fft.rfft2(fields, s=(PADDED, PADDED))
 
 
 def _field(image: np.ndarray) -> Float[np.ndarray, "9 s s"]:

@@ -51,7 +51,7 @@ def test_what_speaks_against_an_answer_is_said_in_every_format():
     assert rows(doubted)[0]["note"] == answer.note
 
 
-CAMERA = Camera(3.25, -1.5, 0.75, "m", 41.49998652, -2.24996, 358.0, 1.25)
+CAMERA = Camera(3.25, -1.5, 0.75, 40.0, "m", 41.49998652, -2.24996, 358.0, 1.25)
 PLACED = replace(ANSWERS[0], camera=CAMERA)
 
 

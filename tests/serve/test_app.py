@@ -14,9 +14,10 @@ pytest.importorskip("uvicorn", reason="the extra `serve` is not installed")
 
 from PIL import Image
 
-from tests.index.areas import make_index, pictures
+from tests.index.areas import PLACING, change_manifest, make_index, pictures
 from tests.serve.server import serving
-from ucvgl.serve.app import application
+from ucvgl.index.localizer import load
+from ucvgl.serve.app import answer, application
 
 MAX_BYTES, MAX_PIXELS = 200_000, 300_000
 
@@ -69,6 +70,15 @@ def test_a_photo_is_answered_as_by_the_library(server, localizer, photo):
     ]
     assert found["map"].startswith("<svg") and found["map"].count('class="mark"') == 4
     assert found["bev"].startswith("data:image/jpeg;base64,") and found["note"] == ""
+
+
+def test_the_camera_is_drawn_on_its_tile_where_the_index_places_it(tmp_path, photo):
+    make_index(tmp_path / "area")
+    change_manifest(tmp_path / "area", placing=PLACING, tile_side_m=40.0)
+    placed = answer(load(tmp_path / "area"), photo, 4, MAX_PIXELS)["camera"]
+    assert placed["mark"].startswith("<svg") and " m, heading " in placed["words"]
+    change_manifest(tmp_path / "area", placing=None)
+    assert answer(load(tmp_path / "area"), photo, 4, MAX_PIXELS)["camera"] is None
 
 
 KINDS = [("JPEG", {}), ("PNG", {}), ("WEBP", {}), ("JPEG", {"progressive": True})]

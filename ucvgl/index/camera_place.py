@@ -25,6 +25,7 @@ class Camera:
     Args:
         east: of the tile's middle.
         radius: that holds the camera with 68 %.
+        tile_side: what the tile spans.
         unit: of these: metres where the tiles' size is known, else pixels of the tile.
         lat: degrees; None where the tile has no coordinates or no known size.
         heading_deg: of the panorama's middle, clockwise from north, in 0 to 360.
@@ -34,6 +35,7 @@ class Camera:
     east: float
     north: float
     radius: float
+    tile_side: float
     unit: Literal["m", "px"]
     lat: float | None
     lon: float | None
@@ -56,7 +58,8 @@ def camera(pose: Pose, *, tile_side_m: float | None, tile_pixels: int, lat: floa
         lat, lon = moved(lat, lon, east, north)
     else:
         lat = lon = None
-    return Camera(east, north, pose.radius * side, unit, lat, lon, pose.heading_deg % 360, pose.heading_radius_deg)
+    heading = pose.heading_deg % 360, pose.heading_radius_deg
+    return Camera(east, north, pose.radius * side, side, unit, lat, lon, *heading)
 
 
 def moved(lat: float, lon: float, east_m: float, north_m: float) -> tuple[float, float]:

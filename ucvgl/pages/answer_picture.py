@@ -10,7 +10,8 @@ import numpy as np
 
 from ucvgl.atomic import whole
 from ucvgl.files.owned import refuse_foreign_file
-from ucvgl.index.answers import Answer
+from ucvgl.index.answers import Answer, in_words
+from ucvgl.index.camera_place import Camera
 from ucvgl.index.localizer import Localizer, tile_pixels
 from ucvgl.pages.gallery import at_most
 from ucvgl.pages.tile_map import bar_metres, distance, metres, thinned
@@ -21,6 +22,7 @@ COLUMNS = 5
 TALL = 512
 """Pixels of height that are drawn of the photo: more cannot be seen."""
 BEV_SIDE = 256
+CAMERA = "#e4572e"
 
 
 def draw(localizer: Localizer, photo: Image, answer: Answer, path: Path | str) -> None:
@@ -43,12 +45,16 @@ def draw(localizer: Localizer, photo: Image, answer: Answer, path: Path | str) -
     grid = figure.add_gridspec(len(heights), COLUMNS, height_ratios=heights)
     sure = "" if answer.confidence is None else f"   confidence {answer.confidence:.2f}"
     name = os.path.basename(answer.query).encode("utf-8", "replace").decode()
-    figure.suptitle(f"{name}{sure}", fontsize=11, parse_math=False)
+    where = f"\n{in_words(answer.camera)}" if answer.camera else ""
+    figure.suptitle(f"{name}{sure}{where}", fontsize=11, parse_math=False)
     _show(figure.add_subplot(grid[0, : COLUMNS - 1]), at_most(image, TALL), "photo")
     _show(figure.add_subplot(grid[0, COLUMNS - 1]), localizer.encoders.birdseye(image, BEV_SIDE), "bird's-eye view")
     for place, tile in enumerate(tiles):
         axes = figure.add_subplot(grid[1 + place // COLUMNS, place % COLUMNS])
-        _show(axes, tile_pixels(tile.uri), f"{place + 1}   {tile.similarity:.3f}")
+        seen = tile_pixels(tile.uri)
+        _show(axes, seen, f"{place + 1}   {tile.similarity:.3f}")
+        if place == 0 and seen is not None and answer.camera is not None:
+            _stand(axes, seen.shape[1], answer.camera)
     if known:
         _map(figure.add_subplot(grid[-1, :]), localizer, answer)
     refuse_foreign_file(path)
@@ -64,6 +70,20 @@ def _show(axes: Any, image: np.ndarray | None, title: str) -> None:
         axes.text(0.5, 0.5, "image not found", ha="center", va="center", fontsize=8, color="#6c727a")
     else:
         axes.imshow(image)
+
+
+def _stand(axes: Any, width: int, camera: Camera) -> None:
+    """The camera on its tile: a marker, the circle that holds it with 68 %, and where its panorama's middle looks."""
+    from matplotlib.patches import Circle, Wedge
+
+    scale = width / camera.tile_side
+    x, y = width / 2 + camera.east * scale - 0.5, width / 2 - camera.north * scale - 0.5
+    ahead, wide = 90 - camera.heading_deg, max(camera.heading_radius_deg, 12.0)
+    axes.add_patch(Wedge((x, y), width / 4, -ahead - wide, -ahead + wide, color=CAMERA, alpha=0.35, linewidth=0))
+    axes.add_patch(Circle((x, y), camera.radius * scale, fill=False, edgecolor="white", linewidth=1.4))
+    axes.plot([x], [y], "o", color=CAMERA, markeredgecolor="white", markersize=5)
+    axes.set_xlim(-0.5, width - 0.5)
+    axes.set_ylim(width - 0.5, -0.5)
 
 
 def _map(axes: Any, localizer: Localizer, answer: Answer) -> None:

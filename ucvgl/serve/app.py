@@ -25,8 +25,9 @@ from starlette.requests import ClientDisconnect
 
 from ucvgl.images.decode import BadImage, load
 from ucvgl.images.retries import StorageError
-from ucvgl.index.answers import rows
+from ucvgl.index.answers import in_words, rows
 from ucvgl.index.localizer import Localizer
+from ucvgl.pages.camera_mark import camera_mark
 from ucvgl.pages.gallery import at_most
 from ucvgl.pages.tile_map import tile_map
 from ucvgl.projection.preprocessing import pixels
@@ -152,6 +153,7 @@ def answer(localizer: Localizer, data: bytes, tiles: int, max_pixels: int) -> di
         "map": tile_map(localizer.index.places, found.candidates),
         "bev": f"data:image/jpeg;base64,{base64.b64encode(jpeg(bev)).decode()}",
         "note": found.note,
+        "camera": found.camera and {"words": in_words(found.camera), "mark": camera_mark(found.camera)},
     }
 
 

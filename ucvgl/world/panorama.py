@@ -23,9 +23,8 @@ def render_panorama(
 ) -> UInt8[np.ndarray, "h w 3"]:
     """What a camera near `place` sees: its look's elevations, north in the centre column, east right of it."""
     look = world.look
-    rng = np.random.default_rng([world.seed, view_seed, 3])
-    x, y = camera_position(world, place, rng)
-    yaw = math.radians(rng.normal(0, 1) * math.hypot(world.level.yaw_jitter_deg, look.off_north_deg))
+    rng = view_generator(world, view_seed)
+    x, y, yaw = camera_pose(world, place, rng)
     light = draw_light(world, rng, azimuth=(80, 290), elevation=(28, 62), visibility_m=look.visibility_m)
     scene = surroundings(world, x, y, rng, world.below, light, reach_m=160, shade_reach_m=40, clear_m=4.5)
     rows, columns = SUPERSAMPLE * height, SUPERSAMPLE * width
@@ -34,6 +33,18 @@ def render_panorama(
     depth, which, face = look_around(scene.solids, *eye, rows, columns)
     colours = _colours(scene, *eye, depth, which, face)
     return expose(colours, world.level, rng)
+
+
+def view_generator(world: World, view_seed: int) -> np.random.Generator:
+    """What decides a panorama: its camera's pose first, then light and noise."""
+    return np.random.default_rng([world.seed, view_seed, 3])
+
+
+def camera_pose(world: World, place: np.ndarray, rng: np.random.Generator) -> tuple[float, float, float]:
+    """Where the camera near `place` stands, and how far its panorama's middle looks right of north, radians."""
+    x, y = camera_position(world, place, rng)
+    yaw = rng.normal(0, 1) * math.hypot(world.level.yaw_jitter_deg, world.look.off_north_deg)
+    return x, y, math.radians(yaw)
 
 
 def camera_position(world: World, place: np.ndarray, rng: np.random.Generator) -> tuple[float, float]:

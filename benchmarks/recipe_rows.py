@@ -17,7 +17,7 @@ PAPER = {
     "curriculum.with_fakes": False,
     "curriculum.first_fake_vote": 0,
     "curriculum.final_fake_vote": 0,
-    "curriculum.rounds": 12,
+    "curriculum.rounds": 15,
 }
 """UCVGL's recipe for as long as the default: a round of panorama and tile takes two thirds of one with fakes."""
 ROWS: dict[str, Mapping[str, Any]] = {
@@ -52,7 +52,7 @@ ROWS: dict[str, Mapping[str, Any]] = {
     "smooth_2": {"curriculum.label_smoothing": 0.2},
     "rate_half": {"contrast.learning_rate": 1e-3},
     "rate_double": {"contrast.learning_rate": 4e-3},
-    "batch_16": {"contrast.batch": 16},
+    "batch_32": {"contrast.batch": 32},
     "batch_128": {"contrast.batch": 128},
     "shift_12": {"contrast.shift": 0.12},
     "tone_1": {"contrast.tone": 1.0},

@@ -29,8 +29,8 @@ def synthetic() -> Experiment:
     """
     return Experiment(
         model=Model(query="auto", structure=0.4),
-        contrast=Contrast(batch=32),
-        curriculum=Curriculum(rounds=8, round_steps=100, first_structure_vote=0.7, final_structure_vote=0.5),
+        contrast=Contrast(batch=64),
+        curriculum=Curriculum(rounds=10, round_steps=100, first_structure_vote=0.7, final_structure_vote=0.5),
     )
 
 

@@ -64,7 +64,7 @@ def fit_towers(
     towers = load_towers(start / "model.pt", device)
     average = copy.deepcopy(towers).requires_grad_(False)
     share = -(-settings.batch // workers.size())
-    views = [[side.view for side in source.sides] for source in sources]
+    views: list[list[View]] = [[side.view for side in source.sides] for source in sources]
     towers.rows_at_once = rows_at_once or rows_that_fit(towers, views, share, device)
     if towers.rows_at_once or workers.size() > 1:
         refuse_batch_statistics(towers)

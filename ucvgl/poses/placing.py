@@ -147,7 +147,7 @@ def learned(
         raise ValueError(f"{pairs} pairs of panorama and tile are too few to learn positions, it takes {FEWEST_PAIRS}")
     (east, north), degrees, each = _shifts(), np.asarray(turns), torch.from_numpy(halves)
     both = each.sum(1)
-    placing = Placing(0.01, 0.25, 5.0, pairs)
+    placing = anywhere = Placing(0.01, 0.25, 5.0, pairs)
     for _ in range(4):
         usual = torch.from_numpy(_usual(placing, tuple(turns)))
 
@@ -163,6 +163,8 @@ def learned(
         off_centre = math.sqrt((chance.sum(0) * (east**2 + north**2)).sum() / 2)
         off_north = math.sqrt((chance.sum((1, 2)) * degrees**2).sum())
         placing = Placing(sharpness, max(off_centre, 0.5) / SIDE, max(off_north, 1.0), pairs)
+    # Where cameras stand in the middle, halves of strangers agree on that as well: only the ground is to tell.
+    usual = torch.from_numpy(_usual(anywhere, tuple(turns)))
     more = _agreement(each, sharpness, usual) - _agreement(torch.from_numpy(strangers), sharpness, usual)
     if float(more.mean()) < SURE * float(more.std()) / math.sqrt(pairs):
         raise ValueError(

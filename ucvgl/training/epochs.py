@@ -14,8 +14,13 @@ Step = tuple[Pairs, np.ndarray]
 
 
 def epochs_of(sources: Sequence[Pairs], batch: int, *, epochs: int, steps: int) -> int:
-    """So many epochs, or more where these are fewer than so many steps: those of few images are over before encoders
-    have learned anything."""
+    """Epochs to train for: those of few images are over before encoders have learned anything.
+
+    Args:
+        batch: pairs in a step.
+        epochs: at least.
+        steps: at least, in all.
+    """
     return max(epochs, math.ceil(steps / sum(math.ceil(len(pairs) / batch) for pairs in sources)))
 
 

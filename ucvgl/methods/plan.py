@@ -52,7 +52,7 @@ def supervised(experiment: Experiment) -> list[Stage]:
     intra = {
         name: getattr(experiment.cold_start, name) for name in ("intra_epochs", "intra_steps", "intra_label_smoothing")
     }
-    rounds = {name: getattr(settings, name) for name in ("rounds", "epochs_per_round", "label_smoothing")}
+    rounds = {name: getattr(settings, name) for name in ("rounds", "epochs_per_round", "round_steps", "label_smoothing")}
     begin, refresh = (
         {name: getattr(experiment.supervision, name) for name in names}
         for names in (("start",), ("start", "hard_negatives", "neighbours"))

@@ -52,7 +52,8 @@ def supervised(experiment: Experiment) -> list[Stage]:
     intra = {
         name: getattr(experiment.cold_start, name) for name in ("intra_epochs", "intra_steps", "intra_label_smoothing")
     }
-    rounds = {name: getattr(settings, name) for name in ("rounds", "epochs_per_round", "round_steps", "label_smoothing")}
+    each = ("rounds", "epochs_per_round", "round_steps", "label_smoothing")
+    rounds = {name: getattr(settings, name) for name in each}
     begin, refresh = (
         {name: getattr(experiment.supervision, name) for name in names}
         for names in (("start",), ("start", "hard_negatives", "neighbours"))

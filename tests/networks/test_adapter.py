@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from ucvgl.networks.adapter import Adapter, load_adapter, save_adapter
+from ucvgl.networks.adapter import Adapter, adapted, load_adapter, save_adapter
 
 
 def units(count, dimension, seed=0):
@@ -54,3 +54,22 @@ def test_a_saved_adapter_is_the_same_again(tmp_path):
 
 def test_the_trainable_numbers_are_two_layers_and_a_temperature():
     assert Adapter(6, 9).trainable == 6 * 9 + 9 + 9 * 6 + 6 + 1
+
+
+@pytest.mark.parametrize("rows", [3, 40])
+def test_hubs_are_set_back_by_their_mean_similarity_to_the_nearest_of_the_other_view(rows, tmp_path):
+    adapter, banks = Adapter(6, banks=(rows, rows, 6)), {"query": units(rows, 6, 1), "reference": units(rows, 6, 2)}
+    for view, bank in banks.items():
+        getattr(adapter, f"{view}_bank").copy_(bank)
+    save_adapter(adapter, tmp_path / "adapter.pt")
+    sides = {"query": units(5, 6, 3), "reference": units(4, 6, 4)}
+    with torch.no_grad():
+        kept = load_adapter(tmp_path / "adapter.pt")
+        found = {view: adapted(kept, side[:, None], view) for view, side in sides.items()}
+    for view in sides:
+        assert torch.allclose(found[view].norm(dim=1), torch.ones(len(sides[view])), atol=1e-6)
+        assert found[view].shape[1] == adapter.described(1)
+    for x, seen in zip(sides["query"], found["query"], strict=True):
+        for y, other in zip(sides["reference"], found["reference"], strict=True):
+            near = [torch.sort(a @ b.T).values[-10:].mean() for a, b in ((x, banks["reference"]), (y, banks["query"]))]
+            assert torch.isclose(2 * seen @ other, x @ y - sum(near) / 2, atol=1e-6)

@@ -86,6 +86,30 @@ def test_a_convolution_net_has_stages_and_no_facets(images):
         Frozen(Adaptation(pooling="gem", facet="key"), convnext, None)
 
 
+@pytest.mark.parametrize(
+    ("backbone", "layer", "parts"),
+    [("vit_tiny_patch16_224", 8, (192,) * 9), ("efficientnet_lite0", -1, (40,) * 3 + (112,) * 3 + (320,) * 3)],
+)
+def test_moments_are_of_three_layers_and_say_where_each_part_ends(backbone, layer, parts):
+    images = np.random.default_rng(0).integers(0, 256, (3, 96, 96, 3), dtype=np.uint8)
+    frozen = Frozen(Adaptation(pooling="moments", layer=layer), Model(backbone=backbone, pretrained=False), None)
+    described = embed(frozen, images, "query")
+    assert frozen.encoder("query").parts == parts and described.shape == (3, sum(parts))
+    lengths = [np.linalg.norm(part, axis=1) for part in np.split(described, np.cumsum(parts)[:-1], axis=1)]
+    np.testing.assert_allclose(lengths, 1 / 3, atol=2e-3)  # bfloat16
+
+
+def test_a_descriptor_averaged_over_four_turns_is_that_of_the_turned_image(run, images):
+    frozen = frozen_model(Adaptation(source=str(run[0]), averaged_turns=4), Model())
+    turned = np.ascontiguousarray(np.rot90(images, axes=(1, 2)))
+    described = embed(frozen, images, "reference")
+    np.testing.assert_allclose(embed(frozen, turned, "reference"), described, atol=1e-5)
+    once = frozen_model(Adaptation(source=str(run[0])), Model())
+    looks = [embed(once, np.ascontiguousarray(np.rot90(images, k, axes=(1, 2))), "reference") for k in range(4)]
+    mean = np.mean(looks, axis=0)
+    np.testing.assert_allclose(described, mean / np.linalg.norm(mean, axis=1, keepdims=True), atol=1e-5)
+
+
 def test_a_layer_that_the_network_does_not_have_is_refused():
     with pytest.raises(ValueError, match="'vit_tiny_patch16_224' has 12 layers, there is no 12"):
         Frozen(Adaptation(layer=12), VIT, None)

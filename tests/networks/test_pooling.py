@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from ucvgl.networks.pooling import GeM, Vlad, fit_centres
+from ucvgl.networks.pooling import GeM, Vlad, fit_centres, moments
 
 
 def test_gem_with_power_one_is_the_mean_and_with_a_large_power_the_largest_magnitude():
@@ -39,3 +39,31 @@ def test_centres_are_found_where_the_patches_lie():
 def test_too_few_patches_for_the_centres_are_refused():
     with pytest.raises(ValueError, match="^adaptation.vlad_centres: 8 centres need as many patches, but there are 5$"):
         fit_centres(np.ones((5, 2), np.float32), count=8)
+
+
+def test_moments_are_the_mean_of_disc_and_rim_and_the_deviation_of_every_map():
+    one, other = torch.randn(2, 3, 8, 8), torch.randn(2, 2, 5, 7)
+    found = moments([one, other])
+    for number in range(2):
+        parts = []
+        for some in (one[number], other[number]):
+            channels, height, width = some.shape
+            disc, rim = [], []
+            for row in range(height):
+                for column in range(width):
+                    down, right = (2 * row + 1) / height - 1, (2 * column + 1) / width - 1
+                    (disc if (down**2 + right**2) ** 0.5 < 0.6 else rim).append(some[:, row, column])
+            means = [torch.stack(group).mean(0) for group in (disc, rim)]
+            parts += [part / part.norm() for part in (*means, some.reshape(channels, -1).std(1, correction=0))]
+        torch.testing.assert_close(found[number], torch.cat(parts) / 6**0.5)
+
+
+@pytest.mark.parametrize("side", [1, 2])
+def test_a_map_too_small_for_a_rim_has_none(side):
+    found = moments([torch.ones(1, 3, side, side)])
+    torch.testing.assert_close(found, torch.tensor([[1.0] * 3 + [0.0] * 6]) / 3**0.5)
+
+
+def test_moments_of_a_turned_map_are_the_same():
+    maps = torch.randn(2, 3, 6, 6)
+    torch.testing.assert_close(moments([maps.rot90(1, (2, 3))]), moments([maps]))

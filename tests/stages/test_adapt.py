@@ -17,6 +17,8 @@ from ucvgl.stages.adapt import adapt
 from ucvgl.stages.catalog import catalog, read_catalogs
 from ucvgl.stages.evaluate_adapter import evaluate_adapter, read_ways
 from ucvgl.stages.features import features
+from ucvgl.stages.judge_rows import read_verdict
+from ucvgl.training.closed_form import FREE
 
 SIZE, VIEWS = 16, 3
 TRAIN, TESTED, DISTRACTORS = range(40), range(40, 64), range(64, 70)
@@ -48,6 +50,7 @@ def run(request, home, tmp_path_factory):
     settings = Adaptation(
         source=str(home / "model.pt"), strategy=request.param, neighbours=VIEWS - 1, final_threshold=0.2,
         rounds=3, steps_per_round=20, batch=32, reciprocal=VIEWS, learning_rate=0.01,
+        result="judged",
     )  # fmt: skip
     dataset = Dataset(name="university1652", root=str(home), panorama_height=SIZE, panorama_width=SIZE, tile_size=SIZE)
     experiment = Experiment(dataset=dataset, projection=Projection(bev=False), adaptation=settings)
@@ -95,9 +98,11 @@ def test_every_round_leaves_its_labels_and_its_adapter(run):
         alike = pq.read_table(run / "trained" / f"round_{index:02d}" / "alike.parquet")
         assert alike.column_names == ["one", "other"] and (len(alike) > 8) == run.name.startswith("groups")
     assert not list((run / "trained").glob("round_*/scan")), "descriptors of a round are not kept"
-    last = torch.load(run / "trained" / "round_02" / "adapter.pt")["state"]
+    chosen = read_verdict(run / "trained").result
+    last = torch.load(run / "trained" / "free" / chosen / "adapter.pt")["state"]
     final = torch.load(run / "trained" / "model.pt")["adapter"]["state"]
     assert all(torch.equal(last[name], final[name]) for name in last)
+    assert not (run / "trained" / "judge").exists(), "what was made for the judge is not kept"
 
 
 def test_both_questions_are_judged_in_their_own_pools_before_and_after(run):
@@ -113,12 +118,15 @@ def test_both_questions_are_judged_in_their_own_pools_before_and_after(run):
 
 def test_the_table_of_rounds_has_frozen_descriptors_first_and_the_precision_of_labels(run):
     rounds = pq.read_table(run / "scored" / "rounds.parquet").to_pylist()
-    free = ["frozen", "centred", "whitened", "aligned", "voted"]
+    free = [*FREE]
     assert [row["name"] for row in rounds] == [*free, "start", "round_00", "round_01", "round_02"]
-    assert [row["labels"] is None for row in rounds] == 6 * [True] + 3 * [False]
-    assert all(0 < row["precision"] <= 1 for row in rounds[6:])
+    assert [row["labels"] is None for row in rounds] == 7 * [True] + 3 * [False]
+    assert all(0 < row["precision"] <= 1 for row in rounds[7:])
     saved = json.loads((run / "scored" / "recall.json").read_text())
     (result,) = [row for row in rounds if row["result"]]
-    assert result["name"] == "round_02"
+    verdict = read_verdict(run / "trained")
+    assert result["name"] == verdict.result and list(verdict.judged) == [*FREE, "adapted"]
+    for name, row in [*zip(FREE, rounds, strict=False), ("adapted", rounds[-1])]:
+        assert [row["forth_judged"], row["back_judged"]] == [100 * way.value for way in verdict.judged[name]]
     assert saved["after"]["drone to satellite"]["r1"] == result["forth_r1"]
     assert saved["before"]["satellite to drone"]["r1"] == rounds[0]["back_r1"]

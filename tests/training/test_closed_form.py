@@ -3,7 +3,7 @@ import pytest
 import torch
 
 from ucvgl.networks.adapter import Adapter, adapted, load_adapter, save_adapter
-from ucvgl.training.closed_form import closed_form, describe, rotation, whitening
+from ucvgl.training.closed_form import closed_form, describe, rotation, whitening, whitening_of_parts
 from ucvgl.training.frozen_features import Features
 
 PLACES, NUMBERS = 300, 24
@@ -51,6 +51,26 @@ def test_whitening_makes_the_covariance_the_identity_where_nothing_is_added():
     np.testing.assert_allclose(turned @ covariance @ turned, np.eye(4), atol=1e-4)
 
 
+def test_parts_are_whitened_each_by_itself_and_weigh_alike():
+    axes = np.random.default_rng(0).standard_normal((4, 4))
+    spread = axes @ axes.T
+    turned = whitening_of_parts(spread.astype(np.float32), (1, 3), shrinkage=0)
+    assert not turned[0, 1:].any() and not turned[1:, 0].any()
+    variance = np.diag(turned @ spread @ turned)
+    np.testing.assert_allclose([variance[:1].sum(), variance[1:].sum()], 1, rtol=1e-5)
+    np.testing.assert_allclose(variance[1:], 1 / 3, rtol=1e-5)
+
+
+def test_some_rows_are_read_as_if_there_were_no_others(tmp_path):
+    vectors, rows = unit(np.random.default_rng(0).standard_normal((9, 2, 5))), np.array([7, 1, 8, 2])
+    some = write(tmp_path, "all", vectors, turns=2).only(np.array([2, 8, 1, 7])).only(np.array([3, 2, 1, 0]))
+    alone = write(tmp_path, "some", vectors[rows], turns=2)
+    assert len(some) == 4
+    np.testing.assert_array_equal(np.concatenate([*some.blocks()]), np.concatenate([*alone.blocks()]))
+    np.testing.assert_allclose(some.mean(), alone.mean(), atol=1e-7)
+    np.testing.assert_allclose(some.covariance(), alone.covariance(), atol=1e-7)
+
+
 def test_the_covariance_is_that_of_all_rows_and_turns(tmp_path):
     vectors = unit(np.random.default_rng(0).standard_normal((9, 2, 5)))
     features = write(tmp_path, "some", vectors, turns=2)
@@ -59,16 +79,23 @@ def test_the_covariance_is_that_of_all_rows_and_turns(tmp_path):
 
 def test_a_rotation_is_orthogonal_and_follows_what_the_pairs_say():
     angle = np.array([[0.0, 1.0], [-1.0, 0.0]], np.float32)
-    turned = rotation(angle, strength=100.0)
+    turned = rotation(angle, np.eye(2, dtype=np.float32), strength=100.0)
     np.testing.assert_allclose(turned @ turned.T, np.eye(2), atol=1e-6)
     np.testing.assert_allclose(turned, angle, atol=0.02)
-    np.testing.assert_allclose(rotation(angle, strength=0.0), np.eye(2), atol=1e-6)
+    np.testing.assert_allclose(rotation(angle, np.eye(2, dtype=np.float32), strength=0.0), np.eye(2), atol=1e-6)
+
+
+def test_a_rotation_among_few_labelled_descriptors_is_that_among_all_axes():
+    draw = np.random.default_rng(0)
+    first, second = unit(draw.standard_normal((2, 3, 16)))
+    few = rotation(first.T @ second, np.concatenate((first, second)), strength=5.0)
+    np.testing.assert_allclose(few, rotation(first.T @ second, np.eye(16, dtype=np.float32), strength=5.0), atol=1e-5)
 
 
 def test_centring_and_whitening_find_more_of_the_images_they_were_not_made_from(pools):
     train, held_out = pools
     rows = closed_form(train)
-    assert list(rows) == ["frozen", "centred", "whitened", "aligned", "voted"]
+    assert list(rows) == ["frozen", "centred", "whitened", "aligned", "fair", "voted"]
     found = {name: recall(adapter, held_out) for name, adapter in rows.items()}
     assert found["frozen"] < found["centred"] < found["whitened"]
 

@@ -103,7 +103,7 @@ def _evaluation(experiment: Experiment, trained: str) -> Stage:
     return Stage("6_evaluate", {"evaluation": experiment.evaluation}, made)
 
 
-FROZEN_SETTINGS = ("towers", "layer", "facet", "pooling", "vlad_centres", "turns")
+FROZEN_SETTINGS = ("towers", "layer", "facet", "pooling", "vlad_centres", "turns", "averaged_turns")
 """What of `adaptation` decides the frozen descriptors, beside the network itself."""
 
 

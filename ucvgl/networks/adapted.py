@@ -28,7 +28,7 @@ class AdaptedEncoder(nn.Module):
         self.describer, self.adapter = describer, adapter
         self.view: View = view
         self.shown: View = shown
-        self.turns, self.dimension = turns, turns * adapter.width
+        self.turns, self.dimension = turns, adapter.described(turns)
 
     def forward(self, images: Float[Tensor, "n 3 h w"]) -> Float[Tensor, "n d"]:
         """Unit-norm descriptors of images (0 to 1), taken over all turns of the camera."""

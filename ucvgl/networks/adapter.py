@@ -15,6 +15,9 @@ from torch import Tensor, nn
 from ucvgl.networks.saved import load_saved, save
 from ucvgl.networks.towers import VIEWS, View
 
+NEAREST = 10
+"""Of the other view's training images, over whose similarities it is told how near a descriptor is to all."""
+
 
 class Adapter(nn.Module):
     """Frozen descriptors of either view -> adapted unit-norm descriptors, and back to the frozen ones.
@@ -29,6 +32,8 @@ class Adapter(nn.Module):
         temperature: where the learnable temperature of the contrast starts.
         mapped: each view has linear maps of its own, before the unit norm and as a residual after it: what is found
             without training (`ucvgl.training.closed_form`).
+        banks: rows of adapted training descriptors of the queries and of the references, and their numbers, by which
+            hubs are set back; empty: they are not.
     """
 
     query_mean: Tensor
@@ -37,6 +42,8 @@ class Adapter(nn.Module):
     reference_map: Tensor
     query_move: Tensor
     reference_move: Tensor
+    query_bank: Tensor
+    reference_bank: Tensor
 
     def __init__(
         self,
@@ -46,6 +53,7 @@ class Adapter(nn.Module):
         residual: bool = True,
         temperature: float = 0.07,
         mapped: bool = False,
+        banks: tuple[int, ...] = (),
     ) -> None:
         super().__init__()
         width = width or dimension
@@ -61,6 +69,9 @@ class Adapter(nn.Module):
         for view in VIEWS if mapped else ():
             self.register_buffer(f"{view}_map", torch.eye(dimension))
             self.register_buffer(f"{view}_move", torch.zeros(dimension, dimension))
+        self.banks = tuple(banks)
+        for view, rows in zip(VIEWS, self.banks[:2], strict=False):
+            self.register_buffer(f"{view}_bank", torch.zeros(rows, self.banks[2]))
 
     def centred(self, features: Float[Tensor, "n d"], view: View) -> Float[Tensor, "n d"]:
         """Unit-norm frozen descriptors without the mean of their view: what the adapter sees and must keep."""
@@ -91,6 +102,22 @@ class Adapter(nn.Module):
         adapted = self.encode(torch.cat((queries, references)))
         return adapted[: len(queries)], adapted[len(queries) :], self.decode(adapted), self.logit_scale * 1
 
+    def described(self, turns: int) -> int:
+        """Numbers in a descriptor of so many turns."""
+        return turns * self.width + (4 if self.banks else 0)
+
+    def set_back(self, vectors: Float[Tensor, "n w"], view: View) -> Float[Tensor, "n w+4"]:
+        """Descriptors whose product is s(x, y) - (r(x) + r(y)) / 2, halved: what is near to all is near to none.
+
+        r is the mean similarity to the nearest `NEAREST` training images of the other view (CSLS, Conneau et al. 2018).
+        Four more numbers carry it and keep the norm at one.
+        """
+        bank = self.reference_bank if view == "query" else self.query_bank
+        near = (vectors @ bank.T).topk(min(NEAREST, len(bank)), dim=1).values.mean(1, keepdim=True)
+        one, none, rest = torch.ones_like(near), torch.zeros_like(near), (1 - near * near).clamp(min=0).sqrt()
+        beside = (one, -near, none, rest) if view == "query" else (-near, one, rest, none)
+        return torch.cat((vectors * 2**0.5, *beside), dim=1) / 2
+
     @property
     def trainable(self) -> int:
         """Numbers that training changes."""
@@ -101,7 +128,8 @@ def adapted(adapter: Adapter, features: Float[Tensor, "n t d"], view: View) -> F
     """Unit-norm adapted descriptors; those of several turns side by side, so that their product is the mean."""
     count, turns, _ = features.shape
     each = adapter.encode(adapter.centred(features.flatten(0, 1), view))
-    return each.unflatten(0, (count, turns)).flatten(1) / turns**0.5
+    vectors = each.unflatten(0, (count, turns)).flatten(1) / turns**0.5
+    return adapter.set_back(vectors, view) if adapter.banks else vectors
 
 
 def _fitted(vectors: Float[Tensor, "n d"], width: int) -> Float[Tensor, "n w"]:
@@ -111,7 +139,7 @@ def _fitted(vectors: Float[Tensor, "n d"], width: int) -> Float[Tensor, "n w"]:
 
 def save_adapter(adapter: Adapter, path: Path) -> None:
     """Write an adapter with what it takes to build it again."""
-    built = (adapter.dimension, adapter.width, adapter.residual, adapter.mapped)
+    built = (adapter.dimension, adapter.width, adapter.residual, adapter.mapped, *adapter.banks)
     save({"adapter": built, "state": adapter.state_dict()}, path)
 
 
@@ -122,7 +150,7 @@ def load_adapter(path: Path, device: torch.device | str = "cpu") -> Adapter:
 
 def adapter_from(saved: Mapping[str, Any]) -> Adapter:
     """An adapter from the content of its file."""
-    dimension, width, residual, *mapped = saved["adapter"]  # those of before knew no maps
-    adapter = Adapter(dimension, width, residual=residual, mapped=any(mapped))
+    dimension, width, residual, *more = saved["adapter"]  # those of before knew no maps, and then no banks
+    adapter = Adapter(dimension, width, residual=residual, mapped=any(more[:1]), banks=tuple(more[1:]))
     adapter.load_state_dict(saved["state"])
     return adapter

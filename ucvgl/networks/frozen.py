@@ -17,7 +17,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from ucvgl.networks.backbone import FeatureMap, backbone
-from ucvgl.networks.pooling import GeM, Vlad
+from ucvgl.networks.pooling import GeM, Vlad, moments
 from ucvgl.networks.saved import load_saved, save
 from ucvgl.networks.towers import Encoder, TwoTowers, View, load_towers, standardised
 from ucvgl.run.weights import weights_of
@@ -108,6 +108,20 @@ class TimmNetwork(nn.Module):
         seen = self(images)
         return seen.patches.mean(1) if seen.cls is None else seen.cls
 
+    def moments(self, images: Float[Tensor, "n 3 h w"]) -> Float[Tensor, "n d"]:
+        """Moments of this layer and of those half and three quarters of the way to it (`ucvgl.networks.pooling`)."""
+        how = {"indices": self._moment_layers(), "stop_early": True, "intermediates_only": True, "norm": False}
+        found = self.network.forward_intermediates((images - self.mean) / self.deviation, output_fmt="NCHW", **how)
+        return moments([layer.float() for layer in found])
+
+    def moment_parts(self) -> tuple[int, ...]:
+        """Numbers in each part of the moments."""
+        channels = self.network.feature_info
+        return tuple(channels[layer]["num_chs"] for layer in self._moment_layers() for _ in range(3))
+
+    def _moment_layers(self) -> list[int]:
+        return sorted({round(self.layer * way) for way in (0.5, 0.75, 1.0)})
+
     def _attended(self, images: Float[Tensor, "n 3 h w"]) -> Float[Tensor, "n t c"]:
         """One third of what enters the attention of the layer: queries, keys or values of every token."""
         caught: list[Tensor] = []
@@ -133,12 +147,27 @@ class Describer(nn.Module):
         self, network: TowerNetwork | TimmNetwork, settings: Adaptation, centres: Tensor | None = None
     ) -> None:
         super().__init__()
-        self.network, self.pooling = network, settings.pooling
+        self.network, self.pooling, self.averaged = network, settings.pooling, settings.averaged_turns
         pools = {"gem": GeM(), "vlad": None if centres is None else Vlad(centres)}
         self.pool = pools.get(settings.pooling)
 
     def forward(self, images: Float[Tensor, "n 3 h w"]) -> Float[Tensor, "n d"]:
         """Unit-norm descriptors of images (0 to 1)."""
+        looks = [self._look(torch.rot90(images, quarters, (2, 3))) for quarters in range(self.averaged)]
+        return looks[0] if len(looks) == 1 else F.normalize(torch.stack(looks).mean(0), dim=1)
+
+    @property
+    def parts(self) -> tuple[int, ...]:
+        """Numbers in each part of a descriptor that is made of several; none where it is not."""
+        if self.pooling != "moments":
+            return ()
+        assert isinstance(self.network, TimmNetwork)
+        return self.network.moment_parts()
+
+    def _look(self, images: Float[Tensor, "n 3 h w"]) -> Float[Tensor, "n d"]:
+        if self.pooling == "moments":
+            assert isinstance(self.network, TimmNetwork)
+            return self.network.moments(images)
         if self.pooling == "own":
             return F.normalize(self.network.own(images).float(), dim=1)
         seen = self.network(images)

@@ -65,12 +65,18 @@ def _outcome(run: RunDir, scored: Path, table: list[dict]) -> list[str]:
     lines.append(f"trained {made['trained'] / 1e6:.2f} million numbers, {100 * share:.1f} % of all")
     if not found:
         lines.append("no ground truth, so no recall")
-    lines += [_row(row) for row in table if row["name"] in FREE and None not in (row["forth_r1"], row["back_r1"])]
-    for when, names in (("before", "frozen"), ("after", result["name"] if result["name"] in FREE else "adapted")):
+    name, judged = result["name"] if result["name"] in FREE else "adapted", result["forth_judged"] is not None
+    lines += [_row(row) for row in table if row["forth_judged"] is not None or row["name"] in FREE]
+    lines.append(f"result: {name}, {'as no other is surely better by the judge' if judged else 'as the settings say'}")
+    for when, names in (("before", "frozen"), ("after", name)):
         lines += [f"{names}, {way}: {reached}" for way, reached in found.get(when, {}).items()]
     return lines
 
 
 def _row(row: dict) -> str:
-    """What one kind of descriptors finds that needs no training."""
-    return f"{row['name']}: R@1 {row['forth_r1']:.1f}, back {row['back_r1']:.1f}"
+    """What one kind of descriptors finds, and what the judge says that it does."""
+    name = row["name"] if row["name"] in FREE else "adapted"
+    true, judged = ([row[f"{way}_{what}"] for way in ("forth", "back")] for what in ("r1", "judged"))
+    told = (("R@1", true), ("judged", judged))
+    said = [f"{title} {both[0]:.1f}, back {both[1]:.1f}" for title, both in told if None not in both]
+    return f"{name}: {'; '.join(said) or 'neither truth nor judge'}"

@@ -44,7 +44,7 @@ ADAPTER_ROUNDS = pa.schema(
         *required(name=TEXT),
         ("forth_r1", NUMBER), ("forth_r10", NUMBER), *required(agreement=NUMBER),
         ("back_r1", NUMBER), ("back_r10", NUMBER), ("labels", WHOLE), ("labelled", WHOLE), ("precision", NUMBER),
-        ("result", TRUE),
+        ("result", TRUE), ("forth_judged", NUMBER), ("back_judged", NUMBER),
     ]
 )  # fmt: skip
 """`5_evaluate/rounds.parquet` of an adaptation."""

@@ -27,20 +27,24 @@ class Adaptation:
     """Block of a timm network, or stage of one without blocks, that describes an image; negative: from the end."""
     facet: Literal["token", "query", "key", "value"] = "token"
     """What of a transformer's block: its output, or a part of its attention."""
-    pooling: Literal["own", "cls", "mean", "gem", "vlad"] = "own"
-    """From patches to one descriptor; `own`: as the network itself does it."""
+    pooling: Literal["own", "cls", "mean", "gem", "vlad", "moments"] = "own"
+    """From patches to one descriptor; `own`: as the network itself does it; `moments`: means of disc and rim and the
+    deviation, of this layer of a timm network and of those half and three quarters of the way to it."""
     vlad_centres: Count = 8
     turns: Annotated[int, Ge(1), Le(4)] = 1
     """Quarter turns that every image is described from, 1 to 4; more than 1 only where both views are north up."""
+    averaged_turns: Annotated[int, Ge(1), Le(4)] = 1
+    """Quarter turns over which a descriptor is averaged, 1 to 4: for pictures from above of unknown heading."""
     width: CountOrNone = 0
     """Numbers in an adapted descriptor; 0: as many as in the frozen one."""
     residual: bool = True
     """The adapter starts as the identity and learns a difference; off: from random weights, as in EM-CVGL."""
     centred: bool = True
     """The mean of each view over the training images is subtracted first."""
-    result: Literal["frozen", "centred", "whitened", "aligned", "voted", "adapted"] = "adapted"
-    """Which descriptors the run keeps as its model: those of the last round, or what needs no training
-    (`ucvgl.training.closed_form`). All are evaluated."""
+    result: Literal["judged", "frozen", "centred", "whitened", "aligned", "fair", "voted", "adapted"] = "adapted"
+    """Which descriptors the run keeps as its model: those of the last round (`adapted`), one of those that need no
+    training (`ucvgl.training.closed_form`), or `judged`: the last round's, below 1,000 training images of a view
+    `voted`, unless the judge is sure that others find more (`ucvgl.training.judged_rows`). All are evaluated."""
     rounds: CountOrNone = 6
     """E-steps; each is followed by an M-step."""
     steps_per_round: Count = 30

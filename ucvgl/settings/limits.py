@@ -169,6 +169,13 @@ def _adaptation(experiment: Experiment) -> list[str]:
         )
     if settings.towers == "two" and not settings.source:
         mistakes.append("adaptation.towers: two encoders are those of a run; name it in adaptation.source")
+    if settings.averaged_turns > 1 and settings.towers == "two":
+        mistakes.append("adaptation.averaged_turns: a panorama does not turn like a picture from above; leave it at 1")
+    if settings.pooling == "moments" and (settings.source or settings.facet != "token"):
+        mistakes.append(
+            "adaptation.pooling: moments are of the layers of a timm network; leave adaptation.source empty and "
+            "adaptation.facet at token, or choose another pooling"
+        )
     if settings.source and (settings.facet != "token" or settings.pooling == "cls" or settings.layer != -1):
         mistakes.append(
             "adaptation.source: the encoders of a run have no blocks, facets or class token; leave adaptation.layer at "

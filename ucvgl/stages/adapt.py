@@ -26,13 +26,13 @@ from ucvgl.pseudo_labels.strategies import partners_needed, strategy
 from ucvgl.run import columns
 from ucvgl.settings.experiment import Experiment
 from ucvgl.stages.features import read_features
+from ucvgl.stages.judge_rows import ADAPTED, MINIMUM_LABELS, choose, parts_of_descriptor
 from ucvgl.training.closed_form import MOST_IMAGES, MOST_NUMBERS, closed_form
 from ucvgl.training.fit_adapter import adapt_features, fit_adapter
 from ucvgl.training.loop import Log
 
 logger = logging.getLogger(__name__)
 
-MINIMUM_LABELS = 8
 ALIKE = "alike.parquet"
 
 
@@ -40,7 +40,7 @@ def adapt(
     folder: Path, *, projected: Path, described: Path, experiment: Experiment, machines: Crew, log: Log
 ) -> dict[str, Any]:
     """Write `round_XX/{pairs.parquet,alike.parquet,adapter.pt}` for every round into `folder`, and `model.pt`: the
-    frozen model with the adapter that is the result.
+    frozen model with the adapter that is the result, as `judged.json` says.
 
     `free/<name>/adapter.pt` is what needs no training.
 
@@ -62,17 +62,17 @@ def adapt(
     if not (start / "adapter.pt").exists():
         start.mkdir(exist_ok=True)
         save_adapter(adapter, start / "adapter.pt")
-    labels = 0
+    labelled_rounds: list[Labels] = []
     for index in range(settings.rounds):
         into = folder / f"round_{index:02d}"
         into.mkdir(exist_ok=True)
+        labelled = folder / f"round_{index if settings.relabel else 0:02d}" / "pairs.parquet"
+        if not labelled.exists():
+            write_labels(*expect(start, into, train, index, experiment, machines), labelled, projected, experiment)
+        found = read_labels(labelled, index)
+        labelled_rounds.append(found)
         if not (into / "adapter.pt").exists():
-            labelled = folder / f"round_{index if settings.relabel else 0:02d}" / "pairs.parquet"
-            if not labelled.exists():
-                write_labels(*expect(start, into, train, index, experiment, machines), labelled, projected, experiment)
-            found = read_labels(labelled, index)
-            labels = len(found)
-            log(stage="adapt", step=index, labels=labels)
+            log(stage="adapt", step=index, labels=len(found))
             machines.run(
                 fit_adapter,
                 folder=into,
@@ -86,10 +86,12 @@ def adapt(
             )
         start = into
     write_free(folder / "free", described, experiment)
-    result = start if settings.result == "adapted" else folder / "free" / settings.result
+    how = {"described": described, "experiment": experiment, "machines": machines, "log": log}
+    name = choose(folder, labelled_rounds, **how).result
+    result = start if name == ADAPTED else folder / "free" / name
     if not result.exists():
         raise ValueError(
-            f"adaptation.result: {settings.result} needs descriptors of at most {MOST_NUMBERS} numbers, and to vote or "
+            f"adaptation.result: {name} needs descriptors of at most {MOST_NUMBERS} numbers, and to vote or "
             f"align at most {MOST_IMAGES} training images of a view; leave it at adapted, or at whitened or centred"
         )
     dataset = experiment.dataset
@@ -100,12 +102,14 @@ def adapt(
         query_size=(dataset.panorama_height, dataset.panorama_width),
         reference_size=(dataset.tile_size, dataset.tile_size),
     )
-    return {"rounds": settings.rounds, "labels_in_last_round": labels, "trained": adapter.trainable}
+    labels = len(labelled_rounds[-1]) if labelled_rounds else 0
+    return {"rounds": settings.rounds, "labels_in_last_round": labels, "trained": adapter.trainable, "result": name}
 
 
 def write_free(folder: Path, described: Path, experiment: Experiment) -> None:
     """Write the adapters that need no training, `<name>/adapter.pt` for each."""
-    for name, row in closed_form(read_features(described, "train", experiment)).items():
+    train, parts = read_features(described, "train", experiment), parts_of_descriptor(described)
+    for name, row in closed_form(train, parts=parts).items():
         (folder / name).mkdir(parents=True, exist_ok=True)
         save_adapter(row, folder / name / "adapter.pt")
 

@@ -27,6 +27,7 @@ from ucvgl.run import columns
 from ucvgl.settings.experiment import Experiment
 from ucvgl.stages.catalog import BACK, as_listed
 from ucvgl.stages.evaluate import write_retrievals
+from ucvgl.stages.judge_rows import ADAPTED, read_verdict
 from ucvgl.training.closed_form import FREE
 from ucvgl.training.fit_adapter import adapt_features
 from ucvgl.truth.door import GroundTruth, label_precision, read_truth
@@ -67,8 +68,8 @@ def evaluate_adapter(
     forth, back = ways(projected, described, experiment)
     free = [trained / "free" / name for name in FREE if (trained / "free" / name).exists()]
     adapters = [*free, trained / "start", *in_order(trained.glob("round_*"))]
-    names, chosen = [path.name for path in adapters], experiment.adaptation.result
-    result_name = names[-1] if chosen == "adapted" else chosen
+    names, verdict = [path.name for path in adapters], read_verdict(trained)
+    result_name = names[-1] if verdict.result == ADAPTED else verdict.result
     truth = read_truth(as_listed(projected.parent / "1_catalog", experiment.dataset), "train")
     rows: list[dict[str, Any]] = []
     result: dict[str, Any] = {}
@@ -96,6 +97,8 @@ def evaluate_adapter(
         for made in (into / "work", into / BACK) if name == result_name else (into,):
             shutil.rmtree(made, ignore_errors=True)
         row["result"] = name == result_name
+        said = verdict.judged.get(ADAPTED if name == names[-1] else name)
+        row |= {f"{key}_judged": said and 100 * said[way].value for way, key in enumerate(("forth", "back"))}
         rows.append(row | _labels(trained / name / "pairs.parquet", truth))
     write_table(folder / "rounds.parquet", pa.Table.from_pylist(rows, columns.ADAPTER_ROUNDS))
     write_whole(folder / "recall.json", json.dumps(result, indent=1) + "\n")

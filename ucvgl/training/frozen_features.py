@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from copy import copy
 from pathlib import Path
 
 import numpy as np
 from jaxtyping import Float32
+
+BLOCK = 4096
+"""Rows that are read at once where only some of them are asked for."""
 
 
 class Features:
@@ -19,9 +23,16 @@ class Features:
         self.turns = turns
         self._parts = [np.load(part, mmap_mode="r") for part in parts]
         self._starts = np.cumsum([0] + [len(part) for part in self._parts])
+        self._rows: np.ndarray | None = None
 
     def __len__(self) -> int:
-        return int(self._starts[-1])
+        return int(self._starts[-1]) if self._rows is None else len(self._rows)
+
+    def only(self, rows: np.ndarray) -> Features:
+        """Some of these rows, in this order, as if there were no others."""
+        some = copy(self)
+        some._rows = rows if self._rows is None else self._rows[rows]
+        return some
 
     @property
     def dimension(self) -> int:
@@ -30,6 +41,7 @@ class Features:
 
     def read(self, rows: np.ndarray) -> Float32[np.ndarray, "n t d"]:
         """The unit-norm descriptors of these rows, in this order."""
+        rows = rows if self._rows is None else self._rows[rows]
         out = np.empty((len(rows), self.turns * self.dimension), np.float32)
         part = np.searchsorted(self._starts, rows, side="right") - 1
         for number in np.unique(part):
@@ -39,9 +51,8 @@ class Features:
 
     def mean(self) -> Float32[np.ndarray, " d"]:
         """Over all rows and turns, in float64 on the way."""
-        total = sum(part.sum(axis=0, dtype=np.float64) for part in self._parts)
-        turns = np.asarray(total).reshape(self.turns, self.dimension).sum(axis=0)
-        return (turns * self.turns**0.5 / (len(self) * self.turns)).astype(np.float32)
+        total = sum(block.sum(axis=(0, 1), dtype=np.float64) for block in self.blocks())
+        return (np.asarray(total) / (len(self) * self.turns)).astype(np.float32)
 
     def covariance(self) -> Float32[np.ndarray, "d d"]:
         """Of all rows and turns about their mean, summed in float64."""
@@ -52,6 +63,7 @@ class Features:
         return (total / (len(self) * self.turns)).astype(np.float32)
 
     def blocks(self) -> Iterator[Float32[np.ndarray, "n t d"]]:
-        """Part after part."""
-        for start, stop in zip(self._starts, self._starts[1:], strict=False):
+        """Part after part; of some of the rows, as many as a part may have."""
+        starts = self._starts if self._rows is None else [*range(0, len(self), BLOCK), len(self)]
+        for start, stop in zip(starts, starts[1:], strict=False):
             yield self.read(np.arange(start, stop))

@@ -35,11 +35,11 @@ def judge(
     """
     counts: dict[str, list[list[np.ndarray]]] = {}
     draw = np.random.default_rng(seed)
-    order = {view: draw.permutation(len(train[view])) for view in VIEWS}
+    order: dict[View, np.ndarray] = {view: draw.permutation(len(train[view])) for view in VIEWS}
     asked = [np.sort(draw.permutation(len(pool[one]))[:ASKED]) for pool, (one, _) in zip(pools, WAYS, strict=True)]
     folds = min(FOLDS, -(-ENOUGH * FOLDS // min(map(len, order.values()))))
     for fold in range(folds):
-        left_out = {view: rows[fold::FOLDS] for view, rows in order.items()}
+        left_out: dict[View, np.ndarray] = {view: rows[fold::FOLDS] for view, rows in order.items()}
         strangers = {view: train[view].only(np.sort(rows[:ASKED])) for view, rows in left_out.items()}
         for name, adapter in make(left_out, fold).items():
             strange = {view: describe(adapter, strangers[view], view) for view in VIEWS}
@@ -54,7 +54,10 @@ def judge(
     def found(own: list[np.ndarray], strange: list[np.ndarray], probability: float) -> Estimate:
         return recall_beside_strangers(own, strange, share=1 / FOLDS, each=probability)
 
-    return {name: (found(*ways[:2], each[0]), found(*ways[2:], each[1])) for name, ways in counts.items()}
+    return {
+        name: (found(own, strange, each[0]), found(own_back, strange_back, each[1]))
+        for name, (own, strange, own_back, strange_back) in counts.items()
+    }
 
 
 def best(judged: Mapping[str, tuple[Estimate, Estimate]], habit: str) -> str:

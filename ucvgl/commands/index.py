@@ -75,6 +75,8 @@ def index(
     found = manifest.calibration
     sure = f"confidence calibrated on {found.queries} queries" if found else f"no confidence: {manifest.uncalibrated}"
     print(f"{out}: {manifest.tiles} tiles, {manifest.kind}, {manifest.dimension} numbers each; {sure}")
-    where = f"cameras are placed by {manifest.placing.pairs} pairs" if manifest.placing else manifest.unplaced
-    print(f"{'' if manifest.placing else 'no positions within tiles: '}{where}")
+    if manifest.placing:
+        print(f"cameras are placed by {manifest.placing.pairs} pairs")
+    else:
+        print(f"no positions within tiles: {manifest.unplaced}")
     print(f"encoders: {manifest.encoders}")

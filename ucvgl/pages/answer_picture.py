@@ -13,6 +13,7 @@ from ucvgl.files.owned import refuse_foreign_file
 from ucvgl.index.answers import Answer, in_words
 from ucvgl.index.camera_place import Camera
 from ucvgl.index.localizer import Localizer, tile_pixels
+from ucvgl.pages.camera_mark import CONE_DEG
 from ucvgl.pages.gallery import at_most
 from ucvgl.pages.tile_map import bar_metres, distance, metres, thinned
 from ucvgl.projection.preprocessing import Image, pixels
@@ -78,7 +79,7 @@ def _stand(axes: Any, width: int, camera: Camera) -> None:
 
     scale = width / camera.tile_side
     x, y = width / 2 + camera.east * scale - 0.5, width / 2 - camera.north * scale - 0.5
-    ahead, wide = 90 - camera.heading_deg, max(camera.heading_radius_deg, 12.0)
+    ahead, wide = 90 - camera.heading_deg, max(camera.heading_radius_deg, CONE_DEG)
     axes.add_patch(Wedge((x, y), width / 4, -ahead - wide, -ahead + wide, color=CAMERA, alpha=0.35, linewidth=0))
     axes.add_patch(Circle((x, y), camera.radius * scale, fill=False, edgecolor="white", linewidth=1.4))
     axes.plot([x], [y], "o", color=CAMERA, markeredgecolor="white", markersize=5)

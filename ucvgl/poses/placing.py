@@ -39,7 +39,7 @@ STRAY = 0.1
 """Share of cameras that stand anywhere: what is usual is no law."""
 HALVES_ARE_ALIKE = 0.5
 """What two halves of one image tell together, against what they would if they were independent: with it, radii that
-are to hold 68 % held 65 to 68 % on two worlds, and 59 % where the radius is below a pixel."""
+are to hold 68 % held 65 to 73 % on two worlds that it was not chosen on (`docs/localize.md`)."""
 KNOWN = tuple(float(turn) for turn in range(-12, 13, 3))
 UNKNOWN = tuple(float(turn) for turn in range(-180, 180, 5))
 """Turns that are tried, degrees, where a camera's heading is known up to some error, and where it is not."""

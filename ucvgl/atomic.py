@@ -5,12 +5,21 @@ from __future__ import annotations
 import errno
 import os
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from io import BytesIO
 from pathlib import Path
 
 import numpy as np
+
+
+def _leave(aside: Path, path: Path) -> None:
+    """Files of this machine alone need nothing before they get their names."""
+
+
+before_naming: Callable[[Path, Path], None] = _leave
+"""Gets a file that is written, and the name that it is about to get: what lies in a bucket is uploaded first
+(`ucvgl.files.cached`)."""
 
 
 @contextmanager
@@ -27,6 +36,7 @@ def whole(path: Path) -> Iterator[Path]:
     try:
         yield aside
         flush(aside)
+        before_naming(aside, path)
         os.replace(aside, path)
         flush(path.parent)
     finally:

@@ -12,7 +12,8 @@ import pytest
 from ucvgl.images.storage import list_files, read, write
 from ucvgl.run import mirror
 from ucvgl.run.copied import names_of
-from ucvgl.run.mirror import Mirror, fetch_records, local_folder
+from ucvgl.run.mirror import Mirror, fetch_records
+from ucvgl.run.places import local_folder
 from ucvgl.run.prospects import Stage, prospects
 from ucvgl.run.run_dir import RunDir, StageError
 from ucvgl.settings.experiment import Experiment

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import tyro
 
 from ucvgl.images.uris import NO_CREDENTIALS, climbs, holds_secrets, split_options, without_secrets
-from ucvgl.run.mirror import STORES, local_folder, runs_folder
+from ucvgl.run.places import STORES, local_folder, runs_folder
 from ucvgl.settings.dotted import Mistakes, differences, read_yaml, suggestion, with_changes
 from ucvgl.settings.experiment import Experiment
 from ucvgl.settings.limits import check

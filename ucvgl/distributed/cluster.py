@@ -19,6 +19,7 @@ from ucvgl.distributed.capacity import VARIABLE, Machine, growth, machines_of
 from ucvgl.distributed.pending import watch
 from ucvgl.distributed.placement import Placement, place
 from ucvgl.distributed.start import authenticate, join, start
+from ucvgl.files.room import CACHE
 from ucvgl.settings.experiment import Resources
 
 log = logging.getLogger(__name__)
@@ -156,6 +157,12 @@ def placed(resources: Resources) -> Placement:
 def threads_each(actors: int) -> int:
     """Threads for each of so many actors that work alone: on a single machine they share all its cores."""
     return max(1, (os.cpu_count() or 1) // actors) if _one_machine() else 1
+
+
+def several_machines() -> bool:
+    """Whether work may be done on machines that do not see this one's files: those of `UCVGL_RUNS` all of them see."""
+    shared = "UCVGL_RUNS" in os.environ and CACHE not in os.environ
+    return not shared and not _one_machine()
 
 
 def _one_machine() -> bool:

@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import Any, final
 
 from ucvgl.distributed.admission import wait_for_turn
-from ucvgl.distributed.cluster import placed
+from ucvgl.distributed.cluster import placed, several_machines
 from ucvgl.distributed.placement import Placement
 from ucvgl.distributed.progress import Progress
 from ucvgl.distributed.worker_group import WorkerGroup
+from ucvgl.files import cached
 from ucvgl.images.image_store import count_images, shard_number, shard_path, shards_of
 from ucvgl.programs import matching, ranked
 from ucvgl.programs.embedding import EmbedJob, all_shards, embed_shards, part_path
@@ -55,7 +56,8 @@ class Crew(ABC):
     def embed(self, jobs: Sequence[EmbedJob]) -> None:
         """Write the descriptors of every job; parts that exist are kept."""
         work = all_shards(jobs)
-        left = [(one, images) for one, images in work if not part_path(one[0].folder, one[1]).exists()]
+        wanted = set(cached.missing([part_path(job.folder, shard) for (job, shard), _ in work]))
+        left = [(one, images) for one, images in work if part_path(one[0].folder, one[1]) in wanted]
         total, missing = (sum(images for _, images in some) for some in (work, left))
         if left:
             progress = Progress("embed", total, done=total - missing)
@@ -64,7 +66,8 @@ class Crew(ABC):
     def translate(self, source: Path, folder: Path, *, generator: Path) -> None:
         """Render every image of the store `source` into the store `folder`; shards that exist are kept."""
         shards = shards_of(source)
-        left = [path for path in shards if not shard_path(folder, shard_number(path)).exists()]
+        wanted = set(cached.missing([shard_path(folder, shard_number(path)) for path in shards]))
+        left = [path for path in shards if shard_path(folder, shard_number(path)) in wanted]
         total, missing = (sum(map(count_images, some)) for some in (shards, left))
         if left:
             progress = Progress(f"translate {folder.name}", total, done=total - missing)
@@ -111,7 +114,8 @@ class Crew(ABC):
         queries, references = Stored.of(query_parts), Stored.of([*reference_parts, *decoy_parts])
         count, together = Stored.of(reference_parts).span[1], references.span[1]
         cuts = ranked.cut(count, together - count, workers=self.count, rows=self._search_rows)
-        left = [shard for shard in cuts if not ranked.shard_path(folder, shard).exists()]
+        wanted = set(cached.missing([ranked.shard_path(folder, shard) for shard in cuts]))
+        left = [shard for shard in cuts if ranked.shard_path(folder, shard) in wanted]
         progress = Progress("rank", together, unit="references", done=together - sum(b - a for a, b in left))
         sides = {"queries": queries, "references": references, "questions": questions, "count": count}
         self.run(ranked.rank_shards, progress=progress, cuts=left, folder=folder, k=k, **sides)
@@ -153,7 +157,8 @@ class Machines(Crew):
             ValueError: raised by the program, with its message.
             RuntimeError: any other error of the program, with the worker's traceback, or of the worker group.
         """
-        return self._group.run(program, progress=progress, **arguments)
+        with cached.handed_over(self._folder, far=several_machines()):
+            return self._group.run(program, progress=progress, **arguments)
 
     def __enter__(self) -> Machines:
         wait_for_turn()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 POLL_S = 20.0
@@ -19,11 +19,11 @@ ATTEMPTS = 4
 
 @dataclass(frozen=True)
 class Command:
-    """A program to run: `module:function`, and what to call it with."""
+    """A program to run: `module:function`, and what to call it with, packed (`ucvgl.distributed.parcels`)."""
 
     number: int
     program: str
-    arguments: dict[str, Any] = field(default_factory=dict)
+    arguments: bytes = b""
 
 
 @dataclass(frozen=True)

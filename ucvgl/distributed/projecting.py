@@ -11,9 +11,11 @@ import numpy as np
 import pyarrow as pa
 
 from ucvgl.atomic import write_whole
-from ucvgl.distributed.cluster import placed
+from ucvgl.distributed.cluster import placed, several_machines
+from ucvgl.distributed.parcels import Sent
 from ucvgl.distributed.progress import Progress
 from ucvgl.distributed.stream import Row, Step, stream_missing
+from ucvgl.files import cached
 from ucvgl.images.bounds import MAX_BYTES
 from ucvgl.images.decode import BadImage, decode, resize
 from ucvgl.images.image_store import shard_path, write_shard
@@ -44,7 +46,9 @@ def project_images(catalogs: Mapping[str, Catalog], folder: Path, *, experiment:
     rows = _shard_rows(catalogs, folder, resources.images_per_shard)
 
     def missing() -> list[Row]:
-        return [row for row in rows if not shard_path(folder / row["split"] / row["view"], row["shard"]).exists()]
+        paths = [shard_path(folder / row["split"] / row["view"], row["shard"]) for row in rows]
+        wanted = set(cached.missing(paths))
+        return [row for row, path in zip(rows, paths, strict=True) if path in wanted]
 
     total, left = (sum(len(row["id"]) for row in some) for some in (rows, missing()))
     limit = experiment.dataset.max_bad_share * total
@@ -52,11 +56,13 @@ def project_images(catalogs: Mapping[str, Catalog], folder: Path, *, experiment:
     progress = Progress("project", total, done=total - left)
     # in:      split, view, shard, id [n], uri [n]
     # Project: images (how many were read), bad (JSON)
-    project = Step(Project, {"folder": str(folder), "experiment": experiment}, at_once=placed(resources).image_cpus)
-    for row in stream_missing(missing, project):
-        rejected += json.loads(row["bad"])
-        progress.advance(row["images"])
-        _refuse_too_many(rejected, limit, total, experiment.dataset.max_bad_share)
+    settings = {"folder": Sent(folder), "experiment": experiment}
+    project = Step(Project, settings, at_once=placed(resources).image_cpus)
+    with cached.handed_over(folder, far=several_machines()):
+        for row in stream_missing(missing, project):
+            rejected += json.loads(row["bad"])
+            progress.advance(row["images"])
+            _refuse_too_many(rejected, limit, total, experiment.dataset.max_bad_share)
     rejected = _rejected(folder)
     _refuse_too_many(rejected, limit, total, experiment.dataset.max_bad_share)
     return pa.Table.from_pylist(sorted(rejected, key=lambda bad: tuple(bad.values())), schema=columns.REJECTED)
@@ -68,7 +74,7 @@ class Project:
     It writes the shard by itself: pixels that travel to another process are copied several times on the way.
     """
 
-    def __init__(self, folder: str, experiment: Experiment) -> None:
+    def __init__(self, folder: Path | str, experiment: Experiment) -> None:
         cv2.setNumThreads(1)
         self.folder, self.dataset, self.projection = Path(folder), experiment.dataset, experiment.projection
         tile, panorama = self.dataset.tile_size, (self.dataset.panorama_height, self.dataset.panorama_width)
@@ -125,7 +131,9 @@ def _shard_rows(catalogs: Mapping[str, Catalog], folder: Path, images_per_shard:
 
 def _rejected(folder: Path) -> list[dict[str, str]]:
     """What finished shards are missing. A shard without its images is done again, and its list with it."""
-    lists = [path for path in folder.glob("*/*/bad-*.json") if shard_path(path.parent, int(path.stem[4:])).exists()]
+    lists = {path: shard_path(path.parent, int(path.stem[4:])) for path in folder.glob("*/*/bad-*.json")}
+    wanted = set(cached.missing([*lists.values()]))
+    lists = [path for path, shard in lists.items() if shard not in wanted]
     return [bad for path in lists for bad in json.loads(path.read_text())]
 
 

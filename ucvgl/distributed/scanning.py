@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
 from ucvgl.distributed.machines import Crew
+from ucvgl.files import cached
 from ucvgl.programs.embedding import EmbedJob, Look, parts_of
 from ucvgl.pseudo_labels.mutual_matching import matches
 from ucvgl.settings.experiment import Curriculum, Experiment
@@ -75,5 +75,5 @@ def scan(
         parts = [[part for job in some for part in parts_of(job.folder)] for some in ([asked], searched)]
     best = machines.match(*parts, folder=into / "scan", k=max(2, settings.reciprocal + 1))
     found = matches(best, reciprocal=settings.reciprocal)
-    shutil.rmtree(into / "scan")
+    cached.remove(into / "scan")
     return found

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
 from ucvgl.atomic import write_whole
 from ucvgl.distributed.machines import Crew
+from ucvgl.files import cached
 from ucvgl.files.parts import in_order, read_part
 from ucvgl.images.image_store import ImageStore
 from ucvgl.programs.embedding import EmbedJob, Look, parts_of
@@ -37,7 +37,7 @@ def recall_of_round(into: Path, projected: Path, machines: Crew, *, query: Query
         ranking = rank_images(seen, into / "model.pt", images, [], machines, query=query)
         judged = judged_recall(ranking.best_of_all.index, len(ImageStore(images / "references")))
         write_whole(file, json.dumps(asdict(judged)))
-        shutil.rmtree(seen)
+        cached.remove(seen)
     return Estimate(**json.loads(file.read_text()))
 
 

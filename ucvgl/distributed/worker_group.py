@@ -29,6 +29,7 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 from ucvgl.distributed.capacity import growth
 from ucvgl.distributed.collective import RaysNetwork
 from ucvgl.distributed.mailbox import Command, Mailbox, Outcome, Turn
+from ucvgl.distributed.parcels import packed, unpacked
 from ucvgl.distributed.placement import Placement
 from ucvgl.distributed.progress import Progress
 from ucvgl.run.ending import sentence
@@ -86,7 +87,7 @@ class WorkerGroup:
         if self._fit is None:
             self._start()
         self._number += 1
-        command = Command(self._number, f"{program.__module__}:{program.__qualname__}", arguments)
+        command = Command(self._number, f"{program.__module__}:{program.__qualname__}", packed(arguments))
         ray.get(self._mailbox.submit.remote(command))
         self._running, start, begun = True, time.monotonic(), 0
         while True:
@@ -162,7 +163,8 @@ def work(config: dict[str, Any]) -> None:
             continue
         try:
             module, _, name = command.program.partition(":")
-            value = getattr(importlib.import_module(module), name)(device=device, log=log, **command.arguments)
+            program = getattr(importlib.import_module(module), name)
+            value = program(device=device, log=log, **unpacked(command.arguments))
         except Exception as error:
             if lost_peer(error):
                 raise  # a machine failed, not the program: Ray Train starts a new group, which runs it again

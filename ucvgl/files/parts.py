@@ -16,9 +16,11 @@ from pathlib import Path
 from typing import Any
 
 from ucvgl.atomic import flush
+from ucvgl.files import cached
+from ucvgl.files.names import BEGUN, DONE
 from ucvgl.files.seal import unsealed
 
-BEGUN, DONE = "BEGUN.json", "DONE.json"
+__all__ = ["BEGUN", "DONE"]
 AT_ONCE, PIECE = 8, 2**22
 WAY_OUT = "copy the run again from where it was made, or make this stage anew with --redo {}"
 MADE = (".arrow", ".damaged", ".json", ".jsonl", ".npy", ".npz", ".parquet", ".pt")
@@ -34,7 +36,9 @@ def list_parts(folder: Path) -> dict[str, dict[str, Any]]:
     """Every file of a finished folder, flushed to the disk: after a power loss a listed file is not empty."""
     names = sorted(path.relative_to(folder).as_posix() for path in _files(folder))
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        return dict(zip(names, pool.map(lambda name: _part(folder / name), names), strict=True))
+        found = dict(zip(names, pool.map(lambda name: _part(folder / name), names), strict=True))
+    far = {name: {"bytes": size, "sha256": sha256} for name, (size, sha256) in cached.elsewhere(folder).items()}
+    return dict(sorted((found | far).items()))
 
 
 def check_part(path: Path, content: bytes | None = None) -> bool:
@@ -68,7 +72,7 @@ def read_part(path: Path) -> bytes:
         ValueError: as `check_part`, or it is missing.
     """
     try:
-        content = path.read_bytes()
+        content = cached.here(path).read_bytes()
     except FileNotFoundError:
         raise ValueError(f"{path} is missing; {_way_out(path.parent)}") from None
     check_part(path, content)
@@ -78,6 +82,8 @@ def read_part(path: Path) -> bytes:
 def check_all(folder: Path) -> None:
     """Refuse an artefact of which any part is missing or changed; each file is read once per process.
 
+    What lies in a bucket and not on this machine is checked when it comes.
+
     Raises:
         ValueError: as `check_part`, for the first one.
     """
@@ -85,6 +91,7 @@ def check_all(folder: Path) -> None:
     if home is None:
         return
     below = [home / name for name in parts if (home / name).is_relative_to(folder)]
+    below = [path for path in below if not cached.is_far(path)]
     with ThreadPoolExecutor(AT_ONCE) as pool:
         list(pool.map(check_part, below))
 
@@ -111,7 +118,7 @@ def numbered_parts(folder: Path, pattern: str) -> list[Path]:
     Raises:
         ValueError: a part is missing, was added, or has another size.
     """
-    found = in_order(folder.glob(pattern))
+    found = in_order(cached.listed(folder, pattern))
     home, parts = _artefact(folder)
     if home is not None:
         below = {home / name for name in parts}
@@ -119,7 +126,7 @@ def numbered_parts(folder: Path, pattern: str) -> list[Path]:
         for path in sorted(set(listed) ^ set(found)):
             what = "was added later; move it away" if path in found else f"is missing; {_way_out(home)}"
             raise ValueError(f"{path} {what}")
-        for path in found:
+        for path in found if not cached.in_bucket(folder) else ():
             _check_size(path, _size(path), parts[path.relative_to(home).as_posix()], home)
     for place, path in enumerate(found):
         if number_of(path) != place:

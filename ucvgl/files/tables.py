@@ -6,7 +6,7 @@ which plain types, and a file with anything else is refused by its schema, befor
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from io import BytesIO
 from pathlib import Path
 
@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ucvgl.atomic import whole
+from ucvgl.files import cached
 from ucvgl.files.parts import check_part
 
 PARQUET_END, ARROW_END = b"PAR1", b"ARROW1"
@@ -67,22 +68,43 @@ def map_table(path: Path | str, schema: pa.Schema) -> pa.Table:
     Raises:
         ValueError: as `read_table`; its digest is not compared, as this would read it.
     """
-    origin = str(path)
+    return _arrow(path, schema, lambda: _of_arrow(pa.memory_map(str(cached.here(Path(path)))), schema, None, str(path)))
+
+
+def peek_table(path: Path | str, schema: pa.Schema, column: int) -> pa.Table:
+    """One column of an Arrow file, without fetching the others where it lies in a bucket.
+
+    Raises:
+        ValueError: as `map_table`.
+    """
+    return _arrow(
+        path, pa.schema([schema.field(column)]),
+        lambda: cached.peek(Path(path), lambda file: _of_arrow(file, schema, column, str(path))),
+    )  # fmt: skip
+
+
+def _arrow(path: Path | str, schema: pa.Schema, look: Callable[[], pa.Table]) -> pa.Table:
     try:
-        mapped = pa.memory_map(origin)
-        size = mapped.size()
-        tail = mapped.read_at(min(size, 10), max(0, size - 10))
-        footer = _footer_bytes(tail, size, ARROW_END, origin, WAY_OUT)
-        _refuse_extensions(mapped.read_at(footer, size - footer), origin)
-        file = pa.ipc.open_file(mapped)
-        names = _expected(file.schema, schema, (), False, origin)
-        table = file.read_all()
-        table.validate(full=True)
+        table = look()
     except FileNotFoundError:
-        raise ValueError(f"{origin} is missing; {WAY_OUT}") from None
+        raise ValueError(f"{path} is missing; {WAY_OUT}") from None
     except DAMAGE as error:
-        raise ValueError(f"{origin} is no Arrow file that can be read ({_first(error)}); {WAY_OUT}") from error
-    return _typed(table.select(names), schema, origin)
+        raise ValueError(f"{path} is no Arrow file that can be read ({_first(error)}); {WAY_OUT}") from error
+    return _typed(table.select(schema.names), schema, str(path))
+
+
+def _of_arrow(opened: pa.NativeFile, schema: pa.Schema, column: int | None, origin: str) -> pa.Table:
+    """The table of an open Arrow file, refused by its footer before a value is touched."""
+    size = opened.size()
+    tail = opened.read_at(min(size, 10), max(0, size - 10))
+    footer = _footer_bytes(tail, size, ARROW_END, origin, WAY_OUT)
+    _refuse_extensions(opened.read_at(footer, size - footer), origin)
+    options = pa.ipc.IpcReadOptions(included_fields=[] if column is None else [column])
+    file = pa.ipc.open_file(opened, options=options)
+    _expected(file.schema, schema if column is None else pa.schema([schema.field(column)]), (), False, origin)
+    table = file.read_all()
+    table.validate(full=True)
+    return table
 
 
 def write_table(path: Path, table: pa.Table) -> None:
@@ -105,7 +127,7 @@ def required(**types: pa.DataType) -> list[pa.Field]:
 
 def _content(path: Path, origin: str, way_out: str) -> bytes:
     try:
-        data = path.read_bytes()
+        data = cached.here(path).read_bytes()
     except FileNotFoundError:
         raise ValueError(f"{origin} is missing; {way_out}") from None
     except OSError as error:

@@ -10,6 +10,7 @@ import math
 import re
 import zlib
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +20,9 @@ import pyarrow.compute as pc
 from jaxtyping import UInt8
 
 from ucvgl.atomic import whole
+from ucvgl.files import cached
 from ucvgl.files.parts import number_of, numbered_parts
-from ucvgl.files.tables import map_table, required
+from ucvgl.files.tables import map_table, peek_table, required
 
 IMAGES = pa.schema(required(id=pa.string(), image=pa.binary()))
 MOST_BYTES = 2**31 - 1
@@ -106,7 +108,7 @@ def shard_number(path: Path | str) -> int:
 
 def count_images(path: Path | str) -> int:
     """How many images a shard holds."""
-    return _table(path).num_rows
+    return (_ids(path) if cached.is_far(Path(path)) else _table(path)).num_rows
 
 
 def read_shard(path: Path | str) -> tuple[list[str], UInt8[np.ndarray, "n h w 3"]]:
@@ -125,6 +127,12 @@ def _table(path: Path | str) -> pa.Table:
     return table
 
 
+@lru_cache(maxsize=100_000)
+def _ids(path: Path | str) -> pa.Table:
+    """The ids of a shard that lies in a bucket alone; its pixels stay there."""
+    return peek_table(path, IMAGES, 0)
+
+
 def _shape(table: pa.Table, path: Path | str) -> tuple[int, int, int]:
     """Height, width and channels of the images of a shard."""
     written = (table.schema.metadata or {}).get(b"shape", b"").decode("ascii", "replace")
@@ -140,15 +148,18 @@ class ImageStore:
     def __init__(self, folder: Path | str) -> None:
         self.folder = Path(folder)
         self.shards = shards_of(folder)
-        tables = [_table(path) for path in self.shards]
+        cached.ahead(self.shards)
+        tables = [_ids(path) if cached.is_far(path) else _table(path) for path in self.shards]
         shapes = {_shape(table, path) for table, path in zip(tables, self.shards, strict=True)}
         if len(shapes) > 1:
             sizes = sorted("x".join(map(str, shape)) for shape in shapes)
             raise ValueError(f"the shards of {self.folder} disagree on the image size: {sizes}")
         self.shape = shapes.pop()
         self.ids = np.array([identity for table in tables for identity in table["id"].to_pylist()])
-        self._images = [image for table in tables for image in table["image"].chunks]
-        self._starts = np.cumsum([0] + [len(chunk) for chunk in self._images])
+        self._tables = tables
+        self._images: list[pa.BinaryArray] = []
+        if not any(map(cached.is_far, self.shards)):
+            self._map()
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -156,12 +167,24 @@ class ImageStore:
     def read(self, rows: Sequence[int] | np.ndarray) -> UInt8[np.ndarray, "n h w 3"]:
         """The images at these rows, in this order, as a fresh array."""
         rows = np.asarray(rows)
+        if not self._images:
+            self._map()
         chunks = np.searchsorted(self._starts, rows, side="right") - 1
         out = np.empty((len(rows), *self.shape), np.uint8)
         for place, (row, chunk) in enumerate(zip(rows, chunks, strict=True)):
             value = self._images[chunk][int(row - self._starts[chunk])]
             out[place] = np.frombuffer(value.as_buffer(), np.uint8).reshape(self.shape)
         return out
+
+    def _map(self) -> None:
+        """Map the pixels of all shards, which come from the bucket now if they were not here."""
+        cached.all_here(self.shards)
+        for number, path in enumerate(self.shards):
+            if "image" not in self._tables[number].column_names:
+                self._tables[number] = _table(path)
+        tables = self._tables
+        self._images = [image for table in tables for image in table["image"].chunks]
+        self._starts = np.cumsum([0] + [len(chunk) for chunk in self._images])
 
     def rows_of(self, ids: Sequence[str] | np.ndarray) -> np.ndarray:
         """The row of each id.

@@ -12,7 +12,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import nullcontext, suppress
 from functools import lru_cache, partial
 from pathlib import Path
-from typing import IO
+from typing import IO, TypeVar
 
 import pyarrow as pa
 from pyarrow import fs
@@ -21,6 +21,8 @@ from ucvgl.atomic import whole
 from ucvgl.images.retries import StorageError, patiently
 from ucvgl.images.uris import NO_CREDENTIALS, holds_secrets, is_local, key_of, split_options, without_secrets
 from ucvgl.images.walk import folders_in, walk
+
+T = TypeVar("T")
 
 AT_ONCE = 16
 """Requests of one process that are under way at the same time."""
@@ -145,6 +147,40 @@ def delete(uri: str) -> None:
     filesystem, path = locate(uri)
     with suppress(FileNotFoundError):
         patiently(partial(filesystem.delete_file, path), uri)
+
+
+def delete_folder(uri: str) -> None:
+    """Delete all that lies below a folder of a store; nothing happens where there is none."""
+    filesystem, path = locate(uri)
+    patiently(partial(filesystem.delete_dir_contents, path, missing_dir_ok=True), uri)
+
+
+def peek(uri: str, look: Callable[[pa.NativeFile], T]) -> T:
+    """What `look` finds in a file of which it reads a few bytes.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        StorageError: nothing can be read there.
+    """
+    filesystem, path = locate(uri)
+
+    def opened() -> T:
+        with filesystem.open_input_file(path) as file:
+            return look(file)
+
+    return patiently(opened, uri)
+
+
+def fetch(uri: str, piece: int = PIECE) -> Iterator[bytes]:
+    """The bytes of a file, so many at a time. Nothing is tried again: see `ucvgl.images.retries.patiently`.
+
+    Raises:
+        OSError: it is not there, or broke off.
+    """
+    filesystem, path = locate(uri)
+    with filesystem.open_input_stream(path) as source:
+        while some := source.read(piece):
+            yield some
 
 
 def locate(uri: str) -> tuple[fs.FileSystem, str]:

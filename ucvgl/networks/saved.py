@@ -12,6 +12,7 @@ from typing import Any
 import torch
 
 from ucvgl.atomic import whole
+from ucvgl.files import cached
 from ucvgl.files.parts import check_part
 
 
@@ -30,7 +31,7 @@ def load_saved(
     """
     origin = origin or name_of(source)
     try:
-        if isinstance(source, BytesIO) or not check_part(Path(source)):
+        if isinstance(source, BytesIO) or not check_part(cached.here(Path(source))):
             _compare_checksums(source)
         return torch.load(source, map_location=device, weights_only=True)
     except FileNotFoundError:

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 
 from ucvgl.atomic import write_array
+from ucvgl.files import cached
 from ucvgl.files.parts import numbered_parts
 from ucvgl.images.image_store import ImageStore, count_images, read_shard, shard_number, shards_of
 from ucvgl.networks import searched
@@ -102,7 +103,7 @@ def embed_shards(work: Sequence[Work], *, device: torch.device, log: Log) -> Non
 def _read(work: Work) -> Seen:
     """The images of a shard in every store that is looked at; none where its part is written."""
     job, shard = work
-    if part_path(job.folder, shard).exists():
+    if cached.exists(part_path(job.folder, shard)):
         return {}
     return {store: read_shard(store / shard) for store in {look.store: None for look in job.looks}}
 
@@ -151,4 +152,5 @@ def parts_of(folder: Path) -> list[Path]:
 
 def read_embeddings(store: Path, folder: Path) -> Embeddings:
     """The descriptors in `folder`, with the ids of the store they were made from."""
-    return Embeddings(id=ImageStore(store).ids, vector=np.concatenate([np.load(part) for part in parts_of(folder)]))
+    vectors = [np.load(cached.here(part)) for part in parts_of(folder)]
+    return Embeddings(id=ImageStore(store).ids, vector=np.concatenate(vectors))

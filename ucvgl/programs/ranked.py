@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from jaxtyping import Int
 
+from ucvgl.files import cached
 from ucvgl.programs.matching import Range
 from ucvgl.programs.sharing import mine, write_arrays
 from ucvgl.retrieval.best import Best
@@ -65,7 +66,7 @@ def rank_shards(
         references: and, from number `count` on, decoys, about which nothing is asked.
     """
     for shard in mine(cuts):
-        if not (path := shard_path(folder, shard)).exists():
+        if not cached.exists(path := shard_path(folder, shard)):
             asked = questions if shard[0] < count else []
             threads = torch.get_num_threads()
             found = rank(queries, references, asked, shard, k=k, threads=threads, device=str(device))
@@ -87,7 +88,7 @@ def read_ranked(
     ranks: list[np.ndarray] = [np.zeros(question.true.shape, int) for question in questions]
     best = Best(queries, k), Best(queries, k)
     for shard in cuts:
-        with np.load(shard_path(folder, shard)) as found:
+        with np.load(cached.here(shard_path(folder, shard))) as found:
             row, place = np.nonzero(found["index"] >= 0)
             for one in best if shard[0] < count else best[1:]:
                 one.insert(row, found["score"][row, place], found["index"][row, place])

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import torch
 
+from ucvgl.files import cached
 from ucvgl.images.image_store import read_shard, shard_number, shard_path, write_shard
 from ucvgl.networks.generator import load_generator, translate
 from ucvgl.programs.sharing import mine, read_ahead
@@ -20,7 +21,9 @@ def translate_shards(shards: Sequence[Path], *, folder: Path, generator: Path, d
         generator: file that `ucvgl.networks.generator.save_generator` wrote.
     """
     network = load_generator(generator, device)
-    left = [shard for shard in mine(shards) if not shard_path(folder, shard_number(shard)).exists()]
+    made = {shard: shard_path(folder, shard_number(shard)) for shard in mine(shards)}
+    wanted = set(cached.missing([*made.values()]))
+    left = [shard for shard, path in made.items() if path in wanted]
     for shard, (ids, images) in read_ahead(read_shard, left):
         write_shard(folder, shard_number(shard), ids, translate(network, images))
         log(kept=len(ids))

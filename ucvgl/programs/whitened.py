@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from ucvgl.atomic import write_array
+from ucvgl.files import cached
 from ucvgl.poses.structure import SHRINKAGE
 from ucvgl.programs.embedding import EmbedJob, parts_of
 from ucvgl.programs.sharing import mine, read_ahead
@@ -26,16 +27,18 @@ def whiten_parts(jobs: Sequence[EmbedJob], *, shrinkage: float, device: torch.de
     Args:
         shrinkage: of what encoders made, see `ucvgl.pseudo_labels.whitening`; structure has its own.
     """
-    left = [(part, into) for part, into in mine(whitened_parts(jobs)) if not into.exists()]
+    both = mine(whitened_parts(jobs))
+    wanted = set(cached.missing([into for _, into in both]))
+    left = [(part, into) for part, into in both if into in wanted]
     if not left:
         return
     first, parts = jobs[0], parts_of(jobs[0].folder)
-    sample = np.concatenate([np.load(part, mmap_mode="r")[: -(-SAMPLE // len(parts))] for part in parts])
+    sample = np.concatenate([np.load(cached.here(part), mmap_mode="r")[: -(-SAMPLE // len(parts))] for part in parts])
     columns = first.columns(sample.shape[1])
     shrunk = [SHRINKAGE if look.view == "structure" else shrinkage for look in first.looks]
     looks = whitening_of_looks(sample, columns, shrinkage=shrunk)
     weights = [look.weight for look in first.looks]
-    for (_, into), vectors in read_ahead(lambda both: np.load(both[0]), left):
+    for (_, into), vectors in read_ahead(lambda one: np.load(cached.here(one[0])), left):
         write_array(into, whiten_looks(vectors, looks, columns, weights))
         log(kept=len(vectors))
 

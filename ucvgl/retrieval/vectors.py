@@ -13,8 +13,11 @@ from itertools import accumulate
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import torch
 from jaxtyping import Float32
+
+from ucvgl.files import cached
 
 
 class InMemory:
@@ -42,7 +45,7 @@ class InMemory:
 class Stored:
     """Vectors in `.npy` parts, float32 [n d], numbered from 0; does what `InMemory` does."""
 
-    parts: tuple[str, ...]
+    parts: tuple[Path, ...]
     ends: tuple[int, ...]
     """The number that follows the last vector of each part."""
     dimension: int
@@ -54,14 +57,15 @@ class Stored:
         Raises:
             ValueError: a part is not float32 [n d], or has another d than the first.
         """
-        maps = [np.load(part, mmap_mode="r") for part in parts]
-        for part, vectors in zip(parts, maps, strict=True):
-            if vectors.dtype != np.float32 or vectors.shape[1:] != maps[0].shape[1:] or not vectors.flags.c_contiguous:
+        headers = [cached.peek(part, _header) for part in parts]
+        for part, (shape, by_columns, dtype) in zip(parts, headers, strict=True):
+            if dtype != np.float32 or len(shape) != 2 or shape[1:] != headers[0][0][1:] or by_columns:
                 raise ValueError(
-                    f"{part} holds {vectors.dtype} {vectors.shape}; all parts must be float32 [n d] with the same d, "
+                    f"{part} holds {dtype} {shape}; all parts must be float32 [n d] with the same d, "
                     "by rows: write them anew"
                 )
-        return Stored(tuple(map(str, parts)), tuple(accumulate(map(len, maps))), maps[0].shape[1] if maps else 0)
+        shapes = [shape for shape, _, _ in headers]
+        return Stored(tuple(parts), tuple(accumulate(rows for rows, *_ in shapes)), shapes[0][1] if shapes else 0)
 
     @property
     def span(self) -> tuple[int, int]:
@@ -76,7 +80,7 @@ class Stored:
         """The vectors of rows `start` to `stop`, read into the beginning of `room` [rows d]."""
         for number, low, high in self._overlaps(start, stop):
             wanted = room[low - start : high - start]
-            with open(self.parts[number], "rb") as file:
+            with open(cached.here(self.parts[number]), "rb") as file:
                 file.seek((low - self.ends[number]) * wanted.itemsize * self.dimension, 2)  # headers have any length
                 file.readinto(wanted.data)
         return room[: stop - start]
@@ -90,8 +94,8 @@ class Stored:
 
     def _mapped(self, number: int) -> np.ndarray:
         """A part as a memory map, by PyTorch, which keeps no file open for it; there may be thousands."""
-        path, rows = self.parts[number], self.ends[number] - self._first(number)
-        numbers = torch.from_file(path, size=os.path.getsize(path) // 4, dtype=torch.float32).numpy()
+        path, rows = cached.here(self.parts[number]), self.ends[number] - self._first(number)
+        numbers = torch.from_file(str(path), size=os.path.getsize(path) // 4, dtype=torch.float32).numpy()
         return numbers[len(numbers) - rows * self.dimension :].reshape(rows, self.dimension)
 
     def _overlaps(self, start: int, stop: int) -> Iterator[tuple[int, int, int]]:
@@ -104,6 +108,13 @@ class Stored:
 
     def _first(self, number: int) -> int:
         return self.ends[number - 1] if number else 0
+
+
+def _header(file: pa.NativeFile) -> tuple[tuple[int, ...], bool, np.dtype]:
+    """Shape, whether by columns, and type of an `.npy` file."""
+    version = np.lib.format.read_magic(file)
+    read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+    return read(file)
 
 
 Vectors = InMemory | Stored

@@ -7,10 +7,9 @@ import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from ucvgl.run.record import BEGUN, DONE
+from ucvgl.files.names import BEGUN, DONE, PARTIAL
 
-OWNER, COPIED = ".owner", ".copied"
-PARTIAL = ".partial"
+COPIED = ".copied"
 STAGE = re.compile(r"\d+_")
 
 
@@ -42,7 +41,7 @@ def copied_before(folder: Path) -> dict[str, tuple[int, int]]:
 
 def names_of(places: Iterable[str]) -> dict[str, str]:
     """Place in the store -> name in the folder; what is left of a stage without a record is left out."""
-    places = [place for place in places if place != OWNER and _is_inside(place)]
+    places = [place for place in places if not place.startswith(".") and _is_inside(place)]
     finished = {place.split("/")[0] for place in places if place.endswith(f"/{DONE}")}
     begun = {place.split("/")[0] for place in places if place.endswith(f"/{BEGUN}")} - finished
     found = {}

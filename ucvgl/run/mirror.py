@@ -23,18 +23,20 @@ from pathlib import Path
 from types import TracebackType
 
 from ucvgl.atomic import write_whole
+from ucvgl.files import cached
+from ucvgl.files.arrivals import ARRIVALS
+from ucvgl.files.marks import unmark
+from ucvgl.files.names import BEGUN, BULK, DONE, OWNER, PARTIAL
+from ucvgl.files.tree import Tree
 from ucvgl.images.retries import StorageError
 from ucvgl.images.storage import AT_ONCE, copy_in, copy_out, delete, list_files, read, write
-from ucvgl.images.uris import join, split_options
-from ucvgl.run.copied import COPIED, OWNER, PARTIAL, STAGE, as_written, copied_before, names_of
-from ucvgl.run.record import BEGUN, DONE
+from ucvgl.images.uris import join
+from ucvgl.run.copied import COPIED, STAGE, as_written, copied_before, names_of
 
 log = logging.getLogger(__name__)
 
 EVERY_S = 20.0
 """Between two looks at the folder; a lost machine costs about as much, and the time to copy."""
-STORES = ("s3://", "gs://")
-"""Where an object appears whole or not at all."""
 NOT_COPIED = ("ray_train",)
 """Ray Train's own state serves one session only."""
 
@@ -64,6 +66,7 @@ class Mirror:
         self.lost = False
         self._superseded = superseded or _terminate_this_process
         self._owner = uuid.uuid4().hex
+        self.tree = Tree(folder, uri, own=True, push=self.push)
         self._copied: State = {}
         self._over = threading.Event()
         self._one_at_a_time = threading.Lock()
@@ -86,11 +89,13 @@ class Mirror:
         here.write_bytes(b"being fetched")
         wanted = {place: self.folder / name for place, name in names_of(list_files(self.uri)).items()}
         missing = {place: path for place, path in wanted.items() if not path.exists()}
+        for place in [place for place in missing if place.endswith(BULK)]:  # comes when it is opened
+            missing.pop(place).parent.mkdir(parents=True, exist_ok=True)
         with ThreadPoolExecutor(AT_ONCE) as pool:
             list(pool.map(lambda place: copy_in(join(self.uri, place), missing[place]), missing))
         if missing:
             log.info("%d files fetched from %s", len(missing), self.uri)
-        self._copied = {place: _state(path) for place, path in wanted.items()}
+        self._copied = {place: _state(path) for place, path in wanted.items() if path.exists()}
         self._remember()
         here.write_bytes(there)  # last: what is fetched by half is fetched again
 
@@ -98,6 +103,7 @@ class Mirror:
         """Take the run over and begin to follow the folder."""
         (self.folder / OWNER).write_text(self._owner)
         write(join(self.uri, OWNER), self._owner.encode())
+        cached.attach(self.tree)
         self._thread.start()
         return self
 
@@ -113,6 +119,8 @@ class Mirror:
             if error is None:
                 raise
             log.warning("%s was not brought up to date: %s", self.uri, failure)
+        finally:
+            cached.detach(self.tree)
 
     def push(self) -> None:
         """Copy what is new and delete what is gone, now.
@@ -126,7 +134,7 @@ class Mirror:
                 return
             self._copied = self._copied or self._remembered()
             # What a walk finds may have come with files where it had been before: the next walk finds these, too.
-            before = self._present()
+            before, arrived = self._present(), self.tree.arrivals.all()
             time.sleep(2 * SETTLED_S)
             present = self._present()
             self._delete(place for place in self._gone() if place.endswith(f"/{DONE}"))
@@ -134,9 +142,14 @@ class Mirror:
                 path, state = present[place]
                 if self._copied.get(place) == state or place not in before or before[place][1] != state:
                     continue
-                self._announce(place.split("/")[0])
+                if place in arrived and arrived[place].fits(path):
+                    continue  # another machine made it
+                stage = place.split("/")[0]
+                self._announce(stage)
                 if copy_out(path, join(self.uri, place)):
                     self._copied[place] = state
+                if place == f"{stage}/{DONE}":
+                    unmark(self.uri, stage)
             self._delete(self._gone())  # last: a checkpoint goes when its result is there
             self._remember()
 
@@ -145,9 +158,10 @@ class Mirror:
 
     def _remembered(self) -> State:
         """What lies in the store, with the states that an earlier process of this machine copied."""
-        known = copied_before(self.folder)
-        there = [place for place in list_files(self.uri) if place in known or STAGE.match(place)]
-        return {place: known.get(place, UNKNOWN) for place in there}
+        known, there = copied_before(self.folder), list_files(self.uri)
+        made = {place.split("/")[0] for place in there if place.endswith((f"/{DONE}", f"/{BEGUN}"))}
+        left = (place for place in there if STAGE.match(place) and place.split("/")[0] not in made)
+        return {place: known.get(place, UNKNOWN) for place in [*known.keys() & there.keys(), *left]}
 
     def _announce(self, stage: str) -> None:
         """A stage that was begun and finished between two looks is begun in the store as well, until it is whole."""
@@ -199,6 +213,11 @@ class Mirror:
     def _drop_other_state(self) -> None:
         """Remove what the store's run has outgrown; finished stages with the same record stay."""
         if not (self.folder / OWNER).exists():
+            if (self.folder / ARRIVALS).exists():  # a worker's, whose files lie in the store
+                for path in self.folder.iterdir():
+                    if path.name != ".lock":
+                        shutil.rmtree(path) if path.is_dir() else path.unlink()
+                return
             if any(path.name != ".lock" for path in self.folder.glob("*")):
                 raise ValueError(
                     f"{self.folder} holds a run that is no copy of {self.uri}; move it away, or choose another --run"
@@ -227,7 +246,7 @@ class Mirror:
         """Say "copied" only of what is there."""
         there = list_files(self.uri) if self._copied else {}
         missing = sorted(place for place, (size, _) in self._copied.items() if there.get(place) != size >= 0)
-        missing += sorted(self._present().keys() - self._copied.keys())
+        missing += sorted(self._present().keys() - self._copied.keys() - self.tree.arrivals.all().keys())
         if missing:
             raise StorageError(
                 f"{self.uri} lacks {len(missing)} files of this run ({', '.join(missing[:3])}); the same command "
@@ -244,16 +263,6 @@ def fetch_records(uri: str, folder: Path) -> None:
     for place, name in names.items():
         if place.endswith((f"/{DONE}", f"/{BEGUN}")):
             copy_in(join(uri, place), folder / name)
-
-
-def runs_folder() -> Path:
-    """Where runs lie unless a path is given: `UCVGL_RUNS`, which machines of a cluster share, or `runs`."""
-    return Path(os.environ.get("UCVGL_RUNS") or "runs")
-
-
-def local_folder(uri: str) -> Path:
-    """Where a run of the store lies on this machine: `runs/<bucket>/<path>`."""
-    return runs_folder().joinpath(*split_options(uri.partition("://")[2])[0].strip("/").split("/"))
 
 
 def _state(path: Path) -> tuple[int, int]:

@@ -14,6 +14,7 @@ from types import TracebackType
 from typing import Any
 
 from ucvgl.atomic import flush, write_whole
+from ucvgl.files import cached
 from ucvgl.files.owned import refuse_foreign, refuse_links
 from ucvgl.files.parts import check_all, list_parts, refuse_added
 from ucvgl.run.ending import Failure, machine_state, sentence
@@ -28,7 +29,7 @@ from ucvgl.settings.experiment import Experiment
 
 log = logging.getLogger(__name__)
 
-MARKS = (".lock", ".owner", "environment.json", f"*/{DONE}", f"*/{BEGUN}")
+MARKS = (".lock", ".owner", ".arrivals", "environment.json", f"*/{DONE}", f"*/{BEGUN}")
 """What only a run of ours has."""
 Build = Callable[[Path], Mapping[str, Any] | None]
 
@@ -116,6 +117,7 @@ class RunDir:
             refuse_added(self.path / victim)
             refuse_added(partial_folder(self.path, victim))
         for victim in victims:
+            cached.forget(self.path / victim)
             for folder in (self.path / victim, partial_folder(self.path, victim)):
                 if folder.exists():
                     dropped = self.path / f".dropped.{folder.name}"

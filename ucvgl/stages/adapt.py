@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import shutil
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ import pyarrow as pa
 import torch
 
 from ucvgl.distributed.machines import Crew
+from ucvgl.files import cached
 from ucvgl.files.tables import read_table, write_table
 from ucvgl.images.image_store import ImageStore
 from ucvgl.networks.adapted import save_adapted
@@ -143,12 +143,12 @@ def expect(
         run(folder=into / "scan" / view, parts=parts_of(train / view), view=view)
     parts = [parts_of(into / "scan" / view) for view in VIEWS]
     best = machines.match(*parts, folder=into / "scan", k=partners_needed(settings))
-    queries, references = (np.concatenate([np.load(part) for part in some]) for some in parts)
+    queries, references = (np.concatenate([np.load(cached.here(part)) for part in some]) for some in parts)
     labels = strategy(settings, index)(queries, references, best)
     found = matches(best, reciprocal=settings.reciprocal)
     mutual = found.mutual.sum()
     logger.info("round %d: %d labels (%d of %d queries mutual)", index + 1, len(labels), mutual, len(queries))
-    shutil.rmtree(into / "scan")
+    cached.remove(into / "scan")
     return labels, agreement(found)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ import pyarrow as pa
 from ucvgl.atomic import write_whole
 from ucvgl.distributed.machines import Crew
 from ucvgl.distributed.selection import rank_images, rounds_up_to_kept
+from ucvgl.files import cached
 from ucvgl.files.parts import read_part
 from ucvgl.files.tables import read_table, write_table
 from ucvgl.images.image_store import ImageStore
@@ -75,7 +75,7 @@ def evaluate(
         file = folder / "embeddings" / f"{name}.json"
         if not file.exists():
             write_whole(file, json.dumps(_said(ranked(name), len(references), protocol)))
-            shutil.rmtree(folder / "embeddings" / name)
+            cached.remove(folder / "embeddings" / name)
         reached[name] = json.loads(file.read_text())
     ranking = ranked(last)
     reached[last] = _said(ranking, len(references), protocol)
@@ -87,7 +87,7 @@ def evaluate(
     for name in before:
         (folder / "embeddings" / f"{name}.json").unlink(missing_ok=True)
     for made in (folder / "embeddings" / last / name for name in ("decoy", "ranked")):
-        shutil.rmtree(made, ignore_errors=True)
+        cached.remove(made)
     return {"r1": recall["r1"] if recall else None, "judged": reached[last]["judged"]["value"]}
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from collections import defaultdict
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,6 +14,7 @@ import pyarrow as pa
 from ucvgl.atomic import write_whole
 from ucvgl.distributed.machines import Crew
 from ucvgl.distributed.selection import KEPT_PARTNERS
+from ucvgl.files import cached
 from ucvgl.files.parts import in_order, read_part
 from ucvgl.files.tables import read_table, write_table
 from ucvgl.images.image_store import ImageStore
@@ -23,6 +23,7 @@ from ucvgl.programs.embedding import parts_of
 from ucvgl.pseudo_labels.mutual_matching import agreement, matches
 from ucvgl.retrieval.ranking import best_rank
 from ucvgl.retrieval.recall import Recall
+from ucvgl.retrieval.vectors import Stored
 from ucvgl.run import columns
 from ucvgl.settings.experiment import Experiment
 from ucvgl.stages.catalog import BACK, as_listed
@@ -83,7 +84,7 @@ def evaluate_adapter(
             work = into / "work" / key
             work.mkdir(parents=True, exist_ok=True)
             ranking = machines.rank(queries, references, [], asked, folder=work, k=KEPT_PARTNERS)
-            searched = sum(len(np.load(part, mmap_mode="r")) for part in references)
+            searched = Stored.of(references).span[1]
             reached = score(ranking.ranks, ranking.best.index, searched, way.protocol) if asked else None
             row |= {f"{key}_r1": reached and reached.r1, f"{key}_r10": reached and reached.r10}
             if key == "forth":
@@ -95,7 +96,7 @@ def evaluate_adapter(
                 if reached:
                     result.setdefault(when, {})[way.name] = reached.saved()
         for made in (into / "work", into / BACK) if name == result_name else (into,):
-            shutil.rmtree(made, ignore_errors=True)
+            cached.remove(made)
         row["result"] = name == result_name
         said = verdict.judged.get(ADAPTED if name == names[-1] else name)
         row |= {f"{key}_judged": said and 100 * said[way].value for way, key in enumerate(("forth", "back"))}
@@ -110,7 +111,7 @@ def _adapted(way: Way, into: Path, adapter: Path, turns: int, machines: Crew) ->
     """The parts of what asks and of what is searched, by an adapter, in `into/{query,reference}`; made once."""
     for side, view in zip(way.sides, way.views, strict=True):
         parts = parts_of(side)
-        if not all((into / view / part.name).exists() for part in parts):
+        if cached.missing([into / view / part.name for part in parts]):
             machines.run(adapt_features, folder=into / view, adapter=adapter, parts=parts, view=view, turns=turns)
     return [parts_of(into / view) for view in way.views]
 

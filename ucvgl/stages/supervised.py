@@ -13,6 +13,7 @@ import numpy as np
 from ucvgl.atomic import write_array
 from ucvgl.distributed.machines import Crew
 from ucvgl.distributed.rounds import train_round
+from ucvgl.files import cached
 from ucvgl.images.image_store import ImageStore
 from ucvgl.programs.embedding import EmbedJob, Look, parts_of
 from ucvgl.settings.experiment import Experiment
@@ -110,7 +111,7 @@ def _most_similar(known: Pairs, start: Path, scan: Path, k: int, machines: Crew)
     unwanted = np.concatenate([_spared(known), known.reference[:, None]], axis=1)
     best = machines.match(*parts, folder=scan, k=min(k + unwanted.shape[1], len(shown)))
     found = np.where(best.row_index < 0, -1, shown[best.row_index])
-    shutil.rmtree(scan)
+    cached.remove(scan)
     return without(found[query_of_pair], unwanted, k)
 
 
@@ -123,7 +124,7 @@ def _rows_of_parts(folder: Path, into: Path, rows: np.ndarray) -> list[Path]:
     into.mkdir(exist_ok=True)
     start, written = 0, []
     for part in parts_of(folder):
-        vectors = np.load(part, mmap_mode="r")
+        vectors = np.load(cached.here(part), mmap_mode="r")
         stop = start + len(vectors)
         np.save(into / part.name, vectors[rows[(rows >= start) & (rows < stop)] - start])
         written.append(into / part.name)

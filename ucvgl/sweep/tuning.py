@@ -25,7 +25,7 @@ from ucvgl.pages.sweep_page import Row, table, write_sweep_page
 from ucvgl.run import columns
 from ucvgl.run.ending import DONE, FAILED, MISTAKEN, Interrupted, ended
 from ucvgl.run.lock import locked
-from ucvgl.run.mirror import runs_folder
+from ucvgl.run.places import runs_folder
 from ucvgl.run.record import as_json_holds
 from ucvgl.run.run_dir import RunDir, StopRequested
 from ucvgl.settings.dotted import Mistakes, differences, to_yaml

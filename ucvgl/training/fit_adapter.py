@@ -12,6 +12,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from ucvgl.atomic import write_array
+from ucvgl.files import cached
 from ucvgl.networks.adapter import adapted, load_adapter, save_adapter
 from ucvgl.networks.saved import load_saved, save
 from ucvgl.networks.towers import VIEWS, View
@@ -57,7 +58,7 @@ def fit_adapter(
     optimizer = adam_w(adapter, settings.learning_rate, weight_decay=settings.weight_decay)
     descend = Descent(optimizer, device, clip=CLIP_GRADIENT)
     state = {"adapter": adapter, "optimizer": descend}
-    if (start / "trained.pt").exists():
+    if cached.exists(start / "trained.pt"):
         for key, saved in load_saved(start / "trained.pt", device=device).items():
             state[key].load_state_dict(saved)
     wrapped = workers.distributed(adapter)

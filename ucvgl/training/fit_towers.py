@@ -12,6 +12,7 @@ import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor, nn
 
+from ucvgl.files import cached
 from ucvgl.images.image_store import ImageStore
 from ucvgl.networks.mixed import mixed_precision
 from ucvgl.networks.saved import load_saved, save
@@ -71,7 +72,7 @@ def fit_towers(
     optimizer = adam_w(towers, settings.learning_rate, weight_decay=settings.weight_decay)
     descend = Descent(optimizer, device, clip=settings.clip_gradient)
     state = {"towers": towers, "average": average, "optimizer": descend}
-    if (start / "trained.pt").exists():
+    if cached.exists(start / "trained.pt"):
         for key, saved in load_saved(start / "trained.pt", device=device).items():
             state[key].load_state_dict(saved)
     wrapped = workers.distributed(towers, partly_used=True)

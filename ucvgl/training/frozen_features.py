@@ -9,6 +9,8 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float32
 
+from ucvgl.files import cached
+
 BLOCK = 4096
 """Rows that are read at once where only some of them are asked for."""
 
@@ -21,7 +23,7 @@ class Features:
 
     def __init__(self, parts: Sequence[Path], *, turns: int = 1) -> None:
         self.turns = turns
-        self._parts = [np.load(part, mmap_mode="r") for part in parts]
+        self._parts = [np.load(cached.here(part), mmap_mode="r") for part in parts]
         self._starts = np.cumsum([0] + [len(part) for part in self._parts])
         self._rows: np.ndarray | None = None
 

@@ -8,12 +8,14 @@ import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
 from typing import Any, Literal, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
 
+from ucvgl.files import cached
 from ucvgl.networks.saved import load_saved, save
 from ucvgl.training import workers
 
@@ -110,7 +112,7 @@ def run_steps(
 def finish(folder: Path, name: str) -> None:
     """Drop the checkpoint of a loop whose result has been published."""
     if workers.rank() == 0:
-        (folder / f"{name}.checkpoint").unlink(missing_ok=True)
+        cached.remove(folder / f"{name}.checkpoint")
 
 
 @dataclass
@@ -131,8 +133,10 @@ class _Guard:
             return False
         self._in_a_row, self._in_all = self._in_a_row + 1, self._in_all + 1
         if workers.rank() == 0:
+            self.listed.parent.mkdir(parents=True, exist_ok=True)
             with self.listed.open("a", encoding="utf-8") as file:
                 file.write(json.dumps({"step": index + 1, "numbers": str(bad), **self.seen(index)}) + "\n")
+            cached.uploaded(self.listed)
         said = f"{self.name}, step {index + 1}: {', '.join(f'{key} is {value}' for key, value in bad.items())}"
         if self.policy == "stop" or self._in_a_row >= SKIPPED_IN_A_ROW:
             again = f", as in the {self._in_a_row - 1} steps before" if self._in_a_row > 1 else ""
@@ -172,10 +176,14 @@ def _means(rows: Sequence[Mapping[str, float]]) -> dict[str, float]:
 
 
 def _resume(path: Path, state: Mapping[str, Stateful]) -> int:
-    if not path.exists():
+    source: Path | BytesIO = path
+    if cached.in_bucket(path):  # workers elsewhere may see another state of it, or none
+        renewed = workers.rank() == 0 and cached.renewed(path)
+        source = BytesIO(workers.told(path.read_bytes() if renewed else b""))
+    if not (source.getbuffer().nbytes if isinstance(source, BytesIO) else path.exists()):
         return 0
     try:
-        saved = load_saved(path)
+        saved = load_saved(source)
     except ValueError as error:  # torn, as by a machine that lost its power
         aside = path.with_suffix(DAMAGED)
         if workers.rank() == 0:

@@ -1,0 +1,114 @@
+"""The cache of a machine: where runs of buckets appear, and how much of the disk they may take."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+from ucvgl.files.arrivals import ARRIVALS, Arrivals
+
+CACHE, LIMIT = "UCVGL_CACHE", "UCVGL_CACHE_GB"
+SHARE = 0.8
+"""Of the disk that is free, or taken by the cache: what it may take where nobody says."""
+IN_USE_S = 600
+"""A file that was opened so recently is not dropped."""
+LOOK_AGAIN_S = 10.0
+
+
+def cache_root() -> Path:
+    """The folder `UCVGL_CACHE`, else `~/.cache/ucvgl`."""
+    return Path(os.environ.get(CACHE) or Path.home() / ".cache" / "ucvgl")
+
+
+def limit() -> float:
+    """Bytes that the cache may take: `UCVGL_CACHE_GB`, else a share of the disk."""
+    if told := os.environ.get(LIMIT):
+        try:
+            return float(told) * 1e9
+        except ValueError:
+            raise ValueError(f"{LIMIT}={told} is no number of gigabytes") from None
+    root = cache_root()
+    root.mkdir(parents=True, exist_ok=True)
+    return SHARE * (shutil.disk_usage(root).free + _taken())
+
+
+def used(path: Path) -> None:
+    """Note that a file was opened; its time of change stays."""
+    with suppress(OSError):
+        os.utime(path, ns=(time.time_ns(), path.stat().st_mtime_ns))
+
+
+def make(size: int) -> None:
+    """Drop what was not opened for longest, until so many bytes fit; only what lies in a bucket is dropped.
+
+    Raises:
+        ValueError: the cache is full of what is in use.
+    """
+    most, taken = limit(), _taken() + size
+    if taken > most:
+        for _, path, held in sorted(_droppable()):
+            path.unlink(missing_ok=True)
+            taken -= held
+            if taken <= most:
+                break
+        _known.clear()
+    if taken > most:
+        raise ValueError(
+            f"the cache {cache_root()} may hold {most / 1e9:.1f} GB; all of it is in use, and {size / 1e9:.1f} GB more are "
+            f"needed at once; allow it more with {LIMIT}, or name a larger disk with {CACHE}"
+        )
+    _known["bytes"] = _known.get("bytes", 0.0) + size
+
+
+def trees() -> list[Path]:
+    """The folders of the cache in which runs appear."""
+    return sorted(file.parent for file in cache_root().rglob(ARRIVALS))
+
+
+def size_of(folder: Path) -> int:
+    """Bytes that a folder takes."""
+    return sum(size for _, size in _files(folder))
+
+
+def clear(folder: Path) -> None:
+    """Drop what a folder of the cache holds of the bucket; what was not copied there stays."""
+    for _, path, _ in _droppable(folder, idle_s=0):
+        path.unlink(missing_ok=True)
+    if not any(True for path, _ in _files(folder) if not path.name.startswith(".") and path.parent.name != ".locks"):
+        shutil.rmtree(folder, ignore_errors=True)
+    _known.clear()
+
+
+def _droppable(folder: Path | None = None, *, idle_s: float = IN_USE_S) -> Iterator[tuple[float, Path, int]]:
+    """When it was last opened, path and size of every file that lies in a bucket as it is here."""
+    now = time.time()
+    for tree in [folder] if folder else trees():
+        known = Arrivals(tree).all()
+        for path, size in _files(tree):
+            stage, *rest = path.relative_to(tree).parts
+            arrival = known.get("/".join((stage.removesuffix(".partial"), *rest)))
+            with suppress(FileNotFoundError):
+                opened = path.stat().st_atime
+                if arrival and arrival.fits(path) and now - opened >= idle_s:
+                    yield opened, path, size
+
+
+def _taken() -> float:
+    """Bytes in the cache, looked at every now and then, as other processes fill it too."""
+    if time.monotonic() - _known.get("at", -LOOK_AGAIN_S) >= LOOK_AGAIN_S:
+        _known.update(at=time.monotonic(), bytes=float(size_of(cache_root())))
+    return _known["bytes"]
+
+
+def _files(folder: Path) -> Iterator[tuple[Path, int]]:
+    for home, _, names in os.walk(folder):
+        for name in names:
+            with suppress(FileNotFoundError):
+                yield (path := Path(home, name)), path.stat().st_size
+
+
+_known: dict[str, float] = {}

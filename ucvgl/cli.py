@@ -17,6 +17,7 @@ COMMANDS = {
     "show": ("ucvgl.commands.show", "presets, datasets, models, or every setting of a preset or a run"),
     "serve": ("ucvgl.commands.serve", "a web page: drop a photo, see the tiles and a map"),
     "doctor": ("ucvgl.commands.doctor", "look for what is wrong with this machine, a cluster or a data set"),
+    "cache": ("ucvgl.commands.cache", "what this machine keeps of runs in buckets; clear it"),
     "export": ("ucvgl.commands.export", "both encoders as torch.export or ONNX files, checked equal"),
 }
 

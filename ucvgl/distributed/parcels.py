@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import pickle
 from io import BytesIO
 from pathlib import Path
 from typing import Any
 
-from ray import cloudpickle
+from ray.cloudpickle import CloudPickler, loads
 
 from ucvgl.files import cached
 from ucvgl.files.names import OWNER
@@ -21,8 +20,8 @@ def packed(content: Any) -> bytes:
 
 
 def unpacked(parcel: bytes) -> Any:
-    """What was packed, with the paths of this machine."""
-    return pickle.loads(parcel)
+    """What was packed, with the paths of this machine; it comes from Ray alone, never from a file."""
+    return loads(parcel)
 
 
 class Sent:
@@ -35,7 +34,7 @@ class Sent:
         return unpacked, (packed(self.content),)
 
 
-class _Packer(cloudpickle.CloudPickler):
+class _Packer(CloudPickler):
     def reducer_override(self, obj: Any) -> Any:
         if isinstance(obj, Path) and (tree := cached.tree_of(obj)):
             home = tree.folder.absolute()

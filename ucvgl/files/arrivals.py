@@ -69,7 +69,14 @@ class Arrivals:
         return self._known
 
     def add(self, place: str, path: Path, sha256: str, *, fetched: bool) -> None:
-        """Write down that a file is now as it lies in the bucket."""
+        """Write down that a file is now as it lies in the bucket.
+
+        Args:
+            place: of it in the bucket.
+            path: of it here.
+            sha256: of its content; empty for what changes.
+            fetched: it came from there.
+        """
         seen = path.stat()
         arrival = Arrival(seen.st_size, seen.st_mtime_ns, sha256, fetched)
         self._file.parent.mkdir(parents=True, exist_ok=True)

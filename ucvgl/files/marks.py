@@ -18,7 +18,14 @@ Sum = tuple[int, str]
 
 
 def mark(uri: str, place: str, size: int, sha256: str) -> None:
-    """Say what is about to be written at a place of a run."""
+    """Say what is about to be written at a place of a run.
+
+    Args:
+        uri: of the run.
+        place: in it.
+        size: bytes.
+        sha256: of the content.
+    """
     write(join(uri, f"{MARKS}/{place}/{size}-{sha256}"), b"")
 
 

@@ -19,9 +19,10 @@ from ucvgl.atomic import flush
 from ucvgl.files import cached
 from ucvgl.files.names import BEGUN, DONE
 from ucvgl.files.seal import unsealed
+from ucvgl.files.tree import digest
 
 __all__ = ["BEGUN", "DONE"]
-AT_ONCE, PIECE = 8, 2**22
+AT_ONCE = 8
 WAY_OUT = "copy the run again from where it was made, or make this stage anew with --redo {}"
 MADE = (".arrow", ".damaged", ".json", ".jsonl", ".npy", ".npz", ".parquet", ".pt")
 """How the names of all files end that stages write."""
@@ -211,11 +212,7 @@ def _digest_of(path: Path) -> str:
     seen = path.stat()
     key = seen.st_dev, seen.st_ino, seen.st_size, seen.st_mtime_ns
     if key not in _digests:
-        found = hashlib.sha256()
-        with path.open("rb") as file:
-            while piece := file.read(PIECE):
-                found.update(piece)
-        _digests[key] = found.hexdigest()
+        _digests[key] = digest(path)
     return _digests[key]
 
 

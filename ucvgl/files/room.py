@@ -25,7 +25,11 @@ def cache_root() -> Path:
 
 
 def limit() -> float:
-    """Bytes that the cache may take: `UCVGL_CACHE_GB`, else a share of the disk."""
+    """Bytes that the cache may take: `UCVGL_CACHE_GB`, else a share of the disk.
+
+    Raises:
+        ValueError: the variable holds something else than a number.
+    """
     if told := os.environ.get(LIMIT):
         try:
             return float(told) * 1e9
@@ -58,8 +62,8 @@ def make(size: int) -> None:
         _known.clear()
     if taken > most:
         raise ValueError(
-            f"the cache {cache_root()} may hold {most / 1e9:.1f} GB; all of it is in use, and {size / 1e9:.1f} GB more are "
-            f"needed at once; allow it more with {LIMIT}, or name a larger disk with {CACHE}"
+            f"the cache {cache_root()} may hold {most / 1e9:.1f} GB; all of it is in use, and {size / 1e9:.1f} GB "
+            f"more are needed at once; allow it more with {LIMIT}, or name a larger disk with {CACHE}"
         )
     _known["bytes"] = _known.get("bytes", 0.0) + size
 

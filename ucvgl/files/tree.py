@@ -224,8 +224,11 @@ class Tree:
 
 def digest(path: Path) -> str:
     """Of a file's content."""
+    found = hashlib.sha256()
     with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+        while piece := file.read(PIECE):
+            found.update(piece)
+    return found.hexdigest()
 
 
 def _copied(uri: str, aside: Path) -> str:

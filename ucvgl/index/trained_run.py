@@ -12,6 +12,7 @@ from ucvgl.files.parts import check_all, in_order, numbered_parts, read_part
 from ucvgl.images.image_store import ImageStore
 from ucvgl.index.encoders import Encoders
 from ucvgl.retrieval.topk import two_sided_topk
+from ucvgl.run.places import folder_to_read
 from ucvgl.run.record import DONE, read_record
 from ucvgl.run.weights import described, is_result, weights_of
 from ucvgl.settings.dotted import saved_settings
@@ -29,7 +30,7 @@ class TrainedRun:
     """
 
     def __init__(self, path: Path | str, *, unfinished: bool = False) -> None:
-        self.path = Path(path)
+        self.path = folder_to_read(path)
         config = self.path / "config.yaml"
         if not config.is_file():
             raise ValueError(
@@ -37,7 +38,7 @@ class TrainedRun:
                 "a run is the folder that a job was given with --run"
             )
         self.experiment: Experiment = saved_settings(config)
-        self.model = weights_of(path, unfinished=unfinished)
+        self.model = weights_of(self.path, unfinished=unfinished)
         self.finished = is_result(self.model)
         """Whether its encoders are its result."""
 

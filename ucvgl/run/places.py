@@ -5,9 +5,13 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from ucvgl.files.cached import folder_of
+from ucvgl.files.cached import attach, folder_of
+from ucvgl.files.names import BEGUN, BULK, DONE
 from ucvgl.files.room import CACHE
-from ucvgl.images.uris import split_options
+from ucvgl.files.tree import Tree
+from ucvgl.images.storage import copy_in, list_files
+from ucvgl.images.uris import join, split_options
+from ucvgl.run.copied import names_of
 
 STORES = ("s3://", "gs://")
 """Where an object appears whole or not at all."""
@@ -25,3 +29,25 @@ def local_folder(uri: str) -> Path:
     if os.environ.get(CACHE) and not os.environ.get(SHARED):
         return folder_of(uri)
     return runs_folder().joinpath(*split_options(uri.partition("://")[2])[0].strip("/").split("/"))
+
+
+def folder_to_read(where: Path | str) -> Path:
+    """The folder of a run. Where that lies in a store it appears in the cache: small files now, others when opened.
+
+    Raises:
+        StorageError: the store cannot be used.
+    """
+    if not str(where).startswith(STORES):
+        return Path(where)
+    uri = str(where).rstrip("/")
+    folder, names = folder_of(uri), names_of(list_files(uri))
+    records = {place for place in names if "/" not in place or place.endswith((f"/{DONE}", f"/{BEGUN}"))}
+    for place in records:
+        copy_in(join(uri, place), folder / names[place])
+    tree = attach(Tree(folder, uri, own=False))
+    for place in names.keys() - records:
+        path = folder / names[place]
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if not place.endswith(BULK):
+            tree.bring(path)
+    return folder

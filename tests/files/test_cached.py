@@ -1,0 +1,236 @@
+"""A run in an S3 server and several folders that stand for machines: whatever one makes, each of the others has."""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import os
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ucvgl.atomic import write_array, write_whole
+from ucvgl.commands.cache import cache
+from ucvgl.files import cached, room, tree
+from ucvgl.files.arrivals import Arrivals
+from ucvgl.files.names import DONE
+from ucvgl.files.parts import list_parts, numbered_parts
+from ucvgl.files.tree import Tree
+from ucvgl.images import image_store
+from ucvgl.images.image_store import ImageStore, count_images, shard_path, write_shard
+from ucvgl.images.storage import delete, list_files, read, write
+from ucvgl.retrieval.vectors import Stored
+from ucvgl.run.mirror import Mirror
+from ucvgl.run.places import folder_to_read
+from ucvgl.run.run_dir import RunDir
+from ucvgl.settings.experiment import Experiment
+
+PIXELS = np.random.default_rng(0).integers(0, 256, (7, 4, 4, 3), np.uint8)
+IDS = [f"image{k}" for k in range(7)]
+
+
+@pytest.fixture
+def uri(bucket: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    monkeypatch.setenv("UCVGL_CACHE", str(tmp_path))
+    monkeypatch.setattr(tree, "PAUSE_S", 0.0)
+    room._known.clear()
+    yield f"s3://{bucket}/runs/mine"
+    cached._trees.clear()
+
+
+def machine(tmp_path: Path, name: str, uri: str) -> Path:
+    """The folder in which the run appears on a machine that works for it."""
+    return cached.attach(Tree(tmp_path / name, uri, own=False, eager=True)).folder
+
+
+def driver(tmp_path: Path, uri: str, name: str = "driver") -> Mirror:
+    (tmp_path / name).mkdir(exist_ok=True)
+    mirror = Mirror(tmp_path / name, uri, every_s=1e9)
+    mirror.fetch()
+    return mirror
+
+
+def fetched(folder: Path) -> int:
+    return sum(arrival.size for arrival in Arrivals(folder).all().values() if arrival.fetched)
+
+
+def test_a_stage_that_other_machines_make_is_whole_and_lies_in_the_bucket_alone(uri, tmp_path):
+    one, two = (machine(tmp_path, name, uri) for name in ("one", "two"))
+    with driver(tmp_path, uri) as mirror, RunDir(tmp_path / "driver", Experiment()) as run:
+
+        def build(folder: Path) -> None:
+            with cached.handed_over(folder, far=True):
+                for shard, at in enumerate((one, two)):
+                    write_shard(at / folder.name / "store", shard, IDS[shard::2], PIXELS[shard::2])
+                write_whole(one / folder.name / "store" / "bad-00000.json", "[]")
+            (folder / "mine").write_text("the driver's own")
+            assert ImageStore(folder / "store").ids.tolist() == IDS[::2] + IDS[1::2]
+
+        stage = run.make("1_a", build, settings={})
+        there, here = run.path / "1_a" / "store", sorted(path.name for path in stage.rglob("*") if path.is_file())
+        assert here == [DONE, "bad-00000.json", "mine"], "the driver has fetched images to list them"
+        assert [count_images(path) for path in image_store.shards_of(there)] == [4, 3]
+        np.testing.assert_array_equal(ImageStore(there).read([0, 4]), PIXELS[:2])
+        mirror.push()
+    parts = list_parts(stage)
+    assert {name: part["sha256"] for name, part in parts.items()} == {
+        name: part["sha256"] for name, part in _record(uri)["parts"].items()
+    }
+    assert sorted(parts) == ["mine", "store/bad-00000.json", "store/part-00000.arrow", "store/part-00001.arrow"]
+    assert not [place for place in list_files(uri) if place.startswith(".sums")], "marks outlive the stage"
+
+
+def _record(uri: str) -> dict:
+    return json.loads(read(f"{uri}/1_a/{DONE}"))
+
+
+def made(tmp_path: Path, uri: str) -> None:
+    """A finished stage of two parts with descriptors, by a machine that is gone."""
+    with driver(tmp_path, uri, "gone"), RunDir(tmp_path / "gone", Experiment()) as run:
+
+        def build(folder: Path) -> None:
+            for number in range(2):
+                write_array(folder / f"part-{number:05d}.npy", np.full((3, 2), number, np.float32))
+
+        run.make("1_a", build, settings={})
+
+
+def test_a_file_is_fetched_once_per_machine_and_what_is_told_of_it_needs_no_fetch(uri, tmp_path):
+    made(tmp_path, uri)
+    folder = machine(tmp_path, "one", uri)
+    parts = numbered_parts(folder / "1_a", "part-*.npy")
+    assert Stored.of(parts).span == (0, 6) and not fetched(folder)
+    again = multiprocessing.get_context("fork")
+    readers = [again.Process(target=cached.here, args=(part,)) for part in parts for _ in range(3)]
+    for reader in readers:
+        reader.start()
+    for reader in readers:
+        reader.join()
+    assert Arrivals(folder).all().keys() == {"1_a/part-00000.npy", "1_a/part-00001.npy"}
+    lines = (folder / ".arrivals").read_text().splitlines()
+    assert len(lines) == 2, "processes of one machine have fetched the same file"
+    np.testing.assert_array_equal(np.load(cached.here(parts[1])), np.ones((3, 2), np.float32))
+
+
+@pytest.mark.parametrize("damage", ["cut", "changed", "not noted"])
+def test_a_torn_cache_is_mended(uri, tmp_path, damage):
+    made(tmp_path, uri)
+    folder = machine(tmp_path, "one", uri)
+    part = cached.here(folder / "1_a" / "part-00000.npy")
+    right = part.read_bytes()
+    if damage == "not noted":
+        part.write_bytes(bytes(len(right)))
+        with (folder / ".arrivals").open("w") as file:
+            file.write('["1_a/part-00000.npy", 15')
+    else:
+        part.write_bytes(right[:-1] if damage == "cut" else bytes(len(right)))
+    again = machine(tmp_path, "one", uri)
+    assert cached.here(again / "1_a" / "part-00000.npy").read_bytes() == right
+
+
+def test_what_does_not_fit_its_digest_is_not_taken(uri, tmp_path):
+    made(tmp_path, uri)
+    write(f"{uri}/1_a/part-00000.npy", bytes(len(read(f"{uri}/1_a/part-00000.npy"))))
+    folder = machine(tmp_path, "one", uri)
+    with pytest.raises(ValueError, match=r"part-00000.npy is not what was made \(its digest differs\).*--redo 1_a"):
+        cached.here(folder / "1_a" / "part-00000.npy")
+    assert not [path for path in (folder / "1_a").iterdir()], "something wrong was left there"
+
+
+def test_machines_that_write_one_name_agree_on_the_content_that_came_last(uri, tmp_path):
+    one, two, three = (machine(tmp_path, name, uri) for name in ("one", "two", "three"))
+    for at, content in ((one, 1.0), (two, 2.0)):
+        write_array(at / "1_a.partial" / "part-00000.npy", np.full((3, 2), content, np.float32))
+    assert np.load(cached.here(three / "1_a.partial" / "part-00000.npy"))[0, 0] == 2
+    own = cached.attach(Tree(tmp_path / "driver", uri, own=True))
+    own.shared = True
+    (part,) = list_parts(own.folder / "1_a.partial").values()
+    assert part["sha256"] == tree.digest(three / "1_a.partial" / "part-00000.npy")
+
+
+def test_a_machine_that_dies_before_its_file_has_its_name_leaves_none(uri, tmp_path, monkeypatch):
+    one, two = (machine(tmp_path, name, uri) for name in ("one", "two"))
+
+    def dies(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(tree, "copy_out", dies)
+    with pytest.raises(KeyboardInterrupt):
+        write_array(one / "1_a.partial" / "part-00000.npy", np.zeros((3, 2), np.float32))
+    assert cached.missing([two / "1_a.partial" / "part-00000.npy"])
+    assert cached.listed(two / "1_a.partial", "part-*.npy") == []
+    monkeypatch.undo()
+    monkeypatch.setenv("UCVGL_CACHE", str(tmp_path))
+
+
+def test_what_was_made_before_it_was_made_again_is_not_taken_for_it(uri, tmp_path):
+    """The cache still has a part of an earlier attempt, of the same name and size."""
+    one, two = (machine(tmp_path, name, uri) for name in ("one", "two"))
+    part = Path("1_a.partial", "part-00000.npy")
+    write_array(one / part, np.zeros((3, 2), np.float32))
+    cached.here(two / part)
+    cached.remove(one / part.parent)
+    assert not cached.exists(two / part), "what the bucket lacks counts as made"
+    write_array(one / part, np.ones((3, 2), np.float32))
+    machine(tmp_path, "two", uri)
+    assert np.load(cached.here(two / part))[0, 0] == 1
+
+
+def test_a_checkpoint_is_the_newest_and_goes_when_it_is_not_needed(uri, tmp_path):
+    one, two = (machine(tmp_path, name, uri) for name in ("one", "two"))
+    path = Path("1_a.partial", "fit.checkpoint")
+    assert not cached.renewed(two / path)
+    for step in ("10", "20"):
+        write_whole(one / path, step)
+        assert cached.renewed(two / path) and (two / path).read_text() == step
+    cached.remove(two / path)
+    assert not cached.renewed(one / path)
+
+
+def test_a_cache_has_a_bound_and_drops_what_was_opened_longest_ago(uri, tmp_path, monkeypatch):
+    made(tmp_path, uri)
+    folder = machine(tmp_path, "one", uri)
+    size = len(read(f"{uri}/1_a/part-00000.npy"))
+    first, second = (folder / "1_a" / f"part-{number:05d}.npy" for number in range(2))
+    cached.here(first)
+    taken = room.size_of(tmp_path)
+    monkeypatch.setenv("UCVGL_CACHE_GB", str((taken + size / 2) / 1e9))
+    room._known.clear()
+    with pytest.raises(ValueError, match="the cache .* all of it is in use.*UCVGL_CACHE_GB"):
+        cached.here(second)
+    os.utime(first, ns=(time.time_ns() - int(2e9 * room.IN_USE_S), first.stat().st_mtime_ns))
+    cached.here(second)
+    assert second.exists() and not first.exists()
+    assert (tmp_path / "gone" / "1_a" / "part-00000.npy").exists(), "what nobody fetched was dropped"
+
+
+def test_a_run_whose_prefix_was_copied_is_the_same_run(uri, bucket, tmp_path):
+    made(tmp_path, uri)
+    moved = f"s3://{bucket}/elsewhere"
+    for place in list_files(uri):
+        content = read(f"{uri}/{place}")
+        assert str(tmp_path).encode() not in content, f"{place} holds a path of this machine"
+        write(f"{moved}/{place}", content)
+        delete(f"{uri}/{place}")
+    folder = machine(tmp_path, "one", moved)
+    assert Stored.of(numbered_parts(folder / "1_a", "part-*.npy")).span == (0, 6)
+
+
+def test_a_path_outside_is_left_alone(tmp_path):
+    path = shard_path(tmp_path, 0)
+    assert cached.here(path) == path and cached.missing([path]) == [path] and not cached.in_bucket(path)
+
+
+def test_the_cache_is_shown_and_cleared_and_a_run_is_read_from_the_bucket(uri, tmp_path, monkeypatch):
+    monkeypatch.setenv("UCVGL_CACHE", str(tmp_path / "cache"))
+    made(tmp_path, uri)
+    run = folder_to_read(uri)
+    assert run == cached.folder_of(uri) and (run / "config.yaml").is_file() and not fetched(run)
+    part = numbered_parts(run / "1_a", "part-*.npy")[0]
+    assert cached.here(part).exists()
+    assert "1 files, 0.000 GB" in cache() and str(tmp_path / "cache") in cache()
+    assert "dropped" in cache((uri,), clear=True) and not part.exists()
+    assert np.load(cached.here(part)).shape == (3, 2)

@@ -1,0 +1,173 @@
+"""Machines that have nothing in common but an S3 server: each has its own mounts, without the folders of the others.
+
+A machine is a node of Ray in a mount namespace of Linux, with an empty disk over the folder of each of the others.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+from local_cluster import free_ports, name_of, plain
+from one_job import JOB_S, ROOT, artefacts, processes_with, wait_until
+from rendered_world import FLAGS, rendered_world
+
+from benchmarks.object_store import ObjectStore
+from ucvgl.files.arrivals import Arrivals
+from ucvgl.images.storage import list_files
+
+pytestmark = [
+    pytest.mark.cluster,
+    pytest.mark.slow,
+    pytest.mark.skipif(not shutil.which("unshare") or os.geteuid() != 0, reason="needs root and `unshare`"),
+]
+
+HEAD, WORKERS = "head", ("one", "two", "three")
+CPUS = 3
+"""Of a machine: two workers of 2 CPUs do not fit on one."""
+SHORT = (
+    "--translation.steps=30",
+    "--cold-start.intra-epochs=2",
+    "--cold-start.cross-epochs=1",
+    "--curriculum.rounds=2",
+    "--curriculum.epochs-per-round=2",
+    "--resources.images-per-shard=16",
+    "--resources.workers=2",
+    "--resources.worker-cpus=2",
+    "--resources.image-cpus=4",
+)
+
+
+@dataclass
+class Machines:
+    """A head without CPUs and its workers, each with its own folder below `base`."""
+
+    base: Path
+    store: ObjectStore
+    port: int
+    ray: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
+
+    def environment(self, name: str) -> dict[str, str]:
+        own = {"RAY_TMPDIR": str(self.base / name), "UCVGL_CACHE": str(self.base / name / "cache")}
+        return plain() | self.store.environment | {"RAY_AUTH_MODE": "disabled"} | own
+
+    def start(self, name: str) -> None:
+        for folder in (HEAD, *WORKERS):
+            (self.base / folder).mkdir(exist_ok=True)
+        ray = f"ray start --block --object-store-memory=100000000 --num-gpus=0 --temp-dir={self.base / name}/ray"
+        ray += " --dashboard-agent-listen-port=0"
+        if name == HEAD:
+            ray += f" --head --port={self.port} --num-cpus=0 --dashboard-port=0 --node-ip-address=127.0.0.1"
+        else:
+            ray += f" --address=127.0.0.1:{self.port} --num-cpus={CPUS} --node-ip-address=127.0.0.1"
+        log = self.base / f"{name}.log"
+        with log.open("wb") as file:
+            self.ray[name] = subprocess.Popen(
+                self.alone(name, ray), env=self.environment(name), stdout=file, stderr=file, start_new_session=True
+            )
+        wait_until(lambda: b"Ray runtime started" in log.read_bytes() or self.ray[name].poll() is not None)
+        assert self.ray[name].poll() is None, log.read_text()
+
+    def alone(self, name: str, command: str) -> list[str]:
+        """A command that sees nothing of what lies on the other machines."""
+        hidden = [f"mount -t tmpfs nothing {self.base / other}" for other in (HEAD, *WORKERS) if other != name]
+        return ["unshare", "--mount", "sh", "-c", " && ".join([*hidden, f"exec {command}"])]
+
+    def begin(self, *words: str, log: Path) -> subprocess.Popen[bytes]:
+        """Run a program of ours on the head."""
+        home = self.base / HEAD
+        command = f"sh -c 'cd {home} && exec {sys.executable} {' '.join(words)}'"
+        env = self.environment(HEAD) | {"RAY_ADDRESS": f"127.0.0.1:{self.port}"}
+        with log.open("ab") as file:
+            return subprocess.Popen(self.alone(HEAD, command), env=env, stdout=file, stderr=file)
+
+    def lose(self, work: str) -> str:
+        """kill -9 the raylet of a machine on which such work is done; which one."""
+        for name in [name for name in self.ray if name != HEAD]:
+            below = processes_with(f"RAY_TMPDIR={self.base / name}")
+            if any(work in Path(f"/proc/{pid}/cmdline").read_text() for pid in below):
+                (raylet,) = [pid for pid in below if name_of(pid) == "raylet"]
+                os.kill(raylet, signal.SIGKILL)
+                self.ray.pop(name).wait()
+                return name
+        return ""
+
+    def stop(self) -> None:
+        for process in reversed(self.ray.values()):
+            process.send_signal(signal.SIGTERM)
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(timeout=60)
+        for name in (HEAD, *WORKERS):
+            for pid in processes_with(f"RAY_TMPDIR={self.base / name}"):
+                with suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+
+
+@pytest.fixture(scope="module")
+def machines(moto: ObjectStore) -> Iterator[Machines]:
+    with tempfile.TemporaryDirectory(prefix="ucvgl") as folder:
+        found = Machines(Path(folder), moto, free_ports(1)[0])
+        try:
+            for name in (HEAD, *WORKERS[:2]):
+                found.start(name)
+            yield found
+        finally:
+            found.stop()
+
+
+@pytest.fixture
+def city(moto: ObjectStore, bucket: str, shared_folder: Path, tmp_path: Path) -> str:
+    """The world of the other tests, in the bucket."""
+    (world,) = rendered_world(shared_folder, tmp_path / "images").iterdir()
+    for file in sorted(world.glob("*/*/*.jpg")):
+        moto.client().upload_file(str(file), bucket, f"city/{file.relative_to(world)}")
+    return f"s3://{bucket}/city"
+
+
+def test_the_whole_job_runs_where_a_bucket_is_all_that_machines_share(machines, city, bucket, tmp_path, proof):
+    flags = ["tiny", "--dataset.name=folder", f"--dataset.root={city}", *FLAGS, *SHORT]
+    uri, begun, log = f"s3://{bucket}/runs/a", time.monotonic(), machines.base / "job.log"
+    job = machines.begin(str(ROOT / "jobs" / "unsupervised.py"), *flags, f"--run={uri}", log=log)
+    assert job.wait(timeout=2 * JOB_S) == 0, log.read_text()
+    seconds = round(time.monotonic() - begun)
+    plainly = tmp_path / "plain"
+    env = machines.environment(HEAD) | {"RAY_TMPDIR": tempfile.mkdtemp(prefix="ucvgl")}
+    begun = time.monotonic()
+    alone = subprocess.run(
+        [sys.executable, str(ROOT / "jobs" / "unsupervised.py"), *flags, f"--run={plainly}"],
+        env=env, capture_output=True, text=True, timeout=JOB_S,
+    )  # fmt: skip
+    assert alone.returncode == 0, alone.stderr
+    on_one = round(time.monotonic() - begun)
+    run = machines.base / HEAD / "cache" / bucket / "runs" / "a"
+    expected = artefacts(plainly)
+    made = {place: part for place, part in recorded(run).items() if place in expected}
+    assert made == expected, "not the files of one machine"
+    caches = {name: machines.base / name / "cache" / bucket / "runs" / "a" for name in (HEAD, *WORKERS[:2])}
+    fetched = {name: fetched_bytes(cache) for name, cache in caches.items()}
+    corpus = sum(size for place, size in list_files(uri).items() if place.endswith(".arrow"))
+    proof(what="no shared disk", seconds=seconds, alone=on_one, corpus=corpus, fetched=fetched)
+
+
+def recorded(run: Path) -> dict[str, str]:
+    """What the stages say that they hold."""
+    found = {}
+    for done in run.glob("[1-5]_*/DONE.json"):
+        parts = json.loads(done.read_text())["parts"]
+        found |= {f"{done.parent.name}/{name}": part["sha256"] for name, part in parts.items()}
+    return found
+
+
+def fetched_bytes(folder: Path) -> int:
+    return sum(arrival.size for arrival in Arrivals(folder).all().values() if arrival.fetched)

@@ -20,7 +20,7 @@ from pathlib import Path
 
 import pytest
 from local_cluster import free_ports, name_of, plain
-from one_job import JOB_S, ROOT, artefacts, processes_with, wait_until
+from one_job import JOB_S, ROOT, processes_with, wait_until
 from rendered_world import FLAGS, rendered_world
 
 from benchmarks.object_store import ObjectStore
@@ -135,29 +135,40 @@ def city(moto: ObjectStore, bucket: str, shared_folder: Path, tmp_path: Path) ->
     return f"s3://{bucket}/city"
 
 
-def test_the_whole_job_runs_where_a_bucket_is_all_that_machines_share(machines, city, bucket, tmp_path, proof):
-    flags = ["tiny", "--dataset.name=folder", f"--dataset.root={city}", *FLAGS, *SHORT]
-    uri, begun, log = f"s3://{bucket}/runs/a", time.monotonic(), machines.base / "job.log"
+def test_a_bucket_is_all_that_machines_share_and_one_is_lost(machines, city, bucket, tmp_path, proof):
+    """The files are those of one machine with a plain folder; then an index is made from the bucket, and asked."""
+    flags, log = ["tiny", "--dataset.name=folder", f"--dataset.root={city}", *FLAGS, *SHORT], machines.base / "job.log"
+    uri, begun = f"s3://{bucket}/runs/a", time.monotonic()
+    run = machines.base / HEAD / "cache" / bucket / "runs" / "a"
     job = machines.begin(str(ROOT / "jobs" / "unsupervised.py"), *flags, f"--run={uri}", log=log)
+    numbers = run / "metrics.jsonl"
+    wait_until(lambda: job.poll() is not None or (numbers.exists() and '"translate"' in numbers.read_text()))
+    lost = machines.lose("RayTrainWorker")
+    machines.start("three")
     assert job.wait(timeout=2 * JOB_S) == 0, log.read_text()
     seconds = round(time.monotonic() - begun)
-    plainly = tmp_path / "plain"
-    env = machines.environment(HEAD) | {"RAY_TMPDIR": tempfile.mkdtemp(prefix="ucvgl")}
-    begun = time.monotonic()
-    alone = subprocess.run(
-        [sys.executable, str(ROOT / "jobs" / "unsupervised.py"), *flags, f"--run={plainly}"],
-        env=env, capture_output=True, text=True, timeout=JOB_S,
-    )  # fmt: skip
+    assert "a worker died: a new group goes on" in log.read_text()
+
+    begun, plainly, ray = time.monotonic(), tmp_path / "plain", tempfile.mkdtemp(prefix="ucvgl")
+    command = [sys.executable, str(ROOT / "jobs" / "unsupervised.py"), *flags, f"--run={plainly}"]
+    env = machines.environment(HEAD) | {"RAY_TMPDIR": ray}
+    alone = subprocess.run(command, env=env, capture_output=True, text=True, timeout=2 * JOB_S)
     assert alone.returncode == 0, alone.stderr
-    on_one = round(time.monotonic() - begun)
-    run = machines.base / HEAD / "cache" / bucket / "runs" / "a"
-    expected = artefacts(plainly)
-    made = {place: part for place, part in recorded(run).items() if place in expected}
-    assert made == expected, "not the files of one machine"
-    caches = {name: machines.base / name / "cache" / bucket / "runs" / "a" for name in (HEAD, *WORKERS[:2])}
-    fetched = {name: fetched_bytes(cache) for name, cache in caches.items()}
-    corpus = sum(size for place, size in list_files(uri).items() if place.endswith(".arrow"))
-    proof(what="no shared disk", seconds=seconds, alone=on_one, corpus=corpus, fetched=fetched)
+    assert recorded(run) == recorded(plainly), "not the files of one machine"
+
+    area, answers = f"s3://{bucket}/area", f"s3://{bucket}/answers"
+    tiles = ["index", uri, f"{city}/validation/satellite", f"--out={area}", "--images-per-shard=16"]
+    photos = ["localize", f"{city}/validation/panorama", f"--index={area}", f"--parquet={answers}"]
+    for command in (tiles, photos):
+        assert machines.begin("-m", "ucvgl.cli", *command, log=log).wait(timeout=JOB_S) == 0, log.read_text()
+    assert any(name.endswith(".parquet") for name in list_files(answers))
+
+    caches = {name: machines.base / name / "cache" / bucket / "runs" / "a" for name in (HEAD, *WORKERS)}
+    fetched = {name: sum_of_fetched(cache) for name, cache in caches.items()}
+    stores = {place: size for place, size in list_files(uri).items() if place.endswith(".arrow")}
+    trained = sum(size for place, size in stores.items() if "/validation/" not in place)
+    told = {"seconds": seconds, "alone": round(time.monotonic() - begun), "lost": lost, "trained_bytes": trained}
+    proof(what="no shared disk", **told, fetched=fetched)
 
 
 def recorded(run: Path) -> dict[str, str]:
@@ -169,5 +180,5 @@ def recorded(run: Path) -> dict[str, str]:
     return found
 
 
-def fetched_bytes(folder: Path) -> int:
+def sum_of_fetched(folder: Path) -> int:
     return sum(arrival.size for arrival in Arrivals(folder).all().values() if arrival.fetched)

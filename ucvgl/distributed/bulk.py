@@ -14,6 +14,7 @@ import pyarrow as pa
 from jaxtyping import UInt8
 
 from ucvgl.distributed.cluster import placed, threads_each
+from ucvgl.distributed.parcels import Sent
 from ucvgl.distributed.progress import Progress
 from ucvgl.distributed.stream import Row, Step, stream
 from ucvgl.files.tables import read_table, required, table_bytes
@@ -56,7 +57,7 @@ def embed_listed(
     progress = Progress("embed", listed.num_rows, done=listed.num_rows - sum(len(row["id"]) for row in rows))
     placement = placed(resources)
     actors = placement.workers
-    settings = {"model": str(model), "view": view, "folder": folder, "threads": threads_each(actors)}
+    settings = {"model": Sent(model), "view": view, "folder": folder, "threads": threads_each(actors)}
     # in:          shard, id [n], uri [n]
     # read_listed: shard, id [good], image (raw pixels of the good ones), height, width, bad (JSON), doubts
     # Embed:       images (how many were read)
@@ -137,7 +138,7 @@ def read_listed(
 class Embed:
     """Actor that holds the encoders of one file."""
 
-    def __init__(self, model: str, view: View, folder: str, threads: int) -> None:
+    def __init__(self, model: Path | str, view: View, folder: str, threads: int) -> None:
         import torch
 
         from ucvgl.networks.adapted import load_encoders

@@ -38,7 +38,8 @@ class _Packer(CloudPickler):
     def reducer_override(self, obj: Any) -> Any:
         if isinstance(obj, Path) and (tree := cached.tree_of(obj)):
             home = tree.folder.absolute()
-            return _arrived, (tree.uri, str(home), (home / OWNER).read_text(), str(obj.relative_to(tree.folder)))
+            owner = (home / OWNER).read_text() if tree.own else ""  # nobody's: every machine has its cache
+            return _arrived, (tree.uri, str(home), owner, str(obj.relative_to(tree.folder)))
         return super().reducer_override(obj)
 
 

@@ -131,20 +131,23 @@ class Tree:
         self._seen = {one for one in self._seen if one != place and not one.startswith(f"{place}/")}
 
     def elsewhere(self, folder: Path) -> dict[str, Sum]:
-        """The files of a stage at work that lie in the bucket and not here: name -> size and digest."""
-        found = {}
-        if not self.shared:
-            return found
-        stage = self.place(folder)
-        there = list_files(join(self.uri, stage))
-        for place, sums in marks_below(self.uri, stage).items():
-            name = place[len(stage) + 1 :]
-            if name not in there or (folder / name).exists():
-                continue
-            if len(sums) > 1:  # machines wrote it more than once, and not the same
+        """The files of a stage at work that lie in the bucket and not here: name -> size and digest.
+
+        What has no mark, as what an earlier driver copied there, is fetched.
+        """
+        stage, found = self.place(folder), {}
+        try:
+            there = list_files(join(self.uri, stage))
+        except FileNotFoundError:
+            return {}
+        marks = marks_below(self.uri, stage)
+        for name in sorted(name for name in there if not (folder / name).exists()):
+            sums = marks.get(f"{stage}/{name}", set())
+            if len(sums) == 1:
+                (found[name],) = sums
+            elif sums or name.endswith(BULK):  # machines wrote it more than once, and not the same; or no mark
                 self.bring(folder / name)
-                sums = {(there[name], digest(folder / name))}
-            (found[name],) = sums
+                found[name] = there[name], digest(folder / name)
         return found
 
     def pull(self) -> None:

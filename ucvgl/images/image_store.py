@@ -149,17 +149,16 @@ class ImageStore:
         self.folder = Path(folder)
         self.shards = shards_of(folder)
         cached.ahead(self.shards)
-        tables = [_ids(path) if cached.is_far(path) else _table(path) for path in self.shards]
+        far = any(map(cached.is_far, self.shards))
+        tables = [_ids(path) if far else _table(path) for path in self.shards]
         shapes = {_shape(table, path) for table, path in zip(tables, self.shards, strict=True)}
         if len(shapes) > 1:
             sizes = sorted("x".join(map(str, shape)) for shape in shapes)
             raise ValueError(f"the shards of {self.folder} disagree on the image size: {sizes}")
         self.shape = shapes.pop()
         self.ids = np.array([identity for table in tables for identity in table["id"].to_pylist()])
-        self._tables = tables
-        self._images: list[pa.BinaryArray] = []
-        if not any(map(cached.is_far, self.shards)):
-            self._map()
+        self._images = [] if far else [image for table in tables for image in table["image"].chunks]
+        self._starts = np.cumsum([0] + [len(some) for some in (tables if far else self._images)])
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -167,24 +166,18 @@ class ImageStore:
     def read(self, rows: Sequence[int] | np.ndarray) -> UInt8[np.ndarray, "n h w 3"]:
         """The images at these rows, in this order, as a fresh array."""
         rows = np.asarray(rows)
-        if not self._images:
-            self._map()
         chunks = np.searchsorted(self._starts, rows, side="right") - 1
+        images = self._images or self._fetched(np.unique(chunks))
         out = np.empty((len(rows), *self.shape), np.uint8)
         for place, (row, chunk) in enumerate(zip(rows, chunks, strict=True)):
-            value = self._images[chunk][int(row - self._starts[chunk])]
+            value = images[chunk][int(row - self._starts[chunk])]
             out[place] = np.frombuffer(value.as_buffer(), np.uint8).reshape(self.shape)
         return out
 
-    def _map(self) -> None:
-        """Map the pixels of all shards, which come from the bucket now if they were not here."""
-        cached.all_here(self.shards)
-        for number, path in enumerate(self.shards):
-            if "image" not in self._tables[number].column_names:
-                self._tables[number] = _table(path)
-        tables = self._tables
-        self._images = [image for table in tables for image in table["image"].chunks]
-        self._starts = np.cumsum([0] + [len(chunk) for chunk in self._images])
+    def _fetched(self, shards: np.ndarray) -> dict[int, pa.ChunkedArray]:
+        """The pixels of some shards of a store that lies in a bucket, which come now if they are not here."""
+        cached.all_here([self.shards[number] for number in shards])
+        return {int(number): _table(self.shards[number])["image"] for number in shards}
 
     def rows_of(self, ids: Sequence[str] | np.ndarray) -> np.ndarray:
         """The row of each id.

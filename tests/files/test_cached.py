@@ -146,7 +146,6 @@ def test_machines_that_write_one_name_agree_on_the_content_that_came_last(uri, t
         write_array(at / "1_a.partial" / "part-00000.npy", np.full((3, 2), content, np.float32))
     assert np.load(cached.here(three / "1_a.partial" / "part-00000.npy"))[0, 0] == 2
     own = cached.attach(Tree(tmp_path / "driver", uri, own=True))
-    own.shared = True
     (part,) = list_parts(own.folder / "1_a.partial").values()
     assert part["sha256"] == tree.digest(three / "1_a.partial" / "part-00000.npy")
 

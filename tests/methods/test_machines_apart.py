@@ -18,10 +18,11 @@ from benchmarks.in_process import InProcess
 from ucvgl.distributed import projecting
 from ucvgl.distributed.parcels import packed, unpacked
 from ucvgl.files import cached, room
-from ucvgl.files.arrivals import Arrivals
+from ucvgl.files.arrivals import ARRIVALS
 from ucvgl.images.storage import list_files
 from ucvgl.index.trained_run import TrainedRun
 from ucvgl.methods import ucvgl
+from ucvgl.pages import run_report
 from ucvgl.run.mirror import Mirror
 from ucvgl.run.run_dir import RunDir
 from ucvgl.settings.experiment import Experiment
@@ -42,6 +43,7 @@ class Apart(Here):
 
     def __init__(self, base: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         self.caches, self._set = [base / name for name in ("one", "two")], monkeypatch.setenv
+        monkeypatch.setattr(cached, "is_of", lambda folder, owner: False)
         self._turns = itertools.cycle(self.caches)
 
     def __call__(self, path: Path, work: Callable[[Any], Any], content: Any) -> Any:
@@ -101,6 +103,7 @@ def made(run: RunDir, experiment: Experiment, where: Here, monkeypatch: pytest.M
     monkeypatch.setattr(projecting, "placed", lambda resources: type("Placed", (), {"image_cpus": 1}))
     monkeypatch.setattr(projecting, "several_machines", lambda: False)
     monkeypatch.setattr(ucvgl, "Machines", partial(Sending, where))
+    monkeypatch.setattr(run_report, "SHEET", 2)
     with run:
         ucvgl.unsupervised(run, experiment)
     records = {done.parent.name: json.loads(done.read_text())["parts"] for done in run.path.glob("*/DONE.json")}
@@ -118,12 +121,13 @@ def test_machines_that_share_a_bucket_alone_make_the_files_of_one(experiment, bu
     mirror.fetch()
     with mirror:
         assert made(RunDir(folder, experiment), experiment, apart, monkeypatch) == expected
-    assert not list((folder / "2_project" / "train" / "references").glob("*")), "the driver has fetched the corpus"
+    seen = sorted(path.name for path in (folder / "2_project" / "train" / "references").glob("*"))
+    assert seen == ["part-00000.arrow", "part-00002.arrow"], "the driver has fetched more than the page shows"
     there = list_files(uri)
-    stores = sum(size for place, size in there.items() if place.endswith(".arrow"))
     for cache in apart.caches:
-        arrivals = Arrivals(cache / bucket / "run").all().values()
-        assert 0 < sum(one.size for one in arrivals if one.fetched and one.size) < 2 * stores
+        came = [json.loads(line) for line in (cache / bucket / "run" / ARRIVALS).read_text().splitlines()]
+        images = [place for place, *_, fetched in came if fetched and place.endswith(".arrow")]
+        assert images and len(images) == len(set(images)), "a machine has fetched images twice"
     assert not [place for place in there if place.startswith(".sums/")]
     cached._trees.clear()
     monkeypatch.setenv("UCVGL_CACHE", str(tmp_path / "elsewhere"))

@@ -19,7 +19,7 @@ from ucvgl.distributed.capacity import VARIABLE, Machine, growth, machines_of
 from ucvgl.distributed.pending import watch
 from ucvgl.distributed.placement import Placement, place
 from ucvgl.distributed.start import authenticate, join, start
-from ucvgl.files.room import CACHE
+from ucvgl.run.places import SHARED
 from ucvgl.settings.experiment import Resources
 
 log = logging.getLogger(__name__)
@@ -161,8 +161,7 @@ def threads_each(actors: int) -> int:
 
 def several_machines() -> bool:
     """Whether work may be done on machines that do not see this one's files: those of `UCVGL_RUNS` all of them see."""
-    shared = "UCVGL_RUNS" in os.environ and CACHE not in os.environ
-    return not shared and not _one_machine()
+    return SHARED not in os.environ and not _one_machine()
 
 
 def _one_machine() -> bool:

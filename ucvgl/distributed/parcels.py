@@ -6,7 +6,8 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any
 
-from ray.cloudpickle import CloudPickler, loads
+from ray.cloudpickle import loads
+from ray.cloudpickle.cloudpickle import CloudPickler
 
 from ucvgl.files import cached
 from ucvgl.files.names import OWNER
@@ -36,7 +37,7 @@ class Sent:
 
 class _Packer(CloudPickler):
     def reducer_override(self, obj: Any) -> Any:
-        if isinstance(obj, Path) and (tree := cached.tree_of(obj)):
+        if isinstance(obj, Path) and (tree := cached.tree_around(obj)):
             home = tree.folder.absolute()
             owner = (home / OWNER).read_text() if tree.own else ""  # nobody's: every machine has its cache
             return _arrived, (tree.uri, str(home), owner, str(obj.relative_to(tree.folder)))

@@ -6,7 +6,6 @@ folder is left alone: for a run in a plain folder nothing in this file does anyt
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -19,7 +18,7 @@ import pyarrow as pa
 import ucvgl.atomic
 from ucvgl.files.marks import Sum
 from ucvgl.files.names import OWNER
-from ucvgl.files.room import CACHE, cache_root
+from ucvgl.files.room import cache_root
 from ucvgl.files.tree import Tree
 from ucvgl.images.storage import peek as peek_there
 from ucvgl.images.uris import join, split_options
@@ -43,7 +42,13 @@ def detach(tree: Tree) -> None:
 
 def tree_of(path: Path) -> Tree | None:
     """The attached tree that a path lies in."""
-    return next((tree for tree in _trees.values() if path.is_relative_to(tree.folder) and path != tree.folder), None)
+    tree = tree_around(path)
+    return None if tree is None or path == tree.folder else tree
+
+
+def tree_around(path: Path) -> Tree | None:
+    """The same, where the folder of the run itself may be meant."""
+    return next((tree for tree in _trees.values() if path.is_relative_to(tree.folder)), None)
 
 
 def folder_of(uri: str) -> Path:
@@ -61,12 +66,16 @@ def resolved(uri: str, folder: str, owner: str) -> Path:
         folder: of that process.
         owner: which it is.
     """
-    home = folder_of(uri) if os.environ.get(CACHE) else Path(folder)
+    own = is_of(Path(folder), owner)
+    return attach(Tree(Path(folder) if own else folder_of(uri), uri, own=own, eager=not own)).folder
+
+
+def is_of(folder: Path, owner: str) -> bool:
+    """Whether this machine sees the folder of the process that makes a run."""
     try:
-        own = (home / OWNER).read_text() == owner
+        return bool(owner) and (folder / OWNER).read_text() == owner
     except OSError:
-        own = False
-    return attach(Tree(home if own else folder_of(uri), uri, own=own, eager=not own)).folder
+        return False
 
 
 def here(path: Path) -> Path:
@@ -106,7 +115,8 @@ def missing(paths: Sequence[Path]) -> list[Path]:
 
 def exists(path: Path) -> bool:
     """Whether a file is made, by whomever."""
-    return not missing([path])
+    tree = tree_of(path)
+    return tree.made(path) if tree else path.exists()
 
 
 def listed(folder: Path, pattern: str) -> list[Path]:
@@ -173,12 +183,11 @@ def handed_over(folder: Path, *, far: bool) -> Iterator[None]:
         folder: of the run, or in it.
         far: whether there are other machines.
     """
-    tree = next((tree for tree in _trees.values() if folder.is_relative_to(tree.folder)), None)
+    tree = tree_around(folder)
     if tree is None or not tree.own or not far:
         yield
         return
-    tree.shared = True
-    tree.push()
+    tree.share()
     yield
     tree.pull()
 

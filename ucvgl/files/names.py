@@ -9,5 +9,6 @@ OWNER = ".owner"
 """Says which process makes a run: the folder that has the same as the bucket is that process's own."""
 BULK = (".arrow", ".npy", ".npz")
 """Images and descriptors: what may be too much for one machine, and is fetched where it is opened."""
-CHANGING = (".checkpoint", ".jsonl")
+CHECKPOINT = ".checkpoint"
+CHANGING = (CHECKPOINT, ".jsonl")
 """Written again and again under one name; no digest of theirs is kept."""

@@ -17,10 +17,10 @@ from ucvgl.atomic import flush
 from ucvgl.files import room
 from ucvgl.files.arrivals import Arrivals
 from ucvgl.files.marks import Sum, mark, marks_below, unmark
-from ucvgl.files.names import BEGUN, BULK, CHANGING, DONE, PARTIAL
+from ucvgl.files.names import BEGUN, BULK, CHANGING, CHECKPOINT, DONE, PARTIAL
 from ucvgl.files.seal import unsealed
 from ucvgl.images.retries import patiently
-from ucvgl.images.storage import AT_ONCE, PIECE, copy_out, delete, delete_folder, fetch, list_files, read
+from ucvgl.images.storage import AT_ONCE, PIECE, copy_out, delete, delete_folder, exists, fetch, list_files, read
 from ucvgl.images.uris import join
 
 TRIES, PAUSE_S = 3, 1.0
@@ -51,7 +51,6 @@ class Tree:
     ) -> None:
         self.folder, self.uri, self.own, self.eager, self.push = folder, uri, own, eager, push
         self.shared = False
-        """Whether other machines work for this run: then they need a digest of whatever goes to the bucket."""
         self.arrivals = Arrivals(folder)
         self._seen: set[str] = set()
         self._parts: dict[str, dict[str, Sum]] = {}
@@ -84,6 +83,16 @@ class Tree:
         with ThreadPoolExecutor(AT_ONCE) as pool:
             list(pool.map(self.bring, paths[first:] + paths[:first]))
 
+    def made(self, path: Path) -> bool:
+        """Whether a file is in the bucket, or here where that counts."""
+        if self.own and path.exists():
+            return True
+        place = self.place(path)
+        if _at_work(path, self.folder):
+            return exists(join(self.uri, place))
+        stage, _, name = place.partition("/")
+        return name in self._finished(stage)
+
     def names(self, folder: Path) -> set[str]:
         """The files directly in a folder, those included that lie in the bucket alone."""
         place = self.place(folder)
@@ -95,6 +104,22 @@ class Tree:
         with suppress(FileNotFoundError):
             return set(list_files(join(self.uri, place), recursive=False))
         return set()
+
+    def share(self) -> None:
+        """From now on other machines work for this run too, and look for a mark of what the driver copied."""
+        if not self.shared:
+            self.shared = True
+            for path in self.folder.glob(f"*{PARTIAL}/**/[!.]*"):
+                if path.is_file():
+                    self.announce(path, self.place(path))
+        self.push()
+
+    def announce(self, path: Path, place: str) -> None:
+        """Mark a file that the driver is about to copy; those of a finished stage have their digests there."""
+        changing = path.name.endswith((*CHANGING, BEGUN, DONE))
+        if self.shared and _at_work(path, self.folder) and not changing:
+            with suppress(FileNotFoundError):  # gone meanwhile
+                mark(self.uri, place, path.stat().st_size, digest(path))
 
     def upload(self, aside: Path, path: Path) -> None:
         """Have a file that is about to get its name in the bucket."""
@@ -136,6 +161,8 @@ class Tree:
         What has no mark, as what an earlier driver copied there, is fetched.
         """
         stage, found = self.place(folder), {}
+        if self.shared:
+            self.push()  # what the driver dropped goes there, too
         try:
             there = list_files(join(self.uri, stage))
         except FileNotFoundError:
@@ -143,8 +170,9 @@ class Tree:
         marks = marks_below(self.uri, stage)
         for name in sorted(name for name in there if not (folder / name).exists()):
             sums = marks.get(f"{stage}/{name}", set())
-            if len(sums) == 1:
-                (found[name],) = sums
+            right = [one for one in sums if one[0] == there[name]]
+            if len(right) == 1:
+                (found[name],) = right
             elif sums or name.endswith(BULK):  # machines wrote it more than once, and not the same; or no mark
                 self.bring(folder / name)
                 found[name] = there[name], digest(folder / name)
@@ -153,15 +181,17 @@ class Tree:
     def pull(self) -> None:
         """Have what other machines have made for the stages at work, but for what may be too much for one machine."""
         for stage in self.folder.glob(f"*{PARTIAL}"):
-            for left in stage.rglob(f"*{CHANGING[0]}"):  # what it was for has ended
-                self.forget(left)
-                left.unlink()
-            with suppress(FileNotFoundError):
-                for name in list_files(join(self.uri, self.place(stage))):
-                    path = stage / name
-                    path.parent.mkdir(parents=True, exist_ok=True)
-                    if not name.endswith((*BULK, *CHANGING)) and name not in (BEGUN, DONE):
-                        self.bring(path)
+            try:
+                there = list_files(join(self.uri, self.place(stage)))
+            except FileNotFoundError:
+                continue
+            for left in stage.rglob(f"*{CHECKPOINT}"):
+                if left.relative_to(stage).as_posix() not in there:  # dropped by whoever had no more need of it
+                    left.unlink()
+            for folder in {(stage / name).parent for name in there}:
+                folder.mkdir(parents=True, exist_ok=True)
+            small = [name for name in there if not name.endswith((*BULK, CHECKPOINT)) and name not in (BEGUN, DONE)]
+            self.bring_all([stage / name for name in small])
 
     def _has(self, path: Path, place: str) -> bool:
         """Whether the right file is here, maybe under the name that its stage had while it worked."""
@@ -172,7 +202,8 @@ class Tree:
         arrival = self.arrivals.of(place)
         if arrival is None or not arrival.fits(path):
             return False
-        return (arrival.size, arrival.sha256) in self._sums(path, place)
+        sums = self._sums(path, place)  # none of what a driver without other machines made and left unfinished
+        return not sums or (arrival.size, arrival.sha256) in sums
 
     def _sums(self, path: Path, place: str) -> set[Sum]:
         """What the file may be, as far as anybody wrote it down."""

@@ -146,6 +146,7 @@ class Mirror:
                     continue  # another machine made it
                 stage = place.split("/")[0]
                 self._announce(stage)
+                self.tree.announce(path, place)
                 if copy_out(path, join(self.uri, place)):
                     self._copied[place] = state
                 if place == f"{stage}/{DONE}":

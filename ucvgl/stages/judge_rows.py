@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,6 +11,7 @@ import numpy as np
 
 from ucvgl.atomic import write_whole
 from ucvgl.distributed.machines import Crew
+from ucvgl.files import cached
 from ucvgl.files.parts import read_part
 from ucvgl.networks.adapter import Adapter, load_adapter
 from ucvgl.networks.frozen import FROZEN, load_frozen
@@ -85,7 +85,7 @@ def choose(
         judged = judge(train, (pools[0], pools[-1]), make, seed=experiment.seed)
         few = min(len(some) for some in train.values()) < FEW
         verdict = Verdict(best(judged, "voted" if few or not labelled else ADAPTED), judged)
-        shutil.rmtree(work, ignore_errors=True)
+        cached.remove(work)
     said = {name: [vars(way) for way in ways] for name, ways in verdict.judged.items()}
     write_whole(folder / JUDGED, json.dumps({"result": verdict.result, "judged": said}, indent=1) + "\n")
     return verdict

@@ -63,7 +63,7 @@ def supervised(
         if not (into / "model.pt").exists():
             pairs = known
             if supervision.hard_negatives:
-                if not (into / "neighbours.npy").exists():
+                if not cached.exists(into / "neighbours.npy"):
                     near = index == 0 and not supervision.start
                     found = (
                         _nearest(known, catalogs, supervision.neighbours)
@@ -71,7 +71,7 @@ def supervised(
                         else _most_similar(known, start, into / "scan", supervision.neighbours, machines)
                     )
                     _publish(found, into / "neighbours.npy")
-                pairs = replace(known, neighbours=np.load(into / "neighbours.npy"))
+                pairs = replace(known, neighbours=np.load(cached.here(into / "neighbours.npy")))
             if experiment.query_by == "both":  # then the encoder of tiles is shown bird's-eye views
                 pairs = replace(pairs, fakes=train / "bev")
             train_round(into, start, [repeated(pairs, copies)], index, experiment=experiment, machines=machines)

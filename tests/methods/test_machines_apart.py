@@ -115,6 +115,7 @@ def test_machines_that_share_a_bucket_alone_make_the_files_of_one(experiment, bu
     expected = made(RunDir(tmp_path / "plain", experiment), experiment, Here(), monkeypatch)
     assert {name.split("/")[0] for name in expected} == {"1_catalog", "2_project", "3_translate", "4_cold_start",
                                                          "5_curriculum", "6_evaluate"}  # fmt: skip
+    assert not cached._trees, "a run in a plain folder has to do with the cache"
     uri, folder = f"s3://{bucket}/run", tmp_path / "driver"
     folder.mkdir()
     mirror, apart = Mirror(folder, uri, every_s=1e9), Apart(tmp_path, monkeypatch)

@@ -44,9 +44,11 @@ class Units:
     gan_share: float = 0.25
     """Assumed: the CycleGAN trains in float32 (TF32 where the card has it)."""
     shared_gb_s: float = 1.0
-    """Assumed: what the folder that all machines share gives to all of them together."""
+    """Assumed: what the folder that all machines share, where there is one, gives to all of them together."""
     bucket_gb_s: float = 1.0
-    """Assumed: what one machine reads from the object store."""
+    """Assumed: what one machine reads from the object store, or writes there."""
+    disk_gb_s: float = 1.0
+    """Assumed: what a machine's own disk, where its cache lies, gives to it."""
     gpu_node_dollars_h: float = 4.0
     """Assumed: an hour of a spot machine with one such GPU and 16 cores."""
     cpu_node_dollars_h: float = 0.35
@@ -73,6 +75,8 @@ class Plan:
     """`resources.search_rows`; empty: its default."""
     labelled: float = 1.0
     """Share of the queries that a round trains on; 1 is an upper bound."""
+    shared: bool = False
+    """The run lies in a folder that all machines share; else in a bucket, and each has what it needs in a cache."""
     units: Units = field(default_factory=Units)
 
 
@@ -82,8 +86,9 @@ class Stage:
 
     Args:
         pool: whose machines it keeps.
-        read, written: bytes of the shared folder, as if no machine kept anything in its memory.
-        bucket: bytes of the object store.
+        read, written: bytes of the run, as if no machine kept anything in its memory.
+        fetched: bytes of the run that each machine fetches where it lies in a bucket, once, for its cache.
+        bucket: bytes of the data set in the object store.
         core_s: CPU time of one core.
         flop: on GPUs, as if all were at the bfloat16 rate.
         memory: bytes that a machine holds, without the activations of networks.
@@ -93,6 +98,7 @@ class Stage:
     pool: str
     read: float = 0
     written: float = 0
+    fetched: float = 0
     bucket: float = 0
     core_s: float = 0
     flop: float = 0
@@ -130,6 +136,7 @@ def stages(plan: Plan) -> Iterator[Stage]:
             "gpu",
             read=2 * steps * tile_bytes + n * tile_bytes,
             written=n * tile_bytes,
+            fetched=(n + m) * tile_bytes,
             flop=(steps * gan + fakes) / units.gan_share,
         )
     intra, cross = experiment.cold_start.intra_epochs, experiment.cold_start.cross_epochs
@@ -138,6 +145,7 @@ def stages(plan: Plan) -> Iterator[Stage]:
         "cold start",
         "gpu",
         read=intra * (n * panorama_bytes + (n + m) * tile_bytes) + cross * n * (panorama_bytes + tile_bytes),
+        fetched=n * (panorama_bytes + tile_bytes) + (0 if experiment.translation.fake else m * tile_bytes),
         flop=BACKWARD
         * (intra * 2 * (n * see_panorama + (n + m) * see_tile) + cross * n * (see_panorama + see_tile)),
         memory=weights,
@@ -154,11 +162,13 @@ def stages(plan: Plan) -> Iterator[Stage]:
         memory=shard,
     )
     rows = plan.search_rows or experiment.resources.search_rows
+    others = 1 - 1 / plan.gpu_nodes  # what a machine made itself it need not fetch
     waves = math.ceil(held / (plan.gpu_nodes * rows))  # a worker holds a shard at a time; queries pass once per wave
     yield Stage(
         f"{rounds} x match",
         "gpu",
         read=rounds * (waves * plan.gpu_nodes * n + held) * vector,
+        fetched=rounds * others * (n + held / plan.gpu_nodes) * vector,
         flop=rounds * 2.0 * n * held * vector / 4,
         memory=held / waves / plan.gpu_nodes * vector / 2,
     )
@@ -178,6 +188,8 @@ def stages(plan: Plan) -> Iterator[Stage]:
         "gpu",
         read=2 * (n * panorama_bytes + 2 * m * tile_bytes + (waves * plan.gpu_nodes * n + 2 * m) * plain),
         written=2 * (n + 2 * m) * plain,
+        fetched=2 * others * (n + 2 * m / plan.gpu_nodes) * plain
+        + (n * panorama_bytes + m * tile_bytes) / plan.gpu_nodes,
         flop=2 * (n * see_panorama + 2 * m * see_tile + 2.0 * n * 2 * m * plain / 4 / units.float32_share),
         memory=2 * m / waves / plan.gpu_nodes * plain,
     )
@@ -198,8 +210,10 @@ def seconds(stage: Stage, plan: Plan) -> dict[str, float]:
     return {
         "GPUs": stage.flop / (units.gpu_tflops * TERA * nodes),
         "cores": stage.core_s / (plan.cores * nodes),
-        "shared folder": (stage.read + stage.written) / (units.shared_gb_s * GB),
-        "bucket": stage.bucket / (units.bucket_gb_s * GB * nodes),
+        "cache": (not plan.shared) * stage.read / (units.disk_gb_s * GB * nodes),
+        "shared folder": plan.shared * (stage.read + stage.written) / (units.shared_gb_s * GB),
+        "bucket": (stage.bucket + (0 if plan.shared else stage.fetched * nodes + stage.written))
+        / (units.bucket_gb_s * GB * nodes),
     }
 
 
@@ -216,9 +230,9 @@ def table(plan: Plan) -> str:
     lines = [heading, ["---"] * len(heading)]
     made = list(stages(plan))
     for stage in made:
-        busy = seconds(stage, plan)
+        busy, nodes = seconds(stage, plan), plan.gpu_nodes if stage.pool == "gpu" else plan.cpu_nodes
         numbers = [
-            (stage.read + stage.bucket) / GB,
+            (stage.bucket + (stage.read if plan.shared else stage.fetched * nodes)) / GB,
             stage.written / GB,
             stage.core_s / 3600,
             stage.flop / 1e15,
@@ -230,6 +244,11 @@ def table(plan: Plan) -> str:
     minutes = sum(max(seconds(stage, plan).values()) for stage in made) / 60
     lines.append(["all", "", "", "", "", "", shown(minutes), shown(sum(dollars(stage, plan) for stage in made)), ""])
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+
+def images(plan: Plan) -> float:
+    """Bytes of the images that a training reads in any order."""
+    return sum(stage.fetched for stage in stages(plan) if stage.name in ("translate", "cold start"))
 
 
 def shown(number: float) -> str:
@@ -247,3 +266,5 @@ if __name__ == "__main__":
     machines = f"{plan.gpu_nodes} machines with a GPU and {plan.cpu_nodes} without"
     print(f"{plan.queries:,} panoramas x {plan.references:,} tiles on {machines}\n")
     print(table(plan))
+    if not plan.shared:
+        print(f"\nimages that the cache of a machine must hold: {shown(images(plan) / GB)} GB")

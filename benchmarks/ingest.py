@@ -117,6 +117,7 @@ def in_process(catalog: Catalog, experiment: Experiment, folder: Path) -> tuple[
     """Images per second, and per second of processor time, of one process that does the same work without Ray."""
     from ucvgl.distributed.projecting import Project
 
+    folder.mkdir(parents=True, exist_ok=True)
     project, size = Project(str(folder), experiment), experiment.resources.images_per_shard
     done, start, used = 0, 0.0, 0.0
     for shard, row in enumerate(range(0, catalog.queries.num_rows, size)):

@@ -118,6 +118,7 @@ def _render(job: tuple[Any, ...]) -> None:
 
 
 def _project(job: tuple[str, Experiment, dict[str, Any]]) -> None:
+    Path(job[0]).mkdir(parents=True, exist_ok=True)
     Project(*job[:2])(job[2])
 
 

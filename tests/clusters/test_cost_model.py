@@ -6,8 +6,9 @@ from dataclasses import replace
 
 import pytest
 
-from benchmarks.cost_model import Plan, Units, dollars, seconds, shown, stages, table
+from benchmarks.cost_model import GB, Plan, Units, dollars, images, seconds, shown, stages, table
 from tests.clusters.machine_files import ROOT
+from ucvgl.settings.presets import folder
 
 
 def stage_of(plan: Plan, name: str):
@@ -32,7 +33,7 @@ def test_decoding_takes_the_measured_time_of_every_image() -> None:
 
 
 def test_twice_the_machines_take_half_the_time_of_what_they_do_and_no_less_for_the_shared_folder() -> None:
-    plan = Plan()
+    plan = Plan(shared=True)
     twice = replace(plan, gpu_nodes=16, cpu_nodes=8)
     for one, other in zip(stages(plan), stages(twice), strict=True):
         slow, fast = seconds(one, plan), seconds(other, twice)
@@ -63,6 +64,20 @@ def test_the_tables_in_the_document_are_what_the_model_says() -> None:
         turns=1,
         rounds=10,
         search_rows=400_000,
-        units=Units(shared_gb_s=20),
     )
     assert table(large) in text
+    assert f"{shown(images(Plan()) / GB)} GB at VIGOR's size, {shown(images(large) / GB)} GB at ten million" in text
+    assert table(replace(Plan(), shared=True)).splitlines()[-1].replace(" ", "") == "|all||||||120|64||"
+
+
+def test_machines_fetch_every_image_once_and_every_round_the_descriptors_of_the_others() -> None:
+    plan = Plan(queries=1000, references=600, gpu_nodes=4, rounds=3, turns=1, units=Units(bucket_gb_s=1, disk_gb_s=1e9))
+    experiment, length = folder(), 768 * 8 * 2 * 4
+    pixels = experiment.dataset.panorama_height * experiment.dataset.panorama_width
+    trained = 3 * (1000 * (pixels + experiment.dataset.tile_size**2) + 600 * experiment.dataset.tile_size**2)
+    assert images(plan) == trained
+    assert seconds(stage_of(plan, "cold start"), plan)["bucket"] == pytest.approx(trained / 1e9)
+    # Of 1000 queries and of the 300 that a machine holds among 600 tiles and as many decoys, a quarter is its own.
+    assert seconds(stage_of(plan, "match"), plan)["bucket"] == pytest.approx(3 * (750 + 225) * length / 1e9)
+    assert seconds(stage_of(plan, "embed"), plan)["bucket"] == pytest.approx(3 * (1000 + 1200) * length / 4e9)
+    assert not seconds(stage_of(plan, "match"), plan)["shared folder"]

@@ -76,8 +76,10 @@ def test_pods_are_watched_claim_no_volume_and_ray_counts_what_they_request(name:
         requests = container["resources"]["requests"]
         assert "livenessProbe" in container
         assert requests == container["resources"]["limits"]  # a pod beyond its request would be evicted first
-        assert not [v for v in group["template"]["spec"]["volumes"] if "persistentVolumeClaim" in v]
-        assert environment(group)["UCVGL_RUNS"].startswith(container["volumeMounts"][0]["mountPath"])
+        assert {kind for v in group["template"]["spec"]["volumes"] for kind in v} == {"name", "emptyDir"}
+        assert environment(group)["UCVGL_CACHE"] == container["volumeMounts"][0]["mountPath"]
+        gibibytes = float(requests["ephemeral-storage"].removesuffix("Gi"))  # a pod that takes more is evicted
+        assert float(environment(group)["UCVGL_CACHE_GB"]) <= 0.8 * gibibytes
     for group in cluster["workerGroupSpecs"]:
         requests = group["template"]["spec"]["containers"][0]["resources"]["requests"]
         assert group["rayStartParams"]["num-cpus"] == requests["cpu"]

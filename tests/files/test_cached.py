@@ -223,6 +223,13 @@ def test_a_path_outside_is_left_alone(tmp_path):
     assert cached.here(path) == path and cached.missing([path]) == [path] and not cached.in_bucket(path)
 
 
+def test_a_machine_that_does_not_see_a_run_in_a_folder_refuses_to_work_for_it(uri, tmp_path):
+    cached.refuse_unseen(tmp_path)
+    cached.refuse_unseen(machine(tmp_path, "one", uri) / "1_a.partial")
+    with pytest.raises(ValueError, match=r"absent is not on .*--run s3://\.\.\., or a folder that all of them see"):
+        cached.refuse_unseen(tmp_path / "absent")
+
+
 def test_the_cache_is_shown_and_cleared_and_a_run_is_read_from_the_bucket(uri, tmp_path, monkeypatch):
     monkeypatch.setenv("UCVGL_CACHE", str(tmp_path / "cache"))
     made(tmp_path, uri)

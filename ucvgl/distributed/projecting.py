@@ -103,6 +103,7 @@ class Project:
 
     def _publish(self, row: Row, ids: list[str], images: list, bevs: list, bad: list[dict[str, str]]) -> None:
         """The file whose existence says "done" comes last."""
+        cached.refuse_unseen(self.folder)
         split, shard, tile = self.folder / row["split"], row["shard"], self.dataset.tile_size
         queries = row["view"] == "queries"
         height, width = (self.dataset.panorama_height, self.dataset.panorama_width) if queries else (tile, tile)

@@ -32,6 +32,7 @@ from ucvgl.distributed.mailbox import Command, Mailbox, Outcome, Turn
 from ucvgl.distributed.parcels import packed, unpacked
 from ucvgl.distributed.placement import Placement
 from ucvgl.distributed.progress import Progress
+from ucvgl.files import cached
 from ucvgl.run.ending import sentence
 
 logger = logging.getLogger(__name__)
@@ -115,7 +116,7 @@ class WorkerGroup:
         most, fewest, gpus = self.placement.workers, self._at_least, self.placement.gpus
         trainer = TorchTrainer(
             work,
-            train_loop_config={"mailbox": self._mailbox, "threads": self.placement.cpus},
+            train_loop_config={"mailbox": self._mailbox, "threads": self.placement.cpus, "run": packed(self.folder)},
             torch_config=RaysNetwork(backend="nccl" if gpus else "gloo", timeout_s=COLLECTIVE_S),
             scaling_config=ScalingConfig(
                 num_workers=(fewest, most) if 0 < fewest < most else most,
@@ -148,6 +149,7 @@ def work(config: dict[str, Any]) -> None:
     """The loop of one worker: ask for a program, run it, say how it ended; return when the session closes."""
     torch.set_num_threads(config["threads"])
     context, mailbox, done = ray.train.get_context(), config["mailbox"], 0
+    run = unpacked(config["run"])
     turn = Turn(broadcast_from_rank_zero(uuid.uuid4().hex), context.get_world_rank(), context.get_world_size())
     device = get_device() if torch.cuda.is_available() else torch.device("cpu")
 
@@ -164,6 +166,7 @@ def work(config: dict[str, Any]) -> None:
         try:
             module, _, name = command.program.partition(":")
             program = getattr(importlib.import_module(module), name)
+            cached.refuse_unseen(run)
             value = program(device=device, log=log, **unpacked(command.arguments))
         except Exception as error:
             if lost_peer(error):

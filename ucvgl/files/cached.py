@@ -7,6 +7,7 @@ folder is left alone: for a run in a plain folder nothing in this file does anyt
 from __future__ import annotations
 
 import shutil
+import socket
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import lru_cache
@@ -67,6 +68,8 @@ def resolved(uri: str, folder: str, owner: str) -> Path:
         owner: which it is.
     """
     own = is_of(Path(folder), owner)
+    if own and Path(folder) in _trees:  # this is that process
+        return Path(folder)
     return attach(Tree(Path(folder) if own else folder_of(uri), uri, own=own, eager=not own)).folder
 
 
@@ -149,6 +152,19 @@ def renewed(path: Path) -> bool:
 def in_bucket(path: Path) -> bool:
     """Whether a path is one of a run in a bucket, which other machines may see elsewhere."""
     return tree_of(path) is not None
+
+
+def refuse_unseen(folder: Path) -> None:
+    """Refuse to work for a run in a plain folder of another machine.
+
+    Raises:
+        ValueError: this machine does not see the folder.
+    """
+    if tree_around(folder) is None and not folder.is_dir():
+        raise ValueError(
+            f"{folder} is not on {socket.gethostname()}, which works for this run: several machines need a bucket, "
+            "--run s3://..., or a folder that all of them see under one name"
+        )
 
 
 def remove(path: Path) -> None:

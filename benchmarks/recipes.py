@@ -3,9 +3,10 @@
     python benchmarks/recipes.py --worlds b,medium --seeds 0,1 --rows default,no_whitening --processes 2
 
 The stages are those of the jobs; `InProcess` stands in for their workers. A world is rendered and projected once. A
-(row, world, seed) is a line of the results when it is done; started again, finished lines are skipped. Beside the
-recall of the job, a line has what the same encoders reach by panorama, by bird's-eye view and by both. What is trained
-goes to `data/runs`, with its numbers in `log.jsonl`, and stays there. `recipes_table.py` prints the tables.
+(row, world, seed) is a line of the results when it is done; started again, finished lines are skipped, and one that
+was broken off goes on. Beside the recall of the job, a line has what the same encoders reach by panorama, by bird's-eye
+view and by both. What is trained goes to `data/runs`, with its numbers in `log.jsonl`, and stays there.
+`recipes_table.py` prints the tables.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ import time
 import traceback
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -125,19 +127,25 @@ def _project(job: tuple[str, Experiment, dict[str, Any]]) -> None:
 def line_of(row: str, world: str, seed: int, wish: argparse.Namespace) -> dict[str, Any]:
     """Train one recipe on one world; what it reached."""
     torch.set_num_threads(wish.threads)
-    begun, cpu_begun, experiment = time.time(), time.process_time(), experiment_of(world, seed, row, wish)
-    folder = wish.data / "runs" / f"{row}-{world}-{seed}"
-    shutil.rmtree(folder, ignore_errors=True)
+    experiment, folder = experiment_of(world, seed, row, wish), wish.data / "runs" / f"{row}-{world}-{seed}"
+    settings = json.dumps(asdict(experiment), sort_keys=True)
+    if not (folder / "settings.json").exists() or (folder / "settings.json").read_text() != settings:
+        shutil.rmtree(folder, ignore_errors=True)  # else it was broken off, and goes on
     for name in ("3_translate", "4_cold_start", "5_curriculum", "6_evaluate", "2_labels"):
-        (folder / name).mkdir(parents=True)
-    (folder / "1_catalog").symlink_to(wish.data / world / "1_catalog")
-    (folder / "2_project").symlink_to(wish.data / world / "2_project")
-    said: list[dict[str, Any]] = []
+        (folder / name).mkdir(parents=True, exist_ok=True)
+    for name in ("1_catalog", "2_project"):
+        if not (folder / name).exists():
+            (folder / name).symlink_to(wish.data / world / name)
+    (folder / "settings.json").write_text(settings)
+    said = _lines(folder / "log.jsonl")
+    before = said[-1] if said else {"seconds": 0, "cpu_seconds": 0}
+    begun, cpu_begun = time.time() - before["seconds"], time.process_time() - before["cpu_seconds"]
 
     def log(**numbers: Any) -> None:
-        said.append(numbers)
+        spent = {"seconds": round(time.time() - begun), "cpu_seconds": round(time.process_time() - cpu_begun)}
+        said.append(spent | numbers)
         with (folder / "log.jsonl").open("a", encoding="utf-8") as file:
-            file.write(json.dumps({"seconds": round(time.time() - begun), **numbers}, default=float) + "\n")
+            file.write(json.dumps(said[-1], default=float) + "\n")
 
     machines = InProcess(log)
     projected, translated, cold, trained = (
@@ -185,7 +193,7 @@ def line_of(row: str, world: str, seed: int, wish: argparse.Namespace) -> dict[s
         "raw_pixels": result["raw_pixels"],
         "ways": ways(experiment, projected, trained),
         "rounds": [_rounded(one) for one in pq.read_table(folder / "6_evaluate/rounds.parquet").to_pylist()],
-        "labels": [numbers["labels"] for numbers in said if "labels" in numbers],
+        "labels": list({numbers["step"]: numbers["labels"] for numbers in said if "labels" in numbers}.values()),
     }
     return line
 

@@ -1,7 +1,9 @@
+import cv2
 import numpy as np
 
 from tests.poses.flat_ground import patches
-from ucvgl.poses.structure import describe, structure
+from ucvgl.poses.structure import CELLS, describe, structure, windows
+from ucvgl.pseudo_labels.whitening import unit
 
 
 def test_bright_on_dark_and_dark_on_bright_are_the_same_edge():
@@ -32,3 +34,31 @@ def test_images_of_one_colour_are_described_too_alike_and_as_their_mirror_images
     assert np.allclose(np.linalg.norm(vectors, axis=1), 1)
     assert np.array_equal(vectors[0], vectors[1]) and vectors[0] @ vectors[2] < 0.95
     assert np.array_equal(describe(images[:2], mirrored=True), vectors[:2])
+
+
+def test_a_camera_that_stands_a_little_aside_is_told_from_others_more_clearly_than_by_cells_with_borders():
+    tiles = np.stack([patches(seed) for seed in range(30)])
+    aside = cv2.getRotationMatrix2D((47.5, 47.5), 5, 1) + [[0, 0, 4], [0, 0, -3]]
+    views = np.stack([cv2.warpAffine(tile, aside, (96, 96), borderMode=cv2.BORDER_REFLECT) for tile in tiles])
+
+    def lead(described: list[np.ndarray]) -> float:
+        """Of the own tile over the best other one, mean of all views."""
+        view, tile = (unit(some - some.mean(0)) for some in described)
+        alike = view @ tile.T
+        return float(np.mean(np.diag(alike) - (alike - 9 * np.eye(30)).max(1)))
+
+    side = 96 // CELLS
+    with_borders = [
+        np.stack([structure(one).reshape(CELLS, side, CELLS, side, 9).mean((1, 3)).ravel() for one in some])
+        for some in (views, tiles)
+    ]
+    assert lead([describe(views), describe(tiles)]) > lead(with_borders) + 0.05
+
+
+def test_windows_are_means_and_the_same_from_either_end():
+    for side in (64, 97):
+        window = windows(side)
+        assert window.shape == (CELLS, side) and np.allclose(window.sum(1), 1)
+        assert np.allclose(window, window[::-1, ::-1], atol=1e-6)
+        middles = (np.arange(1, CELLS - 1) + 0.5) * side / CELLS - 0.5
+        assert np.allclose(window[1:-1] @ np.arange(side), middles, atol=0.05 * side / CELLS)

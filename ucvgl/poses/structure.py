@@ -7,6 +7,8 @@ saturated, a kerb counts nearly as much as a shadow; and a road that is seen by 
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import cv2
 import numpy as np
 from jaxtyping import Float, Float32, UInt8
@@ -15,8 +17,11 @@ CHANNELS = 9
 KNEE = 0.5
 """Strength of an edge that counts half, against the mean of its image."""
 
-CELLS = 8
+CELLS = 12
 """Cells along each side of what is described."""
+WIDTH = 1 / 25
+"""Standard deviation of a cell's window, as a share of the image's side: cells overlap, so that a camera that stands a
+little aside, or is turned a little, does not move edges over their borders (`docs/reproduce.md`)."""
 DIMENSION = CELLS * CELLS * CHANNELS
 """Numbers in a descriptor."""
 SHRINKAGE = 0.3
@@ -34,8 +39,10 @@ def describe(
     Args:
         mirrored: left and right changed before.
     """
-    fields = [pooled(structure(image[:, ::-1] if mirrored else image), CELLS, CELLS).ravel() for image in images]
-    cells = np.asarray(fields, np.float32).reshape(len(images), -1, CHANNELS)
+    down, right = (windows(side) for side in images.shape[1:3])
+    fields = (structure(image[:, ::-1] if mirrored else image) for image in images)
+    means = [right @ (down @ field.reshape(len(field), -1)).reshape(CELLS, -1, CHANNELS) for field in fields]
+    cells = np.asarray(means, np.float32).reshape(len(images), -1, CHANNELS)
     cells[~cells.any((1, 2)), :, : CHANNELS // 3] = 1
     vectors = cells.reshape(len(images), DIMENSION)
     return vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), np.finfo(np.float32).tiny)
@@ -54,6 +61,15 @@ def structure(image: UInt8[np.ndarray, "h w 3"]) -> Float[np.ndarray, "h w 9"]:
     return np.concatenate(
         (length * saturated, (right * right - down * down) * turned, 2 * right * down * turned), axis=2
     )
+
+
+@lru_cache(maxsize=8)
+def windows(side: int) -> Float32[np.ndarray, "r h"]:
+    """How much each pixel along a side counts in each cell: Gaussian windows whose sums are 1."""
+    centre = (np.arange(CELLS)[:, None] + 0.5) / CELLS
+    pixel = (np.arange(side) + 0.5) / side
+    window = np.exp(-(((pixel - centre) / WIDTH) ** 2) / 2)
+    return (window / window.sum(1, keepdims=True)).astype(np.float32)
 
 
 def pooled(field: Float[np.ndarray, "h w c"], rows: int, columns: int) -> Float[np.ndarray, "r k c"]:

@@ -58,13 +58,14 @@ def supervised(experiment: Experiment) -> list[Stage]:
         {name: getattr(experiment.supervision, name) for name in names}
         for names in (("start",), ("start", "hard_negatives", "neighbours"))
     )
+    own = {"cross_label_smoothing": experiment.cold_start.cross_label_smoothing}
     made = ["1_catalog", "2_labels", "2_project", "4_cold_start"]
     return [
         catalog,
         _labels(experiment),
         project,
         Stage("4_cold_start", training | {"cold_start": intra, "supervision": begin}, ["2_project"]),
-        Stage("5_supervised", training | {"curriculum": rounds, "supervision": refresh}, made),
+        Stage("5_supervised", training | {"cold_start": own, "curriculum": rounds, "supervision": refresh}, made),
         _evaluation(experiment, "5_supervised"),
     ]
 

@@ -73,7 +73,8 @@ def supervised(
                     _publish(found, into / "neighbours.npy")
                 pairs = replace(known, neighbours=np.load(cached.here(into / "neighbours.npy")))
             if experiment.query_by == "both":  # then the encoder of tiles is shown bird's-eye views
-                pairs = replace(pairs, fakes=train / "bev")
+                smoothing = experiment.cold_start.cross_label_smoothing
+                pairs = replace(pairs, fakes=train / "bev", fake_label_smoothing=smoothing)
             train_round(into, start, [repeated(pairs, copies)], index, experiment=experiment, machines=machines)
         start = into
     shutil.copyfile(start / "model.pt", folder / "model.pt")

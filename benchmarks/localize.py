@@ -75,7 +75,7 @@ def measure(
     times = alternately(
         {
             "faiss": lambda i: searcher.search(asked[i : i + 1], K),
-            "answer": lambda i: localizer.answers(["photo"], asked[i : i + 1], k=K),
+            "answer": lambda i: localizer.answers(["photo"], asked[i : i + 1, None], k=K),
             "photo": lambda i: localizer.localize(panorama, k=K),
         },
         queries,

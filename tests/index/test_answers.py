@@ -34,7 +34,7 @@ def test_geojson_puts_the_longitude_first_and_null_where_there_is_no_place():
     assert second["geometry"] is None
     assert first["properties"] == {
         "query": "p.jpg", "confidence": 0.8765, "rank": 1, "id": "a", "uri": "/tiles/a.png", "similarity": 0.6123,
-        "note": "",
+        "note": "", "here": None, "heading_deg": None,
     }
 
 
@@ -75,3 +75,12 @@ def test_without_coordinates_the_camera_is_told_from_the_middle_of_the_tile():
         "  camera  3.2 px east and 1.5 px south of the middle of tile 1 +- 0.8 px, heading 358.0 +- 1.2 degrees"
     )
     assert len(json.loads(geojson([nowhere]))["features"]) == 2
+
+
+def test_whether_the_place_is_there_and_the_heading_are_told_in_every_format():
+    told = [replace(ANSWERS[0], here=0.25, heading_deg=30.0)]
+    assert table(told).splitlines()[:2] == ["p.jpg   confidence 0.88   here 0.25", "  heading about 30 degrees"]
+    for one in (json.loads(json_lines(told)), rows(told)[0], json.loads(geojson(told))["features"][0]["properties"]):
+        assert (one["here"], one["heading_deg"]) == (0.25, 30.0)
+    camera = json.loads(geojson([replace(PLACED, here=0.25)]))["features"][0]["properties"]
+    assert (camera["rank"], camera["here"]) == (0, 0.25)

@@ -133,10 +133,10 @@ def test_a_manifest_nested_without_end(area):
     refused(area, "is not JSON")
 
 
-@pytest.mark.parametrize("version", [0, 4, 99, "1", None, -1, 1.5, [1], True])
+@pytest.mark.parametrize("version", [0, 5, 99, "1", None, -1, 1.5, [1], True])
 def test_an_index_of_another_version(area, version):
     change_manifest(area, version=version)
-    refused(area, r"is an index of version .*, written by ucvgl .*; ucvgl .* reads version 1 to 3: use that ucvgl")
+    refused(area, r"is an index of version .*, written by ucvgl .*; ucvgl .* reads version 1 to 4: use that ucvgl")
 
 
 WRONG = {
@@ -147,6 +147,8 @@ WRONG = {
     "reference_size": [7, None],
     "projection": [[], {"fov": 3}, None, "x"],
     "calibration": [[], {"slope": 1}, "sure"],
+    "presence": [[], {"slope": 1}, "here"],
+    "heading": ["north", 0, []],
     "files": [[], {}, None, {"model.pt": 3}],
     "ucvgl": [3, None],
 }

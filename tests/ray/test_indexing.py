@@ -46,6 +46,7 @@ def test_an_index_answers_as_the_encoders_alone_would(cluster, home):
     assert (manifest.tiles, manifest.kind, bad) == (40, "flat", [])
     assert manifest.calibration is not None and manifest.calibration.queries == 60
     assert manifest.calibration.pool == 40 + 40  # the index is another area: its own tiles are the decoys
+    assert manifest.presence is not None and (manifest.presence.queries, manifest.presence.pool) == (60, 80)
     assert sorted(path.name for path in (home / "area").iterdir()) == [
         "manifest.json", "model.pt", "tiles.parquet", "vectors.faiss",
     ]  # fmt: skip

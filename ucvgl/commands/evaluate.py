@@ -107,6 +107,8 @@ def _confidence(localizer: Localizer, queries: np.ndarray, rows: np.ndarray) -> 
     index = localizer.index
     if index is None or index.manifest.calibration is None or not (rows >= 0).any():
         return []
+    if index.manifest.heading == "unknown":
+        return ["searched with known headings; the confidence is that of photos that begin anywhere"]
     score, found = index.search(queries[rows >= 0], 2)
     confidence = index.manifest.calibration.confidence(margins(score))
     bins, error = reliability(confidence, found[:, 0] == rows[rows >= 0])

@@ -24,6 +24,7 @@ def localize(
     /,
     index: str,
     k: int = 5,
+    heading: Literal["", "known", "unknown"] = "",
     format: Literal["table", "jsonl", "geojson"] = "table",
     picture: str = "",
     parquet: str = "",
@@ -36,6 +37,8 @@ def localize(
         photos: panoramas: files, folders or URIs.
         index: folder or URI that `ucvgl index` wrote.
         k: tiles for each photo.
+        heading: known: panoramas have north in their middle; unknown: they begin anywhere, and each is searched for at
+            24 turns; empty: as the index was made for.
         format: how the answers are printed.
         picture: folder for a picture of each answer: photo, bird's-eye view, tiles, map.
         parquet: for many photos: folder or URI for the answers as Parquet, worked out on Ray; nothing is printed.
@@ -50,16 +53,18 @@ def localize(
     if k < 1:
         raise ValueError(f"--k {k}: ask for at least one tile")
     if parquet:
-        return _in_bulk(photos, index, k, parquet, address, workers)
-    return _one_by_one(photos, index, k, format, picture)
+        return _in_bulk(photos, index, k, heading, parquet, address, workers)
+    return _one_by_one(photos, index, k, heading, format, picture)
 
 
-def _one_by_one(photos: Sequence[str], index: str, k: int, form: str, picture: str) -> int:
+def _one_by_one(
+    photos: Sequence[str], index: str, k: int, heading: Literal["", "known", "unknown"], form: str, picture: str
+) -> int:
     from ucvgl.images.decode import BadImage
     from ucvgl.index.answers import FORMATS
     from ucvgl.index.localizer import load
 
-    localizer, answers, bad = load(index), [], 0
+    localizer, answers, bad = load(index, heading=heading or None), [], 0
     for photo in _files(photos):
         try:
             (answer,) = localizer.localize(photo, k=k)
@@ -107,7 +112,15 @@ def _is_folder(photo: str) -> bool:
     return not photo.partition("?")[0].lower().endswith(IMAGES)
 
 
-def _in_bulk(photos: Sequence[str], index: str, k: int, out: str, address: str, workers: int) -> int:
+def _in_bulk(
+    photos: Sequence[str],
+    index: str,
+    k: int,
+    heading: Literal["", "known", "unknown"],
+    out: str,
+    address: str,
+    workers: int,
+) -> int:
     import hashlib
 
     import pyarrow as pa
@@ -132,11 +145,12 @@ def _in_bulk(photos: Sequence[str], index: str, k: int, out: str, address: str, 
     uris = _files([absolute(photo) for photo in photos])
     listed = pa.table({"id": [opaque_id(uri) for uri in uris], "uri": uris})
     made_from = {"index": hashlib.sha256(read(join(index, MANIFEST))).hexdigest(), "photos": contents_of(uris), "k": k}
+    made_from["heading"] = heading = heading or manifest.heading
     begin(out, made_from | {"images_per_shard": resources.images_per_shard}, flag="--parquet")
     connect(resources)
     start_logging()
     seen = {"aspect": manifest.photo_aspect, "ground": manifest.projection if manifest.placing else None}
-    parts = localize_listed(listed, out, index=index, k=k, how=how, resources=resources, **seen)
+    parts = localize_listed(listed, out, index=index, k=k, how=how, resources=resources, heading=heading, **seen)
     bad = read_bad(parts, ROWS)
     for uri, reason in bad:
         print(f"ucvgl localize: {uri}: {reason}", file=sys.stderr)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Sequence
+from typing import Literal
 
 import tyro
 
@@ -22,6 +23,7 @@ def serve(
     max_megabytes: float = 20.0,
     max_megapixels: float = 50.0,
     names: tuple[str, ...] = (),
+    heading: Literal["", "known", "unknown"] = "",
 ) -> None:
     """Serve a web page: drop a photo, see the most similar tiles and a map. No other server is asked.
 
@@ -33,6 +35,7 @@ def serve(
         max_megabytes: of an upload.
         max_megapixels: of a photo.
         names: by which people ask for it, as geo.example.org, besides addresses and this machine's own name.
+        heading: of panoramas: known, with north in their middle, or unknown; empty: as the index was made for.
 
     Raises:
         ValueError: it is a run and no index, or what serves pages is not installed.
@@ -47,7 +50,7 @@ def serve(
         raise ValueError(f"{error.name} is not installed; pip install 'ucvgl[serve]'") from error
     from ucvgl.index.localizer import load
 
-    localizer = load(index)
+    localizer = load(index, heading=heading or None)
     if localizer.index is None:
         raise ValueError(f"{index} is a run; make an index with `ucvgl index {index} TILES --out INDEX` and serve that")
     app = application(

@@ -22,6 +22,7 @@ from ucvgl.images.decode import BadImage
 from ucvgl.images.storage import list_files, read, write
 from ucvgl.images.uris import join
 from ucvgl.index.doubt import doubt
+from ucvgl.index.headings import Heading, each_turned, turns_of
 from ucvgl.poses.placing import SIDE, ground_of
 from ucvgl.projection.preprocessing import Preprocessing, preprocessed
 from ucvgl.projection.preprocessing import pixels as pixels_of
@@ -80,6 +81,7 @@ def localize_listed(
     resources: Resources,
     aspect: float | None = None,
     ground: Projection | None = None,
+    heading: Heading = "known",
 ) -> list[str]:
     """Write the answers for all photos of a list (`id, uri`), as rows of `ucvgl.index.answers.ROWS`.
 
@@ -89,15 +91,18 @@ def localize_listed(
         k: tiles of an answer.
         how: photos reach the query encoder.
         ground: how cameras see it, where their positions are asked for.
+        heading: of the photos.
     """
-    rows = _missing(listed, folder, resources.images_per_shard)
+    size = max(1, resources.images_per_shard // len(turns_of(heading)))
+    rows = _missing(listed, folder, size)
     progress = Progress("localize", listed.num_rows, done=listed.num_rows - sum(len(row["id"]) for row in rows))
     placement = placed(resources)
     actors = placement.workers
-    settings = {"index": index, "k": k, "folder": folder, "threads": threads_each(actors)}
-    reading = {"how": how, "aspect": aspect, "ground": ground}
+    settings = {"index": index, "k": k, "folder": folder, "threads": threads_each(actors), "heading": heading}
+    reading = {"how": how, "aspect": aspect, "ground": ground, "heading": heading}
     # in:          shard, id [n], uri [n]
-    # read_listed: shard, id, uri [good], image (raw pixels of the good ones), height, width, bad (JSON), doubts, ground
+    # read_listed: shard, id, uri [good], image (raw pixels of the good ones, turn by turn), height, width, bad (JSON),
+    #              doubts, ground
     # Localize:    images (how many were read)
     steps = (
         Step(read_listed, reading, at_once=placement.image_cpus + 1, cpus=READING_CPUS),
@@ -105,24 +110,30 @@ def localize_listed(
     )
     for row in stream(rows, *steps):
         progress.advance(row["images"])
-    return _parts(folder, listed.num_rows, resources.images_per_shard)
+    return _parts(folder, listed.num_rows, size)
 
 
 def read_listed(
-    row: Row, *, how: Preprocessing, aspect: float | None = None, ground: Projection | None = None
+    row: Row,
+    *,
+    how: Preprocessing,
+    aspect: float | None = None,
+    ground: Projection | None = None,
+    heading: Heading = "known",
 ) -> Row:
     """Read and decode the images of a shard as the encoder sees them; a bad one costs only itself.
 
     Args:
         aspect: width over height of the photos that were trained on, see `ucvgl.index.doubt`.
         ground: how cameras see it, where it is to be read as well.
+        heading: of the photos: one that is unknown is read at several turns.
     """
     good, uris, images, bad, doubts, below = [], [], [], [], [], []
     for identity, uri in zip(row["id"], row["uri"], strict=True):
         with at_work_on(uri):
             try:
                 whole = pixels_of(uri, enough=how.enough)
-                images.append(preprocessed(whole, how).tobytes())
+                images.append(b"".join(preprocessed(one, how).tobytes() for one in each_turned(whole, heading)))
                 doubts.append(doubt(whole, aspect))
                 below.append(ground_of(whole, ground))
             except (BadImage, OSError) as error:
@@ -164,20 +175,21 @@ class Embed:
 class Localize:
     """Actor that holds an index with its encoders."""
 
-    def __init__(self, index: str, k: int, folder: str, threads: int) -> None:
+    def __init__(self, index: str, k: int, folder: str, threads: int, heading: Heading) -> None:
         import torch
 
         from ucvgl.index.localizer import load
 
         torch.set_num_threads(threads)
-        self.localizer, self.k, self.folder = load(index), k, folder
+        self.localizer, self.k, self.folder = load(index, heading=heading), k, folder
 
     def __call__(self, row: Row) -> Row:
         from ucvgl.index.answers import ROWS, rows
 
         names = list(row["uri"])
         vectors = self.localizer.encoders.embed_seen(pixels(row), "query")
-        answers = self.localizer.answers(names, vectors, k=self.k, doubts=list(row["doubts"]))
+        turns = vectors.reshape(len(names), len(turns_of(self.localizer.heading)), vectors.shape[1])
+        answers = self.localizer.answers(names, turns, k=self.k, doubts=list(row["doubts"]))
         if row["ground"]:
             grounds = np.frombuffer(bytearray(row["ground"]), np.uint8).reshape(-1, SIDE, SIDE, 3)
             answers = self.localizer.placed(answers, list(grounds))

@@ -6,7 +6,6 @@ import hashlib
 import logging
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -20,18 +19,13 @@ from ucvgl.images.uris import join
 from ucvgl.index import nearest
 from ucvgl.index.area import Manifest, is_index, write_index
 from ucvgl.index.camera_place import placing_of, tile_side_of
-from ucvgl.index.confidence import Calibration, calibrate
 from ucvgl.index.doubt import alike
-from ucvgl.index.encoders import Encoders
+from ucvgl.index.headings import Heading, check_heading
+from ucvgl.index.sureness import sureness_of
 from ucvgl.index.trained_run import TrainedRun
 from ucvgl.settings.experiment import Resources
 
 log = logging.getLogger(__name__)
-
-QUERIES, DECOYS = 2000, 2000
-"""Most queries, and most training tiles, that calibrate the confidence."""
-SAME = 0.999
-"""Tiles more similar than this are the same image."""
 
 
 def index(
@@ -43,6 +37,7 @@ def index(
     kind: nearest.Kind | None = None,
     memory_bytes: float = 4e9,
     tile_side_m: float | None = None,
+    heading: Heading = "known",
 ) -> tuple[Manifest, list[Bad]]:
     """Write an index of some tiles; what it says of itself, and the tiles that could not be read.
 
@@ -53,11 +48,13 @@ def index(
         tiles: columns `id, uri` and, where known, `lat, lon`.
         kind: of the faiss index; None: chosen by the number of tiles and `memory_bytes`.
         tile_side_m: metres that a tile spans; None: as the run's settings tell, if they do.
+        heading: of the photos that it will be asked for: its confidence is that of answers to these.
 
     Raises:
         ValueError: there is an index already, another was begun there, or too many tiles are bad.
     """
     encoders = run.encoders(device="cpu")
+    check_heading(heading, encoders.projection)
     _begin(where, run, tiles, resources)
     parts = embed_listed(
         tiles,
@@ -79,7 +76,7 @@ def index(
 
     kind = kind or nearest.choose(len(ids), encoders.dimension, memory_bytes=memory_bytes)
     searcher = nearest.build(kind, batches, count=len(ids), dimension=encoders.dimension)
-    calibration, reason = _calibration(run, encoders, searcher, len(ids))
+    sure = sureness_of(run, encoders, searcher, len(ids), heading=heading)
     placing, unplaced = placing_of(run)
     about = {
         "kind": kind,
@@ -88,8 +85,10 @@ def index(
         "from_above": encoders.from_above,
         "both": encoders.both,
         "projection": run.experiment.projection,
-        "calibration": calibration,
-        "uncalibrated": reason,
+        "heading": heading,
+        "calibration": sure.calibration,
+        "presence": sure.presence,
+        "uncalibrated": sure.reason,
         "encoders": run.about,
         "finished": run.finished,
         "photo_aspect": run.photo_aspect,
@@ -105,35 +104,6 @@ def index(
         if not list_files(join(where, "parts")):
             filesystem.delete_dir(path)
     return manifest, bad
-
-
-def _calibration(run: TrainedRun, encoders: Encoders, searcher: Any, count: int) -> tuple[Calibration | None, str]:
-    """The confidence of answers, or why there is none.
-
-    The decoys are the index's own tiles where these are another area than that of the run's validation queries, as
-    the number of tiles is then the right one; else tiles that were trained on.
-    """
-    held_out = run.held_out()
-    if held_out is None:
-        return None, "the run has no evaluated validation images that it was not trained on"
-    queries, own = held_out
-    queries = np.ascontiguousarray(queries[:QUERIES])
-    own_best, _ = nearest.search(_exact(own), queries, 2)
-    twins, _ = nearest.search(searcher, own[:QUERIES], 1)
-    if (twins > SAME).any():  # the index holds tiles of the queries' own area
-        decoys = encoders.embed_seen(run.training_tiles(min(DECOYS, max(len(own), count - len(own)))), "reference")
-        searcher, count = _exact(decoys), len(decoys)
-    if count < 2 or len(own) < 2:
-        return None, "there are too few tiles to choose between"
-    decoy_best, _ = nearest.search(searcher, queries, 2)
-    try:
-        return calibrate(own_best, decoy_best, own_tiles=len(own), decoys=count), ""
-    except ValueError as error:
-        return None, str(error)
-
-
-def _exact(vectors: np.ndarray) -> Any:
-    return nearest.build("flat", lambda: iter([vectors]), count=len(vectors), dimension=vectors.shape[1])
 
 
 def _begin(where: str, run: TrainedRun, tiles: pa.Table, resources: Resources) -> None:

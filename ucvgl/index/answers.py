@@ -35,10 +35,13 @@ class Answer:
     """The most similar tiles of one photo, best first.
 
     Args:
-        confidence: probability that the first is the true one; None where the index is not calibrated, or where the
-            answer means little.
+        confidence: probability that the first is the true one, if the place is in the index; None where the index is
+            not calibrated, or where the answer means little.
+        here: probability that the place is in the index; likewise.
         note: what speaks against the answer; empty: nothing.
         camera: where on the first tile the photo was taken; None where the index cannot tell.
+        heading_deg: of the panorama's middle, clockwise from north, to the nearest turn at which it was searched for;
+            None where it was said to be known.
     """
 
     query: str
@@ -46,12 +49,15 @@ class Answer:
     candidates: tuple[Candidate, ...]
     note: str = ""
     camera: Camera | None = None
+    here: float | None = None
+    heading_deg: float | None = None
 
 
 ROWS = pa.schema(
     [
         ("query", pa.string()),
         ("confidence", pa.float32()),
+        ("here", pa.float32()),
         ("rank", pa.int32()),
         ("id", pa.string()),
         ("uri", pa.string()),
@@ -59,6 +65,7 @@ ROWS = pa.schema(
         ("lat", pa.float64()),
         ("lon", pa.float64()),
         ("note", pa.string()),
+        ("heading_deg", pa.float32()),
         ("camera_lat", pa.float64()),
         ("camera_lon", pa.float64()),
         ("camera_east", pa.float32()),
@@ -75,7 +82,8 @@ PLACED = tuple(name for name in ROWS.names if name.startswith("camera_"))
 def rows(answers: Sequence[Answer]) -> list[dict[str, Any]]:
     """One flat row per candidate; `rank` begins at 1. All rows of a photo say where its camera stood."""
     return [
-        {"query": answer.query, "confidence": answer.confidence, "rank": rank, **_told(candidate), "note": answer.note}
+        {"query": answer.query, "confidence": answer.confidence, "here": answer.here, "rank": rank, **_told(candidate)}
+        | {"note": answer.note, "heading_deg": answer.heading_deg}
         | _placed(answer)
         for answer in answers
         for rank, candidate in enumerate(answer.candidates, 1)
@@ -86,14 +94,22 @@ def table(answers: Sequence[Answer]) -> str:
     """For people: the photo and its confidence, then a line per tile."""
     lines = []
     for answer in answers:
-        sure = "" if answer.confidence is None else f"   confidence {answer.confidence:.2f}"
-        lines.append(f"{answer.query}{sure}")
+        lines.append(answer.query + sure_words(answer))
         lines += [f"  note: {answer.note}"] if answer.note else []
-        lines += [f"  camera  {in_words(answer.camera)}"] if answer.camera else []
+        if answer.camera:
+            lines.append(f"  camera  {in_words(answer.camera)}")
+        elif answer.heading_deg is not None:
+            lines.append(f"  heading about {answer.heading_deg:.0f} degrees")
         for rank, tile in enumerate(answer.candidates, 1):
             place = "" if tile.lat is None else f"  {tile.lat:11.6f} {tile.lon:11.6f}"
             lines.append(f"  {rank:>2}  {tile.similarity:6.3f}{place}  {tile.uri}")
     return "\n".join(lines)
+
+
+def sure_words(answer: Answer) -> str:
+    """How sure an answer is, for people; empty where nobody knows."""
+    told = (("confidence", answer.confidence), ("here", answer.here))
+    return "".join(f"   {name} {value:.2f}" for name, value in told if value is not None)
 
 
 def in_words(camera: Camera) -> str:
@@ -114,7 +130,9 @@ def json_lines(answers: Sequence[Answer]) -> str:
             {
                 "query": answer.query,
                 "confidence": _rounded(answer.confidence),
+                "here": _rounded(answer.here),
                 "note": answer.note,
+                "heading_deg": _rounded(answer.heading_deg),
                 "camera": None if answer.camera is None else _shortened(asdict(answer.camera)),
                 "tiles": [
                     {**_told(tile), "similarity": _rounded(tile.similarity)} for tile in answer.candidates
@@ -135,7 +153,8 @@ def geojson(answers: Sequence[Answer]) -> str:
     for answer in answers:
         camera = answer.camera
         if camera is not None and camera.lat is not None and camera.lon is not None:
-            told = {"query": answer.query, "confidence": _rounded(answer.confidence), "rank": 0, "note": answer.note}
+            told = {"query": answer.query, "rank": 0, "note": answer.note, "heading_deg": _rounded(answer.heading_deg)}
+            told |= {"confidence": _rounded(answer.confidence), "here": _rounded(answer.here)}
             point = {"type": "Point", "coordinates": [round(camera.lon, 7), round(camera.lat, 7)]}
             placed = {name: value for name, value in _shortened(_placed(answer)).items() if value is not None}
             features.append({"type": "Feature", "geometry": point, "properties": told | placed})
@@ -144,7 +163,7 @@ def geojson(answers: Sequence[Answer]) -> str:
             del row[name]
         lat, lon = row.pop("lat"), row.pop("lon")
         point = None if lat is None else {"type": "Point", "coordinates": [lon, lat]}
-        numbers = {name: _rounded(row[name]) for name in ("confidence", "similarity")}
+        numbers = {name: _rounded(row[name]) for name in ("confidence", "here", "similarity")}
         features.append({"type": "Feature", "geometry": point, "properties": row | numbers})
     return json.dumps({"type": "FeatureCollection", "features": features}, ensure_ascii=False, indent=1)
 

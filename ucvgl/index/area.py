@@ -31,6 +31,8 @@ from ucvgl.images.storage import exists, read, write
 from ucvgl.images.uris import join
 from ucvgl.index import nearest
 from ucvgl.index.confidence import Calibration
+from ucvgl.index.headings import Heading
+from ucvgl.index.presence import Presence
 from ucvgl.index.tiles import TILES as TILE_COLUMNS
 from ucvgl.index.tiles import check_tiles
 from ucvgl.poses.placing import Placing
@@ -38,7 +40,7 @@ from ucvgl.projection.preprocessing import Preprocessing, query_preprocessing
 from ucvgl.run.record import as_json_holds
 from ucvgl.settings.experiment import Projection
 
-FORMAT, VERSION, READ = "ucvgl-index", 3, (1, 2, 3)
+FORMAT, VERSION, READ = "ucvgl-index", 4, (1, 2, 3, 4)
 MANIFEST, MODEL, TILES, VECTORS = "manifest.json", "model.pt", "tiles.parquet", "vectors.faiss"
 
 
@@ -58,7 +60,9 @@ class Manifest:
         query_size: height and width of panoramas for the networks of the data set, pixels.
         from_above: the query encoder sees them as bird's-eye views, at `reference_size`.
         both: a query is described by its panorama and its bird's-eye view together.
+        heading: of the photos that it is asked for, unless they say otherwise.
         calibration: None where no confidence could be calibrated; `uncalibrated` says why.
+        presence: likewise of the probability that a place is in the index.
         placing: how cameras are placed on tiles; None where that could not be learned; `unplaced` says why.
         tile_side_m: metres that a tile spans; None where nobody knows.
         files: size and digest of each file.
@@ -82,6 +86,8 @@ class Manifest:
     encoders: str = ""
     finished: bool = True
     photo_aspect: float | None = None
+    heading: Heading = "known"
+    presence: Presence | None = None
     placing: Placing | None = None
     unplaced: str = "the index was made before cameras were placed; make it anew"
     tile_side_m: float | None = None

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
 from jaxtyping import Float, UInt8
 
+from ucvgl.index.headings import TURNS
 from ucvgl.index.trained_run import TrainedRun
-from ucvgl.poses.placing import KNOWN, Placing, Pose, learned, likeness
+from ucvgl.poses.placing import KNOWN, Placing, Pose, learned, likeness, place
 from ucvgl.settings.experiment import Experiment
 
 METRES_PER_DEGREE = 111_320.0
+NEAR_A_TURN = tuple(float(turn) for turn in range(-15, 16, 3))
+"""Headings that are tried around the turn at which a tile was found, degrees."""
 MOST_PAIRS = 100
 """Bird's-eye views and tiles from which placing is learned: seconds."""
 
@@ -60,6 +63,25 @@ def camera(pose: Pose, *, tile_side_m: float | None, tile_pixels: int, lat: floa
         lat = lon = None
     heading = pose.heading_deg % 360, pose.heading_radius_deg
     return Camera(east, north, pose.radius * side, side, unit, lat, lon, *heading)
+
+
+def pose_of(
+    ground: UInt8[np.ndarray, "s s 3"],
+    tile: UInt8[np.ndarray, "t t 3"],
+    placing: Placing,
+    *,
+    heading_deg: float | None = None,
+) -> Pose:
+    """The most probable pose of a camera on its tile.
+
+    Args:
+        ground: what the camera is placed by.
+        heading_deg: of its panorama's middle, to the nearest turn; None: it is said to look north.
+    """
+    if heading_deg is None:
+        return place(ground, tile, placing)
+    off = math.hypot(placing.off_north_deg, 360 / TURNS / math.sqrt(12))
+    return place(ground, tile, replace(placing, off_north_deg=off), NEAR_A_TURN, around_deg=heading_deg)
 
 
 def moved(lat: float, lon: float, east_m: float, north_m: float) -> tuple[float, float]:

@@ -14,12 +14,14 @@ from ucvgl.images.decode import load as load_image
 from ucvgl.images.retries import StorageError
 from ucvgl.index.answers import Answer, Candidate
 from ucvgl.index.area import Index, is_index, open_index
-from ucvgl.index.camera_place import Camera, camera
+from ucvgl.index.camera_place import Camera, camera, pose_of
 from ucvgl.index.confidence import margins
 from ucvgl.index.doubt import doubt
 from ucvgl.index.encoders import AT_ONCE, Encoders
+from ucvgl.index.headings import Heading, check_heading, each_turned, search, turns_of
+from ucvgl.index.presence import RIVALS, leads
 from ucvgl.index.trained_run import TrainedRun
-from ucvgl.poses.placing import ground_of, place
+from ucvgl.poses.placing import ground_of
 from ucvgl.projection.preprocessing import Image, pixels
 
 TILE_S = 10.0
@@ -33,10 +35,18 @@ class Localizer:
         encoders: the model and how images reach it.
         index: the tiles to search; None for a run, which can embed but has nothing to search.
         about: which encoders of their run these are, in words.
+        heading: of the photos; None: as the index was made for.
+
+    Raises:
+        ValueError: a heading is unknown of photos that are no panoramas.
     """
 
-    def __init__(self, encoders: Encoders, index: Index | None = None, *, about: str = "") -> None:
+    def __init__(
+        self, encoders: Encoders, index: Index | None = None, *, about: str = "", heading: Heading | None = None
+    ) -> None:
         self.encoders, self.index = encoders, index
+        self.heading: Heading = heading or (index.manifest.heading if index is not None else "known")
+        check_heading(self.heading, encoders.projection)
         self.about = index.manifest.encoders if index is not None else about
 
     def embed_queries(self, images: Sequence[Image]) -> Float[np.ndarray, "n d"]:
@@ -61,7 +71,8 @@ class Localizer:
             some = slice(start, start + AT_ONCE)
             shown = [pixels(photo, name, enough=enough) for photo, name in zip(photos[some], names[some], strict=True)]
             doubts = [self.doubt(photo) for photo in shown]
-            answers = self.answers(names[some], self.embed_queries(shown), k=k, doubts=doubts)
+            vectors = np.stack([self.embed_queries(list(each_turned(photo, self.heading))) for photo in shown])
+            answers = self.answers(names[some], vectors, k=k, doubts=doubts)
             found += self.placed(answers, [ground_of(photo, self.encoders.projection) for photo in shown])
         return found
 
@@ -70,11 +81,12 @@ class Localizer:
         return doubt(photo, None if self.index is None else self.index.manifest.photo_aspect)
 
     def answers(
-        self, names: Sequence[str], vectors: Float[np.ndarray, "n d"], *, k: int, doubts: Sequence[str] = ()
+        self, names: Sequence[str], vectors: Float[np.ndarray, "n t d"], *, k: int, doubts: Sequence[str] = ()
     ) -> list[Answer]:
         """The answers for queries that are embedded already.
 
         Args:
+            vectors: of each query at each of its turns (`ucvgl.index.headings.turns_of`).
             doubts: of each query, if any; where there is one, no confidence is given.
 
         Raises:
@@ -84,18 +96,27 @@ class Localizer:
             raise ValueError("a run has no tiles to search; make an index with `ucvgl index RUN TILES --out INDEX`")
         if k < 1:
             raise ValueError(f"k is {k}; ask for at least one tile")
-        score, row = self.index.search(vectors, max(k, 2))
-        calibration = self.index.manifest.calibration
-        sure = None if calibration is None else calibration.confidence(margins(score))
-        return [
-            Answer(
-                query=name,
-                confidence=None if sure is None or (doubts and doubts[number]) else float(sure[number]),
-                candidates=self._candidates(self.index, score[number, :k], row[number, :k]),
-                note="; ".join(filter(None, (doubts[number] if doubts else "", self._unfinished))),
+        score, row, turn = search(self.index.search, vectors, max(k, RIVALS + 1))
+        manifest, made_for = self.index.manifest, self.index.manifest.heading
+        asked_otherwise = "" if self.heading == made_for else f"no confidence: the index is for {made_for} headings"
+        known = not asked_otherwise
+        sure = manifest.calibration.confidence(margins(score)) if known and manifest.calibration else None
+        here = manifest.presence.here(leads(score)) if known and manifest.presence else None
+        headings = -turns_of(self.heading)[turn[:, 0]] % 360
+        found = []
+        for number, name in enumerate(names):
+            against = doubts[number] if doubts else ""
+            found.append(
+                Answer(
+                    query=name,
+                    confidence=None if sure is None or against else float(sure[number]),
+                    here=None if here is None or against else float(here[number]),
+                    candidates=self._candidates(self.index, score[number, :k], row[number, :k]),
+                    note="; ".join(filter(None, (against, asked_otherwise, self._unfinished))),
+                    heading_deg=float(headings[number]) if self.heading == "unknown" else None,
+                )
             )
-            for number, name in enumerate(names)
-        ]
+        return found
 
     def placed(self, answers: Sequence[Answer], grounds: Sequence[UInt8[np.ndarray, "s s 3"] | None]) -> list[Answer]:
         """The same answers with the position of each camera, where the index and the tile's image tell.
@@ -114,7 +135,7 @@ class Localizer:
         tile = tile_pixels(first.uri)
         if tile is None:
             return None
-        pose = place(ground, tile, placing)
+        pose = pose_of(ground, tile, placing, heading_deg=answer.heading_deg)
         about = {"tile_side_m": self.index.manifest.tile_side_m, "tile_pixels": tile.shape[1]}
         return camera(pose, **about, lat=first.lat, lon=first.lon)
 
@@ -144,13 +165,16 @@ class Localizer:
         return tuple(found)
 
 
-def load(run_or_index: str | os.PathLike, *, device: str = "", unfinished: bool = False) -> Localizer:
+def load(
+    run_or_index: str | os.PathLike, *, device: str = "", unfinished: bool = False, heading: Heading | None = None
+) -> Localizer:
     """The encoders of a run, or of an index with its tiles, ready for images.
 
     Args:
         run_or_index: a run's folder, or an index: a folder or a URI.
         device: `cpu` or `cuda`; empty: the GPU when there is one.
         unfinished: of a run that has no result yet, take the last encoders that it made.
+        heading: of the photos; None: as the index was made for.
 
     Raises:
         ValueError: it is neither, not finished, or broken.
@@ -168,7 +192,7 @@ def load(run_or_index: str | os.PathLike, *, device: str = "", unfinished: bool 
             f"{where}: the encoders see images of {sizes} and make {encoders.dimension} numbers, the manifest says "
             f"{[manifest.query_size, manifest.reference_size]} and {manifest.dimension}; make the index anew"
         )
-    return Localizer(encoders, index)
+    return Localizer(encoders, index, heading=heading)
 
 
 def tile_pixels(uri: str, *, patience_s: float | None = TILE_S) -> UInt8[np.ndarray, "h w 3"] | None:

@@ -5,13 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Float, UInt8
+from jaxtyping import Float, Int, UInt8
 
 from ucvgl.files import cached
 from ucvgl.files.parts import check_all, in_order, numbered_parts, read_part
+from ucvgl.files.tables import read_table
 from ucvgl.images.image_store import ImageStore
 from ucvgl.index.encoders import Encoders
 from ucvgl.retrieval.topk import two_sided_topk
+from ucvgl.run.columns import CATALOG, PLACES
 from ucvgl.run.places import folder_to_read
 from ucvgl.run.record import DONE, read_record
 from ucvgl.run.weights import described, is_result, weights_of
@@ -91,6 +93,17 @@ class TrainedRun:
             check_all(views / name)
         queries, bevs, tiles = (ImageStore(views / name) for name in ("queries", "bev", "references"))
         return bevs.read(bevs.rows_of(queries.ids[mutual])), tiles.read(tile_of[mutual])
+
+    def held_out_tiles(self, rows: Int[np.ndarray, " n"]) -> UInt8[np.ndarray, "n h w 3"]:
+        """Pixels of tiles by their row in what `held_out` gives, at network size."""
+        store = ImageStore(self.path / "2_project" / "validation" / "references")
+        check_all(store.folder)
+        return store.read(rows)
+
+    def held_out_photos(self, most: int, *, seed: int = 0) -> list[str]:
+        """URIs of some of the held-out queries, as they were before anything was made of them."""
+        listed = read_table(self.path / "1_catalog" / "validation_queries.parquet", CATALOG, optional=PLACES)
+        return np.random.default_rng(seed).permutation(listed["uri"].to_pylist())[:most].tolist()
 
     def training_tiles(self, most: int, *, seed: int = 0) -> np.ndarray:
         """Pixels of some of the tiles that were trained on, at network size: uint8 [n, h, w, 3]."""

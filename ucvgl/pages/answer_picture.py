@@ -10,7 +10,7 @@ import numpy as np
 
 from ucvgl.atomic import whole
 from ucvgl.files.owned import refuse_foreign_file
-from ucvgl.index.answers import Answer, in_words
+from ucvgl.index.answers import Answer, in_words, sure_words
 from ucvgl.index.camera_place import Camera
 from ucvgl.index.localizer import Localizer, tile_pixels
 from ucvgl.pages.camera_mark import CONE_DEG
@@ -44,10 +44,9 @@ def draw(localizer: Localizer, photo: Image, answer: Answer, path: Path | str) -
     heights = [1.0] + [1.1] * below + ([1.9] if known else [])
     figure = Figure(figsize=(10, 2.0 * sum(heights)), layout="constrained")
     grid = figure.add_gridspec(len(heights), COLUMNS, height_ratios=heights)
-    sure = "" if answer.confidence is None else f"   confidence {answer.confidence:.2f}"
     name = os.path.basename(answer.query).encode("utf-8", "replace").decode()
     where = f"\n{in_words(answer.camera)}" if answer.camera else ""
-    figure.suptitle(f"{name}{sure}{where}", fontsize=11, parse_math=False)
+    figure.suptitle(f"{name}{sure_words(answer)}{where}", fontsize=11, parse_math=False)
     _show(figure.add_subplot(grid[0, : COLUMNS - 1]), at_most(image, TALL), "photo")
     _show(figure.add_subplot(grid[0, COLUMNS - 1]), localizer.encoders.birdseye(image, BEV_SIDE), "bird's-eye view")
     for place, tile in enumerate(tiles):

@@ -16,7 +16,9 @@ import cv2
 import numpy as np
 import torch
 from jaxtyping import Float, UInt8
+from scipy.interpolate import CubicSpline
 from scipy.optimize import minimize_scalar
+from scipy.special import logsumexp
 
 from ucvgl.images.decode import resize
 from ucvgl.poses.structure import CHANNELS, structure
@@ -40,9 +42,14 @@ STRAY = 0.1
 HALVES_ARE_ALIKE = 0.5
 """What two halves of one image tell together, against what they would if they were independent: with it, radii that
 are to hold 68 % held 65 to 73 % on two worlds that it was not chosen on (`docs/localize.md`)."""
+HEADINGS_ARE_ALIKE = 0.95
+"""The same for headings, which both halves tell apart more independently; chosen on two other worlds than those that it
+is reported for, where radii that are to hold 68 % held 68 and 70."""
 KNOWN = tuple(float(turn) for turn in range(-12, 13, 3))
 UNKNOWN = tuple(float(turn) for turn in range(-180, 180, 5))
 """Turns that are tried, degrees, where a camera's heading is known up to some error, and where it is not."""
+BETWEEN = 12
+"""Headings between two turns that are told apart."""
 SHARPNESS = (math.log(1e-4), math.log(0.3))
 FEWEST_PAIRS = 30
 SURE = 5.0
@@ -93,17 +100,22 @@ def place(
     tile: UInt8[np.ndarray, "s s 3"],
     placing: Placing,
     turns: Sequence[float] = KNOWN,
+    *,
+    around_deg: float = 0.0,
 ) -> Pose:
     """The most probable pose of a camera, given that it stood on this tile.
 
     Args:
-        bev: the ground around the camera, north up as far as that is known, as large as the tile.
-        turns: evenly spaced headings that are tried, degrees.
+        bev: the ground around the camera, as large as the tile.
+        turns: evenly spaced headings that are tried, degrees clockwise from `around_deg`.
+        around_deg: where the middle of its panorama is thought to look.
     """
-    both = likeness(bev, tile, turns).sum(0)
-    chance = _chance(HALVES_ARE_ALIKE * placing.sharpness * both + _usual(placing, tuple(turns)))
-    east, north, radius = _place(chance.sum(0))
-    return Pose(east / SIDE, north / SIDE, radius / SIDE, *_heading(chance.sum((1, 2)), np.asarray(turns)))
+    headings = around_deg + np.asarray(turns)
+    both = placing.sharpness * likeness(bev, tile, headings.tolist()).sum(0)
+    usual = _usual(placing, tuple(turns))
+    east, north, radius = _place(_chance(HALVES_ARE_ALIKE * both + usual).sum(0))
+    looks = _heading(logsumexp(HEADINGS_ARE_ALIKE * both + usual, axis=(1, 2)), headings)
+    return Pose(east / SIDE, north / SIDE, radius / SIDE, *looks)
 
 
 def ground_of(photo: UInt8[np.ndarray, "h w 3"], projection: Projection | None) -> UInt8[np.ndarray, "s s 3"] | None:
@@ -250,13 +262,20 @@ def _place(chance: Float[np.ndarray, "y x"]) -> tuple[float, float, float]:
     return float(x), float(y), _holding(np.hypot(east - x, north - y), chance)
 
 
-def _heading(chance: Float[np.ndarray, " t"], turns: Float[np.ndarray, " t"]) -> tuple[float, float]:
-    """The peak, between turns, and the radius around it that holds 68 %, degrees."""
-    step = turns[1] - turns[0]
-    off = (turns - turns[chance.argmax()] + 180) % 360 - 180
-    around = chance * (np.abs(off) <= 1.5 * step)
-    found = (turns[chance.argmax()] + (around * off).sum() / around.sum() + 180) % 360 - 180
-    return float(found), step * _holding(np.abs((turns - found + 180) % 360 - 180) / step, chance)
+def _heading(log_odds: Float[np.ndarray, " t"], turns: Float[np.ndarray, " t"]) -> tuple[float, float]:
+    """The peak, between turns, and the radius around it that holds 68 %, degrees.
+
+    The logarithm of the odds is smooth between turns: a cubic spline through it tells those.
+    """
+    if turns[-1] - turns[0] > 180:
+        turns, log_odds = np.append(turns, turns[0] + 360), np.append(log_odds, log_odds[0])
+    fine = np.linspace(turns[0], turns[-1], BETWEEN * (len(turns) - 1) + 1)
+    smooth = _chance(CubicSpline(turns, log_odds)(fine))
+    found = fine[smooth.argmax()]
+    off = np.abs((fine - found + 180) % 360 - 180)
+    order = off.argsort()
+    radius = np.interp(0.68, np.cumsum(smooth[order]), off[order])
+    return float((found + 180) % 360 - 180), float(radius)
 
 
 def _holding(distance: np.ndarray, chance: np.ndarray, share: float = 0.68) -> float:

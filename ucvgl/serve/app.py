@@ -149,10 +149,12 @@ def answer(localizer: Localizer, data: bytes, tiles: int, max_pixels: int) -> di
     bev = localizer.encoders.birdseye(photo, SHOWN_TALL)
     return {
         "confidence": found.confidence,
+        "here": found.here,
         "tiles": [_public(row, tile.row) for row, tile in zip(rows([found]), found.candidates, strict=True)],
         "map": tile_map(localizer.index.places, found.candidates),
         "bev": f"data:image/jpeg;base64,{base64.b64encode(jpeg(bev)).decode()}",
         "note": found.note,
+        "heading_deg": found.heading_deg,
         "camera": found.camera and {"words": in_words(found.camera), "mark": camera_mark(found.camera)},
     }
 

@@ -68,8 +68,8 @@ def test_photos_whose_tile_is_there_are_told_from_those_whose_is_not(run, headin
     assert found.calibration is not None and found.presence is not None and not found.reason
     assert (found.presence.queries, found.presence.pool, found.calibration.pool) == (PHOTOS, 90, 90)
     tiles = run.held_out()[1]
-    photo = turned(PANORAMAS[7], 105)
-    scores = np.stack([described([one]) @ tiles.T for one in each_turned(photo, "unknown")]).max(0)
+    photo = turned(PANORAMAS[7], 105) if heading == "unknown" else PANORAMAS[7]
+    scores = np.stack([described([one]) @ tiles.T for one in each_turned(photo, heading)]).max(0)
     for some, there in ((scores, True), (np.delete(scores, PHOTOS - 1 - 7, axis=1), False)):
         (here,) = found.presence.here(leads(-np.sort(-some, axis=1)))
         assert (here > 0.9) == there and (here < 0.2) == (not there)

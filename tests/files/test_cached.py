@@ -16,7 +16,7 @@ from ucvgl.atomic import write_array, write_whole
 from ucvgl.commands.cache import cache
 from ucvgl.files import cached, room, tree
 from ucvgl.files.arrivals import Arrivals
-from ucvgl.files.names import DONE
+from ucvgl.files.names import DONE, OWNER
 from ucvgl.files.parts import list_parts, numbered_parts
 from ucvgl.files.tree import Tree
 from ucvgl.images import image_store
@@ -113,6 +113,25 @@ def test_a_file_is_fetched_once_per_machine_and_what_is_told_of_it_needs_no_fetc
     lines = (folder / ".arrivals").read_text().splitlines()
     assert len(lines) == 2, "processes of one machine have fetched the same file"
     np.testing.assert_array_equal(np.load(cached.here(parts[1])), np.ones((3, 2), np.float32))
+
+
+def test_a_worker_beside_the_driver_fetches_a_store_once_and_maps_it(uri, tmp_path):
+    with driver(tmp_path, uri, "gone"), RunDir(tmp_path / "gone", Experiment()) as run:
+
+        def build(folder: Path) -> None:
+            for shard in range(2):
+                write_shard(folder, shard, IDS[shard::2], PIXELS[shard::2])
+
+        run.make("1_a", build, settings={})
+    with driver(tmp_path, uri) as mirror:
+        folder, owner = mirror.folder, (mirror.folder / OWNER).read_text()
+        assert len(ImageStore(folder / "1_a")) == 7 and not fetched(folder), "the driver needs no pixels to count"
+        cached.detach(mirror.tree)  # as in another process
+        cached.resolved.cache_clear()
+        assert cached.resolved(uri, str(folder), owner) == folder
+        store = ImageStore(folder / "1_a")
+        assert all(path.exists() for path in store.shards) and len(store._images) == 2
+        np.testing.assert_array_equal(store.read([0, 4]), PIXELS[:2])
 
 
 @pytest.mark.parametrize("damage", ["cut", "changed", "not noted"])

@@ -70,7 +70,7 @@ def resolved(uri: str, folder: str, owner: str) -> Path:
     own = is_of(Path(folder), owner)
     if own and Path(folder) in _trees:  # this is that process
         return Path(folder)
-    return attach(Tree(Path(folder) if own else folder_of(uri), uri, own=own, eager=not own)).folder
+    return attach(Tree(Path(folder) if own else folder_of(uri), uri, own=own, eager=True)).folder
 
 
 def is_of(folder: Path, owner: str) -> bool:
@@ -96,7 +96,7 @@ def all_here(paths: Sequence[Path]) -> None:
 
 
 def ahead(paths: Sequence[Path]) -> None:
-    """The same on a machine that only works for the run: what it opens, it is going to read."""
+    """The same in a process that works for the run and does not make it: what it opens, it is going to read."""
     if paths and (tree := tree_of(paths[0])) and tree.eager:
         tree.bring_all(list(paths))
 

@@ -42,7 +42,7 @@ class Tree:
         uri: of the run.
         own: it is the folder of the process that makes the run: what is there is true, and is copied by that process
             (`ucvgl.run.mirror`). Elsewhere the bucket is true, and what is made is uploaded before it has its name.
-        eager: what is opened is going to be read whole, as by workers.
+        eager: what is opened is going to be read whole, as by workers; the driver looks at ids and sizes.
         push: copies what is new in the folder, now.
     """
 

@@ -252,7 +252,9 @@ def test_a_machine_that_does_not_see_a_run_in_a_folder_refuses_to_work_for_it(ur
 def test_the_cache_is_shown_and_cleared_and_a_run_is_read_from_the_bucket(uri, tmp_path, monkeypatch):
     monkeypatch.setenv("UCVGL_CACHE", str(tmp_path / "cache"))
     made(tmp_path, uri)
+    there = list_files(uri)
     run = folder_to_read(uri)
+    assert folder_to_read(uri) == run and list_files(uri) == there, "to read is to write"
     assert run == cached.folder_of(uri) and (run / "config.yaml").is_file() and not fetched(run)
     part = numbered_parts(run / "1_a", "part-*.npy")[0]
     assert cached.here(part).exists()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,6 +19,8 @@ from tests.images.published import (
 )
 from tests.index.areas import make_run
 from ucvgl import cli
+from ucvgl.files import cached
+from ucvgl.images.storage import list_files
 from ucvgl.settings.dotted import save_settings, saved_settings
 
 WRITERS = {"cvusa": write_cvusa, "cvact": write_cvact, "vigor": write_vigor, "university1652": write_university1652}
@@ -72,3 +75,19 @@ def test_what_a_run_chose_of_its_own_data_set_is_not_asked_of_another(home, monk
     save_settings(other / "config.yaml", replace(before, dataset=chosen))
     assert cli.main(["evaluate", str(other), "vigor", "--root", str(home / "vigor")]) == 0
     assert "protocol: VIGOR same-area" in capsys.readouterr().out
+
+
+def test_a_run_in_a_bucket_is_evaluated_from_there_and_nothing_is_left(home, moto, bucket, monkeypatch, capsys):
+    monkeypatch.setattr("ucvgl.distributed.cluster.connect", lambda resources: None)
+    for file in (home / "run").rglob("*"):
+        if file.is_file():
+            moto.client().upload_file(str(file), bucket, f"run/{file.relative_to(home / 'run')}")
+    told, before = [], list_files(f"s3://{bucket}/run")
+    try:
+        for source in (str(home / "run"), f"s3://{bucket}/run"):
+            assert cli.main(["evaluate", source, "cvusa", "--root", str(home / "cvusa")]) == 0
+            told.append(capsys.readouterr().out.splitlines()[1])
+    finally:
+        shutil.rmtree(cached.folder_of(f"s3://{bucket}"), ignore_errors=True)
+    assert told[0] == told[1]
+    assert list_files(f"s3://{bucket}/run") == before

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import uuid
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import tyro
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import numpy as np
 
     from ucvgl.index.localizer import Localizer
@@ -52,7 +56,12 @@ def evaluate(
     """
     from pathlib import Path
 
+    from ucvgl.images.folder import absolute
+    from ucvgl.images.uris import join
+    from ucvgl.index.area import MODEL
     from ucvgl.index.localizer import load
+    from ucvgl.run.places import folder_to_read
+    from ucvgl.run.weights import weights_of
     from ucvgl.settings.limits import resources_of
     from ucvgl.stages.catalog import as_listed, read_catalogs
     from ucvgl.truth.door import read_truth
@@ -60,16 +69,19 @@ def evaluate(
 
     resources = resources_of(address=address, workers=workers)
     localizer = load(source, unfinished=unfinished)
-    experiment = _experiment(localizer, config or source)
-    of_run = as_listed(Path(config or source) / "1_catalog", experiment.dataset)
+    named = config or source
+    run = folder_to_read(named) if config or localizer.index is None else Path(named)
+    experiment = _experiment(run, named)
+    of_run = as_listed(run / "1_catalog", experiment.dataset)
     chosen = _dataset(of_run, dataset, root, protocol)
     truth = read_truth(chosen, split)
     if truth is None:
         raise ValueError(f"there is no ground truth for {chosen.name}, {chosen.root}, {split}: see docs/data.md")
-    ids, vectors = _embedded(replace(experiment, dataset=chosen), localizer, source, split, resources)
+    model = weights_of(run, unfinished=True) if localizer.index is None else join(absolute(source), MODEL)
+    ids, vectors = _embedded(replace(experiment, dataset=chosen), localizer, source, model, split, resources)
     judged = protocol_of(truth, ids["query"], ids["reference"])
-    if chosen.root == of_run.root and (Path(config or source) / "1_catalog").is_dir():
-        trained = read_catalogs(Path(config or source) / "1_catalog")["train"].queries["id"].to_numpy()
+    if chosen.root == of_run.root and (run / "1_catalog").is_dir():
+        trained = read_catalogs(run / "1_catalog")["train"].queries["id"].to_numpy()
         judged = trained_on(judged, ids["query"], trained)
     if not judged.answerable:
         raise ValueError(f"no query of {chosen.name}, {chosen.root}, {split} has a true reference in {source}")
@@ -116,14 +128,12 @@ def _confidence(localizer: Localizer, queries: np.ndarray, rows: np.ndarray) -> 
     return lines + [f"  {mean:.2f}  {share:.2f}  ({count} queries)" for mean, share, count in bins]
 
 
-def _experiment(localizer: Localizer, where: str) -> Experiment:
-    from pathlib import Path
-
+def _experiment(run: Path, named: str) -> Experiment:
     from ucvgl.settings.dotted import saved_settings
 
-    config = Path(where) if where.endswith((".yaml", ".yml")) else Path(where) / "config.yaml"
+    config = run if run.suffix in (".yaml", ".yml") else run / "config.yaml"
     if not config.is_file():
-        raise ValueError(f"{where} does not say how the data set was made; add --config RUN, or --config config.yaml")
+        raise ValueError(f"{named} does not say how the data set was made; add --config RUN, or --config config.yaml")
     return saved_settings(config)
 
 
@@ -145,7 +155,7 @@ def _dataset(of_run: Dataset, name: str, root: str, protocol: str) -> Dataset:
 
 
 def _embedded(
-    experiment: Experiment, localizer: Localizer, source: str, split: str, resources: Resources
+    experiment: Experiment, localizer: Localizer, source: str, model: Path | str, split: str, resources: Resources
 ) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
     """Ids and descriptors by view; of an index only the queries are embedded, its tiles are."""
     from pathlib import Path
@@ -155,9 +165,8 @@ def _embedded(
 
     from ucvgl.distributed.bulk import embed_listed, read_vectors
     from ucvgl.distributed.cluster import connect
-    from ucvgl.files.parts import read_part
+    from ucvgl.images.uris import join
     from ucvgl.log import start_logging
-    from ucvgl.run.weights import weights_of
     from ucvgl.stages.catalog import catalog, read_catalogs
 
     start_logging()
@@ -165,17 +174,15 @@ def _embedded(
     start_logging()
     ids: dict[str, np.ndarray] = {}
     vectors: dict[str, np.ndarray] = {}
-    with TemporaryDirectory() as folder:
+    with TemporaryDirectory() as folder, _seen_by_all(source, folder) as made:
         work = Path(folder)
         catalog(work, experiment=replace(experiment, resources=resources))
         listed = read_catalogs(work)[split]
-        model = work / "model.pt"
-        index = localizer.index
-        model.write_bytes(read_part(weights_of(source, unfinished=True)) if index is None else _model_of(source))
-        wanted: list[Any] = [("query", listed.queries)] + ([("reference", listed.references)] if index is None else [])
+        wanted: list[Any] = [("query", listed.queries)]
+        wanted += [("reference", listed.references)] if localizer.index is None else []
         for view, table in wanted:
             how = localizer.encoders.preprocessing(view)
-            parts = embed_listed(table, str(work / view), model=model, view=view, how=how, resources=resources)
+            parts = embed_listed(table, join(made, view), model=model, view=view, how=how, resources=resources)
             found = list(read_vectors(parts))
             if not found:
                 raise ValueError(f"none of the {table.num_rows} {view} images can be used; `ucvgl doctor` names some")
@@ -186,9 +193,17 @@ def _embedded(
     return ids, vectors
 
 
-def _model_of(index: str) -> bytes:
-    from ucvgl.images.storage import read
-    from ucvgl.images.uris import join
-    from ucvgl.index.area import MODEL
+@contextmanager
+def _seen_by_all(source: str, folder: str) -> Iterator[str]:
+    """Where descriptors lie until they are compared: beside a run or an index in a store, else here."""
+    from ucvgl.images.storage import delete_folder
+    from ucvgl.images.uris import is_local, join
 
-    return read(join(index, MODEL))
+    if is_local(source):
+        yield folder
+        return
+    made = join(source.rstrip("/"), f".evaluated-{uuid.uuid4().hex}")
+    try:
+        yield made
+    finally:
+        delete_folder(made)

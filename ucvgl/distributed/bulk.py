@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
+from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,7 +21,7 @@ from ucvgl.distributed.stream import Row, Step, stream
 from ucvgl.files.tables import read_table, required, table_bytes
 from ucvgl.images.decode import BadImage
 from ucvgl.images.storage import list_files, read, write
-from ucvgl.images.uris import join
+from ucvgl.images.uris import is_local, join
 from ucvgl.index.doubt import doubt
 from ucvgl.index.headings import Heading, each_turned, turns_of
 from ucvgl.poses.placing import SIDE, ground_of
@@ -43,7 +44,7 @@ Bad = tuple[str, str]
 
 
 def embed_listed(
-    listed: pa.Table, folder: str, *, model: Path, view: View, how: Preprocessing, resources: Resources
+    listed: pa.Table, folder: str, *, model: Path | str, view: View, how: Preprocessing, resources: Resources
 ) -> list[str]:
     """Write the descriptors of all images of a list (`id, uri`); the URIs of the parts, in the list's order.
 
@@ -52,6 +53,7 @@ def embed_listed(
 
     Args:
         folder: a folder or URI that all machines see.
+        model: the file of the encoders, or its URI.
         how: images reach the encoder.
     """
     rows = _missing(listed, folder, resources.images_per_shard)
@@ -155,7 +157,8 @@ class Embed:
         from ucvgl.networks.adapted import load_encoders
 
         torch.set_num_threads(threads)
-        self.encoders = load_encoders(model, "cuda" if torch.cuda.is_available() else "cpu")
+        source = model if is_local(str(model)) else BytesIO(read(str(model)))
+        self.encoders = load_encoders(source, "cuda" if torch.cuda.is_available() else "cpu", origin=str(model))
         self.view: View = view
         self.folder = folder
 

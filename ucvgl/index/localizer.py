@@ -12,6 +12,8 @@ from jaxtyping import Float, UInt8
 from ucvgl.images.decode import BadImage
 from ucvgl.images.decode import load as load_image
 from ucvgl.images.retries import StorageError
+from ucvgl.images.storage import exists
+from ucvgl.images.uris import is_local, join
 from ucvgl.index.answers import Answer, Candidate
 from ucvgl.index.area import Index, is_index, open_index
 from ucvgl.index.camera_place import Camera, camera, pose_of
@@ -171,7 +173,7 @@ def load(
     """The encoders of a run, or of an index with its tiles, ready for images.
 
     Args:
-        run_or_index: a run's folder, or an index: a folder or a URI.
+        run_or_index: a run or an index: a folder or a URI.
         device: `cpu` or `cuda`; empty: the GPU when there is one.
         unfinished: of a run that has no result yet, take the last encoders that it made.
         heading: of the photos; None: as the index was made for.
@@ -180,7 +182,7 @@ def load(
         ValueError: it is neither, not finished, or broken.
     """
     where = os.fspath(run_or_index)
-    if "://" not in where and not is_index(where):
+    if not is_index(where) and (is_local(where) or exists(join(where, "config.yaml"))):
         run = TrainedRun(where, unfinished=unfinished)
         return Localizer(run.encoders(device=device), about=run.about)
     index, model = open_index(where)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from ucvgl.files.cached import attach, folder_of
+from ucvgl.files.cached import attach, detach, folder_of
 from ucvgl.files.names import BEGUN, BULK, DONE
 from ucvgl.files.room import CACHE
 from ucvgl.files.tree import Tree
@@ -35,16 +35,22 @@ def folder_to_read(where: Path | str) -> Path:
     """The folder of a run. Where that lies in a store it appears in the cache: small files now, others when opened.
 
     Raises:
+        ValueError: nothing lies there.
         StorageError: the store cannot be used.
     """
     if not str(where).startswith(STORES):
         return Path(where)
     uri = str(where).rstrip("/")
-    folder, names = folder_of(uri), names_of(list_files(uri))
+    try:
+        folder, names = folder_of(uri), names_of(list_files(uri))
+    except FileNotFoundError:
+        raise ValueError(f"{where} holds no run: nothing lies there") from None
+    tree = Tree(folder, uri, own=False)
+    detach(tree)  # what comes now goes nowhere
     records = {place for place in names if "/" not in place or place.endswith((f"/{DONE}", f"/{BEGUN}"))}
     for place in records:
         copy_in(join(uri, place), folder / names[place])
-    tree = attach(Tree(folder, uri, own=False))
+    attach(tree)
     for place in names.keys() - records:
         path = folder / names[place]
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -30,6 +30,8 @@ from ucvgl.settings.presets import tiny
 
 PLACES = 24
 
+pytestmark = pytest.mark.slow
+
 
 class Here:
     """Everything is done where the driver is, as on one machine."""

@@ -1,4 +1,5 @@
-"""What `recipes.py` measured, as tables: recall by row and world, and how far the label-free judge was from the truth.
+"""What `recipes.py` measured, as tables: recall by row and world, how far the label-free judge was from the truth, and
+the rounds of the default recipe.
 
     python benchmarks/recipes_table.py                                     # of results/recipes.jsonl
 """
@@ -54,6 +55,19 @@ def judge_table(lines: Sequence[Line]) -> Iterator[str]:
         )
 
 
+def rounds_table(lines: Sequence[Line], row: str = "default") -> Iterator[str]:
+    """What a recipe reached after every round, and what the judge said of it without a label, in %."""
+    some = [line for line in lines if line["row"] == row]
+    rounds = max((len(line["rounds"]) for line in some), default=1) - 1
+    yield f"| | | cold | {' | '.join(str(number + 1) for number in range(rounds))} |"
+    yield f"| --- | --- |{' --- |' * (rounds + 1)}"
+    told = {"r1": "R@1", "judged": "judged", "precision": "labels right", "judged_precision": "judged"}
+    for line in some:
+        for name, what in told.items():
+            cells = ["" if one[name] is None else f"{100 * one[name]:.1f}" for one in line["rounds"]]
+            yield f"| {line['world'] if name == 'r1' else ''} | {what} | {' | '.join(cells)} |"
+
+
 def _both(rounds: Iterable[Line], *names: str) -> np.ndarray:
     found = [[one.get(name) for name in names] for one in rounds]
     return np.array([pair for pair in found if None not in pair], float).reshape(-1, 2).T
@@ -69,7 +83,8 @@ def main(argv: Sequence[str]) -> int:
     parser.add_argument("results", nargs="?", type=Path, default=RESULTS)
     lines = [json.loads(line) for line in parser.parse_args(argv).results.read_text().splitlines()]
     lines = [line for line in lines if "error" not in line]
-    print("\n".join([*recall_table(lines), "", *judge_table([line for line in lines if line["labels"]])]))
+    tables = recall_table(lines), judge_table([line for line in lines if line["labels"]]), rounds_table(lines)
+    print("\n\n".join("\n".join(table) for table in tables))
     return 0
 
 

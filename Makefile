@@ -1,4 +1,4 @@
-# make demo       set up, then unsupervised cross-view geo-localization on the embedded world
+# make demo       set up, then unsupervised cross-view geo-localization on a part of the embedded world, in minutes
 # make test       set up, then the tests;  make test-fast: without Ray;  make test-cluster: several nodes, job servers
 # make lint       set up, then ruff and pyright
 # make submit     run a job on a cluster: make submit ADDRESS=http://127.0.0.1:8265 JOB=unsupervised ARGS='tiny'
@@ -25,7 +25,7 @@ setup: .venv/.done
 	touch $@
 
 demo: setup
-	$(BIN)/python jobs/unsupervised.py
+	$(BIN)/python jobs/unsupervised.py --run runs/demo --dataset.synthetic.train-places 2000 --curriculum.rounds 5
 
 # Whether a token is sent is found out from RAY_AUTH_TOKEN, RAY_AUTH_TOKEN_PATH and ~/.ray, unless the caller says.
 submit: setup

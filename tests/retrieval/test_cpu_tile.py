@@ -79,7 +79,7 @@ def test_a_cutoff_lets_every_number_pass_whose_score_may_be_high_enough(integer,
     cutoffs(key[None], 0, lower, np.array([error]), rounding, offset, out)
     assert lower[0] == pytest.approx(f - rounding * abs(f) - error + offset, abs=1e-6)
     values, others = tile(30, 30, 1, integer)
-    passes = ordered(others) >= out[0]
+    passes, values = ordered(others) >= out[0], values.astype(np.float64)  # float32 would round what is compared
     may_reach = values + rounding * np.abs(values) + error + offset >= lower[0]
     assert not (may_reach & ~passes).any()
     clearly_below = values + rounding * np.abs(values) + error + offset < lower[0] - 2.0**-7 * np.abs(values) - 1e-6

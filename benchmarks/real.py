@@ -17,8 +17,8 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from real_sources import NETWORKS, Absent, descriptors, parts, pictures, stored
 
-from benchmarks.real_sources import NETWORKS, Absent, descriptors, parts, pictures, stored
 from ucvgl.networks.adapter import Adapter
 from ucvgl.networks.towers import VIEWS, View
 from ucvgl.pseudo_labels.e_step import plain
@@ -48,7 +48,7 @@ def main(argv: list[str]) -> int:
     chosen = parser.parse_args(argv)
     try:
         if chosen.panoramas:
-            from benchmarks.real_panoramas import panoramas
+            from real_panoramas import panoramas
 
             print(panoramas(chosen.panoramas, chosen.run, chosen.wheels, chosen.cache))
             return 0

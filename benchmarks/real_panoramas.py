@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
+from real_sources import NETWORKS, SIZE, Absent, described, network, parts, stored
 
-from benchmarks.real_sources import NETWORKS, SIZE, Absent, described, network, parts, stored
 from ucvgl.images.corpora import read_catalog
 from ucvgl.images.decode import decode, resize
 from ucvgl.images.storage import read

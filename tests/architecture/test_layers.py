@@ -40,6 +40,14 @@ def test_ray_is_imported_only_where_it_may_be() -> None:
     assert [file for file in guilty if not file.startswith(MAY_IMPORT_RAY)] == []
 
 
+def test_a_benchmark_that_is_run_finds_its_neighbours_beside_it() -> None:
+    """`python benchmarks/x.py` has benchmarks/ on its path, and not the repository."""
+    run = [file for file in python_files("benchmarks") if "__main__" in texts(file)]
+    assert len(run) > 10
+    guilty = [file.name for file in run if any(name.split(".")[0] == "benchmarks" for name in imported_names(file))]
+    assert guilty == []
+
+
 ABOVE = ("stages", "methods", "commands", "cli")
 
 

@@ -5,13 +5,18 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
 
 if TYPE_CHECKING:
+    from ucvgl.index.answers import Answer
     from ucvgl.index.localizer import Localizer
+
+DRAWN = 10
+"""Tiles in a picture."""
 
 
 def main(argv: Sequence[str]) -> int:
@@ -67,27 +72,26 @@ def _one_by_one(
     localizer, answers, bad = load(index, heading=heading or None), [], 0
     for photo in _files(photos):
         try:
-            (answer,) = localizer.localize(photo, k=k)
+            (answer,) = localizer.localize(photo, k=max(k, DRAWN) if picture else k)
         except (BadImage, OSError) as error:
             bad += 1
             told = error if isinstance(error, BadImage) else f"{photo}: {error.strerror or error}"
             print(f"ucvgl localize: {told}", file=sys.stderr)
             continue
-        answers.append(answer)
+        answers.append(replace(answer, candidates=answer.candidates[:k]))
         if picture:
-            _draw(localizer, photo, len(answers), picture)
+            _draw(localizer, photo, replace(answer, candidates=answer.candidates[:DRAWN]), len(answers), picture)
         if form != "geojson":  # one document; the others are written as they come
-            print(FORMATS[form]([answer]), flush=True)
+            print(FORMATS[form](answers[-1:]), flush=True)
     if form == "geojson" and answers:
         print(FORMATS[form](answers))
     return 1 if bad else 0
 
 
-def _draw(localizer: Localizer, photo: str, number: int, folder: str) -> None:
+def _draw(localizer: Localizer, photo: str, answer: Answer, number: int, folder: str) -> None:
     from ucvgl.pages.answer_picture import draw
 
     os.makedirs(folder, exist_ok=True)
-    (answer,) = localizer.localize(photo, k=10)
     path = Path(folder) / f"{number:04d}-{Path(photo).stem}.png"
     draw(localizer, photo, answer, path)
     print(f"picture: {path}", file=sys.stderr)

@@ -56,8 +56,7 @@ class Crew(ABC):
     def embed(self, jobs: Sequence[EmbedJob]) -> None:
         """Write the descriptors of every job; parts that exist are kept."""
         work = all_shards(jobs)
-        wanted = set(cached.missing([part_path(job.folder, shard) for (job, shard), _ in work]))
-        left = [(one, images) for one, images in work if part_path(one[0].folder, one[1]) in wanted]
+        left = cached.unmade(work, lambda one: part_path(one[0][0].folder, one[0][1]))
         total, missing = (sum(images for _, images in some) for some in (work, left))
         if left:
             progress = Progress("embed", total, done=total - missing)
@@ -66,8 +65,7 @@ class Crew(ABC):
     def translate(self, source: Path, folder: Path, *, generator: Path) -> None:
         """Render every image of the store `source` into the store `folder`; shards that exist are kept."""
         shards = shards_of(source)
-        wanted = set(cached.missing([shard_path(folder, shard_number(path)) for path in shards]))
-        left = [path for path in shards if shard_path(folder, shard_number(path)) in wanted]
+        left = cached.unmade(shards, lambda path: shard_path(folder, shard_number(path)))
         total, missing = (sum(map(count_images, some)) for some in (shards, left))
         if left:
             progress = Progress(f"translate {folder.name}", total, done=total - missing)
@@ -114,8 +112,7 @@ class Crew(ABC):
         queries, references = Stored.of(query_parts), Stored.of([*reference_parts, *decoy_parts])
         count, together = Stored.of(reference_parts).span[1], references.span[1]
         cuts = ranked.cut(count, together - count, workers=self.count, rows=self._search_rows)
-        wanted = set(cached.missing([ranked.shard_path(folder, shard) for shard in cuts]))
-        left = [shard for shard in cuts if ranked.shard_path(folder, shard) in wanted]
+        left = cached.unmade(cuts, lambda shard: ranked.shard_path(folder, shard))
         progress = Progress("rank", together, unit="references", done=together - sum(b - a for a, b in left))
         sides = {"queries": queries, "references": references, "questions": questions, "count": count}
         self.run(ranked.rank_shards, progress=progress, cuts=left, folder=folder, k=k, **sides)

@@ -46,9 +46,7 @@ def project_images(catalogs: Mapping[str, Catalog], folder: Path, *, experiment:
     rows = _shard_rows(catalogs, folder, resources.images_per_shard)
 
     def missing() -> list[Row]:
-        paths = [shard_path(folder / row["split"] / row["view"], row["shard"]) for row in rows]
-        wanted = set(cached.missing(paths))
-        return [row for row, path in zip(rows, paths, strict=True) if path in wanted]
+        return cached.unmade(rows, lambda row: shard_path(folder / row["split"] / row["view"], row["shard"]))
 
     total, left = (sum(len(row["id"]) for row in some) for some in (rows, missing()))
     limit = experiment.dataset.max_bad_share * total

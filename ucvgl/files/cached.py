@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import shutil
 import socket
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import lru_cache
 from pathlib import Path
@@ -116,6 +116,13 @@ def missing(paths: Sequence[Path]) -> list[Path]:
     return left
 
 
+def unmade(work: Iterable[T], file_of: Callable[[T], Path]) -> list[T]:
+    """The pieces of work whose file is not made yet, by whomever."""
+    files = [(one, file_of(one)) for one in work]
+    left = set(missing([file for _, file in files]))
+    return [one for one, file in files if file in left]
+
+
 def exists(path: Path) -> bool:
     """Whether a file is made, by whomever."""
     tree = tree_of(path)
@@ -181,8 +188,7 @@ def forget(path: Path) -> None:
 
 def uploaded(path: Path) -> None:
     """Have the present state of a file that grows in the bucket."""
-    if (tree := tree_of(path)) and not tree.own:
-        tree.upload(path, path)
+    _upload(path, path)
 
 
 def elsewhere(folder: Path) -> dict[str, Sum]:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 BEGUN, DONE = "BEGUN.json", "DONE.json"
 PARTIAL = ".partial"
 """Ends the name of a stage's folder while it works; in a bucket the stage has one place from its beginning on."""
+LOCKS = ".locks"
 OWNER = ".owner"
 """Says which process makes a run: the folder that has the same as the bucket is that process's own."""
 BULK = (".arrow", ".npy", ".npz")
@@ -12,3 +15,9 @@ BULK = (".arrow", ".npy", ".npz")
 CHECKPOINT = ".checkpoint"
 CHANGING = (CHECKPOINT, ".jsonl")
 """Written again and again under one name; no digest of theirs is kept."""
+
+
+def place_of(path: Path, folder: Path) -> str:
+    """The name in the bucket of a file, or folder, in the folder of a run: that of its stage from its beginning on."""
+    stage, *rest = path.relative_to(folder).parts
+    return "/".join((stage.removesuffix(PARTIAL), *rest))

@@ -10,6 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from ucvgl.files.arrivals import ARRIVALS, Arrivals
+from ucvgl.files.names import LOCKS, place_of
 
 CACHE, LIMIT = "UCVGL_CACHE", "UCVGL_CACHE_GB"
 SHARE = 0.8
@@ -82,7 +83,7 @@ def clear(folder: Path) -> None:
     """Drop what a folder of the cache holds of the bucket; what was not copied there stays."""
     for _, path, _ in _droppable(folder, idle_s=0):
         path.unlink(missing_ok=True)
-    if not any(True for path, _ in _files(folder) if not path.name.startswith(".") and path.parent.name != ".locks"):
+    if not any(True for path, _ in _files(folder) if not path.name.startswith(".") and path.parent.name != LOCKS):
         shutil.rmtree(folder, ignore_errors=True)
     _known.clear()
 
@@ -93,8 +94,7 @@ def _droppable(folder: Path | None = None, *, idle_s: float = IN_USE_S) -> Itera
     for tree in [folder] if folder else trees():
         known = Arrivals(tree).all()
         for path, size in _files(tree):
-            stage, *rest = path.relative_to(tree).parts
-            arrival = known.get("/".join((stage.removesuffix(".partial"), *rest)))
+            arrival = known.get(place_of(path, tree))
             with suppress(FileNotFoundError):
                 opened = path.stat().st_atime
                 if arrival and arrival.fits(path) and now - opened >= idle_s:

@@ -17,7 +17,7 @@ from ucvgl.atomic import flush
 from ucvgl.files import room
 from ucvgl.files.arrivals import Arrivals
 from ucvgl.files.marks import Sum, mark, marks_below, unmark
-from ucvgl.files.names import BEGUN, BULK, CHANGING, CHECKPOINT, DONE, PARTIAL
+from ucvgl.files.names import BEGUN, BULK, CHANGING, CHECKPOINT, DONE, LOCKS, PARTIAL, place_of
 from ucvgl.files.seal import unsealed
 from ucvgl.images.retries import patiently
 from ucvgl.images.storage import AT_ONCE, PIECE, copy_out, delete, delete_folder, exists, fetch, list_files, read
@@ -25,7 +25,6 @@ from ucvgl.images.uris import join
 
 TRIES, PAUSE_S = 3, 1.0
 """A file that does not fit its digest is fetched again: another machine may just write it anew."""
-LOCKS = ".locks"
 
 
 def _nothing() -> None:
@@ -57,8 +56,7 @@ class Tree:
 
     def place(self, path: Path) -> str:
         """The place of a file, or of a folder, below this one."""
-        stage, *rest = path.relative_to(self.folder).parts
-        return "/".join((stage.removesuffix(PARTIAL), *rest))
+        return place_of(path, self.folder)
 
     def bring(self, path: Path) -> None:
         """Have a file here, as it lies in the bucket.

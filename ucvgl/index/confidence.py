@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 
-from ucvgl.pseudo_labels.decoys import rising_logistic
+from ucvgl.pseudo_labels.decoys import logistic, rising_logistic
 
 FEWEST_QUERIES = 50
 """With fewer the curve would be noise."""
@@ -44,7 +44,7 @@ class Calibration:
 
     def confidence(self, margin: Float[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:
         """Probability that the best tile is the true one, given that the true one is in the index."""
-        own = 1 / (1 + np.exp(-np.clip(self.intercept + self.slope * margin, -60, 60)))
+        own = logistic(self.intercept + self.slope * margin)
         return np.clip(1 - (1 - own) * (1 + self.own_per_decoy), 0, 1)
 
 

@@ -14,7 +14,7 @@ import numpy as np
 from jaxtyping import Float
 
 from ucvgl.index.confidence import FEWEST_QUERIES
-from ucvgl.pseudo_labels.decoys import rising_logistic
+from ucvgl.pseudo_labels.decoys import logistic, rising_logistic
 
 RIVALS = 10
 """Tiles that follow the best one, against whose mean it is judged (`docs/localize.md`: more than the second alone)."""
@@ -42,7 +42,7 @@ class Presence:
 
     def here(self, lead: Float[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:
         """Probability that the place is in the index, where as many photos are taken elsewhere as not."""
-        return 1 / (1 + np.exp(-np.clip(self.intercept + self.slope * lead, -60, 60)))
+        return logistic(self.intercept + self.slope * lead)
 
 
 def leads(scores: Float[np.ndarray, "n k"]) -> Float[np.ndarray, " n"]:

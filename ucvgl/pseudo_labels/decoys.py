@@ -119,7 +119,7 @@ def right_probability(
         return np.zeros(0)
     known = np.nan_to_num(margin, posinf=np.nanmax(margin[np.isfinite(margin)], initial=1.0))
     intercept, slope = rising_logistic(known, ~on_decoy)
-    own = 1 / (1 + np.exp(-np.clip(intercept + slope * known, -60, 60)))
+    own = logistic(intercept + slope * known)
     return np.clip(1 - (1 - own) / own * references / decoys, 0, 1)
 
 
@@ -133,6 +133,11 @@ def rising_logistic(x: Float[np.ndarray, " n"], positive: Bool[np.ndarray, " n"]
 
     intercept, slope = minimize(loss, np.zeros(2), bounds=[(None, None), (0, None)]).x
     return float(intercept), float(slope) / spread
+
+
+def logistic(log_odds: Float[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:
+    """The probability that has these log odds; beyond 60 either way it is as good as sure."""
+    return 1 / (1 + np.exp(-np.clip(log_odds, -60, 60)))
 
 
 def _between(value: float, low: float, high: float) -> Estimate:

@@ -26,7 +26,7 @@ from ucvgl.atomic import write_whole
 from ucvgl.files import cached
 from ucvgl.files.arrivals import ARRIVALS
 from ucvgl.files.marks import unmark
-from ucvgl.files.names import BEGUN, BULK, DONE, OWNER, PARTIAL
+from ucvgl.files.names import BEGUN, BULK, DONE, OWNER, PARTIAL, place_of
 from ucvgl.files.tree import Tree
 from ucvgl.images.retries import StorageError
 from ucvgl.images.storage import AT_ONCE, copy_in, copy_out, delete, list_files, read, write
@@ -206,7 +206,7 @@ class Mirror:
                 continue
             try:
                 if path.is_file():
-                    found["/".join((parts[0].removesuffix(PARTIAL), *parts[1:]))] = (path, _state(path))
+                    found[place_of(path, self.folder)] = (path, _state(path))
             except FileNotFoundError:  # renamed meanwhile: the next look finds it
                 continue
         return found

@@ -176,6 +176,14 @@ def test_a_bare_report_is_a_page_too(tmp_path):
     assert [path.name for path in (tmp_path / "deep").iterdir()] == ["report.html"]
 
 
+def test_a_run_that_translates_nothing_is_not_said_to_paint_and_says_how_its_labels_are_chosen(report, page, tmp_path):
+    assert "A CycleGAN" in page and "Fake tile" in page and "decoys, mirrored tiles" not in page
+    own = replace(report, painted=False, labels_judged=True)
+    bare = write_page(tmp_path / "report.html", own).read_text(encoding="utf-8")
+    assert "A CycleGAN" not in bare and "Fake tile" not in bare and "Nothing was translated" in bare
+    assert "decoys, mirrored tiles" in bare
+
+
 def test_large_images_are_shrunk_so_that_the_page_stays_small(report, tmp_path):
     panorama, tile = picture(832, 1664), picture(1200, 1200)
     large = replace(

@@ -108,6 +108,8 @@ class Report:
         supervised: R@1 of the same network trained on true pairs.
         begun: what the first round begins with, in two words; `begun_r1` is its R@1.
         begun_judged: its R@1 as far as decoys tell.
+        labels_judged: whether decoys tell how large a margin a label needs; else it is a threshold.
+        painted: whether a CycleGAN makes a fake of a bird's-eye view; else that stands in for it.
         ways: name of a direction, and its recall before and after an adaptation.
         settings: (preset's value, this run's) by dotted name, only where they differ.
         seconds: duration by stage.
@@ -129,6 +131,8 @@ class Report:
     begun_judged: Estimate | None = None
     ways: Sequence[tuple[str, Recall, Recall]] = ()
     rounds: Sequence[Round] = ()
+    labels_judged: bool = False
+    painted: bool = True
     translated: Sequence[Translated] = ()
     first_batch: Sequence[tuple[Image, Image]] = ()
     heading_known: bool = True

@@ -63,6 +63,8 @@ def report(
         begun_r1=scores[0]["r1"],
         begun_judged=judged(scores[0]),
         rounds=learned(trained, scores[1:]),
+        labels_judged=experiment.curriculum.labels == "judged",
+        painted=experiment.translation.fake,
         translated=_translated(projected, fakes) if fakes else [],
         first_batch=_first_batch(projected, fakes, experiment) if fakes else [],
         heading_known=experiment.contrast.heading == "known",

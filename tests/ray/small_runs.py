@@ -5,10 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import ray
+from one_job import wait_until
 
 from ucvgl.run.run_dir import RunDir
 from ucvgl.settings.experiment import Experiment
-from ucvgl.sweep.space import Trial
+from ucvgl.sweep.space import Trial, trial_folder
 
 
 def agree(run: RunDir, experiment: Experiment) -> str:
@@ -37,10 +38,16 @@ def agree(run: RunDir, experiment: Experiment) -> str:
 
 
 def agree_on_most_cpus(run: RunDir, experiment: Experiment) -> str:
-    """The same, with an actor that needs most CPUs: the next trial's starts when this one's has ended."""
+    """The same, with an actor that needs most CPUs: the next trial's starts when this one's has ended.
+
+    Trials ask for it in their order, whichever process was first: what a scheduler stops depends on that.
+    """
+    number = int(run.path.name)
+    wait_until(lambda: not number or (trial_folder(run.path.parents[1], number - 1) / "has_room").exists())
     cpus = int(ray.cluster_resources()["CPU"]) // 2 + 1
     actor = ray.remote(num_cpus=cpus, scheduling_strategy="SPREAD")(Nothing).remote()
     ray.get(actor.__ray_ready__.remote())
+    (run.path / "has_room").touch()
     return agree(run, experiment)
 
 

@@ -47,9 +47,11 @@ SOURCES = 3
 """An epoch of the cold start takes panoramas, tiles and fakes (intra), or pairs with fakes, tiles and fakes (cross);
 without intra-view contrast an epoch of cross is the pairs with fakes alone."""
 NO_STRUCTURE = {"curriculum.first_structure_vote": 0, "curriculum.final_structure_vote": 0}
+NO_FAKE_VOTE = {"curriculum.first_fake_vote": 0, "curriculum.final_fake_vote": 0}
+UNVERIFIED = {"curriculum.verified": 0, "evaluation.verified": 0}
 ROWS = (
     "full", "no_bev", "fake", "no_intra", "no_cross", "no_mutual", "no_threshold", "no_judge", "no_whitening",
-    "no_structure", "no_curriculum", "paper_matching", "no_fakes", "supervised",
+    "no_structure", "unverified", "no_curriculum", "paper_matching", "no_fakes", "supervised",
 )  # fmt: skip
 
 
@@ -62,7 +64,7 @@ def changes(row: str, base: Experiment) -> dict[str, Any]:
     epochs_in_all = cold.intra_epochs + cold.cross_epochs
     return {
         "full": {},
-        "no_bev": {"projection.bev": False, "model.structure": 0} | NO_STRUCTURE,
+        "no_bev": {"projection.bev": False, "model.structure": 0} | NO_STRUCTURE | UNVERIFIED,
         "fake": {"translation.fake": True},
         "no_intra": {"cold_start.intra_epochs": 0, "cold_start.cross_epochs": SOURCES * epochs_in_all},
         "no_cross": {"cold_start.cross_epochs": 0, "cold_start.intra_epochs": epochs_in_all},
@@ -71,8 +73,9 @@ def changes(row: str, base: Experiment) -> dict[str, Any]:
         "no_judge": {"curriculum.labels": "margin"},
         "no_whitening": {"curriculum.whitening": 0},
         "no_curriculum": {"curriculum.relabel": False},
-        "paper_matching": NO_STRUCTURE | {"curriculum.first_fake_vote": 0, "curriculum.final_fake_vote": 0},
+        "paper_matching": NO_STRUCTURE | UNVERIFIED | NO_FAKE_VOTE,
         "no_structure": NO_STRUCTURE,
+        "unverified": UNVERIFIED,
         "no_fakes": {"curriculum.with_fakes": False, "curriculum.epochs_per_round": 2 * epochs},
         "supervised": {},
     }[row]

@@ -71,6 +71,8 @@ SUITE: dict[str, World] = {
         "model.query": "panorama",
         "curriculum.first_structure_vote": 0.0,
         "curriculum.final_structure_vote": 0.0,
+        "curriculum.verified": 0,
+        "evaluation.verified": 0,
         "translation.fake": False,
         "contrast.heading": "unknown",
         "curriculum.reciprocal": 9,

@@ -9,6 +9,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, final
 
+import numpy as np
+from jaxtyping import Float32, Int
+
 from ucvgl.distributed.admission import wait_for_turn
 from ucvgl.distributed.cluster import placed, several_machines
 from ucvgl.distributed.placement import Placement
@@ -16,7 +19,7 @@ from ucvgl.distributed.progress import Progress
 from ucvgl.distributed.worker_group import WorkerGroup
 from ucvgl.files import cached
 from ucvgl.images.image_store import count_images, shard_number, shard_path, shards_of
-from ucvgl.programs import matching, ranked
+from ucvgl.programs import matching, ranked, verified
 from ucvgl.programs.embedding import EmbedJob, all_shards, embed_shards, part_path
 from ucvgl.programs.ranked import Ranking
 from ucvgl.programs.translating import translate_shards
@@ -117,6 +120,25 @@ class Crew(ABC):
         sides = {"queries": queries, "references": references, "questions": questions, "count": count}
         self.run(ranked.rank_shards, progress=progress, cuts=left, folder=folder, k=k, **sides)
         return ranked.read_ranked(cuts, folder, questions, queries=queries.span[1], count=count, k=k)
+
+    def verify(
+        self, candidates: Int[np.ndarray, "q k"], *, bevs: Path, tiles: Path, folder: Path
+    ) -> Float32[np.ndarray, "q k"]:
+        """What the ground says of candidates, over poses (`ucvgl.poses.verifying`); -inf where there is none.
+
+        Args:
+            candidates: numbers of tiles, and beyond these of their mirror images; -1 for none.
+            bevs: store of the queries' bird's-eye views.
+            tiles: store of the references.
+            folder: where workers leave what they find; what is there is kept.
+        """
+        if not cached.exists(folder / "candidates.npy"):
+            verified.write_candidates(candidates, folder)
+        cuts = verified.cut(len(candidates))
+        left = cached.unmade(cuts, lambda shard: verified.shard_path(folder, shard))
+        progress = Progress("verify", len(candidates), done=len(candidates) - sum(b - a for a, b in left))
+        self.run(verified.verify_candidates, progress=progress, cuts=left, folder=folder, bevs=bevs, tiles=tiles)
+        return verified.read_verified(cuts, folder)
 
 
 @final

@@ -9,6 +9,7 @@ from typing import NamedTuple
 from ucvgl.distributed.machines import Crew
 from ucvgl.files import cached
 from ucvgl.programs.embedding import EmbedJob, Look, parts_of
+from ucvgl.programs.reranked import rematched
 from ucvgl.pseudo_labels.mutual_matching import matches
 from ucvgl.settings.experiment import Curriculum, Experiment
 from ucvgl.types import Matches
@@ -42,7 +43,7 @@ def scan(
     """Embed every training image with the encoders in `start` and match them all, over the whole corpus.
 
     A query is compared with a tile up to three times: its panorama by the two encoders, its fake by the tile encoder
-    alone, and its bird's-eye view by structure, without an encoder.
+    alone, and its bird's-eye view by structure, without an encoder. The best tiles of each are verified over poses.
     With labels by the judge, every tile stands beside its mirror image; these decoys are numbered after the tiles.
 
     Args:
@@ -73,7 +74,11 @@ def scan(
         parts = [machines.whiten(some, shrinkage=settings.whitening) for some in ([asked], searched)]
     else:
         parts = [[part for job in some for part in parts_of(job.folder)] for some in ([asked], searched)]
-    best = machines.match(*parts, folder=into / "scan", k=max(2, settings.reciprocal + 1))
+    k = max(2, settings.reciprocal + 1)
+    best = machines.match(*parts, folder=into / "scan", k=max(k, settings.verified))
+    if settings.verified:
+        ground = {"bevs": train / "bev", "tiles": tiles, "folder": into / "scan"}
+        best = rematched(best, machines.verify(best.row_index, **ground), k=k)
     found = matches(best, reciprocal=settings.reciprocal)
     cached.remove(into / "scan")
     return found

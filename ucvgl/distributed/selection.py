@@ -14,6 +14,7 @@ from ucvgl.files.parts import in_order, read_part
 from ucvgl.images.image_store import ImageStore
 from ucvgl.programs.embedding import EmbedJob, Look, parts_of
 from ucvgl.programs.ranked import Ranking
+from ucvgl.programs.reranked import candidates_of, reranked
 from ucvgl.pseudo_labels.decoys import DECOYS_AHEAD, Estimate, judged_recall
 from ucvgl.retrieval.ranking import Question
 from ucvgl.settings.experiment import QueryBy
@@ -23,18 +24,21 @@ KEPT_PARTNERS = DECOYS_AHEAD + 1
 """Best references, or decoys, of a query that the numbers are made from."""
 
 
-def recall_of_round(into: Path, projected: Path, machines: Crew, *, query: QueryBy = "panorama") -> Estimate:
+def recall_of_round(
+    into: Path, projected: Path, machines: Crew, *, query: QueryBy = "panorama", verified: int = 0
+) -> Estimate:
     """Recall of the encoders in `into` on the validation images as far as decoys tell, without truth; kept there.
 
     The decoys are the tiles, mirrored.
 
     Args:
         query: what queries are described by.
+        verified: first candidates of a query that are verified over poses.
     """
     file = into / "judged.json"
     if not file.exists():
         images, seen = projected / "validation", into / "seen"
-        ranking = rank_images(seen, into / "model.pt", images, [], machines, query=query)
+        ranking = rank_images(seen, into / "model.pt", images, [], machines, query=query, verified=verified)
         judged = judged_recall(ranking.best_of_all.index, len(ImageStore(images / "references")))
         write_whole(file, json.dumps(asdict(judged)))
         cached.remove(seen)
@@ -49,6 +53,7 @@ def rank_images(
     machines: Crew,
     *,
     query: QueryBy = "panorama",
+    verified: int = 0,
 ) -> Ranking:
     """Embed queries, references and, as decoys, mirrored references by one model, and rank them, in the folder `into`.
 
@@ -56,6 +61,7 @@ def rank_images(
         images: folder of the stores.
         about: what is true, where that is asked; rows of the references.
         query: what queries are described by.
+        verified: first candidates of a query that are verified over poses.
     """
     panorama, bev = Look(images / "queries", "query"), Look(images / "bev", "reference")
     looks = {
@@ -67,7 +73,14 @@ def rank_images(
     machines.embed(jobs)
     (into / "ranked").mkdir(exist_ok=True)
     asked, tiles, decoys = (parts_of(job.folder) for job in jobs)
-    return machines.rank(asked, tiles, decoys, about, folder=into / "ranked", k=KEPT_PARTNERS)
+    kept = max(KEPT_PARTNERS, verified)
+    ranking = machines.rank(asked, tiles, decoys, about, folder=into / "ranked", k=kept)
+    if not verified:
+        return ranking
+    count = len(ImageStore(images / "references"))
+    ground = {"bevs": images / "bev", "tiles": images / "references", "folder": into / "ranked"}
+    evidence = machines.verify(candidates_of(ranking, verified, references=count), **ground)
+    return reranked(ranking, evidence, about, references=count)
 
 
 def worn_out(recalls: list[float], patience: int) -> bool:

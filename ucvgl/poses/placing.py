@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-import cv2
 import numpy as np
 import torch
 from jaxtyping import Float, UInt8
@@ -20,8 +19,7 @@ from scipy.interpolate import CubicSpline
 from scipy.optimize import minimize_scalar
 from scipy.special import logsumexp
 
-from ucvgl.images.decode import resize
-from ucvgl.poses.structure import CHANNELS, structure
+from ucvgl.poses.fields import field, near, normalised, shifts, turned, with_strays
 from ucvgl.projection.birdseye import from_above
 from ucvgl.settings.experiment import Projection
 
@@ -33,12 +31,8 @@ PADDED = 84
 """At least `SIDE + REACH`, and quickly transformed."""
 NEAR = 0.6
 """The ground counts by a Gaussian of the distance from the camera, of this standard deviation in half sides."""
-LOCAL = 33
-"""Side of the square whose mean is taken from every pixel."""
 WEDGES = 16
 """The ground around the camera in as many wedges, in turns of the one half and of the other."""
-STRAY = 0.1
-"""Share of cameras that stand anywhere: what is usual is no law."""
 HALVES_ARE_ALIKE = 0.5
 """What two halves of one image tell together, against what they would if they were independent: with it, radii that
 are to hold 68 % held 65 to 73 % on two worlds that it was not chosen on (`docs/localize.md`)."""
@@ -113,7 +107,7 @@ def place(
     headings = around_deg + np.asarray(turns)
     both = placing.sharpness * likeness(bev, tile, headings.tolist()).sum(0)
     usual = _usual(placing, tuple(turns))
-    east, north, radius = _place(_chance(HALVES_ARE_ALIKE * both + usual).sum(0))
+    east, north, radius = _place(normalised(HALVES_ARE_ALIKE * both + usual).sum(0))
     looks = _heading(logsumexp(HEADINGS_ARE_ALIKE * both + usual, axis=(1, 2)), headings)
     return Pose(east / SIDE, north / SIDE, radius / SIDE, *looks)
 
@@ -127,10 +121,10 @@ def likeness(
     bev: UInt8[np.ndarray, "h h 3"], tile: UInt8[np.ndarray, "s s 3"], turns: Sequence[float]
 ) -> Float[np.ndarray, "2 t y x"]:
     """How alike the halves of a turned bird's-eye view are to a tile at every shift, from south-west to north-east."""
-    below = _spectrum(_field(tile))
+    below = _spectrum(field(tile, SIDE))
     found = []
     for turn in turns:
-        spectra = _spectrum(_field(_turned(bev, turn)) * _halves()[:, None])
+        spectra = _spectrum(field(turned(bev, turn), SIDE) * _halves()[:, None])
         product = np.fft.irfft2((spectra.conj() * below).sum(1), s=(PADDED, PADDED))
         found.append(np.roll(product, (REACH, REACH), (1, 2))[:, 2 * REACH :: -1, : 2 * REACH + 1])
     return np.stack(found, 1).astype(np.float32)
@@ -157,7 +151,7 @@ def learned(
     pairs = len(halves)
     if pairs < FEWEST_PAIRS:
         raise ValueError(f"{pairs} pairs of panorama and tile are too few to learn positions, it takes {FEWEST_PAIRS}")
-    (east, north), degrees, each = _shifts(), np.asarray(turns), torch.from_numpy(halves)
+    (east, north), degrees, each = shifts(REACH), np.asarray(turns), torch.from_numpy(halves)
     both = each.sum(1)
     placing = anywhere = Placing(0.01, 0.25, 5.0, pairs)
     for _ in range(4):
@@ -189,58 +183,23 @@ def learned(
 @lru_cache(maxsize=1)
 def _halves() -> Float[np.ndarray, "2 s s"]:
     y, x = np.mgrid[:SIDE, :SIDE] + 0.5 - SIDE / 2
-    near = np.exp(-(x**2 + y**2) / 2 / (NEAR * SIDE / 2) ** 2)
     wedge = np.floor((np.arctan2(x, -y) / (2 * math.pi) + 0.5) * WEDGES).astype(int) % 2
-    return np.stack([near * (wedge == half) for half in (0, 1)]).astype(np.float32)
-
-
-def _shifts() -> tuple[np.ndarray, np.ndarray]:
-    """East and north of every shift, pixels."""
-    north, east = np.mgrid[-REACH : REACH + 1, -REACH : REACH + 1]
-    return east, north
+    return np.stack([near(SIDE, NEAR) * (wedge == half) for half in (0, 1)]).astype(np.float32)
 
 
 def _spectrum(fields: np.ndarray) -> np.ndarray:
     return np.fft.rfft2(fields, s=(PADDED, PADDED))
 
 
-def _field(image: np.ndarray) -> Float[np.ndarray, "9 s s"]:
-    """Structure against that around it, each channel equally strong."""
-    field = structure(resize(image, SIDE, SIDE))
-    around = np.dstack([cv2.blur(field[..., some : some + 3], (LOCAL, LOCAL)) for some in range(0, CHANNELS, 3)])
-    apart = field - around
-    strength = np.sqrt((apart**2).mean((0, 1))) + 1e-3
-    return np.ascontiguousarray((apart / strength).transpose(2, 0, 1), np.float32)
-
-
-def _turned(image: np.ndarray, degrees: float) -> np.ndarray:
-    """Clockwise, about the middle."""
-    if not degrees:
-        return image
-    side = image.shape[0]
-    turn = cv2.getRotationMatrix2D((side / 2 - 0.5, side / 2 - 0.5), -degrees, 1)
-    return cv2.warpAffine(image, turn, (side, side), borderMode=cv2.BORDER_REFLECT_101)
-
-
 @lru_cache(maxsize=8)
 def _usual(placing: Placing, turns: tuple[float, ...]) -> Float[np.ndarray, "t y x"]:
     """Log of how often cameras stand and look so; all headings alike, where turns go all around."""
-    east, north = _shifts()
-    near = -(east**2 + north**2) / 2 / (placing.off_centre * SIDE) ** 2
+    east, north = shifts(REACH)
+    central = -(east**2 + north**2) / 2 / (placing.off_centre * SIDE) ** 2
     ahead = -((np.asarray(turns) / placing.off_north_deg) ** 2) / 2
     if turns[-1] - turns[0] > 180:
         ahead = np.zeros(len(turns))
-    return (_with_strays(ahead)[:, None, None] + _with_strays(near)).astype(np.float32)
-
-
-def _with_strays(log_odds: np.ndarray) -> np.ndarray:
-    chance = _chance(log_odds)
-    return np.log((1 - STRAY) * chance + STRAY / chance.size)
-
-
-def _chance(log_odds: np.ndarray) -> np.ndarray:
-    chance = np.exp(log_odds - log_odds.max())
-    return chance / chance.sum()
+    return (with_strays(ahead)[:, None, None] + with_strays(central)).astype(np.float32)
 
 
 def _agreement(halves: torch.Tensor, sharpness: float, usual: torch.Tensor) -> torch.Tensor:
@@ -255,7 +214,7 @@ def _sum(log_odds: torch.Tensor) -> torch.Tensor:
 
 def _place(chance: Float[np.ndarray, "y x"]) -> tuple[float, float, float]:
     """East and north of the peak, between pixels, and the radius around it that holds 68 %."""
-    east, north = _shifts()
+    east, north = shifts(REACH)
     peak = np.unravel_index(chance.argmax(), chance.shape)
     around = chance * ((east - east[peak]) ** 2 + (north - north[peak]) ** 2 <= 6)
     x, y = ((around * axis).sum() / around.sum() for axis in (east, north))
@@ -270,7 +229,7 @@ def _heading(log_odds: Float[np.ndarray, " t"], turns: Float[np.ndarray, " t"]) 
     if turns[-1] - turns[0] > 180:
         turns, log_odds = np.append(turns, turns[0] + 360), np.append(log_odds, log_odds[0])
     fine = np.linspace(turns[0], turns[-1], BETWEEN * (len(turns) - 1) + 1)
-    smooth = _chance(CubicSpline(turns, log_odds)(fine))
+    smooth = normalised(CubicSpline(turns, log_odds)(fine))
     found = fine[smooth.argmax()]
     off = np.abs((fine - found + 180) % 360 - 180)
     order = off.argsort()

@@ -12,7 +12,18 @@ from annotated_types import Ge, Le
 
 from ucvgl.settings.adaptation import Adaptation
 from ucvgl.settings.dataset import PROTOCOLS, Dataset, Drone, Projection, Synthetic, WorldLook
-from ucvgl.settings.ranges import Batch, BelowOne, Count, CountOrNone, Layers, NotNegative, Positive, Share, Width
+from ucvgl.settings.ranges import (
+    Batch,
+    BelowOne,
+    Candidates,
+    Count,
+    CountOrNone,
+    Layers,
+    NotNegative,
+    Positive,
+    Share,
+    Width,
+)
 
 __all__ = [
     "Adaptation",
@@ -148,6 +159,9 @@ class Curriculum:
     rest. 0: the paper's matching."""
     final_structure_vote: Share = 0.0
     """The same in the last round; linear in between."""
+    verified: Candidates = 0
+    """Best tiles of every query that are compared with its bird's-eye view once more, over poses
+    (`ucvgl.poses.verifying`), before matches are made among them; 0: none (the paper)."""
     min_probability: Share = 0.2
     min_margin: Annotated[float, Ge(0), Le(2)] = 0.05
     """Margin threshold of the first round, cosine; 0: none (Table 3, row b). For `margin`."""
@@ -206,6 +220,9 @@ class Evaluation:
     rounds: Literal["auto", "all", "last"] = "auto"
     """Which encoders are evaluated beside those of the cold start and the result: those of `all` rounds, or no others
     (`last`). `auto`: all, where the validation images make at most 100 million pairs, as 10,000 x 10,000."""
+    verified: Candidates = 0
+    """Best tiles of every query that are brought in order by its bird's-eye view, over poses (`ucvgl.poses.verifying`);
+    also in an index that is made from the run. 0: none (the paper)."""
 
 
 @dataclass(frozen=True)

@@ -139,6 +139,8 @@ def _structure(experiment: Experiment) -> list[str]:
     asked = {
         "curriculum.first_structure_vote": curriculum.first_structure_vote,
         "curriculum.final_structure_vote": curriculum.final_structure_vote,
+        "curriculum.verified": curriculum.verified,
+        "evaluation.verified": experiment.evaluation.verified,
         "model.structure": experiment.model.structure if experiment.query_by == "both" else 0.0,
     }
     mistakes, flags = [], " and ".join(name for name, share in asked.items() if share)

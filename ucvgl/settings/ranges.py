@@ -11,6 +11,7 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError
 Count = Annotated[int, Ge(1)]
 CountOrNone = Annotated[int, Ge(0)]
 Width = Annotated[int, Ge(1), Le(100_000)]
+Candidates = Annotated[int, Ge(0), Le(1000)]
 Layers = Annotated[int, Ge(0), Le(1000)]
 Batch = Annotated[int, MultipleOf(2), Ge(2)]
 Pixels = Annotated[int, MultipleOf(8), Ge(8)]

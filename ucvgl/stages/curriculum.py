@@ -94,7 +94,8 @@ def curriculum(
             train_round(into, start, sources, index, experiment=experiment, machines=machines)
         start = into
         if settings.keep == "judged":
-            recall = recall_of_round(into, projected, machines, query=experiment.query_by)
+            how: dict[str, Any] = {"query": experiment.query_by, "verified": settings.verified}
+            recall = recall_of_round(into, projected, machines, **how)
             judged.append(recall.value)
             log(stage="selection", step=index, judged_recall=recall.value, low=recall.low, high=recall.high)
             if worn_out(judged, settings.patience):

@@ -66,7 +66,8 @@ def evaluate(
 
     def ranked(name: str) -> Ranking:
         into, model = folder / "embeddings" / name, models[name] / "model.pt"
-        return rank_images(into, model, images, about, machines, query=experiment.query_by)
+        how: dict[str, Any] = {"query": experiment.query_by, "verified": experiment.evaluation.verified}
+        return rank_images(into, model, images, about, machines, **how)
 
     images, about = projected / "validation", questions(protocol) if protocol.answerable else []
     every = _every_round(experiment, len(queries) * len(references))

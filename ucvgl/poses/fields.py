@@ -1,0 +1,61 @@
+"""What poses are told by: the structure of views from above, and how often cameras stand where."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from jaxtyping import Float, Float32, UInt8
+
+from ucvgl.images.decode import resize
+from ucvgl.poses.structure import CHANNELS, structure
+
+LOCAL = 0.52
+"""Side of the square whose mean is taken from every pixel, as a share of the view's."""
+STRAY = 0.1
+"""Share of cameras that stand anywhere: what is usual is no law."""
+
+
+def field(image: UInt8[np.ndarray, "h w 3"], side: int) -> Float32[np.ndarray, "9 s s"]:
+    """Structure against that around it, each channel equally strong.
+
+    Args:
+        side: pixels of the field.
+    """
+    seen, local = structure(resize(image, side, side)), int(LOCAL * side) // 2 * 2 + 1
+    around = np.dstack([cv2.blur(seen[..., some : some + 3], (local, local)) for some in range(0, CHANNELS, 3)])
+    apart = seen - around
+    strength = np.sqrt((apart**2).mean((0, 1))) + 1e-3
+    return np.ascontiguousarray((apart / strength).transpose(2, 0, 1), np.float32)
+
+
+def turned(image: UInt8[np.ndarray, "s s 3"], degrees: float) -> UInt8[np.ndarray, "s s 3"]:
+    """Clockwise, about the middle."""
+    if not degrees:
+        return image
+    side = image.shape[0]
+    turn = cv2.getRotationMatrix2D((side / 2 - 0.5, side / 2 - 0.5), -degrees, 1)
+    return cv2.warpAffine(image, turn, (side, side), borderMode=cv2.BORDER_REFLECT_101)
+
+
+def near(side: int, deviation: float) -> Float[np.ndarray, "s s"]:
+    """How much the ground counts: by a Gaussian of the distance from the camera, of this deviation in half sides."""
+    y, x = np.mgrid[:side, :side] + 0.5 - side / 2
+    return np.exp(-(x**2 + y**2) / 2 / (deviation * side / 2) ** 2)
+
+
+def shifts(reach: int) -> tuple[np.ndarray, np.ndarray]:
+    """East and north of every shift, pixels."""
+    north, east = np.mgrid[-reach : reach + 1, -reach : reach + 1]
+    return east, north
+
+
+def with_strays(log_odds: np.ndarray) -> np.ndarray:
+    """The logarithm of how often, where some are anywhere."""
+    usual = normalised(log_odds)
+    return np.log((1 - STRAY) * usual + STRAY / usual.size)
+
+
+def normalised(log_odds: np.ndarray) -> np.ndarray:
+    """Odds by their logarithm, as shares of 1."""
+    odds = np.exp(log_odds - log_odds.max())
+    return odds / odds.sum()

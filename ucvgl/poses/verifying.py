@@ -1,0 +1,91 @@
+"""How well a bird's-eye view fits a tile, over where in the tile the camera may have stood and how far it was turned.
+
+A descriptor says what a view shows in its cells; a camera that stands a little aside moves the ground over their
+borders. The best candidates of a query are therefore compared once more, over poses, by the structure of the ground:
+
+    evidence = log sum over poses of  P(pose) exp(SHARPNESS likeness(pose))         verified = cosine + WEIGHT evidence
+
+with the likeness of `ucvgl.poses.placing`, by FFT; all constants were chosen on two worlds (`docs/reproduce.md`).
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import numpy as np
+import torch
+from jaxtyping import Complex64, Float, Float32, UInt8
+
+from ucvgl.images.decode import resize
+from ucvgl.poses.fields import field, near, shifts, turned, with_strays
+
+SIDE = 48
+"""Pixels of a bird's-eye view and of a tile."""
+REACH = 14
+"""Farthest shift that is tried, pixels: three tenths of the side."""
+PADDED = 64
+"""At least `SIDE + REACH`, and quickly transformed."""
+NEAR = 0.6
+"""The ground counts by a Gaussian of the distance from the camera, of this standard deviation in half sides."""
+TURNS = (-4.0, 0.0, 4.0)
+"""Headings that are tried, degrees from the one that is known."""
+OFF_CENTRE, OFF_NORTH_DEG = 0.12, 4.0
+"""Standard deviations of cameras from the middle of their tile, as a share of its side, and of their headings."""
+SHARPNESS = 0.0142
+"""Log odds per unit of likeness."""
+WEIGHT = 1 / 80
+"""Of the evidence beside the cosine of two descriptors."""
+
+TileSpectra = Complex64[torch.Tensor, "k c y x"]
+GroundSpectra = Complex64[torch.Tensor, "t c y x"]
+
+
+def tile_spectrum(
+    tile: UInt8[np.ndarray, "s s 3"], device: torch.device | str = "cpu"
+) -> Complex64[torch.Tensor, "c y x"]:
+    """What a tile is compared by."""
+    return _spectrum(field(tile, SIDE), device)
+
+
+def ground_spectra(bev: UInt8[np.ndarray, "s s 3"], device: torch.device | str = "cpu") -> GroundSpectra:
+    """What a bird's-eye view, as large as the tile, is compared by: at each of the turns."""
+    if bev.shape[0] > 2 * SIDE:
+        bev = resize(bev, 2 * SIDE, 2 * SIDE)
+    weight = near(SIDE, NEAR).astype(np.float32)
+    return _spectrum(np.stack([field(turned(bev, turn), SIDE) * weight for turn in TURNS]), device)
+
+
+def evidence(ground: GroundSpectra, tiles: TileSpectra) -> Float32[np.ndarray, " k"]:
+    """How much speaks for each tile: the logarithm of the odds that the camera stood there, up to a constant."""
+    found = [_likeness(spectra, tiles) for spectra in ground]
+    likeness = torch.stack(found, 1)
+    usual = torch.from_numpy(_usual()).to(likeness.device)
+    return (SHARPNESS * likeness + usual).flatten(1).logsumexp(1).cpu().numpy()
+
+
+def verified(
+    similarity: Float[np.ndarray, " k"], evidence: Float[np.ndarray, " k"]
+) -> Float[np.ndarray, " k"]:
+    """The similarity of candidates and what their ground adds, in the unit of the first, a cosine."""
+    return similarity + WEIGHT * evidence
+
+
+def _likeness(ground: Complex64[torch.Tensor, "c y x"], tiles: TileSpectra) -> Float32[torch.Tensor, "k r r"]:
+    """The likeness at every shift, from south-west to north-east."""
+    product = torch.fft.irfft2((ground.conj() * tiles).sum(1), s=(PADDED, PADDED))
+    return torch.roll(product, (REACH, REACH), (1, 2))[:, : 2 * REACH + 1, : 2 * REACH + 1].flip(1)
+
+
+def _spectrum(
+    fields: Float32[np.ndarray, "*n c s s"], device: torch.device | str
+) -> Complex64[torch.Tensor, "*n c y x"]:
+    return torch.fft.rfft2(torch.from_numpy(fields).to(device), s=(PADDED, PADDED))
+
+
+@lru_cache(maxsize=1)
+def _usual() -> Float32[np.ndarray, "t r r"]:
+    """Log of how often cameras stand and look so."""
+    east, north = shifts(REACH)
+    central = -(east**2 + north**2) / 2 / (OFF_CENTRE * SIDE) ** 2
+    ahead = -((np.asarray(TURNS) / OFF_NORTH_DEG) ** 2) / 2
+    return (with_strays(ahead)[:, None, None] + with_strays(central)).astype(np.float32)

@@ -1,0 +1,93 @@
+"""The best candidates in a new order: by what was found when they were looked at once more."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from jaxtyping import Float, Int
+
+from ucvgl.poses.verifying import verified
+from ucvgl.programs.ranked import Ranking
+from ucvgl.retrieval.best import Best
+from ucvgl.retrieval.ranking import Question
+from ucvgl.retrieval.topk import TwoSided
+
+
+def rematched(best: TwoSided, evidence: Float[np.ndarray, "q v"], *, k: int) -> TwoSided:
+    """The best k both ways among the verified candidates of the queries.
+
+    Args:
+        best: whose first v references of each query were verified.
+        evidence: for them.
+    """
+    query, place = np.nonzero(best.row_index[:, : evidence.shape[1]] >= 0)
+    reference = best.row_index[query, place]
+    score = verified(best.row_score[query, place], evidence[query, place])
+    rows, columns = Best(len(best.row_index), k), Best(len(best.column_index), k)
+    rows.insert(query, score, reference)
+    columns.insert(reference, score, query)
+    return TwoSided(best.query_start, best.reference_start, rows.score, rows.index, columns.score, columns.index)
+
+
+def candidates_of(ranking: Ranking, count: int, *, references: int) -> Int[np.ndarray, "q v"]:
+    """What is to be verified of a ranking: the first references of each query, and decoys that are among the first
+    of all; -1 for none.
+
+    Args:
+        count: how many first ones.
+        references: how many there are; decoys are numbered after them.
+    """
+    first, of_all = (best.index[:, :count] for best in (ranking.best, ranking.best_of_all))
+    return np.hstack((first, np.where(of_all >= references, of_all, -1)))
+
+
+def reranked(
+    ranking: Ranking, evidence: Float[np.ndarray, "q v"], questions: Sequence[Question], *, references: int
+) -> Ranking:
+    """The same ranking, where the verified candidates of a query stand in the order of their verified scores.
+
+    Args:
+        evidence: for `candidates_of` the ranking.
+        questions: that it answers.
+    """
+    count = evidence.shape[1] // 2
+    of_references, of_decoys = evidence[:, :count], evidence[:, count:]
+    first = ranking.best_of_all.index[:, :count]
+    own = (first >= 0) & (first < references)
+    # The references among the first of all are the first references, in this order.
+    place = np.maximum(own.cumsum(1) - 1, 0)
+    of_all = np.where(own, np.take_along_axis(of_references, place, 1), of_decoys)
+    best = _in_new_order(ranking.best, of_references)
+    ranks = [
+        _ranks(asked, old, best.index[:, :count], best.score[:, :count])
+        for asked, old in zip(questions, ranking.ranks, strict=True)
+    ]
+    return Ranking(ranks, best, _in_new_order(ranking.best_of_all, of_all))
+
+
+def _in_new_order(best: Best, evidence: Float[np.ndarray, "q v"]) -> Best:
+    """Those that were verified by their verified scores, equal ones by their number; the others after them."""
+    count = evidence.shape[1]
+    there = best.index[:, :count] >= 0
+    score = np.where(there, verified(best.score[:, :count], np.where(there, evidence, 0)), -np.inf)
+    order = np.lexsort((best.index[:, :count], -score))
+    found = Best(*best.index.shape)
+    for new, old in ((found.score, np.hstack((score, best.score[:, count:]))), (found.index, best.index)):
+        new[:] = old
+        new[:, :count] = np.take_along_axis(old[:, :count], order, 1)
+    return found
+
+
+def _ranks(
+    asked: Question, ranks: Int[np.ndarray, "q t"], index: Int[np.ndarray, "q v"], score: Float[np.ndarray, "q v"]
+) -> Int[np.ndarray, "q t"]:
+    """The rank of every true reference; of those that were not verified it stays what it was."""
+    left_out = np.stack([np.isin(*both) for both in zip(index, np.hstack((asked.true, asked.spared)), strict=True)])
+    found = ranks.copy()
+    for number, true in enumerate(asked.true.T):
+        here = (index == true[:, None]) & (true >= 0)[:, None]
+        query = here.any(1)
+        bar = score[query, here[query].argmax(1)]
+        found[query, number] = ((score[query] >= bar[:, None]) & ~left_out[query]).sum(1)
+    return found

@@ -1,0 +1,83 @@
+"""The best candidates of every query compared over poses (`ucvgl.poses.verifying`); workers share the queries."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+import torch
+from jaxtyping import Float32, Int
+
+from ucvgl.atomic import write_array
+from ucvgl.files import cached
+from ucvgl.images.image_store import ImageStore
+from ucvgl.poses.verifying import evidence, ground_spectra, tile_spectrum
+from ucvgl.programs.matching import Range
+from ucvgl.programs.sharing import mine
+from ucvgl.training.loop import Log
+
+QUERIES_AT_ONCE = 256
+"""In one file of a worker."""
+SPECTRA = 8192
+"""Tiles whose spectra stay in a worker's memory, 150 KB each: neighbours are candidates of many queries."""
+
+
+def cut(queries: int) -> list[Range]:
+    """So many queries, in shards."""
+    return [(start, min(start + QUERIES_AT_ONCE, queries)) for start in range(0, queries, QUERIES_AT_ONCE)]
+
+
+def verify_candidates(
+    cuts: Sequence[Range],
+    *,
+    folder: Path,
+    bevs: Path,
+    tiles: Path,
+    device: torch.device,
+    log: Log,
+) -> None:
+    """Write the evidence for the candidates of every shard of the queries into `folder`, for `read_verified`.
+
+    Args:
+        folder: holds `candidates.npy`, see `write_candidates`; a shard that is there is kept.
+        bevs: the store of the queries' bird's-eye views.
+        tiles: the store of the references; numbers beyond it mean their mirror images, in the same order.
+    """
+    left = [shard for shard in mine(cuts) if not cached.exists(shard_path(folder, shard))]
+    if not left:
+        return
+    candidates = np.load(cached.here(folder / "candidates.npy"), mmap_mode="r")
+    grounds, references = ImageStore(bevs), ImageStore(tiles)
+
+    @lru_cache(maxsize=SPECTRA)
+    def spectrum(number: int) -> torch.Tensor:
+        (tile,) = references.read([number % len(references)])
+        return tile_spectrum(tile if number < len(references) else tile[:, ::-1], device)
+
+    for shard in left:
+        asked = candidates[slice(*shard)]
+        found = np.full(asked.shape, -np.inf, np.float32)
+        for row, bev in enumerate(grounds.read(range(*shard))):
+            there = np.flatnonzero(asked[row] >= 0)
+            if len(there):
+                tried = torch.stack([spectrum(number) for number in asked[row, there].tolist()])
+                found[row, there] = evidence(ground_spectra(bev, device), tried)
+        write_array(shard_path(folder, shard), found)
+        log(kept=shard[1] - shard[0])
+
+
+def write_candidates(candidates: Int[np.ndarray, "q k"], folder: Path) -> None:
+    """Leave what is to be verified for the workers: numbers of references, -1 for none."""
+    write_array(folder / "candidates.npy", candidates)
+
+
+def read_verified(cuts: Sequence[Range], folder: Path) -> Float32[np.ndarray, "q k"]:
+    """The evidence for every candidate, -inf where there is none."""
+    return np.concatenate([np.load(cached.here(shard_path(folder, shard))) for shard in cuts])
+
+
+def shard_path(folder: Path, shard: Range) -> Path:
+    """Where the evidence of some queries goes."""
+    return folder / f"verified-{shard[0]:012d}.npy"

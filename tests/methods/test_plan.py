@@ -15,6 +15,7 @@ from ucvgl.settings.experiment import (
     ColdStart,
     Curriculum,
     Dataset,
+    Evaluation,
     Experiment,
     Model,
     Resources,
@@ -77,6 +78,8 @@ def test_images_and_fakes_are_shared_with_a_run_without_labels() -> None:
     ("changed", "first"),
     [
         (Experiment(curriculum=Curriculum(min_margin=0.5)), "5_curriculum"),
+        (Experiment(curriculum=Curriculum(verified=10)), "5_curriculum"),
+        (Experiment(evaluation=Evaluation(verified=10)), "6_evaluate"),
         (Experiment(cold_start=ColdStart(cross_epochs=99)), "4_cold_start"),
     ],
 )

@@ -30,3 +30,13 @@ def panorama_over(
     y = tile.shape[0] / 2 - scale * distance * np.cos(azimuth) - 0.5
     seen = np.clip(x, -9, 9999).astype(np.float32), np.clip(y, -9, 9999).astype(np.float32)
     return cv2.remap(tile, *seen, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT, borderValue=(128, 128, 128))
+
+
+def seen_from(tile: np.ndarray, east: float, north: float, heading: float) -> np.ndarray:
+    """What of a tile's ground a camera sees around it, pixels off the middle, its panorama turned."""
+    side = tile.shape[0]
+    angle = np.radians(heading)
+    y, x = np.mgrid[:side, :side] + 0.5 - side / 2
+    right, down = x * np.cos(angle) - y * np.sin(angle), x * np.sin(angle) + y * np.cos(angle)
+    at = (right + side / 2 + east - 0.5).astype(np.float32), (down + side / 2 - north - 0.5).astype(np.float32)
+    return cv2.remap(tile, *at, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT, borderValue=(128, 128, 128))

@@ -2,20 +2,10 @@ import cv2
 import numpy as np
 import pytest
 
-from tests.poses.flat_ground import patches
+from tests.poses.flat_ground import patches, seen_from
 from ucvgl.poses.placing import FEWEST_PAIRS, KNOWN, REACH, SIDE, UNKNOWN, Placing, learned, likeness, place
 
 ANYWHERE = Placing(sharpness=0.02, off_centre=0.15, off_north_deg=4.0, pairs=99)
-
-
-def seen_from(tile: np.ndarray, east: float, north: float, heading: float) -> np.ndarray:
-    """What of a tile's ground a camera sees around it, pixels off the middle, its panorama turned."""
-    side = tile.shape[0]
-    angle = np.radians(heading)
-    y, x = np.mgrid[:side, :side] + 0.5 - side / 2
-    right, down = x * np.cos(angle) - y * np.sin(angle), x * np.sin(angle) + y * np.cos(angle)
-    at = (right + side / 2 + east - 0.5).astype(np.float32), (down + side / 2 - north - 0.5).astype(np.float32)
-    return cv2.remap(tile, *at, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT, borderValue=(128, 128, 128))
 
 
 @pytest.mark.parametrize(("east", "north", "heading"), [(9.0, -6.0, 0.0), (-12.5, 3.5, 7.0), (0.0, 10.0, -8.0)])

@@ -6,11 +6,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+import ucvgl.programs.verified
 import ucvgl.stages.curriculum
 from benchmarks.in_process import InProcess
+from tests.poses.flat_ground import patches, seen_from
 from ucvgl.distributed.scanning import Votes, scan
 from ucvgl.images.image_store import write_shard
 from ucvgl.networks.towers import TwoTowers, save_towers
+from ucvgl.programs.verified import verify_candidates
 from ucvgl.settings.experiment import Contrast, Curriculum, Experiment, Model
 from ucvgl.stages.curriculum import curriculum, judged_share, labelled_pairs, write_labels
 from ucvgl.training.batches import Pairs
@@ -144,6 +147,54 @@ def test_the_structure_of_the_ground_finds_tiles_whose_light_and_colours_are_oth
     found = scan(**folders, **made)  # there is no model to read
     assert found.reference.tolist() == found.query.tolist()
     assert found.mutual.all() and len(found.query) == 60
+
+
+class BrokenOff(InProcess):
+    """Ends when candidates are verified, and one of the answers is lost."""
+
+    def verify(self, candidates, *, folder, **stores):
+        super().verify(candidates, folder=folder, **stores)
+        sorted(folder.glob("verified-*.npy"))[1].unlink()
+        raise KeyboardInterrupt
+
+
+class Watched(InProcess):
+    """Notes which queries are verified."""
+
+    shards = ()
+
+    def run(self, program, **arguments):
+        if program is verify_candidates:
+            self.shards = arguments["cuts"]
+        return super().run(program, **arguments)
+
+
+def test_cameras_that_stand_aside_find_their_tiles_where_candidates_are_verified_over_poses(tmp_path, monkeypatch):
+    monkeypatch.setattr(ucvgl.programs.verified, "QUERIES_AT_ONCE", 16)
+    draw, tiles = np.random.default_rng(0), np.stack([patches(number, 48) for number in range(40)])
+    bevs = np.stack([seen_from(tile, *draw.uniform(-12, 12, 2), 0.0) for tile in tiles])
+    for view, images in {"bev": bevs, "references": tiles, "queries": bevs}.items():
+        write_shard(tmp_path / view, 0, [f"{number:02d}" for number in range(40)], images)
+
+    def scanned(into: str, machines: InProcess, **settings: int) -> Matches:
+        experiment = Experiment(curriculum=Curriculum(**settings))
+        folders = {"start": tmp_path, "into": tmp_path / into, "train": tmp_path, "fakes": tmp_path / "bev"}
+        return scan(**folders, vote=Votes(0, 0, 1), experiment=experiment, machines=machines)
+
+    def right(found: Matches) -> int:
+        return int((found.mutual & (found.reference == found.query)).sum())
+
+    once, again = Watched(lambda **_: None), Watched(lambda **_: None)
+    found = scanned("whole", once, verified=10)
+    assert right(found) > right(scanned("unverified", once)) + 5
+    assert not [*(tmp_path / "whole").iterdir()] and len(once.shards) == 3
+    with pytest.raises(KeyboardInterrupt):
+        scanned("broken", BrokenOff(lambda **_: None), verified=10)
+    resumed = scanned("broken", again, verified=10)
+    assert again.shards == [(16, 32)]
+    for name, value in vars(found).items():
+        np.testing.assert_array_equal(getattr(resumed, name), value, err_msg=name)
+    assert scanned("few", again, verified=1, reciprocal=3).query.tolist() == list(range(40))
 
 
 @pytest.mark.parametrize(("same_places", "with_fakes"), [(False, True), (False, False), (True, True)])

@@ -7,12 +7,14 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import torch
 
 from benchmarks.in_process import InProcess
 from tests.stages.drawn_places import SMALL, VALIDATION, draw_places, list_and_project
 from ucvgl.distributed.selection import keep
 from ucvgl.images.image_store import ImageStore
 from ucvgl.networks.towers import embed, load_towers, save_towers
+from ucvgl.poses.verifying import evidence, ground_spectra, tile_spectrum
 from ucvgl.settings.experiment import Evaluation
 from ucvgl.stages.cold_start import new_towers
 from ucvgl.stages.evaluate import SHOWN, evaluate, read_recall
@@ -30,7 +32,16 @@ class BrokenOff(InProcess):
         return super().rank(*parts, **how)
 
 
-def evaluated(tmp_path, *, known=True, rounds=2, kept=None, evaluation=SMALL.evaluation, broken_off=False):
+class UnverifiedAtFirst(InProcess):
+    """Ends when the first set of encoders was verified, and loses that."""
+
+    def verify(self, candidates, *, folder, **stores):
+        super().verify(candidates, folder=folder, **stores)
+        next(folder.glob("verified-*.npy")).unlink()
+        raise KeyboardInterrupt
+
+
+def evaluated(tmp_path, *, known=True, rounds=2, kept=None, evaluation=SMALL.evaluation, broken_off=None):
     """A run with encoders drawn at random for the cold start and every round, evaluated; its folders by name."""
     draw_places(tmp_path / "home", known=known)
     experiment = replace(SMALL, dataset=replace(SMALL.dataset, root=str(tmp_path / "home")), evaluation=evaluation)
@@ -46,7 +57,7 @@ def evaluated(tmp_path, *, known=True, rounds=2, kept=None, evaluation=SMALL.eva
     inputs = {"projected": made["projected"], "cold": cold, "trained": trained, "experiment": experiment}
     if broken_off:
         with pytest.raises(KeyboardInterrupt):
-            evaluate(scored, **inputs, machines=BrokenOff(lambda **row: None))
+            evaluate(scored, **inputs, machines=broken_off(lambda **row: None))
     said = evaluate(scored, **inputs, machines=InProcess(lambda **row: None))
     return {**made, "cold": cold, "trained": trained, "scored": scored, "said": said}
 
@@ -70,8 +81,12 @@ def names(projected, view, split="train"):
     return [row["id"] for row in sorted(table, key=lambda row: row["uri"].rpartition("/")[2])]
 
 
-def rank_by_hand(run, model):
-    """How many tiles are at least as similar to each query as its own, the own one left out."""
+def rank_by_hand(run, model, *, verified=False):
+    """How many tiles are at least as similar to each query as its own, the own one left out.
+
+    Args:
+        verified: whether the ground adds to the similarity.
+    """
     stores = {view: ImageStore(run["projected"] / "validation" / view) for view in ("queries", "references")}
     towers = load_towers(model)
     query, reference = (
@@ -81,6 +96,10 @@ def rank_by_hand(run, model):
     pairs = dict(zip(*(names(run["projected"], view, "validation") for view in stores), strict=True))
     own = stores["references"].rows_of([pairs[identity] for identity in stores["queries"].ids.tolist()])
     score = query @ reference.T
+    if verified:
+        bevs = ImageStore(run["projected"] / "validation" / "bev").read(range(VALIDATION))
+        tiles = [tile_spectrum(tile) for tile in stores["references"].read(range(VALIDATION))]
+        score += np.stack([evidence(ground_spectra(bev), torch.stack(tiles)) for bev in bevs]) / 80
     return [int((row >= row[tile]).sum()) - 1 for row, tile in zip(score, own, strict=True)]
 
 
@@ -120,10 +139,26 @@ def test_rounds_after_the_one_that_is_kept_are_not_evaluated(tmp_path):
 
 
 def test_an_evaluation_that_was_broken_off_ends_as_an_undisturbed_one(run, tmp_path):
-    scored = evaluated(tmp_path, broken_off=True)["scored"]
+    scored = evaluated(tmp_path, broken_off=BrokenOff)["scored"]
     for name in ("rounds.parquet", "retrievals.parquet"):
         assert pq.read_table(scored / name).equals(pq.read_table(run["scored"] / name)), name
     assert (scored / "recall.json").read_text() == (run["scored"] / "recall.json").read_text()
+
+
+def test_on_request_the_best_tiles_are_verified_over_poses_and_that_may_be_broken_off(run, tmp_path):
+    every = Evaluation(verified=VALIDATION)
+    found = evaluated(tmp_path / "whole", evaluation=every)
+    rows, plain = (pq.read_table(one["scored"] / "rounds.parquet").to_pylist() for one in (found, run))
+    for row in rows:
+        folder = found["cold"] if row["name"] == "cold" else found["trained"] / row["name"]
+        ranks = np.array(rank_by_hand(found, folder / "model.pt", verified=True))
+        assert [row[name] for name in ("r1", "r5", "r10")] == [(ranks < k).mean() for k in (1, 5, 10)]
+    assert rows[-1]["r1"] > plain[-1]["r1"] and rows[-1]["judged"] > plain[-1]["judged"]
+    retrieved = pq.read_table(found["scored"] / "retrievals.parquet")
+    assert retrieved["rank"].to_pylist() == rank_by_hand(found, folder / "model.pt", verified=True)
+    again = evaluated(tmp_path / "broken", evaluation=every, broken_off=UnverifiedAtFirst)["scored"]
+    for name in ("rounds.parquet", "retrievals.parquet"):
+        assert pq.read_table(again / name).equals(pq.read_table(found["scored"] / name)), name
 
 
 def test_the_descriptors_of_the_result_stay_and_no_others(run):

@@ -64,8 +64,8 @@ def evidence(ground: GroundSpectra, tiles: TileSpectra) -> Float32[np.ndarray, "
 
 
 def verified(
-    similarity: Float[np.ndarray, " k"], evidence: Float[np.ndarray, " k"]
-) -> Float[np.ndarray, " k"]:
+    similarity: Float[np.ndarray, "*k"], evidence: Float[np.ndarray, "*k"]
+) -> Float[np.ndarray, "*k"]:
     """The similarity of candidates and what their ground adds, in the unit of the first, a cosine."""
     return similarity + WEIGHT * evidence
 

@@ -11,6 +11,7 @@ from ucvgl.poses.verifying import verified
 from ucvgl.programs.ranked import Ranking
 from ucvgl.retrieval.best import Best
 from ucvgl.retrieval.ranking import Question
+from ucvgl.retrieval.recall import ROUNDING
 from ucvgl.retrieval.topk import TwoSided
 
 
@@ -82,12 +83,16 @@ def _in_new_order(best: Best, evidence: Float[np.ndarray, "q v"]) -> Best:
 def _ranks(
     asked: Question, ranks: Int[np.ndarray, "q t"], index: Int[np.ndarray, "q v"], score: Float[np.ndarray, "q v"]
 ) -> Int[np.ndarray, "q t"]:
-    """The rank of every true reference; of those that were not verified it stays what it was."""
+    """The rank of every true reference; of those that were not verified it stays what it was.
+
+    Ties still count against: among the verified, and with those beyond them that were level before.
+    """
     left_out = np.stack([np.isin(*both) for both in zip(index, np.hstack((asked.true, asked.spared)), strict=True)])
-    found = ranks.copy()
+    found, others = ranks.copy(), (index >= 0) & ~left_out
     for number, true in enumerate(asked.true.T):
         here = (index == true[:, None]) & (true >= 0)[:, None]
         query = here.any(1)
-        bar = score[query, here[query].argmax(1)]
-        found[query, number] = ((score[query] >= bar[:, None]) & ~left_out[query]).sum(1)
+        bar = score[query, here[query].argmax(1)] - ROUNDING
+        level_beyond = np.maximum(ranks[query, number] - others[query].sum(1), 0)
+        found[query, number] = ((score[query] >= bar[:, None]) & others[query]).sum(1) + level_beyond
     return found

@@ -1,0 +1,89 @@
+"""Candidates verified by workers; the oracle compares pair by pair."""
+
+import numpy as np
+import pytest
+import torch
+
+import ucvgl.programs.verified
+from benchmarks.in_process import InProcess
+from tests.poses.flat_ground import patches
+from ucvgl.images.image_store import write_shard
+from ucvgl.poses.verifying import SIDE, evidence, ground_spectra, tile_spectrum
+from ucvgl.programs.verified import cut, read_verified, shard_path, verify_candidates, write_candidates
+from ucvgl.training import workers
+
+QUERIES, TILES = 11, 7
+
+
+@pytest.fixture(autouse=True)
+def few_at_once(monkeypatch):
+    monkeypatch.setattr(ucvgl.programs.verified, "QUERIES_AT_ONCE", 3)
+
+
+@pytest.fixture(scope="module")
+def stores(tmp_path_factory):
+    home = tmp_path_factory.mktemp("stores")
+    for name, count, seed in (("bev", QUERIES, 0), ("tiles", TILES, 5)):
+        images = np.stack([patches(seed + number, SIDE) for number in range(count)])
+        write_shard(home / name, 0, [f"{number:02d}" for number in range(4)], images[:4])
+        write_shard(home / name, 1, [f"{number:02d}" for number in range(4, count)], images[4:])
+    return {"bevs": home / "bev", "tiles": home / "tiles"}
+
+
+CANDIDATES = np.random.default_rng(0).integers(-1, 2 * TILES, (QUERIES, 4))
+CANDIDATES[2] = -1
+
+
+def verify(folder, stores, candidates=CANDIDATES):
+    write_candidates(candidates, folder)
+    ends = {"device": torch.device("cpu"), "log": lambda **row: None}
+    verify_candidates(cut(len(candidates)), folder=folder, **stores, **ends)
+
+
+def test_numbers_beyond_the_tiles_are_their_mirror_images_and_none_has_no_evidence(tmp_path, stores):
+    verify(tmp_path, stores)
+    found = read_verified(cut(QUERIES), tmp_path)
+    for (query, place), number in np.ndenumerate(CANDIDATES):
+        if number < 0:
+            assert found[query, place] == -np.inf
+            continue
+        tile = patches(5 + number % TILES, SIDE)[:, :: -1 if number >= TILES else 1]
+        ground = ground_spectra(patches(query, SIDE))
+        (expected,) = evidence(ground, tile_spectrum(tile)[None])
+        assert found[query, place] == pytest.approx(expected, rel=1e-5)
+
+
+def test_any_number_of_workers_leaves_the_same_files(tmp_path, stores, monkeypatch):
+    verify(tmp_path / "one", stores)
+    monkeypatch.setattr(workers, "size", lambda: 3)
+    for number in range(3):
+        before = {*(tmp_path / "three").glob("*")}
+        monkeypatch.setattr(workers, "rank", lambda number=number: number)
+        verify(tmp_path / "three", stores)
+        assert {*(tmp_path / "three").glob("*")} > before, "each has a part"
+    names = [file.name for file in (tmp_path / "one").iterdir()]
+    assert sorted(names) == sorted(file.name for file in (tmp_path / "three").iterdir())
+    for name in names:
+        assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "three" / name).read_bytes()
+
+
+def test_queries_are_verified_once_and_what_was_lost_again(tmp_path, stores):
+    crew = InProcess(lambda **row: None)
+    whole = crew.verify(CANDIDATES, folder=tmp_path, **stores)
+    kept, lost = (shard_path(tmp_path, shard) for shard in cut(QUERIES)[:2])
+    np.save(kept, np.full((3, 4), 7, np.float32))
+    lost.unlink()
+    again = crew.verify(CANDIDATES, folder=tmp_path, **stores)
+    assert (again[:3] == 7).all()
+    np.testing.assert_array_equal(again[3:], whole[3:])
+
+
+def test_a_pool_of_fewer_tiles_than_are_asked_for_is_verified_whole(tmp_path, stores):
+    few = np.array([[1, 0, -1, -1]] * QUERIES)
+    verify(tmp_path, stores, few)
+    assert np.isfinite(read_verified(cut(QUERIES), tmp_path)[:, :2]).all()
+
+
+@pytest.mark.parametrize("queries", [1, 3, 7])
+def test_every_query_is_in_one_shard(queries):
+    assert [row for start, stop in cut(queries) for row in range(start, stop)] == list(range(queries))

@@ -5,7 +5,6 @@ import pytest
 import torch
 
 import ucvgl.programs.verified
-from benchmarks.in_process import InProcess
 from tests.poses.flat_ground import patches
 from ucvgl.images.image_store import write_shard
 from ucvgl.poses.verifying import SIDE, evidence, ground_spectra, tile_spectrum
@@ -68,12 +67,13 @@ def test_any_number_of_workers_leaves_the_same_files(tmp_path, stores, monkeypat
 
 
 def test_queries_are_verified_once_and_what_was_lost_again(tmp_path, stores):
-    crew = InProcess(lambda **row: None)
-    whole = crew.verify(CANDIDATES, folder=tmp_path, **stores)
+    verify(tmp_path, stores)
+    whole = read_verified(cut(QUERIES), tmp_path)
     kept, lost = (shard_path(tmp_path, shard) for shard in cut(QUERIES)[:2])
     np.save(kept, np.full((3, 4), 7, np.float32))
     lost.unlink()
-    again = crew.verify(CANDIDATES, folder=tmp_path, **stores)
+    verify(tmp_path, stores)
+    again = read_verified(cut(QUERIES), tmp_path)
     assert (again[:3] == 7).all()
     np.testing.assert_array_equal(again[3:], whole[3:])
 

@@ -170,14 +170,15 @@ class Watched(InProcess):
 
 
 def test_cameras_that_stand_aside_find_their_tiles_where_candidates_are_verified_over_poses(tmp_path, monkeypatch):
-    monkeypatch.setattr(ucvgl.programs.verified, "QUERIES_AT_ONCE", 16)
-    draw, tiles = np.random.default_rng(0), np.stack([patches(number, 48) for number in range(40)])
-    bevs = np.stack([seen_from(tile, *draw.uniform(-12, 12, 2), 0.0) for tile in tiles])
+    monkeypatch.setattr(ucvgl.programs.verified, "QUERIES_AT_ONCE", 8)
+    draw, tiles = np.random.default_rng(0), np.stack([patches(number, 48) for number in range(24)])
+    bevs = np.stack([seen_from(tile, *draw.uniform(-12, 12, 2), heading=0.0) for tile in tiles])
     for view, images in {"bev": bevs, "references": tiles, "queries": bevs}.items():
-        write_shard(tmp_path / view, 0, [f"{number:02d}" for number in range(40)], images)
+        write_shard(tmp_path / view, 0, [f"{number:02d}" for number in range(24)], images)
 
-    def scanned(into: str, machines: InProcess, **settings: int) -> Matches:
-        experiment = Experiment(curriculum=Curriculum(**settings))
+    def scanned(into: str, machines: InProcess, verified: int, reciprocal: int = 1) -> Matches:
+        settings = Curriculum(verified=verified, reciprocal=reciprocal, whitening=0)
+        experiment = Experiment(curriculum=settings)
         folders = {"start": tmp_path, "into": tmp_path / into, "train": tmp_path, "fakes": tmp_path / "bev"}
         return scan(**folders, vote=Votes(0, 0, 1), experiment=experiment, machines=machines)
 
@@ -186,15 +187,15 @@ def test_cameras_that_stand_aside_find_their_tiles_where_candidates_are_verified
 
     once, again = Watched(lambda **_: None), Watched(lambda **_: None)
     found = scanned("whole", once, verified=10)
-    assert right(found) > right(scanned("unverified", once)) + 5
+    assert right(found) > right(scanned("unverified", once, verified=0)) + 5
     assert not [*(tmp_path / "whole").iterdir()] and len(once.shards) == 3
     with pytest.raises(KeyboardInterrupt):
         scanned("broken", BrokenOff(lambda **_: None), verified=10)
     resumed = scanned("broken", again, verified=10)
-    assert again.shards == [(16, 32)]
+    assert again.shards == [(8, 16)]
     for name, value in vars(found).items():
         np.testing.assert_array_equal(getattr(resumed, name), value, err_msg=name)
-    assert scanned("few", again, verified=1, reciprocal=3).query.tolist() == list(range(40))
+    assert scanned("few", again, verified=1, reciprocal=3).query.tolist() == list(range(24))
 
 
 @pytest.mark.parametrize(("same_places", "with_fakes"), [(False, True), (False, False), (True, True)])

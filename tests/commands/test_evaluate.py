@@ -1,8 +1,11 @@
+from dataclasses import replace
+
 import numpy as np
+import pytest
 
 from tests.index.areas import make_index, make_run
 from ucvgl import cli
-from ucvgl.commands.evaluate import _confidence, scored
+from ucvgl.commands.evaluate import Pool, _confidence, scored
 from ucvgl.truth.score import Protocol
 
 
@@ -26,7 +29,22 @@ def test_recall_and_confidence_of_an_index_are_counted(tmp_path):
     assert localizer.index is not None
     vectors = localizer.index.vectors()
     rows = np.array([0, 1, 2, 3, 4, 0])  # the last query's first tile is another
-    line = scored(localizer, {"query": vectors}, Protocol("one true tile", rows[:, None]))
+    protocol, asked = Protocol("one true tile", rows[:, None]), Pool(rows, vectors)
+    line = scored(localizer, {"query": asked}, protocol)
     assert line.startswith("R@1 83.3") and "6 queries x 6 references" in line
-    lines = _confidence(localizer, vectors, rows)
+    lines = _confidence(localizer, asked, rows)
     assert lines[0].startswith("confidence: expected calibration error") and len(lines) == 7
+
+
+@pytest.mark.parametrize("kind", ["flat", "hnsw"])
+def test_recall_is_that_of_verified_answers(tmp_path, kind):
+    """Queries whose descriptors prefer their neighbour's tile, while they stand on their own."""
+    localizer = make_index(tmp_path / "area")
+    assert localizer.index is not None and localizer.index.grounds is not None
+    localizer.index.manifest = replace(localizer.index.manifest, kind=kind)
+    vectors, rows = localizer.index.vectors(), np.arange(6)
+    protocol, seen = Protocol("one true tile", rows[:, None]), localizer.index.grounds
+    other = Pool(rows, np.roll(vectors, 1, axis=0), seen)
+    assert scored(localizer, {"query": other, "reference": Pool(rows, vectors)}, protocol).startswith("R@1 0.0")
+    told = scored(localizer, {"query": other, "reference": Pool(rows, vectors)}, protocol, verified=6)
+    assert told.startswith("R@1 100.0") and "6 queries x 6 references" in told

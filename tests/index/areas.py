@@ -18,8 +18,10 @@ from ucvgl.images.image_store import write_shard
 from ucvgl.index import nearest
 from ucvgl.index.area import MANIFEST, write_index
 from ucvgl.index.confidence import Calibration
+from ucvgl.index.grounds import packed
 from ucvgl.index.localizer import Localizer, load
 from ucvgl.networks.towers import TwoTowers, embed, save_towers
+from ucvgl.poses.placing import ground_of_tile
 from ucvgl.run.record import Record, write_record
 from ucvgl.settings.dotted import save_settings
 from ucvgl.settings.experiment import Dataset, Experiment, Model
@@ -78,10 +80,18 @@ def finished(stage: Path, **summary: object) -> Path:
     return stage
 
 
-def make_index(folder: Path, *, tiles: int = 6, located: bool = True, calibrated: bool = True) -> Localizer:
-    """An index of some tiles beside it, in `tiles/`."""
+def make_index(
+    folder: Path, *, tiles: int = 6, located: bool = True, calibrated: bool = True, shown: np.ndarray | None = None
+) -> Localizer:
+    """An index of some tiles beside it, in `tiles/`.
+
+    Args:
+        shown: what they all show.
+    """
     run = make_run(folder.parent / f"{folder.name}-run")
     paths = pictures(folder.parent / "tiles", tiles, (32, 32), seed=1)
+    for path in paths if shown is not None else ():
+        cv2.imwrite(str(path), shown[..., ::-1])
     vectors = load(run).embed_references(paths)
     listed = {"id": [f"id{row}" for row in range(tiles)], "uri": [str(path) for path in paths]}
     if located:
@@ -91,7 +101,10 @@ def make_index(folder: Path, *, tiles: int = 6, located: bool = True, calibrated
     about |= {"projection": EXPERIMENT.projection, "photo_aspect": 4.0}
     about |= {"calibration": CALIBRATION if calibrated else None, "uncalibrated": "" if calibrated else "no queries"}
     model = (run / "5_curriculum" / "model.pt").read_bytes()
-    write_index(str(folder), model=model, tiles=pa.table(listed), searcher=searcher, about=about)
+    grounds = pa.chunked_array([[packed(ground_of_tile(pixels_of(path))) for path in paths]], pa.binary())
+    write_index(
+        str(folder), model=model, tiles=pa.table(listed), searcher=searcher, about=about, grounds=grounds
+    )
     return load(folder)
 
 

@@ -12,10 +12,10 @@ import pytest
 
 from tests.index.areas import change_manifest, make_index, replace_file
 from ucvgl.index import nearest
-from ucvgl.index.area import MANIFEST, MODEL, TILES, VECTORS, is_index, open_index, read_manifest
+from ucvgl.index.area import GROUNDS, MANIFEST, MODEL, TILES, VECTORS, is_index, open_index, read_manifest
 from ucvgl.index.localizer import load
 
-FILES = (MODEL, TILES, VECTORS)
+FILES = (MODEL, TILES, VECTORS, GROUNDS)
 WAYS_OUT = r"make|copy|use that ucvgl|choose"
 
 
@@ -85,14 +85,14 @@ def test_a_file_that_is_missing(area, name):
 def test_files_that_were_swapped_with_a_manifest_that_vouches_for_them(area, name, other):
     if name != other:
         replace_file(area, name, (area / other).read_bytes())
-        refused(area, f"{name}.*(no Parquet|no faiss index|does not hold (the encoders|weights))")
+        refused(area, f"{name}.*(no Parquet|lacks the columns|no faiss index|does not hold (the encoders|weights))")
 
 
 @pytest.mark.parametrize("name", FILES)
 @pytest.mark.parametrize("data", [b"", b"\0", b"PK\x03\x04", b"PAR1PAR1", b"IxFI" + b"\xff" * 60, b"\x80\x04."])
 def test_garbage_that_the_manifest_vouches_for(area, name, data):
     replace_file(area, name, data)
-    refused(area, "(no Parquet|no faiss index|does not hold (the encoders|weights))")
+    refused(area, "(no Parquet|lacks the columns|no faiss index|does not hold (the encoders|weights))")
 
 
 @pytest.mark.parametrize("what", [("slope", "20.0", "20.5"), ("from_above", "false", "true"), ("tiles", "6", "5")])
@@ -133,10 +133,10 @@ def test_a_manifest_nested_without_end(area):
     refused(area, "is not JSON")
 
 
-@pytest.mark.parametrize("version", [0, 5, 99, "1", None, -1, 1.5, [1], True])
+@pytest.mark.parametrize("version", [0, 6, 99, "1", None, -1, 1.5, [1], True])
 def test_an_index_of_another_version(area, version):
     change_manifest(area, version=version)
-    refused(area, r"is an index of version .*, written by ucvgl .*; ucvgl .* reads version 1 to 4: use that ucvgl")
+    refused(area, r"is an index of version .*, written by ucvgl .*; ucvgl .* reads version 1 to 5: use that ucvgl")
 
 
 WRONG = {

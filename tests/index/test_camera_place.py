@@ -3,7 +3,6 @@
 from dataclasses import replace
 from math import cos, radians
 
-import cv2
 import numpy as np
 import pytest
 
@@ -49,10 +48,8 @@ def test_the_size_of_tiles_follows_from_the_settings_that_say_it():
 
 def test_a_photo_is_answered_with_the_place_of_its_camera(tmp_path):
     """A tile of another width than all networks', and a camera in its middle whose panorama is turned."""
-    make_index(tmp_path / "area", tiles=2)
     tile = patches(4, 96)
-    for path in (tmp_path / "tiles").iterdir():
-        cv2.imwrite(str(path), tile[..., ::-1])
+    make_index(tmp_path / "area", tiles=2, shown=tile)
     side = EXPERIMENT.projection
     half = np.tan(np.radians(side.fov_deg / 2))
     photo = panorama_over(tile, 128, 512, top=90, bottom=-90, half_side=half, heading=6.0)
@@ -64,10 +61,16 @@ def test_a_photo_is_answered_with_the_place_of_its_camera(tmp_path):
     assert found is not None and found.unit == "m"
     assert (found.east, found.north) == pytest.approx((0, 0), abs=1.0) and found.heading_deg == pytest.approx(6, abs=2)
     assert (found.lat, found.lon) == pytest.approx((first.lat, first.lon), abs=2e-5)
+    change_manifest(tmp_path / "area", tile_side_m=None)
+    (in_pixels,) = load(tmp_path / "area").localize(photo)
+    assert in_pixels.camera is not None and (in_pixels.camera.unit, in_pixels.camera.tile_side) == ("px", 96)
     for path in (tmp_path / "tiles").iterdir():
         path.unlink()
     (gone,) = load(tmp_path / "area").localize(photo)
-    assert gone.camera is None and gone.candidates[0].id == first.id
+    assert gone.camera is None and gone.candidates[0].id == first.id, "nobody knows how large its pixels are"
+    change_manifest(tmp_path / "area", tile_side_m=48.0)
+    (kept,) = load(tmp_path / "area").localize(photo)
+    assert kept.camera == found, "an index needs no image but its own"
 
 
 def test_placing_is_learned_from_held_out_images_that_choose_each_other(tmp_path):

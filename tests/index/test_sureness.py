@@ -3,10 +3,14 @@
 from types import SimpleNamespace
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
+from tests.poses.flat_ground import patches
 from ucvgl.index import nearest, sureness
+from ucvgl.index.confidence import margins
 from ucvgl.index.encoders import Encoders
+from ucvgl.index.grounds import Grounds, in_verified_order, packed
 from ucvgl.index.headings import each_turned, turned
 from ucvgl.index.presence import leads
 from ucvgl.index.sureness import sureness_of
@@ -73,6 +77,34 @@ def test_photos_whose_tile_is_there_are_told_from_those_whose_is_not(run, headin
     for some, there in ((scores, True), (np.delete(scores, PHOTOS - 1 - 7, axis=1), False)):
         (here,) = found.presence.here(leads(-np.sort(-some, axis=1)))
         assert (here > 0.9) == there and (here < 0.2) == (not there)
+
+
+def test_a_confidence_of_verified_answers_is_that_of_what_they_reach(run, monkeypatch):
+    """Descriptors with which few are found, and ground with which most are."""
+    random = np.random.default_rng(1)
+    ground = np.stack([patches(seed, 64) for seed in range(PHOTOS)])
+    vectors = random.normal(size=(PHOTOS, COLUMNS)).astype(np.float32)
+    noisy = vectors + 2.4 * random.normal(size=vectors.shape).astype(np.float32)
+    unit = [some / np.linalg.norm(some, axis=1, keepdims=True) for some in (noisy, vectors)]
+    run.held_out = lambda: tuple(unit)
+    run.held_out_bevs = run.held_out_tiles = lambda rows: ground[rows]
+    mirrors = random.normal(size=vectors.shape).astype(np.float32)
+    mirrors /= np.linalg.norm(mirrors, axis=1, keepdims=True)
+    monkeypatch.setattr(sureness, "references", lambda *_, mirrored: mirrors)
+    strangers = [patches(1000 + row, 64) for row in range(30)]
+    seen = Grounds(pa.chunked_array([[packed(one) for one in strangers]]), "strangers")
+    blind, sure = (sureness_of(run, Seeing(), searcher(30), 30, verified=count, grounds=seen) for count in (0, 10))
+    assert blind.calibration is not None and sure.calibration is not None and sure.presence is not None
+    score = unit[0] @ unit[1].T
+    order = np.argsort(-score, axis=1)[:, :11]
+    found = np.take_along_axis(score, order, 1), order, np.zeros_like(order)
+    for (scores, rows, _), calibration in (
+        (found, blind.calibration),
+        (in_verified_order(found, list(ground), lambda row: ground[row], count=10, heading="known"), sure.calibration),
+    ):
+        right = (rows[:, 0] == np.arange(PHOTOS)).mean()
+        assert calibration.confidence(margins(scores)).mean() == pytest.approx(right, abs=0.2)
+    assert right > 0.8 and (order[:, 0] == np.arange(PHOTOS)).mean() < 0.6
 
 
 def test_a_part_of_a_large_area_stands_for_it(run, monkeypatch):

@@ -17,6 +17,7 @@ from ucvgl.distributed.bulk import localize_listed, read_bad
 from ucvgl.distributed.indexing import index
 from ucvgl.images.storage import list_files, read
 from ucvgl.index.answers import ROWS, rows
+from ucvgl.index.grounds import shown_by
 from ucvgl.index.localizer import load
 from ucvgl.index.tiles import list_tiles
 from ucvgl.index.trained_run import TrainedRun
@@ -48,7 +49,7 @@ def test_an_index_answers_as_the_encoders_alone_would(cluster, home):
     assert manifest.calibration.pool == 40 + 40  # the index is another area: its own tiles are the decoys
     assert manifest.presence is not None and (manifest.presence.queries, manifest.presence.pool) == (60, 80)
     assert sorted(path.name for path in (home / "area").iterdir()) == [
-        "manifest.json", "model.pt", "tiles.parquet", "vectors.faiss",
+        "grounds.parquet", "manifest.json", "model.pt", "tiles.parquet", "vectors.faiss",
     ]  # fmt: skip
     localizer = load(home / "area")
     assert localizer.index is not None
@@ -57,14 +58,14 @@ def test_an_index_answers_as_the_encoders_alone_would(cluster, home):
     assert np.isfinite(localizer.index.places).all(axis=1).sum() == 1
 
     assert manifest.placing is None and "no evaluated validation images" in manifest.unplaced
-    change_manifest(home / "area", placing=PLACING)  # as if it had learned it
+    change_manifest(home / "area", placing=PLACING, verified=6)  # as if it had learned it
 
     localizer = load(home / "area")
     photos = sorted(map(str, (home / "photos").glob("*.png")))
     (home / "photos" / "bad.jpg").write_bytes(b"no image")
     listed = pa.table({"id": [*photos, "bad"], "uri": [*photos, str(home / "photos" / "bad.jpg")]})
     where = str(home / "answers")
-    how = {"how": whole_image(QUERY), "ground": manifest.projection}
+    how = {"how": whole_image(QUERY), "ground": shown_by("query", manifest.projection)}
     parts = localize_listed(listed, where, index=str(home / "area"), k=3, resources=RESOURCES, **how)
     found = pq.read_table(parts[0]).to_pylist() + pq.read_table(parts[1]).to_pylist()
     expected = rows(localizer.localize(photos, k=3))
@@ -186,7 +187,7 @@ def test_an_index_lives_in_a_bucket_from_the_first_tile_to_the_last_answer(
     made = ["index", str(home / "run"), f"{root}/tiles", "--out", f"{root}/area/", "--images-per-shard", "16"]
     assert cli.main(made) == 0
     assert "40 tiles, flat" in capsys.readouterr().out
-    files = ["manifest.json", "model.pt", "tiles.parquet", "vectors.faiss"]
+    files = ["grounds.parquet", "manifest.json", "model.pt", "tiles.parquet", "vectors.faiss"]
     assert sorted(list_files(f"{root}/area")) == files, "a part was left, or a file is missing"
     assert SECRET.encode() not in b"".join(read(f"{root}/area/{name}") for name in files)
     assert cli.main(made) == 2 and "is an index already" in capsys.readouterr().err

@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import tyro
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     import numpy as np
 
+    from ucvgl.index.grounds import Grounds
     from ucvgl.index.localizer import Localizer
     from ucvgl.settings.experiment import Dataset, Experiment, Resources
     from ucvgl.truth.score import Protocol
@@ -78,7 +79,8 @@ def evaluate(
     if truth is None:
         raise ValueError(f"there is no ground truth for {chosen.name}, {chosen.root}, {split}: see docs/data.md")
     model = weights_of(run, unfinished=True) if localizer.index is None else join(absolute(source), MODEL)
-    ids, vectors = _embedded(replace(experiment, dataset=chosen), localizer, source, model, split, resources)
+    pools = _embedded(replace(experiment, dataset=chosen), localizer, source, model, split, resources)
+    ids = {view: pool.ids for view, pool in pools.items()}
     judged = protocol_of(truth, ids["query"], ids["reference"])
     if chosen.root == of_run.root and (run / "1_catalog").is_dir():
         trained = read_catalogs(run / "1_catalog")["train"].queries["id"].to_numpy()
@@ -86,25 +88,50 @@ def evaluate(
     if not judged.answerable:
         raise ValueError(f"no query of {chosen.name}, {chosen.root}, {split} has a true reference in {source}")
     about = f"; encoders: {localizer.about}" if localizer.about else ""
-    lines = [f"{source} on {chosen.name}, {split}{about}", scored(localizer, vectors, judged)]
-    return "\n".join(lines + _confidence(localizer, vectors["query"], judged.positives[:, 0]))
+    verified = experiment.evaluation.verified if localizer.index is None else localizer.index.manifest.verified
+    lines = [f"{source} on {chosen.name}, {split}{about}", scored(localizer, pools, judged, verified=verified)]
+    return "\n".join(lines + _confidence(localizer, pools["query"], judged.positives[:, 0]))
 
 
-def scored(localizer: Localizer, vectors: Mapping[str, np.ndarray], judged: Protocol) -> str:
+@dataclass(frozen=True)
+class Pool:
+    """What is known of the images of a view: ids, descriptors and, where it is seen, the ground."""
+
+    ids: np.ndarray
+    vectors: np.ndarray
+    grounds: Grounds | None = None
+
+
+def scored(localizer: Localizer, pools: Mapping[str, Pool], judged: Protocol, *, verified: int = 0) -> str:
     """What the protocol asks for, as a sentence with pool sizes.
 
     Of an approximate index only the best 1 % are asked for, at least ten: what is not among them ranks last.
+
+    Args:
+        verified: first references of a query that are verified over poses.
     """
     import numpy as np
 
+    from ucvgl.index.grounds import with_verified_first
+    from ucvgl.retrieval.best import Best
     from ucvgl.retrieval.recall import recall
     from ucvgl.truth.score import mean_positives, score_in_memory
 
-    index = localizer.index
+    index, queries = localizer.index, pools["query"]
+    tile = pools["reference"].grounds if index is None else index.grounds
+
+    def verify(best: Best) -> Best:
+        assert queries.grounds is not None and tile is not None
+        return with_verified_first(best, queries.grounds.all(), tile, count=verified)
+
+    verified = verified if queries.grounds is not None and tile is not None else 0
     if index is None or index.manifest.kind == "flat":
-        reference = vectors["reference"] if index is None else index.vectors()
-        return str(score_in_memory(vectors["query"], reference, judged))
-    _, found = index.search(vectors["query"], max(10, len(index) // 100))
+        reference = pools["reference"].vectors if index is None else index.vectors()
+        how = {"verify": verify, "k": verified} if verified else {}
+        return str(score_in_memory(queries.vectors, reference, judged, **how))
+    best = Best(len(queries.vectors), min(len(index), max(10, verified, len(index) // 100)))
+    best.score, best.index = index.search(queries.vectors, best.score.shape[1])
+    found = (verify(best) if verified else best).index
     hit = (found[:, :, None] == judged.positives[:, None, :]).any(axis=2)
     order = np.where(hit.any(axis=1), hit.argmax(axis=1), len(index) - 1)
     known = (judged.positives >= 0).any(axis=1)
@@ -112,18 +139,20 @@ def scored(localizer: Localizer, vectors: Mapping[str, np.ndarray], judged: Prot
     return f"{reached}   ({index.manifest.kind}: approximate)"
 
 
-def _confidence(localizer: Localizer, queries: np.ndarray, rows: np.ndarray) -> list[str]:
+def _confidence(localizer: Localizer, queries: Pool, rows: np.ndarray) -> list[str]:
     """How often answers of each confidence are right, where the index gives one."""
     from ucvgl.index.confidence import margins, reliability
+    from ucvgl.index.presence import RIVALS
 
     index = localizer.index
     if index is None or index.manifest.calibration is None or not (rows >= 0).any():
         return []
     if index.manifest.heading == "unknown":
         return ["searched with known headings; the confidence is that of photos that begin anywhere"]
-    score, found = index.search(queries[rows >= 0], 2)
-    confidence = index.manifest.calibration.confidence(margins(score))
-    bins, error = reliability(confidence, found[:, 0] == rows[rows >= 0])
+    grounds = queries.grounds.all() if queries.grounds is not None else []
+    score, found, _ = localizer.searched(queries.vectors[:, None], RIVALS + 1, grounds)
+    confidence = index.manifest.calibration.confidence(margins(score[rows >= 0]))
+    bins, error = reliability(confidence, (found[:, 0] == rows)[rows >= 0])
     lines = [f"confidence: expected calibration error {error:.3f} over {len(bins)} bins of equal count; stated, right:"]
     return lines + [f"  {mean:.2f}  {share:.2f}  ({count} queries)" for mean, share, count in bins]
 
@@ -156,24 +185,24 @@ def _dataset(of_run: Dataset, name: str, root: str, protocol: str) -> Dataset:
 
 def _embedded(
     experiment: Experiment, localizer: Localizer, source: str, model: Path | str, split: str, resources: Resources
-) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
-    """Ids and descriptors by view; of an index only the queries are embedded, its tiles are."""
+) -> dict[str, Pool]:
+    """What is known by view; of an index only the queries are embedded, its tiles are."""
     from pathlib import Path
     from tempfile import TemporaryDirectory
 
     import numpy as np
 
-    from ucvgl.distributed.bulk import embed_listed, read_vectors
+    from ucvgl.distributed.bulk import embed_listed, read_grounds, read_vectors
     from ucvgl.distributed.cluster import connect
     from ucvgl.images.uris import join
+    from ucvgl.index.grounds import Grounds, shown_by
     from ucvgl.log import start_logging
     from ucvgl.stages.catalog import catalog, read_catalogs
 
     start_logging()
     connect(resources)
     start_logging()
-    ids: dict[str, np.ndarray] = {}
-    vectors: dict[str, np.ndarray] = {}
+    pools: dict[str, Pool] = {}
     with TemporaryDirectory() as folder, _seen_by_all(source, folder) as made:
         work = Path(folder)
         catalog(work, experiment=replace(experiment, resources=resources))
@@ -181,16 +210,18 @@ def _embedded(
         wanted: list[Any] = [("query", listed.queries)]
         wanted += [("reference", listed.references)] if localizer.index is None else []
         for view, table in wanted:
-            how = localizer.encoders.preprocessing(view)
-            parts = embed_listed(table, join(made, view), model=model, view=view, how=how, resources=resources)
+            how: dict[str, Any] = {"how": localizer.encoders.preprocessing(view), "resources": resources}
+            how["ground"] = shown_by(view, localizer.encoders.projection)
+            parts = embed_listed(table, join(made, view), model=model, view=view, **how)
             found = list(read_vectors(parts))
             if not found:
                 raise ValueError(f"none of the {table.num_rows} {view} images can be used; `ucvgl doctor` names some")
-            ids[view] = np.array([identity for some, _ in found for identity in some])
-            vectors[view] = np.concatenate([some for _, some in found])
+            ids = np.array([identity for some, _ in found for identity in some])
+            grounds = Grounds(read_grounds(parts), view) if how["ground"] else None
+            pools[view] = Pool(ids, np.concatenate([some for _, some in found]), grounds)
     if localizer.index is not None:
-        ids["reference"] = localizer.index.tiles["id"].to_numpy()
-    return ids, vectors
+        pools["reference"] = Pool(localizer.index.tiles["id"].to_numpy(), np.empty((0, 0)))
+    return pools
 
 
 @contextmanager

@@ -138,6 +138,7 @@ def _in_bulk(
     from ucvgl.images.uris import join
     from ucvgl.index.answers import ROWS
     from ucvgl.index.area import MANIFEST, photo_preprocessing, read_manifest
+    from ucvgl.index.grounds import shown_by
     from ucvgl.log import start_logging
     from ucvgl.settings.limits import resources_of
 
@@ -153,7 +154,7 @@ def _in_bulk(
     begin(out, made_from | {"images_per_shard": resources.images_per_shard}, flag="--parquet")
     connect(resources)
     start_logging()
-    seen = {"aspect": manifest.photo_aspect, "ground": manifest.projection if manifest.placing else None}
+    seen = {"aspect": manifest.photo_aspect, "ground": shown_by("query", manifest.projection)}
     parts = localize_listed(listed, out, index=index, k=k, how=how, resources=resources, heading=heading, **seen)
     bad = read_bad(parts, ROWS)
     for uri, reason in bad:

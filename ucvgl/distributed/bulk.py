@@ -23,18 +23,24 @@ from ucvgl.images.decode import BadImage
 from ucvgl.images.storage import list_files, read, write
 from ucvgl.images.uris import is_local, join
 from ucvgl.index.doubt import doubt
+from ucvgl.index.grounds import ShowsGround, packed
 from ucvgl.index.headings import Heading, each_turned, turns_of
-from ucvgl.poses.placing import SIDE, ground_of
+from ucvgl.poses.placing import SIDE
 from ucvgl.projection.preprocessing import Preprocessing, preprocessed
 from ucvgl.projection.preprocessing import pixels as pixels_of
 from ucvgl.run.ending import at_work_on
-from ucvgl.settings.experiment import Projection, Resources
+from ucvgl.settings.experiment import Resources
 
 if TYPE_CHECKING:
     from ucvgl.networks.towers import View
 
-VECTORS = pa.schema(required(id=pa.string(), content=pa.string(), doubt=pa.string(), vector=pa.list_(pa.float32())))
-"""`content` is a digest of the pixels that the encoder saw, `doubt` what speaks against the image."""
+VECTORS = pa.schema(
+    required(
+        id=pa.string(), content=pa.string(), doubt=pa.string(), ground=pa.binary(), vector=pa.list_(pa.float32())
+    )
+)
+"""`content` is a digest of the pixels that the encoder saw, `doubt` what speaks against the image, `ground` what it is
+verified by (`ucvgl.index.grounds`), if it was asked for."""
 READING_CPUS, ACTOR_CPUS = 0.5, 0.75
 """They differ, as Ray Data makes one process of neighbours with equal needs. Reading waits for the network."""
 WAY_OUT = "delete it, and the same command makes it again"
@@ -44,7 +50,14 @@ Bad = tuple[str, str]
 
 
 def embed_listed(
-    listed: pa.Table, folder: str, *, model: Path | str, view: View, how: Preprocessing, resources: Resources
+    listed: pa.Table,
+    folder: str,
+    *,
+    model: Path | str,
+    view: View,
+    how: Preprocessing,
+    resources: Resources,
+    ground: ShowsGround | None = None,
 ) -> list[str]:
     """Write the descriptors of all images of a list (`id, uri`); the URIs of the parts, in the list's order.
 
@@ -55,6 +68,7 @@ def embed_listed(
         folder: a folder or URI that all machines see.
         model: the file of the encoders, or its URI.
         how: images reach the encoder.
+        ground: gives that of an image, where it is to be kept as well.
     """
     rows = _missing(listed, folder, resources.images_per_shard)
     progress = Progress("embed", listed.num_rows, done=listed.num_rows - sum(len(row["id"]) for row in rows))
@@ -65,7 +79,7 @@ def embed_listed(
     # read_listed: shard, id [good], image (raw pixels of the good ones), height, width, bad (JSON), doubts
     # Embed:       images (how many were read)
     steps = (
-        Step(read_listed, {"how": how}, at_once=placement.image_cpus + 1, cpus=READING_CPUS),
+        Step(read_listed, {"how": how, "ground": ground}, at_once=placement.image_cpus + 1, cpus=READING_CPUS),
         Step(Embed, settings, at_once=actors, cpus=ACTOR_CPUS, gpus=placement.gpus),
     )
     for row in stream(rows, *steps):
@@ -82,7 +96,7 @@ def localize_listed(
     how: Preprocessing,
     resources: Resources,
     aspect: float | None = None,
-    ground: Projection | None = None,
+    ground: ShowsGround | None = None,
     heading: Heading = "known",
 ) -> list[str]:
     """Write the answers for all photos of a list (`id, uri`), as rows of `ucvgl.index.answers.ROWS`.
@@ -92,7 +106,7 @@ def localize_listed(
         index: the folder or URI that is searched.
         k: tiles of an answer.
         how: photos reach the query encoder.
-        ground: how cameras see it, where their positions are asked for.
+        ground: gives that around a photo's camera, where answers are verified or cameras placed by it.
         heading: of the photos.
     """
     size = max(1, resources.images_per_shard // len(turns_of(heading)))
@@ -120,14 +134,14 @@ def read_listed(
     *,
     how: Preprocessing,
     aspect: float | None = None,
-    ground: Projection | None = None,
+    ground: ShowsGround | None = None,
     heading: Heading = "known",
 ) -> Row:
     """Read and decode the images of a shard as the encoder sees them; a bad one costs only itself.
 
     Args:
         aspect: width over height of the photos that were trained on, see `ucvgl.index.doubt`.
-        ground: how cameras see it, where it is to be read as well.
+        ground: gives that of an image, where it is to be read as well.
         heading: of the photos: one that is unknown is read at several turns.
     """
     good, uris, images, bad, doubts, below = [], [], [], [], [], []
@@ -137,14 +151,14 @@ def read_listed(
                 whole = pixels_of(uri, enough=how.enough)
                 images.append(b"".join(preprocessed(one, how).tobytes() for one in each_turned(whole, heading)))
                 doubts.append(doubt(whole, aspect))
-                below.append(ground_of(whole, ground))
+                below += [] if ground is None else [ground(whole)]
             except (BadImage, OSError) as error:
                 bad.append((uri, error.reason if isinstance(error, BadImage) else str(error)))
                 continue
         good.append(identity)
         uris.append(uri)
     found = {"id": good, "uri": uris, "image": b"".join(images), "height": how.size[0], "width": how.size[1]}
-    found["ground"] = b"".join(seen.tobytes() for seen in below if seen is not None)
+    found["ground"] = b"".join(seen.tobytes() for seen in below)
     return {**row, **found, "bad": json.dumps(bad), "doubts": doubts}
 
 
@@ -170,7 +184,10 @@ class Embed:
         column = pa.FixedSizeListArray.from_arrays(pa.array(vectors.ravel(), pa.float32()), vectors.shape[1])
         shown = [hashlib.sha256(image.tobytes()).hexdigest()[:16] for image in images]
         found = {"id": list(row["id"]), "content": shown, "doubt": list(row["doubts"])}
-        table = pa.table({name: pa.array(values, pa.string()) for name, values in found.items()} | {"vector": column})
+        columns = {name: pa.array(values, pa.string()) for name, values in found.items()}
+        below = [packed(ground) for ground in grounds(row)] or [b""] * len(images)
+        columns |= {"ground": pa.array(below, pa.binary()), "vector": column}
+        table = pa.table(columns)
         _publish(self.folder, row, table)
         return {"images": len(row["id"]) + len(json.loads(row["bad"]))}
 
@@ -192,10 +209,7 @@ class Localize:
         names = list(row["uri"])
         vectors = self.localizer.encoders.embed_seen(pixels(row), "query")
         turns = vectors.reshape(len(names), len(turns_of(self.localizer.heading)), vectors.shape[1])
-        answers = self.localizer.answers(names, turns, k=self.k, doubts=list(row["doubts"]))
-        if row["ground"]:
-            grounds = np.frombuffer(bytearray(row["ground"]), np.uint8).reshape(-1, SIDE, SIDE, 3)
-            answers = self.localizer.placed(answers, list(grounds))
+        answers = self.localizer.answers(names, turns, k=self.k, doubts=list(row["doubts"]), grounds=grounds(row))
         _publish(self.folder, row, pa.Table.from_pylist(rows(answers), schema=ROWS))
         return {"images": len(names) + len(json.loads(row["bad"]))}
 
@@ -203,6 +217,11 @@ class Localize:
 def pixels(row: Row) -> UInt8[np.ndarray, "n h w 3"]:
     """The images of a row, in memory of their own."""
     return np.frombuffer(bytearray(row["image"]), np.uint8).reshape(-1, row["height"], row["width"], 3)
+
+
+def grounds(row: Row) -> list[UInt8[np.ndarray, "s s 3"]]:
+    """The ground of each image of a row; none where it was not asked for."""
+    return list(np.frombuffer(bytearray(row["ground"]), np.uint8).reshape(-1, SIDE, SIDE, 3))
 
 
 def read_vectors(parts: Sequence[str]) -> Iterator[tuple[list[str], np.ndarray]]:
@@ -218,6 +237,12 @@ def read_shown(parts: Sequence[str]) -> list[tuple[str, str, str]]:
     """Id, digest of the pixels, and what speaks against it, of every image that was embedded."""
     found = (read_table(read(part), VECTORS, origin=part, way_out=WAY_OUT) for part in parts)
     return [row for table in found for row in zip(*(table[name].to_pylist() for name in SHOWN), strict=True)]
+
+
+def read_grounds(parts: Sequence[str]) -> pa.ChunkedArray:
+    """The ground of every image that was embedded, as `ucvgl.index.grounds.Grounds` takes it."""
+    tables = [read_table(read(part), VECTORS, origin=part, way_out=WAY_OUT) for part in parts]
+    return pa.chunked_array([chunk for table in tables for chunk in table["ground"].chunks], pa.binary())
 
 
 def read_bad(parts: Sequence[str], columns: pa.Schema = VECTORS) -> list[Bad]:

@@ -10,7 +10,7 @@ from contextlib import suppress
 import numpy as np
 import pyarrow as pa
 
-from ucvgl.distributed.bulk import Bad, embed_listed, read_bad, read_shown, read_vectors
+from ucvgl.distributed.bulk import Bad, embed_listed, read_bad, read_grounds, read_shown, read_vectors
 from ucvgl.files.owned import BEGUN, begin, contents_of
 from ucvgl.files.parts import read_part
 from ucvgl.files.tables import table_bytes
@@ -20,6 +20,7 @@ from ucvgl.index import nearest
 from ucvgl.index.area import Manifest, is_index, write_index
 from ucvgl.index.camera_place import placing_of, tile_side_of
 from ucvgl.index.doubt import alike
+from ucvgl.index.grounds import Grounds, shown_by
 from ucvgl.index.headings import Heading, check_heading
 from ucvgl.index.sureness import sureness_of
 from ucvgl.index.trained_run import TrainedRun
@@ -63,6 +64,7 @@ def index(
         view="reference",
         how=encoders.preprocessing("reference"),
         resources=resources,
+        ground=shown_by("reference", encoders.projection),
     )
     bad = read_bad(parts)
     for line in alike(read_shown(parts), dict(zip(tiles["id"].to_pylist(), tiles["uri"].to_pylist(), strict=True))):
@@ -76,7 +78,12 @@ def index(
 
     kind = kind or nearest.choose(len(ids), encoders.dimension, memory_bytes=memory_bytes)
     searcher = nearest.build(kind, batches, count=len(ids), dimension=encoders.dimension)
-    sure = sureness_of(run, encoders, searcher, len(ids), heading=heading)
+    seen = encoders.projection.bev
+    grounds = read_grounds(parts) if seen else None
+    verified = run.experiment.evaluation.verified if seen else 0
+    shown = Grounds(grounds, "the tiles") if grounds is not None else None
+    how = {"heading": heading, "verified": verified, "grounds": shown}
+    sure = sureness_of(run, encoders, searcher, len(ids), **how)
     placing, unplaced = placing_of(run)
     about = {
         "kind": kind,
@@ -92,11 +99,13 @@ def index(
         "encoders": run.about,
         "finished": run.finished,
         "photo_aspect": run.photo_aspect,
+        "verified": verified,
         "placing": placing,
         "unplaced": unplaced,
         "tile_side_m": tile_side_m or tile_side_of(run.experiment),
     }
-    manifest = write_index(where, model=read_part(run.model), tiles=kept, searcher=searcher, about=about)
+    made_of = {"model": read_part(run.model), "tiles": kept, "searcher": searcher, "grounds": grounds}
+    manifest = write_index(where, **made_of, about=about)
     for made in [*parts, join(where, BEGUN)]:
         delete(made)
     filesystem, path = locate(join(where, "parts"))

@@ -4,6 +4,7 @@
   model.pt        both encoders
   tiles.parquet   id, uri and, where known, lat, lon: one row per tile
   vectors.faiss   their descriptors, row by row
+  grounds.parquet where photos are seen from above: how the tiles look, small, for candidates to be verified by
   manifest.json   version, how images reach the encoders, calibration, size and digest of each file; written last
 
 A folder without `manifest.json` is not an index yet, so half an index is never taken for a whole one.
@@ -31,6 +32,8 @@ from ucvgl.images.storage import exists, read, write
 from ucvgl.images.uris import join
 from ucvgl.index import nearest
 from ucvgl.index.confidence import Calibration
+from ucvgl.index.grounds import COLUMNS as GROUND_COLUMNS
+from ucvgl.index.grounds import Grounds
 from ucvgl.index.headings import Heading
 from ucvgl.index.presence import Presence
 from ucvgl.index.tiles import TILES as TILE_COLUMNS
@@ -40,8 +43,9 @@ from ucvgl.projection.preprocessing import Preprocessing, query_preprocessing
 from ucvgl.run.record import as_json_holds
 from ucvgl.settings.experiment import Projection
 
-FORMAT, VERSION, READ = "ucvgl-index", 4, (1, 2, 3, 4)
+FORMAT, VERSION, READ = "ucvgl-index", 5, (1, 2, 3, 4, 5)
 MANIFEST, MODEL, TILES, VECTORS = "manifest.json", "model.pt", "tiles.parquet", "vectors.faiss"
+GROUNDS = "grounds.parquet"
 
 
 @dataclass(frozen=True)
@@ -63,6 +67,7 @@ class Manifest:
         heading: of the photos that it is asked for, unless they say otherwise.
         calibration: None where no confidence could be calibrated; `uncalibrated` says why.
         presence: likewise of the probability that a place is in the index.
+        verified: first tiles of an answer that are verified over poses; 0: none.
         placing: how cameras are placed on tiles; None where that could not be learned; `unplaced` says why.
         tile_side_m: metres that a tile spans; None where nobody knows.
         files: size and digest of each file.
@@ -88,6 +93,7 @@ class Manifest:
     photo_aspect: float | None = None
     heading: Heading = "known"
     presence: Presence | None = None
+    verified: int = 0
     placing: Placing | None = None
     unplaced: str = "the index was made before cameras were placed; make it anew"
     tile_side_m: float | None = None
@@ -98,8 +104,10 @@ class Manifest:
 class Index:
     """The tiles of an area, ready to be searched."""
 
-    def __init__(self, manifest: Manifest, tiles: pa.Table, searcher: Any, *, origin: str) -> None:
-        self.manifest, self.tiles, self.origin = manifest, tiles, origin
+    def __init__(
+        self, manifest: Manifest, tiles: pa.Table, searcher: Any, *, origin: str, grounds: Grounds | None = None
+    ) -> None:
+        self.manifest, self.tiles, self.origin, self.grounds = manifest, tiles, origin, grounds
         self._searcher = nearest.on_gpus(searcher)
 
     def __len__(self) -> int:
@@ -137,7 +145,7 @@ def open_index(where: str) -> tuple[Index, bytes]:
     """
     where = where.rstrip("/")
     manifest = read_manifest(where)
-    files = {name: _checked(where, name, manifest) for name in (MODEL, TILES, VECTORS)}
+    files = {name: _checked(where, name, manifest) for name in manifest.files}
     tiles = _read_tiles(files[TILES], manifest, f"{where}/{TILES}")
     searcher = nearest.from_bytes(files[VECTORS], f"{where}/{VECTORS}")
     if (searcher.ntotal, searcher.d) != (manifest.tiles, manifest.dimension):
@@ -147,7 +155,8 @@ def open_index(where: str) -> tuple[Index, bytes]:
         )
     if searcher.metric_type != nearest.INNER_PRODUCT:
         raise ValueError(f"{where}/{VECTORS} does not compare by inner product; make the index anew")
-    return Index(manifest, tiles, searcher, origin=where), files[MODEL]
+    grounds = _read_grounds(files[GROUNDS], manifest, f"{where}/{GROUNDS}") if GROUNDS in files else None
+    return Index(manifest, tiles, searcher, origin=where, grounds=grounds), files[MODEL]
 
 
 def photo_preprocessing(manifest: Manifest) -> Preprocessing:
@@ -198,21 +207,31 @@ def read_manifest(where: str) -> Manifest:
         first = error.errors()[0]
         name = ".".join(map(str, first["loc"]))
         raise ValueError(f"{path}: {name}: {first['msg']}; it is damaged: make the index anew") from error
-    if set(manifest.files) != {MODEL, TILES, VECTORS} or manifest.tiles < 1 or manifest.dimension < 1:
+    needed = {MODEL, TILES, VECTORS} | ({GROUNDS} if manifest.verified else set())
+    if not needed <= set(manifest.files) <= needed | {GROUNDS} or manifest.tiles < 1 or manifest.dimension < 1:
         raise ValueError(f"{path} does not list {MODEL}, {TILES} and {VECTORS} of at least one tile; make it anew")
     return manifest
 
 
 def write_index(
-    where: str, *, model: bytes, tiles: pa.Table, searcher: Any, about: Mapping[str, Any]
+    where: str,
+    *,
+    model: bytes,
+    tiles: pa.Table,
+    searcher: Any,
+    about: Mapping[str, Any],
+    grounds: pa.ChunkedArray | None = None,
 ) -> Manifest:
     """Write an index into a folder, the manifest last.
 
     Args:
         searcher: the faiss index of the tiles' vectors, in the order of `tiles`.
         about: the remaining fields of `Manifest`.
+        grounds: how the tiles look, small (`ucvgl.index.grounds`).
     """
     files = {MODEL: model, TILES: table_bytes(tiles), VECTORS: nearest.to_bytes(searcher)}
+    if grounds is not None:
+        files[GROUNDS] = table_bytes(pa.table({"ground": grounds}, schema=GROUND_COLUMNS))
     records = {name: FileRecord(len(data), hashlib.sha256(data).hexdigest()) for name, data in files.items()}
     manifest = Manifest(
         ucvgl=ucvgl.__version__, tiles=tiles.num_rows, dimension=searcher.d, files=records, **about
@@ -251,3 +270,13 @@ def _read_tiles(data: bytes, manifest: Manifest, origin: str) -> pa.Table:
         )
     check_tiles(tiles, origin)
     return tiles
+
+
+def _read_grounds(data: bytes, manifest: Manifest, origin: str) -> Grounds:
+    found = read_table(data, GROUND_COLUMNS, origin=origin, way_out="make the index anew")
+    if found.num_rows != manifest.tiles:
+        raise ValueError(
+            f"{origin} shows {found.num_rows} tiles, the manifest says {manifest.tiles}: files of two indexes are "
+            "mixed; make the index anew"
+        )
+    return Grounds(found["ground"], origin)

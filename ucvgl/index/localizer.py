@@ -20,10 +20,10 @@ from ucvgl.index.camera_place import Camera, camera, pose_of
 from ucvgl.index.confidence import margins
 from ucvgl.index.doubt import doubt
 from ucvgl.index.encoders import AT_ONCE, Encoders
+from ucvgl.index.grounds import Found, Ground, in_verified_order, shown_by
 from ucvgl.index.headings import Heading, check_heading, each_turned, search, turns_of
 from ucvgl.index.presence import RIVALS, leads
 from ucvgl.index.trained_run import TrainedRun
-from ucvgl.poses.placing import ground_of
 from ucvgl.projection.preprocessing import Image, pixels
 
 TILE_S = 10.0
@@ -72,10 +72,10 @@ class Localizer:
         for start in range(0, len(photos), AT_ONCE):
             some = slice(start, start + AT_ONCE)
             shown = [pixels(photo, name, enough=enough) for photo, name in zip(photos[some], names[some], strict=True)]
-            doubts = [self.doubt(photo) for photo in shown]
+            doubts, ground = [self.doubt(photo) for photo in shown], shown_by("query", self.encoders.projection)
             vectors = np.stack([self.embed_queries(list(each_turned(photo, self.heading))) for photo in shown])
-            answers = self.answers(names[some], vectors, k=k, doubts=doubts)
-            found += self.placed(answers, [ground_of(photo, self.encoders.projection) for photo in shown])
+            grounds = [ground(photo) for photo in shown] if ground else []
+            found += self.answers(names[some], vectors, k=k, doubts=doubts, grounds=grounds)
         return found
 
     def doubt(self, photo: UInt8[np.ndarray, "h w 3"]) -> str:
@@ -83,13 +83,22 @@ class Localizer:
         return doubt(photo, None if self.index is None else self.index.manifest.photo_aspect)
 
     def answers(
-        self, names: Sequence[str], vectors: Float[np.ndarray, "n t d"], *, k: int, doubts: Sequence[str] = ()
+        self,
+        names: Sequence[str],
+        vectors: Float[np.ndarray, "n t d"],
+        *,
+        k: int,
+        doubts: Sequence[str] = (),
+        grounds: Sequence[Ground] = (),
     ) -> list[Answer]:
         """The answers for queries that are embedded already.
+
+        The first tiles are verified by the ground, and the camera is placed on the first, where the index can.
 
         Args:
             vectors: of each query at each of its turns (`ucvgl.index.headings.turns_of`).
             doubts: of each query, if any; where there is one, no confidence is given.
+            grounds: around each query's camera (`ucvgl.index.grounds.shown_by`); none where nothing shows it.
 
         Raises:
             ValueError: there are no tiles to search, or none is asked for.
@@ -98,7 +107,7 @@ class Localizer:
             raise ValueError("a run has no tiles to search; make an index with `ucvgl index RUN TILES --out INDEX`")
         if k < 1:
             raise ValueError(f"k is {k}; ask for at least one tile")
-        score, row, turn = search(self.index.search, vectors, max(k, RIVALS + 1))
+        score, row, turn = self.searched(vectors, max(k, RIVALS + 1), grounds)
         manifest, made_for = self.index.manifest, self.index.manifest.heading
         asked_otherwise = "" if self.heading == made_for else f"no confidence: the index is for {made_for} headings"
         known = not asked_otherwise
@@ -118,28 +127,34 @@ class Localizer:
                     heading_deg=float(headings[number]) if self.heading == "unknown" else None,
                 )
             )
-        return found
+        if not len(grounds):
+            return found
+        return [replace(one, camera=self._camera(one, seen)) for one, seen in zip(found, grounds, strict=True)]
 
-    def placed(self, answers: Sequence[Answer], grounds: Sequence[UInt8[np.ndarray, "s s 3"] | None]) -> list[Answer]:
-        """The same answers with the position of each camera, where the index and the tile's image tell.
+    def searched(self, vectors: Float[np.ndarray, "n t d"], k: int, grounds: Sequence[Ground]) -> Found:
+        """The k best tiles of queries, the first of them verified where the index does so.
 
         Args:
-            grounds: of each photo, what `ucvgl.poses.placing.ground_of` gave.
+            vectors: of each query at each of its turns.
+            grounds: around each query's camera; may be none where nothing is verified.
         """
-        pairs = zip(answers, grounds, strict=True)
-        return [replace(answer, camera=self._camera(answer, ground)) for answer, ground in pairs]
+        assert self.index is not None
+        found, count = search(self.index.search, vectors, k), self.index.manifest.verified
+        if not count or self.index.grounds is None:
+            return found
+        return in_verified_order(found, grounds, self.index.grounds, count=count, heading=self.heading)
 
-    def _camera(self, answer: Answer, ground: UInt8[np.ndarray, "s s 3"] | None) -> Camera | None:
-        placing = None if self.index is None else self.index.manifest.placing
-        if self.index is None or placing is None or ground is None or not answer.candidates:
+    def _camera(self, answer: Answer, ground: Ground) -> Camera | None:
+        index = self.index
+        if index is None or index.manifest.placing is None or index.grounds is None or not answer.candidates:
             return None
-        first = answer.candidates[0]
-        tile = tile_pixels(first.uri)
-        if tile is None:
-            return None
-        pose = pose_of(ground, tile, placing, heading_deg=answer.heading_deg)
-        about = {"tile_side_m": self.index.manifest.tile_side_m, "tile_pixels": tile.shape[1]}
-        return camera(pose, **about, lat=first.lat, lon=first.lon)
+        first, side = answer.candidates[0], index.manifest.tile_side_m
+        shown = tile_pixels(first.uri) if side is None else None
+        if side is None and shown is None:
+            return None  # neither metres nor pixels are known
+        pose = pose_of(ground, index.grounds(first.row), index.manifest.placing, heading_deg=answer.heading_deg)
+        wide = 0 if shown is None else shown.shape[1]
+        return camera(pose, tile_side_m=side, tile_pixels=wide, lat=first.lat, lon=first.lon)
 
     @property
     def _unfinished(self) -> str:

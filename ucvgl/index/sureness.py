@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
 from ucvgl.index import headings, nearest
 from ucvgl.index.confidence import Calibration, calibrate
 from ucvgl.index.encoders import Encoders
+from ucvgl.index.grounds import Ground, Grounds, in_verified_order, shown_by
 from ucvgl.index.headings import Heading, each_turned, turned
 from ucvgl.index.presence import RIVALS, Presence, calibrate_presence
 from ucvgl.index.trained_run import TrainedRun
 from ucvgl.networks.searched import references
+from ucvgl.poses.placing import ground_of_tile
 from ucvgl.projection.preprocessing import pixels
 
 QUERIES, TILES = 2000, 2000
@@ -41,8 +44,47 @@ class Sureness:
     reason: str = ""
 
 
+@dataclass(frozen=True)
+class Asked:
+    """Held-out queries.
+
+    Args:
+        vectors: of each at each of its turns.
+        grounds: around their cameras; empty where nothing is verified.
+        heading: whether it is known.
+        verified: first tiles of each that are verified.
+    """
+
+    vectors: Float[np.ndarray, "n t d"]
+    grounds: Sequence[Ground]
+    heading: Heading
+    verified: int
+
+
+@dataclass(frozen=True)
+class Pool:
+    """Tiles that are searched.
+
+    Args:
+        searcher: their faiss index.
+        count: of them.
+        ground: gives that of a row.
+    """
+
+    searcher: Any
+    count: int
+    ground: Callable[[int], Ground]
+
+
 def sureness_of(
-    run: TrainedRun, encoders: Encoders, searcher: Any, count: int, *, heading: Heading = "known"
+    run: TrainedRun,
+    encoders: Encoders,
+    searcher: Any,
+    count: int,
+    *,
+    heading: Heading = "known",
+    verified: int = 0,
+    grounds: Grounds | None = None,
 ) -> Sureness:
     """Calibrate the answers of an index.
 
@@ -53,6 +95,7 @@ def sureness_of(
         searcher: the faiss index of its tiles.
         count: of these.
         heading: of the photos that it will be asked for.
+        verified: first tiles of an answer that it verifies; needs `grounds`, those of its tiles.
     """
     held_out = run.held_out()
     if held_out is None:
@@ -60,44 +103,82 @@ def sureness_of(
     queries, own = held_out
     twins, _ = nearest.search(searcher, own[:TILES], 1)
     if (twins > SAME).any():  # the index holds tiles of the queries' own area
-        decoys = encoders.embed_seen(run.training_tiles(min(TILES, max(len(own), count - len(own)))), "reference")
-        searcher, count = _exact(decoys), len(decoys)
-    if count < 2 or len(own) < 2:
+        images = run.training_tiles(min(TILES, max(len(own), count - len(own))))
+        decoys = _pool(encoders.embed_seen(images, "reference"), partial(_ground_in, images))
+    else:
+        assert grounds is not None or not verified
+        decoys = Pool(searcher, count, grounds or _nothing)
+    if decoys.count < 2 or len(own) < 2:
         return Sureness(reason="there are too few tiles to choose between")
     try:
-        asked = queries[:QUERIES, None] if heading == "known" else _begun_anywhere(run, encoders)
-        own_best, own_row = _search(_exact(own), asked)
-        decoy_best, _ = _search(searcher, asked)
-        confidence = calibrate(own_best, decoy_best, own_tiles=len(own), decoys=count)
+        asked = _asked(run, encoders, queries, heading, verified)
+        tiles = _pool(own, lambda row: ground_of_tile(run.held_out_tiles(np.array([row]))[0]))
+        score, number = _ranked(asked, tiles, decoys)
+        on_own = number < tiles.count
+        own_best, decoy_best = (_first(score, some) for some in (on_own, ~on_own))
+        confidence = calibrate(own_best, decoy_best, own_tiles=tiles.count, decoys=decoys.count)
         # Where their own area is large, photos are searched in a part of it: those whose best tile is in that part.
         part = np.sort(np.random.default_rng(0).permutation(len(own))[:TILES])
-        theirs = np.isin(own_row[:, 0], part)
-        mirrors = references(encoders.towers, run.held_out_tiles(part), mirrored=True)
-        here, elsewhere = (
-            np.concatenate((_search(_exact(tiles), asked)[0], decoy_best), 1)[theirs] for tiles in (own[part], mirrors)
-        )
-        presence = calibrate_presence(_descending(here), _descending(elsewhere), pool=len(part) + count)
+        theirs = np.isin(_first(number, on_own)[:, 0], part)
+        images = run.held_out_tiles(part)
+        mirrors = references(encoders.towers, images, mirrored=True)
+        pools = (_pool(own[part], partial(_ground_in, images)), _pool(mirrors, partial(_ground_in, images[:, :, ::-1])))
+        here, elsewhere = (_ranked(asked, pool, decoys)[0][theirs] for pool in pools)
+        presence = calibrate_presence(here, elsewhere, pool=len(part) + decoys.count)
     except (ValueError, OSError) as error:
         return Sureness(reason=str(error))
     return Sureness(confidence, presence)
 
 
-def _begun_anywhere(run: TrainedRun, encoders: Encoders) -> Float[np.ndarray, "n t d"]:
-    """Held-out queries that are made to begin anywhere, described at all turns."""
+def _asked(
+    run: TrainedRun, encoders: Encoders, queries: Float[np.ndarray, "q d"], heading: Heading, verified: int
+) -> Asked:
+    """The queries that are searched; where headings are unknown, they are made to begin anywhere."""
+    if heading == "known":
+        vectors = queries[:QUERIES, None]
+        bevs = run.held_out_bevs(np.arange(len(vectors))) if verified else []
+        return Asked(vectors, [ground_of_tile(bev) for bev in bevs], heading, verified)
     random, enough = np.random.default_rng(0), encoders.preprocessing("query").enough
-    begun = (
-        turned(pixels(uri, enough=enough), random.uniform(0, 360)) for uri in run.held_out_photos(TURNED_QUERIES)
+    show, found, grounds = shown_by("query", encoders.projection) if verified else None, [], []
+    for uri in run.held_out_photos(TURNED_QUERIES):
+        photo = turned(pixels(uri, enough=enough), random.uniform(0, 360))
+        found.append(encoders.embed_queries(list(each_turned(photo, "unknown"))))
+        grounds += [show(photo)] if show else []
+    return Asked(np.stack(found), grounds, heading, verified)
+
+
+def _ranked(asked: Asked, own: Pool, decoys: Pool) -> tuple[Float[np.ndarray, "n k"], Int[np.ndarray, "n k"]]:
+    """Similarities and numbers of the best tiles of two pools together, best first; decoys follow after the own."""
+
+    def ground(number: int) -> Ground:
+        return own.ground(number) if number < own.count else decoys.ground(number - own.count)
+
+    first, second = (
+        headings.search(partial(nearest.search, pool.searcher), asked.vectors, RIVALS + 1) for pool in (own, decoys)
     )
-    return np.stack([encoders.embed_queries(list(each_turned(photo, "unknown"))) for photo in begun])
+    shifted = (second[0], np.where(second[1] >= 0, second[1] + own.count, -1), second[2])
+    order = np.argsort(-np.hstack((first[0], second[0])), axis=1, kind="stable")
+    found = [np.take_along_axis(np.hstack(both), order, 1) for both in zip(first, shifted, strict=True)]
+    if asked.verified:
+        how = {"count": asked.verified, "heading": asked.heading}
+        found = in_verified_order((found[0], found[1], found[2]), asked.grounds, ground, **how)
+    return found[0], found[1]
 
 
-def _search(searcher: Any, vectors: Float[np.ndarray, "n t d"]) -> tuple[np.ndarray, np.ndarray]:
-    return headings.search(partial(nearest.search, searcher), vectors, RIVALS + 1)[:2]
+def _first(values: np.ndarray, chosen: np.ndarray) -> np.ndarray:
+    """The first two of each row's chosen values."""
+    order = np.argsort(~chosen, axis=1, kind="stable")[:, :2]
+    return np.take_along_axis(values, order, 1)
 
 
-def _descending(scores: np.ndarray) -> np.ndarray:
-    return -np.sort(-scores, axis=1)
+def _pool(vectors: Float[np.ndarray, "n d"], ground: Callable[[int], Ground]) -> Pool:
+    searcher = nearest.build("flat", lambda: iter([vectors]), count=len(vectors), dimension=vectors.shape[1])
+    return Pool(searcher, len(vectors), ground)
 
 
-def _exact(vectors: np.ndarray) -> Any:
-    return nearest.build("flat", lambda: iter([vectors]), count=len(vectors), dimension=vectors.shape[1])
+def _ground_in(images: np.ndarray, row: int) -> Ground:
+    return ground_of_tile(images[row])
+
+
+def _nothing(row: int) -> Ground:
+    raise AssertionError(f"the ground of tile {row} was asked for where nothing is verified")

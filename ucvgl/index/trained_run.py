@@ -96,9 +96,16 @@ class TrainedRun:
 
     def held_out_tiles(self, rows: Int[np.ndarray, " n"]) -> UInt8[np.ndarray, "n h w 3"]:
         """Pixels of tiles by their row in what `held_out` gives, at network size."""
-        store = ImageStore(self.path / "2_project" / "validation" / "references")
-        check_all(store.folder)
-        return store.read(rows)
+        return self._held_out("references", rows)
+
+    def held_out_bevs(self, rows: Int[np.ndarray, " n"]) -> UInt8[np.ndarray, "n s s 3"]:
+        """Bird's-eye views of queries by their row in what `held_out` gives, likewise."""
+        return self._held_out("bev", rows)
+
+    def _held_out(self, view: str, rows: Int[np.ndarray, " n"]) -> UInt8[np.ndarray, "n h w 3"]:
+        folder = self.path / "2_project" / "validation" / view
+        check_all(folder)
+        return ImageStore(folder).read(rows)
 
     def held_out_photos(self, most: int, *, seed: int = 0) -> list[str]:
         """URIs of some of the held-out queries, as they were before anything was made of them."""

@@ -19,6 +19,7 @@ from scipy.interpolate import CubicSpline
 from scipy.optimize import minimize_scalar
 from scipy.special import logsumexp
 
+from ucvgl.images.decode import resize
 from ucvgl.poses.fields import field, near, normalised, shifts, turned, with_strays
 from ucvgl.projection.birdseye import from_above
 from ucvgl.settings.experiment import Projection
@@ -112,9 +113,14 @@ def place(
     return Pose(east / SIDE, north / SIDE, radius / SIDE, *looks)
 
 
-def ground_of(photo: UInt8[np.ndarray, "h w 3"], projection: Projection | None) -> UInt8[np.ndarray, "s s 3"] | None:
-    """What a camera is placed by, of its panorama: the bird's-eye view; None where none is projected."""
-    return from_above(projection, photo, SIDE) if projection is not None and projection.bev else None
+def ground_of(photo: UInt8[np.ndarray, "h w 3"], projection: Projection) -> UInt8[np.ndarray, "s s 3"]:
+    """What a camera is placed by, of its panorama: the bird's-eye view."""
+    return from_above(projection, photo, SIDE)
+
+
+def ground_of_tile(tile: UInt8[np.ndarray, "h w 3"]) -> UInt8[np.ndarray, "s s 3"]:
+    """What a camera is placed on, of a tile."""
+    return resize(tile, SIDE, SIDE)
 
 
 def likeness(

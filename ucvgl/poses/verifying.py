@@ -11,6 +11,7 @@ with the likeness of `ucvgl.poses.placing`, by FFT; all constants were chosen on
 from __future__ import annotations
 
 from functools import lru_cache
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -27,15 +28,24 @@ PADDED = 64
 """At least `SIDE + REACH`, and quickly transformed."""
 NEAR = 0.6
 """The ground counts by a Gaussian of the distance from the camera, of this standard deviation in half sides."""
-TURNS = (-4.0, 0.0, 4.0)
-"""Headings that are tried, degrees from the one that is known."""
-OFF_CENTRE, OFF_NORTH_DEG = 0.12, 4.0
-"""Standard deviations of cameras from the middle of their tile, as a share of its side, and of their headings."""
+OFF_CENTRE = 0.12
+"""Standard deviation of cameras from the middle of their tile, per axis, as a share of its side."""
 SHARPNESS = 0.0142
 """Log odds per unit of likeness."""
 WEIGHT = 1 / 80
 """Of the evidence beside the cosine of two descriptors."""
 
+
+class Turns(NamedTuple):
+    """Headings that are tried, degrees from the one that is thought to be right, and how far off that usually is."""
+
+    degrees: tuple[float, ...]
+    deviation: float
+
+
+KNOWN = Turns((-4.0, 0.0, 4.0), 4.0)
+NEAREST = Turns((-8.0, -4.0, 0.0, 4.0, 8.0), 5.9)
+"""Where the heading was told to the nearest of 24 turns: 4 degrees, and those of a step of 15 degrees."""
 TileSpectra = Complex64[torch.Tensor, "k c y x"]
 GroundSpectra = Complex64[torch.Tensor, "t c y x"]
 
@@ -47,19 +57,31 @@ def tile_spectrum(
     return _spectrum(field(tile, SIDE), device)
 
 
-def ground_spectra(bev: UInt8[np.ndarray, "s s 3"], device: torch.device | str = "cpu") -> GroundSpectra:
-    """What a bird's-eye view, as large as the tile, is compared by: at each of the turns."""
+def ground_spectra(
+    bev: UInt8[np.ndarray, "s s 3"],
+    device: torch.device | str = "cpu",
+    *,
+    turns: Turns = KNOWN,
+    around_deg: float = 0.0,
+) -> GroundSpectra:
+    """What a bird's-eye view is compared by, at each of the turns.
+
+    Args:
+        bev: as large as the tile.
+        around_deg: where the middle of its panorama is thought to look, clockwise from north.
+    """
     if bev.shape[0] > 2 * SIDE:
         bev = resize(bev, 2 * SIDE, 2 * SIDE)
     weight = near(SIDE, NEAR).astype(np.float32)
-    return _spectrum(np.stack([field(turned(bev, turn), SIDE) * weight for turn in TURNS]), device)
+    views = [turned(bev, around_deg + turn) for turn in turns.degrees]
+    return _spectrum(np.stack([field(view, SIDE) * weight for view in views]), device)
 
 
-def evidence(ground: GroundSpectra, tiles: TileSpectra) -> Float32[np.ndarray, " k"]:
+def evidence(ground: GroundSpectra, tiles: TileSpectra, turns: Turns = KNOWN) -> Float32[np.ndarray, " k"]:
     """How much speaks for each tile: the logarithm of the odds that the camera stood there, up to a constant."""
     found = [_likeness(spectra, tiles) for spectra in ground]
     likeness = torch.stack(found, 1)
-    usual = torch.from_numpy(_usual()).to(likeness.device)
+    usual = torch.from_numpy(_usual(turns)).to(likeness.device)
     return (SHARPNESS * likeness + usual).flatten(1).logsumexp(1).cpu().numpy()
 
 
@@ -82,10 +104,10 @@ def _spectrum(
     return torch.fft.rfft2(torch.from_numpy(fields).to(device), s=(PADDED, PADDED))
 
 
-@lru_cache(maxsize=1)
-def _usual() -> Float32[np.ndarray, "t r r"]:
+@lru_cache(maxsize=2)
+def _usual(turns: Turns) -> Float32[np.ndarray, "t r r"]:
     """Log of how often cameras stand and look so."""
     east, north = shifts(REACH)
     central = -(east**2 + north**2) / 2 / (OFF_CENTRE * SIDE) ** 2
-    ahead = -((np.asarray(TURNS) / OFF_NORTH_DEG) ** 2) / 2
+    ahead = -((np.asarray(turns.degrees) / turns.deviation) ** 2) / 2
     return (with_strays(ahead)[:, None, None] + with_strays(central)).astype(np.float32)

@@ -61,7 +61,7 @@ def reranked(
     of_all = np.where(own, np.take_along_axis(of_references, place, 1), of_decoys)
     best = _in_new_order(ranking.best, of_references)
     ranks = [
-        _ranks(asked, old, best.index[:, :count], best.score[:, :count])
+        new_ranks(asked, old, best.index[:, :count], best.score[:, :count])
         for asked, old in zip(questions, ranking.ranks, strict=True)
     ]
     return Ranking(ranks, best, _in_new_order(ranking.best_of_all, of_all))
@@ -80,12 +80,16 @@ def _in_new_order(best: Best, evidence: Float[np.ndarray, "q v"]) -> Best:
     return found
 
 
-def _ranks(
+def new_ranks(
     asked: Question, ranks: Int[np.ndarray, "q t"], index: Int[np.ndarray, "q v"], score: Float[np.ndarray, "q v"]
 ) -> Int[np.ndarray, "q t"]:
     """The rank of every true reference; of those that were not verified it stays what it was.
 
     Ties still count against: among the verified, and with those beyond them that were level before.
+
+    Args:
+        index: of the references that were verified, in any order.
+        score: theirs.
     """
     left_out = np.stack([np.isin(*both) for both in zip(index, np.hstack((asked.true, asked.spared)), strict=True)])
     found, others = ranks.copy(), (index >= 0) & ~left_out

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Float, Int
 
+from ucvgl.programs.reranked import new_ranks
 from ucvgl.retrieval.average_precision import average_precision
+from ucvgl.retrieval.best import Best
 from ucvgl.retrieval.ranking import Question, answers, best_rank, rank
 from ucvgl.retrieval.recall import Recall, recall
 from ucvgl.retrieval.vectors import InMemory
@@ -108,12 +110,27 @@ def mean_positives(protocol: Protocol) -> float:
     return float(count[count > 0].mean())
 
 
-def score_in_memory(query: Float[np.ndarray, "q d"], reference: Float[np.ndarray, "r d"], protocol: Protocol) -> Recall:
-    """The same from descriptors, in one process."""
+def score_in_memory(
+    query: Float[np.ndarray, "q d"],
+    reference: Float[np.ndarray, "r d"],
+    protocol: Protocol,
+    *,
+    verify: Callable[[Best], Best] | None = None,
+    k: int = MOST_NEAR,
+) -> Recall:
+    """The same from descriptors, in one process.
+
+    Args:
+        verify: brings the best references of all queries into another order.
+        k: so many of each.
+    """
     asked = questions(protocol)
-    ranked = rank(InMemory(query), InMemory(reference), asked, k=MOST_NEAR)
-    ranks = [answers(*both) for both in zip(asked, ranked.ahead, strict=True)]
-    return score(ranks, ranked.best.index, len(reference), protocol)
+    ranked = rank(InMemory(query), InMemory(reference), asked, k=max(k, MOST_NEAR))
+    ranks, best = [answers(*both) for both in zip(asked, ranked.ahead, strict=True)], ranked.best
+    if verify is not None:
+        best = verify(best)
+        ranks = [new_ranks(*both, best.index[:, :k], best.score[:, :k]) for both in zip(asked, ranks, strict=True)]
+    return score(ranks, best.index, len(reference), protocol)
 
 
 def distance_score(

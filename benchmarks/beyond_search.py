@@ -2,10 +2,11 @@
 
     python benchmarks/beyond_search.py --runs cropped_haze=runs/recipes/runs/default-cropped_haze-0
 
-By the encoders that `recipes.py` or a job left in a run. A line per run and heading: R@1 and R@5 of photos whose tile
-is there; median error of the heading where the first tile is the true one; then every photo with its tile and
-without: the area under the curve of their leads (AUROC), and the calibration error of the stated probability, which
-half of the photos taught, without a label, and the other half is asked.
+By the encoders that `recipes.py` or a job left in a run. A line per run, heading and way: by descriptors alone, and
+with the first tiles verified over poses. R@1 and R@5 of photos whose tile is there; median error of the heading where
+the first tile is the true one; then every photo with its tile and without: the area under the curve of their leads
+(AUROC), and the calibration error of the stated probability, which half of the photos taught, without a label, and the
+other half is asked.
 """
 
 from __future__ import annotations
@@ -14,7 +15,8 @@ import argparse
 import json
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -29,13 +31,19 @@ from ucvgl.images.decode import load
 from ucvgl.images.image_store import ImageStore
 from ucvgl.index.confidence import reliability
 from ucvgl.index.encoders import Encoders
-from ucvgl.index.headings import TURNS, each_turned, turned
-from ucvgl.index.presence import calibrate_presence, leads
+from ucvgl.index.grounds import Found, in_verified_order, shown_by
+from ucvgl.index.headings import TURNS, Heading, each_turned, turned
+from ucvgl.index.presence import RIVALS, calibrate_presence, leads
 from ucvgl.networks.searched import references
+from ucvgl.poses.placing import ground_of_tile
+from ucvgl.run.environment import commit
 from ucvgl.settings.limits import changed
 from ucvgl.settings.presets import PRESETS
 from ucvgl.stages.catalog import as_listed, read_catalogs
 from ucvgl.truth.door import read_truth, true_rows
+
+ROOT = Path(__file__).resolve().parents[1]
+HEADINGS: tuple[Heading, ...] = ("known", "unknown")
 
 
 def main(argv: Sequence[str]) -> int:
@@ -71,48 +79,78 @@ def lines(world: str, run: Path, wish: argparse.Namespace) -> list[dict[str, Any
     photos = [load(uris[name]) for name in images["queries"].ids[asked]]
     pixels = images["references"].read(np.arange(len(images["references"])))
     tiles, mirrors = (references(encoders.towers, pixels, mirrored=which) for which in (False, True))
-    begins = random.uniform(0, 360, len(photos))
+    begins, verified = random.uniform(0, 360, len(photos)), experiment.evaluation.verified
+    ground = shown_by("query", experiment.projection)
+    assert ground is not None
+    sides = [[ground_of_tile(tile[:, ::step]) for tile in pixels] for step in (1, -1)]
+    about = {"photos": len(photos), "tiles": len(tiles), "model": model.parent.name, "commit": commit(ROOT)}
     found = []
-    for heading in ("known", "unknown"):
+    for heading in HEADINGS:
         begun = time.process_time()
         seen = [turned(one, by) for one, by in zip(photos, begins, strict=True)] if heading == "unknown" else photos
         vectors = np.stack([encoders.embed_queries(list(each_turned(photo, heading))) for photo in seen])
-        milliseconds = 1000 * (time.process_time() - begun) / len(photos)
-        line = {"heading": heading, "photos": len(photos), "tiles": len(tiles), "model": model.parent.name}
-        found.append(line | measured(vectors, tiles, mirrors, true[asked], begins) | {"ms": round(milliseconds)})
+        described = time.process_time()
+        grounds = [ground(photo) for photo in seen]
+        for count in (0, verified):
+            how = {"grounds": grounds, "count": count, "heading": heading}
+            orders = [partial(in_verified_order, tile=own.__getitem__, **how) for own in sides]
+            line = measured(vectors, tiles, mirrors, true[asked], begins, *orders)
+            found.append({"heading": heading, "verified": count} | about | line)
+        again, best = time.process_time(), _best(vectors, tiles)
+        orders[0](best)
+        spent = {"describe_ms": described - begun, "verify_ms": time.process_time() - again}
+        found[-1] |= {name: round(1000 * seconds / len(photos)) for name, seconds in spent.items()}
     return found
 
 
 def measured(
-    vectors: np.ndarray, tiles: np.ndarray, mirrors: np.ndarray, true: np.ndarray, begins: np.ndarray
+    vectors: np.ndarray,
+    tiles: np.ndarray,
+    mirrors: np.ndarray,
+    true: np.ndarray,
+    begins: np.ndarray,
+    verify: Callable[[Found], Found],
+    verify_mirrors: Callable[[Found], Found],
 ) -> dict[str, Any]:
-    """The numbers of a line, from descriptors."""
-    everything = vectors @ tiles.T
-    best, rows = everything.max(1), np.arange(len(true))
-    right = best.argmax(1) == true
-    turn = everything[rows, :, true].argmax(1) * 360 / TURNS
-    off = np.abs((turn + begins + 180) % 360 - 180)[right]
-    without = best.copy()
-    without[rows, true] = -np.inf
-    here, elsewhere, mirrored = (_descending(some) for some in (best, without, (vectors @ mirrors.T).max(1)))
+    """The numbers of a line, from descriptors.
+
+    Args:
+        verify: brings tiles into another order; the other does the same to mirrored tiles.
+    """
+    best, rows = _best(vectors, tiles), np.arange(len(true))
+    score, row, turn = verify(best)
+    right = row[:, 0] == true
+    off = np.abs((turn[:, 0] * 360 / TURNS + begins + 180) % 360 - 180)[right]
+    without, mirrored = verify(_best(vectors, tiles, true))[0], verify_mirrors(_best(vectors, mirrors))[0]
     taught, judged = np.split(rows, [len(rows) // 2])
-    presence = calibrate_presence(here[taught], mirrored[taught], pool=len(tiles))
-    both = np.concatenate((leads(here[judged]), leads(elsewhere[judged])))
+    presence = calibrate_presence(score[taught], mirrored[taught], pool=len(tiles))
+    both = np.concatenate((leads(score[judged]), leads(without[judged])))
     order = np.random.default_rng(0).permutation(len(both))
     _, error = reliability(presence.here(both)[order], order < len(judged))
     return {
         "r1": round(float(right.mean()), 3),
-        "r5": round(float((np.argsort(-best, 1)[:, :5] == true[:, None]).any(1).mean()), 3),
+        "r5": round(float((row[:, :5] == true[:, None]).any(1).mean()), 3),
         "heading_error_deg": round(float(np.median(off)), 1) if vectors.shape[1] > 1 else None,
-        "auroc": round(auroc(leads(here), leads(elsewhere)), 3),
-        "auroc_second": round(auroc(here[:, 0] - here[:, 1], elsewhere[:, 0] - elsewhere[:, 1]), 3),
-        "auroc_mirrors": round(auroc(leads(here), leads(mirrored)), 3),
+        "auroc": round(auroc(leads(score), leads(without)), 3),
+        "auroc_second": round(auroc(score[:, 0] - score[:, 1], without[:, 0] - without[:, 1]), 3),
+        "auroc_mirrors": round(auroc(leads(score), leads(mirrored)), 3),
         "here_error": round(error, 3),
     }
 
 
-def _descending(scores: np.ndarray) -> np.ndarray:
-    return -np.sort(-scores, axis=1)
+def _best(vectors: np.ndarray, tiles: np.ndarray, left_out: np.ndarray | None = None) -> Found:
+    """The best tiles of every photo at the best of its turns, and at which.
+
+    Args:
+        left_out: a tile of each photo that is not there.
+    """
+    everything = vectors @ tiles.T
+    if left_out is not None:
+        everything[np.arange(len(left_out)), :, left_out] = -np.inf
+    best, turn = everything.max(1), everything.argmax(1)
+    row = np.argsort(-best, 1, kind="stable")[:, : RIVALS + 1]
+    score, turn = (np.take_along_axis(some, row, 1) for some in (best, turn))
+    return score, row, turn
 
 
 def auroc(positive: np.ndarray, negative: np.ndarray) -> float:

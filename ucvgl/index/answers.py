@@ -18,7 +18,8 @@ class Candidate:
 
     Args:
         row: of the tile in the index.
-        similarity: cosine of the two descriptors.
+        similarity: cosine of the two descriptors; of a tile that was verified, with what its ground adds
+            (`ucvgl.poses.verifying`), which may be above 1.
         lat: of the tile's centre, degrees; None where the index does not know it.
     """
 

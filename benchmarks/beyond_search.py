@@ -31,7 +31,7 @@ from ucvgl.images.decode import load
 from ucvgl.images.image_store import ImageStore
 from ucvgl.index.confidence import reliability
 from ucvgl.index.encoders import Encoders
-from ucvgl.index.grounds import Found, in_verified_order, shown_by
+from ucvgl.index.ground import Found, in_verified_order, shown_by
 from ucvgl.index.headings import TURNS, Heading, each_turned, turned
 from ucvgl.index.presence import RIVALS, calibrate_presence, leads
 from ucvgl.networks.searched import references

@@ -18,7 +18,7 @@ from ucvgl.images.image_store import write_shard
 from ucvgl.index import nearest
 from ucvgl.index.area import MANIFEST, write_index
 from ucvgl.index.confidence import Calibration
-from ucvgl.index.grounds import packed
+from ucvgl.index.ground import packed
 from ucvgl.index.localizer import Localizer, load
 from ucvgl.networks.towers import TwoTowers, embed, save_towers
 from ucvgl.poses.placing import ground_of_tile

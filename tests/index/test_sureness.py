@@ -10,7 +10,7 @@ from tests.poses.flat_ground import patches
 from ucvgl.index import nearest, sureness
 from ucvgl.index.confidence import margins
 from ucvgl.index.encoders import Encoders
-from ucvgl.index.grounds import Grounds, in_verified_order, packed
+from ucvgl.index.ground import Grounds, in_verified_order, packed
 from ucvgl.index.headings import each_turned, turned
 from ucvgl.index.presence import leads
 from ucvgl.index.sureness import sureness_of

@@ -17,7 +17,7 @@ from ucvgl.distributed.bulk import localize_listed, read_bad
 from ucvgl.distributed.indexing import index
 from ucvgl.images.storage import list_files, read
 from ucvgl.index.answers import ROWS, rows
-from ucvgl.index.grounds import shown_by
+from ucvgl.index.ground import shown_by
 from ucvgl.index.localizer import load
 from ucvgl.index.tiles import list_tiles
 from ucvgl.index.trained_run import TrainedRun

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     import numpy as np
 
-    from ucvgl.index.grounds import Grounds
+    from ucvgl.index.ground import Grounds
     from ucvgl.index.localizer import Localizer
     from ucvgl.settings.experiment import Dataset, Experiment, Resources
     from ucvgl.truth.score import Protocol
@@ -112,7 +112,7 @@ def scored(localizer: Localizer, pools: Mapping[str, Pool], judged: Protocol, *,
     """
     import numpy as np
 
-    from ucvgl.index.grounds import with_verified_first
+    from ucvgl.index.ground import with_verified_first
     from ucvgl.retrieval.best import Best
     from ucvgl.retrieval.recall import recall
     from ucvgl.truth.score import mean_positives, score_in_memory
@@ -195,7 +195,7 @@ def _embedded(
     from ucvgl.distributed.bulk import embed_listed, read_grounds, read_vectors
     from ucvgl.distributed.cluster import connect
     from ucvgl.images.uris import join
-    from ucvgl.index.grounds import Grounds, shown_by
+    from ucvgl.index.ground import Grounds, shown_by
     from ucvgl.log import start_logging
     from ucvgl.stages.catalog import catalog, read_catalogs
 

@@ -138,7 +138,7 @@ def _in_bulk(
     from ucvgl.images.uris import join
     from ucvgl.index.answers import ROWS
     from ucvgl.index.area import MANIFEST, photo_preprocessing, read_manifest
-    from ucvgl.index.grounds import shown_by
+    from ucvgl.index.ground import shown_by
     from ucvgl.log import start_logging
     from ucvgl.settings.limits import resources_of
 

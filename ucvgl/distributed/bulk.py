@@ -23,7 +23,7 @@ from ucvgl.images.decode import BadImage
 from ucvgl.images.storage import list_files, read, write
 from ucvgl.images.uris import is_local, join
 from ucvgl.index.doubt import doubt
-from ucvgl.index.grounds import ShowsGround, packed
+from ucvgl.index.ground import ShowsGround, packed
 from ucvgl.index.headings import Heading, each_turned, turns_of
 from ucvgl.poses.placing import SIDE
 from ucvgl.projection.preprocessing import Preprocessing, preprocessed
@@ -40,7 +40,7 @@ VECTORS = pa.schema(
     )
 )
 """`content` is a digest of the pixels that the encoder saw, `doubt` what speaks against the image, `ground` what it is
-verified by (`ucvgl.index.grounds`), if it was asked for."""
+verified by (`ucvgl.index.ground`), if it was asked for."""
 READING_CPUS, ACTOR_CPUS = 0.5, 0.75
 """They differ, as Ray Data makes one process of neighbours with equal needs. Reading waits for the network."""
 WAY_OUT = "delete it, and the same command makes it again"
@@ -240,7 +240,7 @@ def read_shown(parts: Sequence[str]) -> list[tuple[str, str, str]]:
 
 
 def read_grounds(parts: Sequence[str]) -> pa.ChunkedArray:
-    """The ground of every image that was embedded, as `ucvgl.index.grounds.Grounds` takes it."""
+    """The ground of every image that was embedded, as `ucvgl.index.ground.Grounds` takes it."""
     tables = [read_table(read(part), VECTORS, origin=part, way_out=WAY_OUT) for part in parts]
     return pa.chunked_array([chunk for table in tables for chunk in table["ground"].chunks], pa.binary())
 

@@ -20,7 +20,7 @@ from ucvgl.index import nearest
 from ucvgl.index.area import Manifest, is_index, write_index
 from ucvgl.index.camera_place import placing_of, tile_side_of
 from ucvgl.index.doubt import alike
-from ucvgl.index.grounds import Grounds, shown_by
+from ucvgl.index.ground import Grounds, shown_by
 from ucvgl.index.headings import Heading, check_heading
 from ucvgl.index.sureness import sureness_of
 from ucvgl.index.trained_run import TrainedRun

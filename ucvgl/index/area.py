@@ -32,8 +32,8 @@ from ucvgl.images.storage import exists, read, write
 from ucvgl.images.uris import join
 from ucvgl.index import nearest
 from ucvgl.index.confidence import Calibration
-from ucvgl.index.grounds import COLUMNS as GROUND_COLUMNS
-from ucvgl.index.grounds import Grounds
+from ucvgl.index.ground import COLUMNS as GROUND_COLUMNS
+from ucvgl.index.ground import Grounds
 from ucvgl.index.headings import Heading
 from ucvgl.index.presence import Presence
 from ucvgl.index.tiles import TILES as TILE_COLUMNS
@@ -227,7 +227,7 @@ def write_index(
     Args:
         searcher: the faiss index of the tiles' vectors, in the order of `tiles`.
         about: the remaining fields of `Manifest`.
-        grounds: how the tiles look, small (`ucvgl.index.grounds`).
+        grounds: how the tiles look, small (`ucvgl.index.ground`).
     """
     files = {MODEL: model, TILES: table_bytes(tiles), VECTORS: nearest.to_bytes(searcher)}
     if grounds is not None:

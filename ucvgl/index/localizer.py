@@ -20,7 +20,7 @@ from ucvgl.index.camera_place import Camera, camera, pose_of
 from ucvgl.index.confidence import margins
 from ucvgl.index.doubt import doubt
 from ucvgl.index.encoders import AT_ONCE, Encoders
-from ucvgl.index.grounds import Found, Ground, in_verified_order, shown_by
+from ucvgl.index.ground import Found, Ground, in_verified_order, shown_by
 from ucvgl.index.headings import Heading, check_heading, each_turned, search, turns_of
 from ucvgl.index.presence import RIVALS, leads
 from ucvgl.index.trained_run import TrainedRun
@@ -98,7 +98,7 @@ class Localizer:
         Args:
             vectors: of each query at each of its turns (`ucvgl.index.headings.turns_of`).
             doubts: of each query, if any; where there is one, no confidence is given.
-            grounds: around each query's camera (`ucvgl.index.grounds.shown_by`); none where nothing shows it.
+            grounds: around each query's camera (`ucvgl.index.ground.shown_by`); none where nothing shows it.
 
         Raises:
             ValueError: there are no tiles to search, or none is asked for.

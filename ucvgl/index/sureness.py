@@ -13,7 +13,7 @@ from jaxtyping import Float, Int
 from ucvgl.index import headings, nearest
 from ucvgl.index.confidence import Calibration, calibrate
 from ucvgl.index.encoders import Encoders
-from ucvgl.index.grounds import Ground, Grounds, in_verified_order, shown_by
+from ucvgl.index.ground import Ground, Grounds, in_verified_order, shown_by
 from ucvgl.index.headings import Heading, each_turned, turned
 from ucvgl.index.presence import RIVALS, Presence, calibrate_presence
 from ucvgl.index.trained_run import TrainedRun

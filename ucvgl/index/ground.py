@@ -70,7 +70,13 @@ def packed(ground: Ground | None) -> bytes:
 def with_verified_first(
     best: Best, grounds: Sequence[Ground], tile: Callable[[int], Ground], *, count: int
 ) -> Best:
-    """The same for the best tiles of queries whose heading is known."""
+    """The same tiles, where the heading of all queries is known.
+
+    Args:
+        grounds: of the queries.
+        tile: gives the ground of a row.
+        count: how many of each query are verified.
+    """
     found = Best(*best.index.shape)
     turns = np.zeros(best.index.shape, int)
     how = {"count": count, "heading": "known"}

@@ -9,13 +9,12 @@ from scipy.special import logsumexp
 from tests.poses.flat_ground import patches, seen_from
 from ucvgl.poses.fields import field
 from ucvgl.poses.verifying import (
+    KNOWN,
     NEAR,
     OFF_CENTRE,
-    OFF_NORTH_DEG,
     REACH,
     SHARPNESS,
     SIDE,
-    TURNS,
     WEIGHT,
     evidence,
     ground_spectra,
@@ -47,9 +46,9 @@ def slid_by_hand(bev: np.ndarray, tile: np.ndarray) -> float:
     weight = np.exp(-(middle[:, None] ** 2 + middle**2) / 2 / (NEAR * SIDE / 2) ** 2)
     below, moves = field(tile, SIDE), range(-REACH, REACH + 1)
     stands = shares(np.array([[-(x**2 + y**2) / 2 / (OFF_CENTRE * SIDE) ** 2 for x in moves] for y in moves]))
-    looks = shares(-((np.array(TURNS) / OFF_NORTH_DEG) ** 2) / 2)
+    looks = shares(-((np.array(KNOWN.degrees) / KNOWN.deviation) ** 2) / 2)
     odds = []
-    for turn, often in zip(TURNS, looks, strict=True):
+    for turn, often in zip(KNOWN.degrees, looks, strict=True):
         matrix = cv2.getRotationMatrix2D((SIDE / 2 - 0.5,) * 2, -turn, 1)
         turned = cv2.warpAffine(bev, matrix, (SIDE, SIDE), borderMode=cv2.BORDER_REFLECT_101)
         ground = (field(turned, SIDE) * weight).astype(np.float64)

@@ -21,7 +21,8 @@ import pytest
 from one_job import Job, artefacts, log_of
 from rendered_world import FLAGS, rendered_world
 
-LESS = (*FLAGS, "--cold-start.intra-epochs=4", "--curriculum.epochs-per-round=3")
+VERIFIED = ("--curriculum.verified=4", "--evaluation.verified=4")
+LESS = (*FLAGS, "--cold-start.intra-epochs=4", "--curriculum.epochs-per-round=3", *VERIFIED)
 STAGES = ["1_catalog", "2_project", "3_translate", "4_cold_start", "5_curriculum", "6_evaluate"]
 
 

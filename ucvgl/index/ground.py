@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import partial
+from functools import lru_cache, partial
 
 import numpy as np
 import pyarrow as pa
@@ -22,6 +22,8 @@ from ucvgl.settings.experiment import Projection
 
 COLUMNS = pa.schema(required(ground=pa.binary()))
 QUALITY = 95
+SPECTRA = 2000
+"""Tiles whose spectra are in memory at a time, 150 KB each: neighbours are candidates of many photos."""
 
 Ground = UInt8[np.ndarray, "s s 3"]
 ShowsGround = Callable[[UInt8[np.ndarray, "h w 3"]], Ground]
@@ -98,12 +100,13 @@ def in_verified_order(
     turns = KNOWN if heading == "known" else NEAREST
     score, row, turn = (some.copy() for some in found)
     around = -turns_of(heading)[turn]
+    spectrum = lru_cache(maxsize=SPECTRA)(lambda one: tile_spectrum(tile(one)))
     for number, ground in enumerate(grounds):
         there = np.flatnonzero(row[number, :count] >= 0)
         for degrees in np.unique(around[number, there]):
             these = there[around[number, there] == degrees]
             seen = ground_spectra(ground, turns=turns, around_deg=float(degrees))
-            tried = torch.stack([tile_spectrum(tile(one)) for one in row[number, these].tolist()])
+            tried = torch.stack([*map(spectrum, row[number, these].tolist())])
             score[number, these] = verified(score[number, these], evidence(seen, tried, turns))
         order = there[np.argsort(-score[number, there], kind="stable")]
         for some in (score, row, turn):

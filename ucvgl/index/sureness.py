@@ -122,9 +122,11 @@ def sureness_of(
         theirs = np.isin(_first(number, on_own)[:, 0], part)
         images = run.held_out_tiles(part)
         mirrors = references(encoders.towers, images, mirrored=True)
-        pools = (_pool(own[part], partial(_ground_in, images)), _pool(mirrors, partial(_ground_in, images[:, :, ::-1])))
-        here, elsewhere = (_ranked(asked, pool, decoys)[0][theirs] for pool in pools)
-        presence = calibrate_presence(here, elsewhere, pool=len(part) + decoys.count)
+        here = score
+        if len(part) < len(own):
+            here, _ = _ranked(asked, _pool(own[part], partial(_ground_in, images)), decoys)
+        elsewhere, _ = _ranked(asked, _pool(mirrors, partial(_ground_in, images[:, :, ::-1])), decoys)
+        presence = calibrate_presence(here[theirs], elsewhere[theirs], pool=len(part) + decoys.count)
     except (ValueError, OSError) as error:
         return Sureness(reason=str(error))
     return Sureness(confidence, presence)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -96,16 +97,20 @@ class TrainedRun:
 
     def held_out_tiles(self, rows: Int[np.ndarray, " n"]) -> UInt8[np.ndarray, "n h w 3"]:
         """Pixels of tiles by their row in what `held_out` gives, at network size."""
-        return self._held_out("references", rows)
+        return self._held_out["references"].read(rows)
 
     def held_out_bevs(self, rows: Int[np.ndarray, " n"]) -> UInt8[np.ndarray, "n s s 3"]:
         """Bird's-eye views of queries by their row in what `held_out` gives, likewise."""
-        return self._held_out("bev", rows)
+        return self._held_out["bev"].read(rows)
 
-    def _held_out(self, view: str, rows: Int[np.ndarray, " n"]) -> UInt8[np.ndarray, "n h w 3"]:
-        folder = self.path / "2_project" / "validation" / view
-        check_all(folder)
-        return ImageStore(folder).read(rows)
+    @cached_property
+    def _held_out(self) -> dict[str, ImageStore]:
+        """The views from above of held-out images, whole as they were written."""
+        views = self.path / "2_project" / "validation"
+        there = [name for name in ("bev", "references") if (views / name).is_dir()]
+        for name in there:
+            check_all(views / name)
+        return {name: ImageStore(views / name) for name in there}
 
     def held_out_photos(self, most: int, *, seed: int = 0) -> list[str]:
         """URIs of some of the held-out queries, as they were before anything was made of them."""

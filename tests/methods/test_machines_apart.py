@@ -88,7 +88,8 @@ def experiment(tmp_path: Path) -> Experiment:
         model=replace(base.model, channels=8, safa_heads=1),
         contrast=replace(base.contrast, batch=8),
         cold_start=replace(base.cold_start, intra_epochs=1, cross_epochs=1),
-        curriculum=replace(base.curriculum, rounds=2, epochs_per_round=1, **some),
+        curriculum=replace(base.curriculum, rounds=2, epochs_per_round=1, verified=4, **some),
+        evaluation=replace(base.evaluation, verified=4),
         resources=replace(base.resources, images_per_shard=8),
     )
 

@@ -20,7 +20,7 @@ from ucvgl.training.loop import Log
 
 QUERIES_AT_ONCE = 256
 """In one file of a worker."""
-SPECTRA = 4096
+SPECTRA = 8192
 """Tiles whose spectra stay in a worker's memory, 150 KB each: neighbours are candidates of many queries."""
 
 

@@ -25,7 +25,7 @@ setup: .venv/.done
 	touch $@
 
 demo: setup
-	$(BIN)/python jobs/unsupervised.py --run runs/demo --dataset.synthetic.train-places 2000 --curriculum.rounds 5
+	$(BIN)/python jobs/unsupervised.py --run runs/demo --dataset.synthetic.train-places 2000 --curriculum.rounds 4
 
 # Whether a token is sent is found out from RAY_AUTH_TOKEN, RAY_AUTH_TOKEN_PATH and ~/.ray, unless the caller says.
 submit: setup

@@ -7,10 +7,9 @@ import torch
 from scipy.special import logsumexp
 
 from tests.poses.flat_ground import patches, seen_from
-from ucvgl.poses.fields import field
+from ucvgl.poses.fields import NEAR, field
 from ucvgl.poses.verifying import (
     KNOWN,
-    NEAR,
     OFF_CENTRE,
     REACH,
     SHARPNESS,

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from ucvgl.index.ground import Grounds
     from ucvgl.index.localizer import Localizer
-    from ucvgl.settings.experiment import Dataset, Experiment, Resources
+    from ucvgl.settings.experiment import Dataset, Experiment
     from ucvgl.truth.score import Protocol
 
 
@@ -79,7 +79,9 @@ def evaluate(
     if truth is None:
         raise ValueError(f"there is no ground truth for {chosen.name}, {chosen.root}, {split}: see docs/data.md")
     model = weights_of(run, unfinished=True) if localizer.index is None else join(absolute(source), MODEL)
-    pools = _embedded(replace(experiment, dataset=chosen), localizer, source, model, split, resources)
+    verified = experiment.evaluation.verified if localizer.index is None else localizer.index.manifest.verified
+    asked = replace(experiment, dataset=chosen, resources=resources)
+    pools = _embedded(asked, localizer, source, model, split, seen=verified > 0)
     ids = {view: pool.ids for view, pool in pools.items()}
     judged = protocol_of(truth, ids["query"], ids["reference"])
     if chosen.root == of_run.root and (run / "1_catalog").is_dir():
@@ -88,7 +90,6 @@ def evaluate(
     if not judged.answerable:
         raise ValueError(f"no query of {chosen.name}, {chosen.root}, {split} has a true reference in {source}")
     about = f"; encoders: {localizer.about}" if localizer.about else ""
-    verified = experiment.evaluation.verified if localizer.index is None else localizer.index.manifest.verified
     lines = [f"{source} on {chosen.name}, {split}{about}", scored(localizer, pools, judged, verified=verified)]
     return "\n".join(lines + _confidence(localizer, pools["query"], judged.positives[:, 0]))
 
@@ -184,9 +185,13 @@ def _dataset(of_run: Dataset, name: str, root: str, protocol: str) -> Dataset:
 
 
 def _embedded(
-    experiment: Experiment, localizer: Localizer, source: str, model: Path | str, split: str, resources: Resources
+    experiment: Experiment, localizer: Localizer, source: str, model: Path | str, split: str, *, seen: bool
 ) -> dict[str, Pool]:
-    """What is known by view; of an index only the queries are embedded, its tiles are."""
+    """What is known by view; of an index only the queries are embedded, its tiles are.
+
+    Args:
+        seen: whether the ground is needed as well.
+    """
     from pathlib import Path
     from tempfile import TemporaryDirectory
 
@@ -199,19 +204,20 @@ def _embedded(
     from ucvgl.log import start_logging
     from ucvgl.stages.catalog import catalog, read_catalogs
 
+    resources = experiment.resources
     start_logging()
     connect(resources)
     start_logging()
     pools: dict[str, Pool] = {}
     with TemporaryDirectory() as folder, _seen_by_all(source, folder) as made:
         work = Path(folder)
-        catalog(work, experiment=replace(experiment, resources=resources))
+        catalog(work, experiment=experiment)
         listed = read_catalogs(work)[split]
         wanted: list[Any] = [("query", listed.queries)]
         wanted += [("reference", listed.references)] if localizer.index is None else []
         for view, table in wanted:
             how: dict[str, Any] = {"how": localizer.encoders.preprocessing(view), "resources": resources}
-            how["ground"] = shown_by(view, localizer.encoders.projection)
+            how["ground"] = shown_by(view, localizer.encoders.projection) if seen else None
             parts = embed_listed(table, join(made, view), model=model, view=view, **how)
             found = list(read_vectors(parts))
             if not found:

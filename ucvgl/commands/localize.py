@@ -137,8 +137,7 @@ def _in_bulk(
     from ucvgl.images.storage import read
     from ucvgl.images.uris import join
     from ucvgl.index.answers import ROWS
-    from ucvgl.index.area import MANIFEST, photo_preprocessing, read_manifest
-    from ucvgl.index.ground import shown_by
+    from ucvgl.index.area import MANIFEST, photo_ground, photo_preprocessing, read_manifest
     from ucvgl.log import start_logging
     from ucvgl.settings.limits import resources_of
 
@@ -154,7 +153,7 @@ def _in_bulk(
     begin(out, made_from | {"images_per_shard": resources.images_per_shard}, flag="--parquet")
     connect(resources)
     start_logging()
-    seen = {"aspect": manifest.photo_aspect, "ground": shown_by("query", manifest.projection)}
+    seen = {"aspect": manifest.photo_aspect, "ground": photo_ground(manifest)}
     parts = localize_listed(listed, out, index=index, k=k, how=how, resources=resources, heading=heading, **seen)
     bad = read_bad(parts, ROWS)
     for uri, reason in bad:

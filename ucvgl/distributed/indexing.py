@@ -56,6 +56,7 @@ def index(
     """
     encoders = run.encoders(device="cpu")
     check_heading(heading, encoders.projection)
+    ground = shown_by("reference", encoders.projection)
     _begin(where, run, tiles, resources)
     parts = embed_listed(
         tiles,
@@ -64,7 +65,7 @@ def index(
         view="reference",
         how=encoders.preprocessing("reference"),
         resources=resources,
-        ground=shown_by("reference", encoders.projection),
+        ground=ground,
     )
     bad = read_bad(parts)
     for line in alike(read_shown(parts), dict(zip(tiles["id"].to_pylist(), tiles["uri"].to_pylist(), strict=True))):
@@ -78,10 +79,8 @@ def index(
 
     kind = kind or nearest.choose(len(ids), encoders.dimension, memory_bytes=memory_bytes)
     searcher = nearest.build(kind, batches, count=len(ids), dimension=encoders.dimension)
-    seen = encoders.projection.bev
-    grounds = read_grounds(parts) if seen else None
-    verified = run.experiment.evaluation.verified if seen else 0
-    shown = Grounds(grounds, "the tiles") if grounds is not None else None
+    grounds, verified = read_grounds(parts) if ground else None, run.experiment.evaluation.verified
+    shown = None if grounds is None else Grounds(grounds, "the tiles")
     how = {"heading": heading, "verified": verified, "grounds": shown}
     sure = sureness_of(run, encoders, searcher, len(ids), **how)
     placing, unplaced = placing_of(run)

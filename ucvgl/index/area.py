@@ -33,7 +33,7 @@ from ucvgl.images.uris import join
 from ucvgl.index import nearest
 from ucvgl.index.confidence import Calibration
 from ucvgl.index.ground import COLUMNS as GROUND_COLUMNS
-from ucvgl.index.ground import Grounds
+from ucvgl.index.ground import Grounds, ShowsGround, shown_by
 from ucvgl.index.headings import Heading
 from ucvgl.index.presence import Presence
 from ucvgl.index.tiles import TILES as TILE_COLUMNS
@@ -164,6 +164,12 @@ def photo_preprocessing(manifest: Manifest) -> Preprocessing:
     (height, width), tile = manifest.query_size, manifest.reference_size[0]
     how = {"above": manifest.from_above, "both": manifest.both}
     return query_preprocessing((height, width), tile, manifest.projection, **how)
+
+
+def photo_ground(manifest: Manifest) -> ShowsGround | None:
+    """What gives the ground around a photo's camera; None where no answer is verified or camera placed by it."""
+    used = GROUNDS in manifest.files and (manifest.verified or manifest.placing)
+    return shown_by("query", manifest.projection) if used else None
 
 
 def is_index(where: str) -> bool:

@@ -62,10 +62,8 @@ class Grounds:
         return decode(self._packed[row].as_py(), f"{self._origin}, row {row}")
 
 
-def packed(ground: Ground | None) -> bytes:
-    """As the content of a JPEG file; empty where there is none."""
-    if ground is None:
-        return b""
+def packed(ground: Ground) -> bytes:
+    """As the content of a JPEG file."""
     return simplejpeg.encode_jpeg(np.ascontiguousarray(ground), quality=QUALITY, colorsubsampling="444")
 
 
@@ -101,7 +99,7 @@ def in_verified_order(
     score, row, turn = (some.copy() for some in found)
     around = -turns_of(heading)[turn]
     spectrum = lru_cache(maxsize=SPECTRA)(lambda one: tile_spectrum(tile(one)))
-    for number, ground in enumerate(grounds):
+    for number, ground in zip(range(len(row)), grounds, strict=True):
         there = np.flatnonzero(row[number, :count] >= 0)
         for degrees in np.unique(around[number, there]):
             these = there[around[number, there] == degrees]

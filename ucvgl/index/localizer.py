@@ -15,12 +15,12 @@ from ucvgl.images.retries import StorageError
 from ucvgl.images.storage import exists
 from ucvgl.images.uris import is_local, join
 from ucvgl.index.answers import Answer, Candidate
-from ucvgl.index.area import Index, is_index, open_index
+from ucvgl.index.area import Index, is_index, open_index, photo_ground
 from ucvgl.index.camera_place import Camera, camera, pose_of
 from ucvgl.index.confidence import margins
 from ucvgl.index.doubt import doubt
 from ucvgl.index.encoders import AT_ONCE, Encoders
-from ucvgl.index.ground import Found, Ground, in_verified_order, shown_by
+from ucvgl.index.ground import Found, Ground, in_verified_order
 from ucvgl.index.headings import Heading, check_heading, each_turned, search, turns_of
 from ucvgl.index.presence import RIVALS, leads
 from ucvgl.index.trained_run import TrainedRun
@@ -69,10 +69,11 @@ class Localizer:
         photos = [images] if isinstance(images, (str, os.PathLike, bytes, np.ndarray)) else list(images)
         names = [name_of(photo, number) for number, photo in enumerate(photos, 1)]
         found, enough = [], self.encoders.preprocessing("query").enough
+        ground = None if self.index is None else photo_ground(self.index.manifest)
         for start in range(0, len(photos), AT_ONCE):
             some = slice(start, start + AT_ONCE)
             shown = [pixels(photo, name, enough=enough) for photo, name in zip(photos[some], names[some], strict=True)]
-            doubts, ground = [self.doubt(photo) for photo in shown], shown_by("query", self.encoders.projection)
+            doubts = [self.doubt(photo) for photo in shown]
             vectors = np.stack([self.embed_queries(list(each_turned(photo, self.heading))) for photo in shown])
             grounds = [ground(photo) for photo in shown] if ground else []
             found += self.answers(names[some], vectors, k=k, doubts=doubts, grounds=grounds)
@@ -98,7 +99,7 @@ class Localizer:
         Args:
             vectors: of each query at each of its turns (`ucvgl.index.headings.turns_of`).
             doubts: of each query, if any; where there is one, no confidence is given.
-            grounds: around each query's camera (`ucvgl.index.ground.shown_by`); none where nothing shows it.
+            grounds: around each query's camera (`ucvgl.index.area.photo_ground`); none where nothing is found by it.
 
         Raises:
             ValueError: there are no tiles to search, or none is asked for.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import cv2
 import numpy as np
 from jaxtyping import Float, Float32, UInt8
@@ -11,6 +13,8 @@ from ucvgl.poses.structure import CHANNELS, structure
 
 LOCAL = 0.52
 """Side of the square whose mean is taken from every pixel, as a share of the view's."""
+NEAR = 0.6
+"""The ground counts by a Gaussian of the distance from the camera, of this standard deviation in half sides."""
 STRAY = 0.1
 """Share of cameras that stand anywhere: what is usual is no law."""
 
@@ -37,10 +41,10 @@ def turned(image: UInt8[np.ndarray, "s s 3"], degrees: float) -> UInt8[np.ndarra
     return cv2.warpAffine(image, turn, (side, side), borderMode=cv2.BORDER_REFLECT_101)
 
 
-def near(side: int, deviation: float) -> Float[np.ndarray, "s s"]:
-    """How much the ground counts: by a Gaussian of the distance from the camera, of this deviation in half sides."""
+def near(side: int) -> Float[np.ndarray, "s s"]:
+    """How much the ground counts."""
     y, x = np.mgrid[:side, :side] + 0.5 - side / 2
-    return np.exp(-(x**2 + y**2) / 2 / (deviation * side / 2) ** 2)
+    return np.exp(-(x**2 + y**2) / 2 / (NEAR * side / 2) ** 2)
 
 
 def shifts(reach: int) -> tuple[np.ndarray, np.ndarray]:
@@ -49,10 +53,29 @@ def shifts(reach: int) -> tuple[np.ndarray, np.ndarray]:
     return east, north
 
 
+def usual(
+    reach: int, off_centre: float, turns: Sequence[float], off_north_deg: float
+) -> Float32[np.ndarray, "t y x"]:
+    """Log of how often cameras stand and look so; all headings alike, where turns go all around.
+
+    Args:
+        reach: farthest shift, pixels.
+        off_centre: standard deviation of cameras from the middle of their tile, per axis, pixels.
+        turns: headings, degrees from the one that is thought to be right.
+        off_north_deg: standard deviation of headings from that.
+    """
+    east, north = shifts(reach)
+    central = -(east**2 + north**2) / 2 / off_centre**2
+    ahead = -((np.asarray(turns) / off_north_deg) ** 2) / 2
+    if turns[-1] - turns[0] > 180:
+        ahead = np.zeros(len(turns))
+    return (with_strays(ahead)[:, None, None] + with_strays(central)).astype(np.float32)
+
+
 def with_strays(log_odds: np.ndarray) -> np.ndarray:
     """The logarithm of how often, where some are anywhere."""
-    usual = normalised(log_odds)
-    return np.log((1 - STRAY) * usual + STRAY / usual.size)
+    chance = normalised(log_odds)
+    return np.log((1 - STRAY) * chance + STRAY / chance.size)
 
 
 def normalised(log_odds: np.ndarray) -> np.ndarray:

@@ -20,7 +20,7 @@ from scipy.optimize import minimize_scalar
 from scipy.special import logsumexp
 
 from ucvgl.images.decode import resize
-from ucvgl.poses.fields import field, near, normalised, shifts, turned, with_strays
+from ucvgl.poses.fields import field, near, normalised, shifts, turned, usual
 from ucvgl.projection.birdseye import from_above
 from ucvgl.settings.experiment import Projection
 
@@ -30,8 +30,6 @@ REACH = 19
 """Farthest shift that is tried, pixels: three tenths of the side."""
 PADDED = 84
 """At least `SIDE + REACH`, and quickly transformed."""
-NEAR = 0.6
-"""The ground counts by a Gaussian of the distance from the camera, of this standard deviation in half sides."""
 WEDGES = 16
 """The ground around the camera in as many wedges, in turns of the one half and of the other."""
 HALVES_ARE_ALIKE = 0.5
@@ -107,9 +105,9 @@ def place(
     """
     headings = around_deg + np.asarray(turns)
     both = placing.sharpness * likeness(bev, tile, headings.tolist()).sum(0)
-    usual = _usual(placing, tuple(turns))
-    east, north, radius = _place(normalised(HALVES_ARE_ALIKE * both + usual).sum(0))
-    looks = _heading(logsumexp(HEADINGS_ARE_ALIKE * both + usual, axis=(1, 2)), headings)
+    often = _usual(placing, tuple(turns))
+    east, north, radius = _place(normalised(HALVES_ARE_ALIKE * both + often).sum(0))
+    looks = _heading(logsumexp(HEADINGS_ARE_ALIKE * both + often, axis=(1, 2)), headings)
     return Pose(east / SIDE, north / SIDE, radius / SIDE, *looks)
 
 
@@ -161,23 +159,23 @@ def learned(
     both = each.sum(1)
     placing = anywhere = Placing(0.01, 0.25, 5.0, pairs)
     for _ in range(4):
-        usual = torch.from_numpy(_usual(placing, tuple(turns)))
+        often = torch.from_numpy(_usual(placing, tuple(turns)))
 
         best: Any = minimize_scalar(
-            lambda b, usual=usual: -float(_agreement(each, math.exp(b), usual).mean()),
+            lambda b, often=often: -float(_agreement(each, math.exp(b), often).mean()),
             bounds=SHARPNESS,
             method="bounded",
             options={"xatol": 0.05},
         )
         sharpness = math.exp(best.x)
-        log_odds = HALVES_ARE_ALIKE * sharpness * both + usual
+        log_odds = HALVES_ARE_ALIKE * sharpness * both + often
         chance = torch.exp(log_odds - _sum(log_odds)[:, None, None, None]).mean(0).numpy()
         off_centre = math.sqrt((chance.sum(0) * (east**2 + north**2)).sum() / 2)
         off_north = math.sqrt((chance.sum((1, 2)) * degrees**2).sum())
         placing = Placing(sharpness, max(off_centre, 0.5) / SIDE, max(off_north, 1.0), pairs)
     # Where cameras stand in the middle, halves of strangers agree on that as well: only the ground is to tell.
-    usual = torch.from_numpy(_usual(anywhere, tuple(turns)))
-    more = _agreement(each, sharpness, usual) - _agreement(torch.from_numpy(strangers), sharpness, usual)
+    often = torch.from_numpy(_usual(anywhere, tuple(turns)))
+    more = _agreement(each, sharpness, often) - _agreement(torch.from_numpy(strangers), sharpness, often)
     if float(more.mean()) < SURE * float(more.std()) / math.sqrt(pairs):
         raise ValueError(
             "bird's-eye views do not show where on their tiles they lie; `ucvgl doctor --geometry` says whether the "
@@ -190,7 +188,7 @@ def learned(
 def _halves() -> Float[np.ndarray, "2 s s"]:
     y, x = np.mgrid[:SIDE, :SIDE] + 0.5 - SIDE / 2
     wedge = np.floor((np.arctan2(x, -y) / (2 * math.pi) + 0.5) * WEDGES).astype(int) % 2
-    return np.stack([near(SIDE, NEAR) * (wedge == half) for half in (0, 1)]).astype(np.float32)
+    return np.stack([near(SIDE) * (wedge == half) for half in (0, 1)]).astype(np.float32)
 
 
 def _spectrum(fields: np.ndarray) -> np.ndarray:
@@ -199,13 +197,8 @@ def _spectrum(fields: np.ndarray) -> np.ndarray:
 
 @lru_cache(maxsize=8)
 def _usual(placing: Placing, turns: tuple[float, ...]) -> Float[np.ndarray, "t y x"]:
-    """Log of how often cameras stand and look so; all headings alike, where turns go all around."""
-    east, north = shifts(REACH)
-    central = -(east**2 + north**2) / 2 / (placing.off_centre * SIDE) ** 2
-    ahead = -((np.asarray(turns) / placing.off_north_deg) ** 2) / 2
-    if turns[-1] - turns[0] > 180:
-        ahead = np.zeros(len(turns))
-    return (with_strays(ahead)[:, None, None] + with_strays(central)).astype(np.float32)
+    """Log of how often cameras stand and look so."""
+    return usual(REACH, placing.off_centre * SIDE, turns, placing.off_north_deg)
 
 
 def _agreement(halves: torch.Tensor, sharpness: float, usual: torch.Tensor) -> torch.Tensor:

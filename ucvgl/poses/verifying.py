@@ -18,7 +18,7 @@ import torch
 from jaxtyping import Complex64, Float, Float32, UInt8
 
 from ucvgl.images.decode import resize
-from ucvgl.poses.fields import field, near, shifts, turned, with_strays
+from ucvgl.poses.fields import field, near, turned, usual
 
 SIDE = 48
 """Pixels of a bird's-eye view and of a tile."""
@@ -26,8 +26,6 @@ REACH = 14
 """Farthest shift that is tried, pixels: three tenths of the side."""
 PADDED = 64
 """At least `SIDE + REACH`, and quickly transformed."""
-NEAR = 0.6
-"""The ground counts by a Gaussian of the distance from the camera, of this standard deviation in half sides."""
 OFF_CENTRE = 0.12
 """Standard deviation of cameras from the middle of their tile, per axis, as a share of its side."""
 SHARPNESS = 0.0142
@@ -72,7 +70,7 @@ def ground_spectra(
     """
     if bev.shape[0] > 2 * SIDE:
         bev = resize(bev, 2 * SIDE, 2 * SIDE)
-    weight = near(SIDE, NEAR).astype(np.float32)
+    weight = near(SIDE).astype(np.float32)
     views = [turned(bev, around_deg + turn) for turn in turns.degrees]
     return _spectrum(np.stack([field(view, SIDE) * weight for view in views]), device)
 
@@ -81,8 +79,8 @@ def evidence(ground: GroundSpectra, tiles: TileSpectra, turns: Turns = KNOWN) ->
     """How much speaks for each tile: the logarithm of the odds that the camera stood there, up to a constant."""
     found = [_likeness(spectra, tiles) for spectra in ground]
     likeness = torch.stack(found, 1)
-    usual = torch.from_numpy(_usual(turns)).to(likeness.device)
-    return (SHARPNESS * likeness + usual).flatten(1).logsumexp(1).cpu().numpy()
+    often = torch.from_numpy(_usual(turns)).to(likeness.device)
+    return (SHARPNESS * likeness + often).flatten(1).logsumexp(1).cpu().numpy()
 
 
 def verified(
@@ -107,7 +105,4 @@ def _spectrum(
 @lru_cache(maxsize=2)
 def _usual(turns: Turns) -> Float32[np.ndarray, "t r r"]:
     """Log of how often cameras stand and look so."""
-    east, north = shifts(REACH)
-    central = -(east**2 + north**2) / 2 / (OFF_CENTRE * SIDE) ** 2
-    ahead = -((np.asarray(turns.degrees) / turns.deviation) ** 2) / 2
-    return (with_strays(ahead)[:, None, None] + with_strays(central)).astype(np.float32)
+    return usual(REACH, OFF_CENTRE * SIDE, *turns)

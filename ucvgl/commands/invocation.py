@@ -16,6 +16,7 @@ from ucvgl.settings.dotted import Mistakes, differences, read_yaml, suggestion, 
 from ucvgl.settings.experiment import Experiment
 from ucvgl.settings.limits import check
 from ucvgl.settings.presets import PRESETS
+from ucvgl.settings.yaml_door import text_of
 
 
 @dataclass(frozen=True)
@@ -143,9 +144,9 @@ def _wrong_store(uri: str) -> list[str]:
 
 def _read_config(path: Path) -> tuple[dict[str, Any], list[str]]:
     try:
-        return read_yaml(path.read_text(encoding="utf-8"), origin=str(path))
-    except (OSError, UnicodeDecodeError) as error:
-        return {}, [f"{path} cannot be read: {getattr(error, 'strerror', None) or error}"]
+        return read_yaml(text_of(path), origin=str(path))
+    except ValueError as error:
+        return {}, [str(error)]
 
 
 def _stage(name: str, stages: Sequence[str], mistakes: list[str]) -> str:

@@ -18,6 +18,7 @@ from typing import Any
 from ucvgl.atomic import flush
 from ucvgl.files import cached
 from ucvgl.files.names import BEGUN, DONE
+from ucvgl.files.plain import MOST_IN_RECORD, read_plain
 from ucvgl.files.seal import unsealed
 from ucvgl.files.tree import digest
 
@@ -66,16 +67,28 @@ def check_part(path: Path, content: bytes | None = None) -> bool:
     return True
 
 
+def check_size(path: Path) -> None:
+    """Refuse a file of a finished artefact by its size alone, before it is read.
+
+    Raises:
+        ValueError: as `check_part`, or it is no regular file.
+    """
+    home, parts = _artefact(path.parent)
+    size = _size(path)
+    if not path.is_file():
+        raise ValueError(f"{path} is no regular file; {_way_out(home or path.parent)}")
+    if home is not None and (expected := parts.get(path.relative_to(home).as_posix())):
+        _check_size(path, size, expected, home)
+
+
 def read_part(path: Path) -> bytes:
     """The content of a file of an artefact, checked.
 
     Raises:
         ValueError: as `check_part`, or it is missing.
     """
-    try:
-        content = cached.here(path).read_bytes()
-    except FileNotFoundError:
-        raise ValueError(f"{path} is missing; {_way_out(path.parent)}") from None
+    check_size(cached.here(path))
+    content = path.read_bytes()
     check_part(path, content)
     return content
 
@@ -198,7 +211,7 @@ def _artefact(folder: Path) -> tuple[Path | None, Parts]:
 @lru_cache(maxsize=256)
 def _listed(done: Path, size: int, time_ns: int, inode: int) -> Parts:
     try:
-        content, whole = unsealed(json.loads(done.read_bytes()))
+        content, whole = unsealed(json.loads(read_plain(done, MOST_IN_RECORD)))
         if not whole:
             raise ValueError("it does not fit its seal: it was damaged or changed")
         return content.get("parts") or {}

@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 
 from ucvgl.atomic import whole
 from ucvgl.files import cached
-from ucvgl.files.parts import check_part
+from ucvgl.files.parts import check_part, check_size
 
 PARQUET_END, ARROW_END = b"PAR1", b"ARROW1"
 EXTENSION = b"ARROW:extension"
@@ -127,7 +127,11 @@ def required(**types: pa.DataType) -> list[pa.Field]:
 
 def _content(path: Path, origin: str, way_out: str) -> bytes:
     try:
-        data = cached.here(path).read_bytes()
+        if cached.here(path).is_file():
+            check_size(path)
+        elif path.exists():
+            raise OSError("it is no regular file")
+        data = path.read_bytes()
     except FileNotFoundError:
         raise ValueError(f"{origin} is missing; {way_out}") from None
     except OSError as error:

@@ -46,6 +46,8 @@ from ucvgl.settings.experiment import Projection
 FORMAT, VERSION, READ = "ucvgl-index", 5, (1, 2, 3, 4, 5)
 MANIFEST, MODEL, TILES, VECTORS = "manifest.json", "model.pt", "tiles.parquet", "vectors.faiss"
 GROUNDS = "grounds.parquet"
+MOST_IN_MANIFEST, MOST_BESIDE = 2**24, 2**20
+"""Bytes that a manifest may have, and another file beyond what that says, for it to be read at all."""
 
 
 @dataclass(frozen=True)
@@ -189,8 +191,8 @@ def read_manifest(where: str) -> Manifest:
             f"{where} is no index: it has no {MANIFEST}, which is written last; make one, or finish it, with "
             f"`ucvgl index RUN TILES --out {where}`"
         )
+    data = _read(path, MOST_IN_MANIFEST)
     try:
-        data = read(path)
         content = json.loads(data)
     except (ValueError, RecursionError) as error:
         raise ValueError(f"{path} is not JSON ({error}); it is damaged: make the index anew") from error
@@ -248,12 +250,16 @@ def write_index(
     return manifest
 
 
-def _checked(where: str, name: str, manifest: Manifest) -> bytes:
+def _read(path: str, most: int) -> bytes:
     try:
-        data = read(join(where, name))
+        return read(path, most=most)
     except OSError as error:
-        raise ValueError(f"{where}/{name} cannot be read ({error}); copy the whole index, or make it anew") from error
+        raise ValueError(f"{path} cannot be read ({error}); copy the whole index, or make it anew") from error
+
+
+def _checked(where: str, name: str, manifest: Manifest) -> bytes:
     expected = manifest.files[name]
+    data = _read(join(where, name), expected.bytes + MOST_BESIDE)
     if len(data) != expected.bytes:
         raise ValueError(
             f"{where}/{name} has {len(data)} bytes, the manifest says {expected.bytes}: "

@@ -10,6 +10,7 @@ from jaxtyping import Float, Int, UInt8
 
 from ucvgl.files import cached
 from ucvgl.files.parts import check_all, in_order, numbered_parts, read_part
+from ucvgl.files.plain import refuse_irregular
 from ucvgl.files.tables import read_table
 from ucvgl.images.image_store import ImageStore
 from ucvgl.index.encoders import Encoders
@@ -40,6 +41,7 @@ class TrainedRun:
                 f"{path} is neither a run (it has no config.yaml) nor an index (it has no manifest.json); "
                 "a run is the folder that a job was given with --run"
             )
+        refuse_irregular(self.path)
         self.experiment: Experiment = saved_settings(config)
         self.model = weights_of(self.path, unfinished=unfinished)
         self.finished = is_result(self.model)

@@ -12,6 +12,7 @@ from typing import Any
 import ucvgl
 from ucvgl.atomic import write_whole
 from ucvgl.files.parts import BEGUN, DONE
+from ucvgl.files.plain import MOST_IN_RECORD, NotPlain, read_plain
 from ucvgl.files.seal import sealed, unsealed
 
 __all__ = ["BEGUN", "DONE", "Record", "as_json_holds", "digest", "read_record", "write_record"]
@@ -45,7 +46,7 @@ def read_record(path: Path) -> Record | None:
         ValueError: it is broken, or written by a version that knows other fields.
     """
     try:
-        content, whole = unsealed(json.loads(path.read_text(encoding="utf-8")))
+        content, whole = unsealed(json.loads(read_plain(path, MOST_IN_RECORD)))
         known = {entry.name for entry in fields(Record)}
         unknown = sorted(set(content) - known)
         if unknown:
@@ -59,7 +60,7 @@ def read_record(path: Path) -> Record | None:
         return Record(**content)
     except FileNotFoundError:
         return None
-    except (json.JSONDecodeError, TypeError, AttributeError, UnicodeDecodeError) as error:
+    except (NotPlain, json.JSONDecodeError, TypeError, AttributeError, UnicodeDecodeError) as error:
         raise ValueError(
             f"{path} is not a record of a stage ({error}); delete {path.parent} to have it made again"
         ) from error

@@ -18,7 +18,7 @@ from pydantic import TypeAdapter
 from ucvgl.atomic import write_whole
 from ucvgl.files.seal import lines_fit, sealed_lines
 from ucvgl.settings.experiment import Experiment
-from ucvgl.settings.yaml_door import tree_of
+from ucvgl.settings.yaml_door import text_of, tree_of
 
 PLAIN_WORDS = {int: "a whole number", float: "a number", bool: "true or false", str: "a text"}
 
@@ -115,10 +115,7 @@ def saved_settings(path: Path) -> Experiment:
     Raises:
         ValueError: they were changed since, or cannot be read.
     """
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ValueError(f"{path} cannot be read ({getattr(error, 'strerror', None) or error})") from error
+    text = text_of(path)
     if not lines_fit(text):
         raise ValueError(
             f"{path} is not what the run wrote: it was emptied, damaged or changed, and nobody knows how the encoders "

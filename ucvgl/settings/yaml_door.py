@@ -7,6 +7,8 @@ from typing import Any
 
 import yaml
 
+from ucvgl.files.plain import read_plain
+
 MOST_BYTES, DEEPEST = 1_000_000, 20
 LONGEST_NUMBER = 400
 """Digits."""
@@ -18,15 +20,19 @@ def read_tree(path: Path) -> Any:
     Raises:
         ValueError: it cannot be read, or is not plain; the message names it.
     """
+    return tree_of(text_of(path), origin=str(path))
+
+
+def text_of(path: Path) -> str:
+    """The text of a YAML file.
+
+    Raises:
+        ValueError: it cannot be read, or is no regular file of a sensible size; the message names it.
+    """
     try:
-        if not path.is_file() and path.exists():
-            raise OSError("it is no regular file")
-        if path.exists() and path.stat().st_size > MOST_BYTES:
-            raise OSError(f"it has more than {MOST_BYTES:,} bytes, which no settings need")
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
+        return read_plain(path, MOST_BYTES).decode("utf-8-sig")
+    except (OSError, ValueError) as error:
         raise ValueError(f"{path} cannot be read: {getattr(error, 'strerror', None) or error}") from error
-    return tree_of(text, origin=str(path))
 
 
 def tree_of(text: str, *, origin: str) -> Any:

@@ -253,3 +253,15 @@ def test_a_full_disk_is_one_sentence_and_not_three_errors(
     told = capsys.readouterr().err
     assert "stage 1_a failed: /runs/a/part-0.arrow: no space left on device; make room there" in told
     assert "Traceback" not in told
+
+
+def test_a_data_set_that_is_not_there_is_told_before_any_ray_starts(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def connect(resources: Resources) -> str:
+        raise AssertionError("too early")
+
+    argv = ["folder", "--dataset.root", str(tmp_path / "gone"), "--run", str(tmp_path / "run")]
+    for more in ([], ["--dry-run"]):
+        assert job.main([*argv, *more], working(), plan=unsupervised, connect=connect) == 2
+        assert "dataset.root: " in (said := capsys.readouterr().err) and "gone is no folder on this machine" in said

@@ -60,8 +60,8 @@ def test_a_sparse_file_in_an_index_is_not_read(name: str, tmp_path: Path) -> Non
         load(tmp_path / "area")
 
 
-@pytest.mark.parametrize(("name", "words"), [("config.yaml", "more than 1,000,000"), ("5_curriculum/model.pt", "but 5_")])
-def test_a_sparse_file_in_a_run_is_not_read(name: str, words: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["config.yaml", "5_curriculum/model.pt"])
+def test_a_sparse_file_in_a_run_is_not_read(name: str, tmp_path: Path) -> None:
     os.truncate(make_run(tmp_path / "run") / name, HUGE)
-    with pytest.raises(ValueError, match=f"{Path(name).name} .*{words}"):
+    with pytest.raises(ValueError, match=f"{Path(name).name} .*(more than 1,000,000|, but 5_curriculum wrote)"):
         load(tmp_path / "run")

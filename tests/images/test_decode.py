@@ -274,3 +274,11 @@ def test_floating_point_numbers_are_refused_and_not_made_black():
     whole = cv2.imencode(".tif", np.random.default_rng(0).random((32, 32)).astype(np.float32))[1].tobytes()
     with pytest.raises(BadImage):
         decode(whole, "a")
+
+
+def test_colours_that_decoders_read_in_different_ways_are_refused():
+    lab = Image.merge("LAB", [Image.new("L", (4, 4), 100)] * 3)
+    file = io.BytesIO()
+    lab.save(file, "TIFF")
+    with pytest.raises(BadImage, match="its colours are in Lab: save it as RGB"):
+        decode(file.getvalue(), "a.tif")

@@ -106,7 +106,10 @@ def test_places_of_tiles_are_read_and_may_be_partial(tmp_path):
             "file,lat,lon\na.jpg,141.5,7\n",
             r"a.jpg lies at lat 141.5, lon 7; write degrees, lat in \[-90, 90\]",
         ),
-        ("file,lat,lon\na.jpg,,7\n", "a.jpg lies at lat None, lon 7"),
+        ("file,lat,lon\na.jpg,,7\n", "a.jpg lies at lat nothing, lon 7"),
+        ("file,lat,lon\na.jpg,0x10,7\n", "a.jpg lies at lat 0x10, lon 7"),
+        ("file,lat,lon\na.jpg,true,7\n", "a.jpg lies at lat true, lon 7"),
+        ("file,lat,lon\na.jpg,nan,7\n", "a.jpg lies at lat nan, lon 7"),
         ("file,lat,lon\nz.jpg,1,2\n", r"names 1 files that are not in .*tile: \['z.jpg'\]"),
     ],
 )
@@ -201,3 +204,10 @@ def test_names_of_nothing_but_digits_stay_names(tmp_path):
     (tmp_path / "references.csv").write_text("file,lat,lon\n001,1.0,2.0\n")
     with pytest.raises(ValueError, match=r"names 1 files that are not in .*satellite: \['001'\]"):
         read_catalog(root, "train")
+
+
+def test_images_of_kinds_that_are_not_read_are_counted_and_named(tmp_path):
+    root = make(tmp_path, "ground/x.jpg", "tile/a.jpg", "tile/b.HEIC", "tile/.hidden.gif", "tile/list.txt")
+    catalog = read_catalog(root, "train")
+    assert catalog.missing == ("a kind of image that is not read: tile/b.HEIC",)
+    assert catalog.references.num_rows == 1

@@ -1,10 +1,11 @@
 """A list that cannot be read is named, with the line."""
 
+import os
 from pathlib import Path
 
 import pytest
 
-from ucvgl.images.listing import by_name, lines_of, numbers, open_bytes
+from ucvgl.images.listing import by_name, csv_columns, is_file, lines_of, numbers
 
 
 @pytest.mark.parametrize(
@@ -13,12 +14,31 @@ from ucvgl.images.listing import by_name, lines_of, numbers, open_bytes
         ("file,lat\né,1\n".encode("latin-1"), "a.csv is not UTF-8 at byte 9; save it as UTF-8"),
         (b"file,lat\nb,1,2\n", "a.csv, row 2: 3 columns where the first line has 2"),
         (b'file\n"' + b"x" * 200_000, "a.csv is no CSV file: field larger than field limit"),
+        (b"", r"a.csv lacks the columns \['file', 'lat'\]; its first line should be: file,lat"),
+        (b"file,lat,lat\nb,1,2\n", r"a.csv has the columns \['lat'\] twice"),
     ],
 )
 def test_a_list_that_is_none_is_named_with_its_line(content: bytes, words: str, tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_bytes(content)
     with pytest.raises(ValueError, match=words):
-        open_bytes(str(tmp_path), "a.csv")
+        csv_columns(str(tmp_path), "a.csv", "file", "lat")
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+@pytest.mark.parametrize("mark", ["", "\ufeff"])
+def test_a_list_is_the_same_whatever_system_wrote_it(end: str, mark: str, tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_bytes(f'{mark}lat, file{end}{end}1.5,"a,b.jpg"{end}'.encode())
+    assert csv_columns(str(tmp_path), "a.csv", "file", "lat") == [("a,b.jpg", "1.5")]
+
+
+def test_what_lies_in_the_place_of_a_list_and_is_none_does_not_pass_for_nothing(tmp_path: Path) -> None:
+    (tmp_path / "folder.csv").mkdir()
+    (tmp_path / "link.csv").symlink_to("nowhere")
+    os.mkfifo(tmp_path / "pipe.csv")
+    for name in ("folder.csv", "link.csv", "pipe.csv"):
+        with pytest.raises(ValueError, match=f"{name} is no file"):
+            is_file(str(tmp_path), name)
+    assert not is_file(str(tmp_path), "gone.csv")
 
 
 def test_a_text_in_another_encoding_is_named(tmp_path: Path) -> None:

@@ -239,6 +239,6 @@ def test_a_uri_with_credentials_is_refused_without_repeating_them():
 
 
 def test_a_place_that_nobody_knows_is_refused():
-    with pytest.raises(StorageError, match="is not a place that can be read"):
+    with pytest.raises(StorageError, match="is no place that can be read"):
         locate("ftp://host/a")
     assert isinstance(locate("plain")[0], fs.LocalFileSystem)

@@ -1,10 +1,13 @@
 """What is secret in a URI is hidden wherever it stands, and what a key holds is data."""
 
+from contextlib import nullcontext
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ucvgl.images.uris import climbs, holds_secrets, join, key_of, scrubbed, split_options, without_secrets
+from ucvgl.images.storage import StorageError, locate
+from ucvgl.images.uris import climbs, holds_secrets, join, key_of, no_place, scrubbed, split_options, without_secrets
 
 SECRET = [
     ("s3://AKIA:s3cr3t@bucket/a?region=eu", "s3://***@bucket/a?region=eu"),
@@ -51,3 +54,19 @@ def test_a_key_that_looks_like_an_option_is_no_option() -> None:
 def test_names_that_leave_their_folder_are_known() -> None:
     assert all(climbs(name) for name in ("../x", "a/../../x", "a//b", "/etc", "a/.", ""))
     assert not any(climbs(name) for name in ("a", "a/b", "..a/b..", "a/...b"))
+
+
+def test_a_sentence_keeps_its_punctuation_behind_a_secret() -> None:
+    assert scrubbed("(s3://b/a?pw=s3cr3t): no, s3://b/a?pw=s3cr3t.") == "(s3://b/a?pw=***): no, s3://b/a?pw=***."
+
+
+@pytest.mark.parametrize("uri", ["s3://", "s3:///a/b", "gs://?region=x", "s3://user@/a", "http://host/a", "x://y", ""])
+def test_a_uri_at_which_nothing_can_lie_is_told_by_its_form(uri: str) -> None:
+    assert no_place(uri)
+    with pytest.raises(StorageError, match="names no bucket|is no place") if uri else nullcontext():
+        locate(join(uri, "a.jpg"))
+
+
+@pytest.mark.parametrize("uri", ["data", "/data", "file:///data", "s3://b", "s3://me@b/a", "hdfs:///a", "GS://b/a"])
+def test_a_uri_at_which_something_may_lie_is_left_alone(uri: str) -> None:
+    assert no_place(uri) == ""

@@ -86,7 +86,7 @@ def test_a_catalog_counts_and_names_what_its_folders_leave_out(tree):
 def test_a_folder_of_nothing_but_broken_links_says_so(tree):
     (tree / "satellite" / "c.png").unlink()
     (tree / "satellite" / "gone.png").symlink_to("/nowhere.png")
-    with pytest.raises(ValueError, match=r"among its 0 files; 1 more are left out \(a link that leads nowhere"):
+    with pytest.raises(ValueError, match=r"among its 0 files; 1 are left out \(a link that leads nowhere"):
         read_catalog(str(tree), "train")
 
 

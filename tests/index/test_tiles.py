@@ -47,6 +47,9 @@ def test_a_list_that_cannot_be_used_is_refused(tmp_path):
     pq.write_table(pa.table({"id": nothing, "uri": nothing}), tmp_path / "b.parquet")
     with pytest.raises(ValueError, match="b.parquet lists no tile"):
         list_tiles(str(tmp_path / "b.parquet"))
+    pq.write_table(pa.table({"id": ["a"], "uri": ["s3://k:s3cr3t@b/x.png"]}), tmp_path / "c.parquet")
+    with pytest.raises(ValueError, match=r"c.parquet: s3://\*\*\*@b/x.png: a URI with credentials"):
+        list_tiles(str(tmp_path / "c.parquet"))
     (tmp_path / "empty").mkdir()
     with pytest.raises(ValueError, match="does not exist or is empty|among its 0 files"):
         list_tiles(str(tmp_path / "empty"))

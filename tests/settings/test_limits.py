@@ -151,3 +151,9 @@ def test_a_root_that_is_not_utf8_is_told_before_anything_starts():
     assert not mistakes({"dataset.name": "folder", "dataset.root": "/data/café"})
     (told,) = mistakes({"dataset.name": "folder", "dataset.root": "/data/caf\udce9"})
     assert told == r"dataset.root: '/data/caf\udce9' is not UTF-8; rename it, or link to it"
+
+
+@pytest.mark.parametrize("root", ["s3://", "s3:///a", "http://host/a", ""])
+def test_a_root_at_which_nothing_can_lie_is_told_before_anything_starts(root: str) -> None:
+    (told,) = mistakes({"dataset.name": "folder", "dataset.root": root})
+    assert told.startswith("dataset.root: ")

@@ -60,6 +60,7 @@ def test_without_a_truth_file_there_is_none(folder, tmp_path):
             "ground,reference\na.jpg,1.jpg\n",
             r"lacks the columns \['query'\]; its first line should be: query,reference",
         ),
+        ("query,reference\n", "it names no pair at all"),
         ("query,reference\na.jpg,1.jpg\na.jpg,2.jpg\n", "names 1 queries more than once"),
     ],
 )

@@ -50,6 +50,7 @@ def index(
     from ucvgl.distributed.cluster import connect
     from ucvgl.distributed.indexing import index as write_index
     from ucvgl.images.folder import absolute
+    from ucvgl.images.storage import locate
     from ucvgl.index.tiles import list_tiles
     from ucvgl.index.trained_run import TrainedRun
     from ucvgl.log import start_logging
@@ -61,7 +62,8 @@ def index(
     if not 0 <= tile_side_m < 1e5:
         raise ValueError(f"--tile-side-m {tile_side_m:g}: a tile spans some metres; 0: as the run's settings tell")
     start_logging()
-    trained, listed, where = TrainedRun(run, unfinished=unfinished), list_tiles(tiles), absolute(out).rstrip("/")
+    trained, listed, where = TrainedRun(run, unfinished=unfinished), list_tiles(tiles), absolute(out)
+    locate(where)  # what can be no place is told before Ray starts
     connect(resources)
     start_logging()
     manifest, bad = write_index(

@@ -136,7 +136,7 @@ def _wrong_store(uri: str) -> list[str]:
     if f"{scheme}://" not in STORES:
         return [f"--run {uri}: a run lies in a local or mounted folder, or in {' or '.join(STORES)}"]
     if "/" not in rest.partition("?")[0].strip("/"):
-        return [f"--run {uri}: name a folder below the bucket, as {uri.rstrip('/')}/runs/mine"]
+        return [f"--run {uri}: name a folder below the bucket, as {scheme}://{rest.strip('/') or 'bucket'}/runs/mine"]
     if climbs(split_options(rest)[0].rstrip("/")):
         return [f"--run {uri}: write the folder without empty parts, `.` and `..`"]
     return []

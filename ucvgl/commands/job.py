@@ -15,6 +15,7 @@ from typing import Any
 from ucvgl.atomic import write_whole
 from ucvgl.commands.first_lines import first_screen
 from ucvgl.commands.invocation import Invocation, resolve
+from ucvgl.images.corpora import missing_root
 from ucvgl.log import start_logging
 from ucvgl.networks.weights_ahead import missing_weights
 from ucvgl.run.ending import Interrupted, ended, trace
@@ -86,6 +87,8 @@ def _work(
     refusals = [
         refused[stage.name] for stage in plan if stage.name in refused and not refused.keys() & stage.inputs
     ]
+    if any(prospect.stage == "1_catalog" and prospect.state != "reused" for prospect in prospects):
+        refusals += missing_root(invocation.experiment.dataset)
     if any(prospect.state != "reused" for prospect in prospects):
         refusals += missing_weights(invocation.experiment)
     if invocation.dry_run or refusals:

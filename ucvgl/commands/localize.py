@@ -143,7 +143,7 @@ def _in_bulk(
 
     resources = resources_of(address=address, workers=workers)
     start_logging()
-    index, out = absolute(index).rstrip("/"), absolute(out).rstrip("/")
+    index, out = absolute(index), absolute(out)
     manifest = read_manifest(index)
     how = photo_preprocessing(manifest)
     uris = _files([absolute(photo) for photo in photos])

@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from typing import Any, cast
 
 from ucvgl.images import cvact, cvusa, denseuav, folder, sues200, university1652, vigor
 from ucvgl.images.listing import Split
+from ucvgl.images.storage import locate
+from ucvgl.images.uris import is_local
 from ucvgl.settings.experiment import Dataset
 from ucvgl.types import Catalog
 from ucvgl.world import drone_worlds
+
+
+def missing_root(dataset: Dataset) -> list[str]:
+    """Why nothing can be read of a data set on this machine, before anything starts; empty where there is a folder."""
+    if dataset.rendered or not is_local(dataset.root) or os.path.isdir(locate(dataset.root)[1]):
+        return []
+    return [f"dataset.root: {dataset.root} is no folder on this machine; name the one that holds the images"]
 
 
 def read_catalog(dataset: Dataset, split: Split) -> Catalog:

@@ -175,7 +175,10 @@ def _check_header(data: bytes, uri: str) -> bool:
     try:
         with Image.open(io.BytesIO(data), formats=KINDS) as header:
             sides = header.height, header.width
+            _check("its colours are in Lab: save it as RGB" if header.mode == "LAB" else "", uri)
             deep = header.mode in DEEP or header.format == "TIFF" or (header.format == "PNG" and data[24:25] == b"\x10")
+    except BadImage:
+        raise
     except Image.DecompressionBombError:
         sides = MAX_PIXELS, 2
     except Exception as error:  # Pillow's many parsers raise anything on bytes they do not expect

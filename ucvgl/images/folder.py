@@ -14,18 +14,17 @@ from __future__ import annotations
 import os
 
 import pyarrow as pa
-import pyarrow.csv
 
 from ucvgl.images.listing import (
     IMAGES,
     Split,
     as_spelled,
+    csv_columns,
     files_below,
     images_below,
     images_matching,
     is_file,
     left_out,
-    open_bytes,
     pile,
     subfolders,
 )
@@ -69,8 +68,9 @@ def read_images(root: str) -> pa.Table:
 
 
 def absolute(uri: str) -> str:
-    """A local path from the root on, so that it means the same everywhere; other URIs as they are."""
-    return uri if "://" in uri else os.path.abspath(uri)
+    """A local path from the root on, so that it means the same everywhere; none ends in a slash."""
+    scheme, separator, rest = uri.partition("://")
+    return f"{scheme}://{rest.rstrip('/')}" if separator else os.path.abspath(uri)
 
 
 def split_folder(root: str, split: Split) -> str:
@@ -136,7 +136,7 @@ def _images(root: str, below: str) -> list[str]:
     if not images:
         where, count = f"{root}/{below}".rstrip("/"), len(files_below(root, below))
         others = left_out(root, below)
-        broken = f"; {len(others)} more are left out ({'; '.join(others[:3])})" if others else ""
+        broken = f"; {len(others)} are left out ({'; '.join(others[:3])})" if others else ""
         raise ValueError(f"{where} holds no image ({' '.join(IMAGES)}) among its {count} files{broken}")
     return images
 
@@ -153,17 +153,12 @@ def _places(root: str, folder: str, below: str, references: list[str]) -> dict[s
     name = f"{folder}/references.csv" if folder else "references.csv"
     if not is_file(root, name):
         return {}
-    texts = pyarrow.csv.ConvertOptions(column_types={"file": pa.string()})
-    table = pyarrow.csv.read_csv(open_bytes(root, name), convert_options=texts)
-    missing = [column for column in ("file", "lat", "lon") if column not in table.column_names]
-    if missing:
-        raise ValueError(f"{root}/{name} lacks the columns {missing}; its first line should be: file,lat,lon")
-    places = {}
-    files, *degrees = (table[column].to_pylist() for column in ("file", "lat", "lon"))
-    for file, lat, lon in zip(as_spelled(files, {path[len(below) :] for path in references}), *degrees, strict=True):
+    rows, places = csv_columns(root, name, "file", "lat", "lon"), {}
+    files = as_spelled((row[0] for row in rows), {path[len(below) :] for path in references})
+    for file, (_, lat, lon) in zip(files, rows, strict=True):
         if not (_is_within(lat, 90.0) and _is_within(lon, 180.0)):
             raise ValueError(
-                f"{root}/{name}: {file} lies at lat {lat}, lon {lon}; "
+                f"{root}/{name}: {file} lies at lat {lat or 'nothing'}, lon {lon or 'nothing'}; "
                 "write degrees, lat in [-90, 90] and lon in [-180, 180]"
             )
         if f"{below}{file}" in places:
@@ -176,8 +171,11 @@ def _places(root: str, folder: str, below: str, references: list[str]) -> dict[s
     return places
 
 
-def _is_within(value: object, limit: float) -> bool:
-    return isinstance(value, int | float) and -limit <= value <= limit
+def _is_within(text: str, limit: float) -> bool:
+    try:
+        return abs(float(text)) <= limit
+    except ValueError:
+        return False
 
 
 def _either(names: tuple[str, ...]) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import math
+import os
 import unicodedata
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
@@ -22,6 +23,12 @@ from ucvgl.types import Catalog
 
 Split = Literal["train", "validation"]
 IMAGES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff")
+
+NOT_READ = (
+    *(".gif", ".heic", ".heif", ".avif", ".jxl", ".jp2", ".jfif", ".jpe", ".tga", ".ppm", ".pgm", ".exr", ".hdr"),
+    *(".dng", ".cr2", ".cr3", ".nef", ".arw", ".psd"),
+)
+"""Images all the same, which are counted and named."""
 
 
 def opaque_id(path: str) -> str:
@@ -105,12 +112,14 @@ def _is_image(path: str) -> bool:
 
 
 def left_out(root: str, folder: str) -> tuple[str, ...]:
-    """What lies in a local folder and is not among its files, as broken links: why, and the path below the root."""
+    """What lies in a local folder and is not among its images, as broken links: why, and the path below the root."""
     where = address(root, folder)
     if not is_local(where):
         return ()
-    found = walk(locate(where)[1]).left_out
-    return tuple(f"{reason}: {folder}/{path}" for path, reason in sorted(found.items()) if "/." not in f"/{path}")
+    found = walk(locate(where)[1])
+    others = {path: "a kind of image that is not read" for path in found.files if path.lower().endswith(NOT_READ)}
+    reasons = sorted((found.left_out | others).items())
+    return tuple(f"{reason}: {folder}/{path}" for path, reason in reasons if "/." not in f"/{path}")
 
 
 def sizes_below(root: str, folder: str) -> dict[str, int]:
@@ -143,8 +152,17 @@ def as_spelled(names: Iterable[str | None], there: Collection[str]) -> list[str 
 
 
 def is_file(root: str, path: str) -> bool:
-    """Whether there is a file at this path below the root."""
-    return exists(address(root, path))
+    """Whether there is a file at this path below the root.
+
+    Raises:
+        ValueError: something else lies there, which would pass for nothing.
+    """
+    where = address(root, path)
+    if exists(where):
+        return True
+    if is_local(where) and os.path.lexists(locate(where)[1]):
+        raise ValueError(f"{where} is no file (a folder, a pipe or a link that leads nowhere); put the file there")
+    return False
 
 
 def lines_of(root: str, path: str) -> list[str]:
@@ -152,23 +170,32 @@ def lines_of(root: str, path: str) -> list[str]:
     return [line for line in _text(address(root, path)).splitlines() if line.strip()]
 
 
-def open_bytes(root: str, path: str) -> BytesIO:
-    """A file for readers that want to seek.
+def csv_columns(root: str, path: str, *columns: str) -> list[tuple[str, ...]]:
+    """What the rows of a CSV file hold in some of its columns, as text.
 
     Raises:
-        ValueError: it is called a CSV file and is none; pyarrow would say so without its name.
+        ValueError: it is none, or does not have each of the columns once.
     """
     where = address(root, path)
-    if path.endswith(".csv"):
-        text = _text(where)
-        try:
-            rows = [(number, len(row)) for number, row in enumerate(csv.reader(StringIO(text)), 1) if row]
-        except csv.Error as error:
-            raise ValueError(f"{where} is no CSV file: {error}") from error
-        if odd := next((row for row in rows if row[1] != rows[0][1]), None):
-            raise ValueError(f"{where}, row {odd[0]}: {odd[1]} columns where the first line has {rows[0][1]}")
-        return BytesIO(text.encode())
-    return BytesIO(read(where))
+    try:
+        rows = list(csv.reader(StringIO(_text(where), newline=None)))
+    except csv.Error as error:
+        raise ValueError(f"{where} is no CSV file: {error}") from error
+    filled = [(number, row) for number, row in enumerate(rows, 1) if row]
+    names = [name.strip() for name in filled[0][1]] if filled else []
+    first = f"its first line should be: {','.join(columns)}"
+    if missing := [name for name in columns if name not in names]:
+        raise ValueError(f"{where} lacks the columns {missing}; {first}")
+    if twice := [name for name in columns if names.count(name) > 1]:
+        raise ValueError(f"{where} has the columns {twice} twice; {first}")
+    if odd := next((one for one in filled if len(one[1]) != len(names)), None):
+        raise ValueError(f"{where}, row {odd[0]}: {len(odd[1])} columns where the first line has {len(names)}")
+    return [tuple(row[names.index(name)] for name in columns) for _, row in filled[1:]]
+
+
+def open_bytes(root: str, path: str) -> BytesIO:
+    """A file for readers that want to seek."""
+    return BytesIO(read(address(root, path)))
 
 
 def numbers(where: str, *texts: str) -> tuple[float, ...]:

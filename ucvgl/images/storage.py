@@ -19,7 +19,7 @@ from pyarrow import fs
 
 from ucvgl.atomic import whole
 from ucvgl.images.retries import StorageError, patiently
-from ucvgl.images.uris import NO_CREDENTIALS, holds_secrets, is_local, key_of, split_options, without_secrets
+from ucvgl.images.uris import NO_CREDENTIALS, holds_secrets, is_local, key_of, no_place, split_options, without_secrets
 from ucvgl.images.walk import folders_in, walk
 
 T = TypeVar("T")
@@ -196,6 +196,8 @@ def locate(uri: str) -> tuple[fs.FileSystem, str]:
         return _connect(""), (rest if separator else uri).rstrip("/")
     if holds_secrets(uri):
         raise StorageError(f"{without_secrets(uri)}: {NO_CREDENTIALS}")
+    if wrong := no_place(uri):
+        raise StorageError(wrong)
     path, options = split_options(rest)
     host, _, inside = path.partition("/")
     filesystem = _connect(f"{scheme}://{host}{options and '?'}{options}")

@@ -12,10 +12,13 @@ OPTIONS = frozenset(
     tls_ca_file_path""".split()  # noqa: SIM905
 )
 """Of pyarrow's stores, behind `?`; none of them is secret, and whatever else stands there may be."""
-URI = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[^\s'\"<>]+")
+URI = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*://[^\s'\"<>]*[^\s'\"<>:;,.)])([:;,.)]*)")
+"""In a sentence, whose punctuation may follow."""
 PASSWORD = re.compile(r"[^/@?]*(?::|%3A).*@", re.IGNORECASE | re.DOTALL)
 """From the scheme on: a name, a colon, and whatever comes before the last `@`, as secrets hold `/` and `?`."""
 PORT = re.compile(r"[^/@?:]+:\d+(/|$)")
+SCHEMES = ("file", "s3", "gs", "gcs", "hdfs", "viewfs", "abfs", "abfss")
+"""Of the places that pyarrow can read."""
 ESCAPED = re.compile(r"%((?:25)*)3F")
 
 NO_CREDENTIALS = (
@@ -34,8 +37,9 @@ def join(root: str, path: str) -> str:
     if "://" not in root:
         return f"{root.rstrip('/')}/{path}"
     plain, options = split_options(root)
+    scheme, _, rest = plain.partition("://")
     name = ESCAPED.sub(r"%25\g<1>3F", path).replace("?", "%3F")
-    return f"{plain.rstrip('/')}/{name}{options and '?'}{options}"
+    return f"{scheme}://{rest.rstrip('/')}/{name}{options and '?'}{options}"
 
 
 def split_options(uri: str) -> tuple[str, str]:
@@ -69,7 +73,19 @@ def without_secrets(uri: str) -> str:
 
 def scrubbed(text: str) -> str:
     """A text in which no URI tells a secret."""
-    return URI.sub(lambda found: without_secrets(found[0]), text)
+    return URI.sub(lambda found: without_secrets(found[1]) + found[2], text)
+
+
+def no_place(uri: str) -> str:
+    """Why nothing can lie at a URI, by its form alone; empty where something may."""
+    scheme, _, rest = uri.partition("://")
+    if is_local(uri):
+        return "" if uri else "it is empty; name a folder"
+    if scheme.lower() not in SCHEMES:
+        return f"{uri} is no place that can be read; there are local folders, s3://, gs:// and hdfs://"
+    if not split_options(rest)[0].partition("/")[0].rpartition("@")[2] and scheme not in ("hdfs", "viewfs"):
+        return f"{uri} names no bucket; write {scheme}://BUCKET/FOLDER"
+    return ""
 
 
 def climbs(path: str) -> bool:

@@ -15,6 +15,7 @@ import pyarrow as pa
 from ucvgl.files.tables import read_table, required
 from ucvgl.images.folder import absolute, read_references
 from ucvgl.images.storage import read
+from ucvgl.images.uris import NO_CREDENTIALS, holds_secrets, without_secrets
 
 TILES = pa.schema([*required(id=pa.string(), uri=pa.string()), ("lat", pa.float64()), ("lon", pa.float64())])
 
@@ -32,6 +33,8 @@ def list_tiles(where: str) -> pa.Table:
     check_tiles(tiles, where)
     if not tiles.num_rows:
         raise ValueError(f"{where} lists no tile")
+    if open_secret := next(filter(holds_secrets, tiles["uri"].to_pylist()), ""):
+        raise ValueError(f"{where}: {without_secrets(open_secret)}: {NO_CREDENTIALS}")
     kept = [name for name in ("id", "uri", "lat", "lon") if name in tiles.column_names]
     uris = pa.array([absolute(uri) for uri in tiles["uri"].to_pylist()], pa.string())
     return tiles.set_column(tiles.column_names.index("uri"), "uri", uris).select(kept).sort_by("id")

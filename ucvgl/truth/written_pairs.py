@@ -5,11 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pyarrow as pa
-import pyarrow.csv
 
 from ucvgl.files.tables import read_table, required
 from ucvgl.images.folder import QUERIES, REFERENCES, split_folder, view_folder
-from ucvgl.images.listing import Split, as_spelled, images_below, is_file, opaque_id, open_bytes
+from ucvgl.images.listing import Split, as_spelled, csv_columns, images_below, is_file, opaque_id
 from ucvgl.truth.ground_truth import GroundTruth
 
 Rows = list[tuple[str | None, str | None]]
@@ -41,20 +40,14 @@ def read_csv(root: str, split: Split, *, by_glob: bool) -> GroundTruth | None:
     name = f"{folder}/truth.csv" if folder else "truth.csv"
     if not is_file(root, name):
         return None
-    texts = pyarrow.csv.ConvertOptions(column_types={"query": pa.string(), "reference": pa.string()})
-    table = pyarrow.csv.read_csv(open_bytes(root, name), convert_options=texts)
-    missing = [column for column in ("query", "reference") if column not in table.column_names]
-    if missing:
-        raise ValueError(
-            f"{root}/{name} lacks the columns {missing}; its first line should be: query,reference"
-        )
+    written = csv_columns(root, name, "query", "reference")
     views = [("" if by_glob else view_folder(root, folder, names)) for names in (QUERIES, REFERENCES)]
     images = [{path[len(view) + 1 if view else 0 :] for path in images_below(root, view)} for view in views]
-    named = [table[name].to_pylist() for name in ("query", "reference")]
+    named = zip(*written, strict=True) if written else [(), ()]
     rows = list(zip(*map(as_spelled, named, images), strict=True))
     known = [row for row in rows if row[0] in images[0] and row[1] in images[1]]
-    if rows and not known:
-        hint = _hint(rows, images)
+    if not known:
+        hint = _hint(rows, images) if rows else ": it names no pair at all"
         raise ValueError(f"{root}/{name}: none of its {len(rows)} rows names two images that are there{hint}")
     twice = len(known) - len(dict(known))
     if twice:

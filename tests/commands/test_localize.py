@@ -40,6 +40,16 @@ def test_a_bad_photo_costs_only_itself(home, capsys, tmp_path):
     assert first.startswith(f"ucvgl localize: {tmp_path}/a.jpg: not an image") and "absent.jpg" in second
 
 
+def test_what_a_folder_leaves_out_is_counted_and_named(home, capsys, tmp_path, caplog):
+    pictures(tmp_path, 1, (32, 128), seed=3)
+    (tmp_path / "b.jpg").symlink_to("nowhere")
+    (tmp_path / "c.heic").write_bytes(b"")
+    code, printed = lines(home, capsys, str(tmp_path), "--format", "jsonl")
+    assert code == 0 and len(printed.out.splitlines()) == 1
+    (told,) = (record.getMessage() for record in caplog.records)
+    assert told.startswith(f"{tmp_path}: 2 left out (a link that leads nowhere") and "not read: c.heic" in told
+
+
 def test_a_picture_of_each_answer_is_drawn_on_request(home, capsys, tmp_path):
     code, printed = lines(home, capsys, str(home / "photos" / "002.png"), "--picture", str(tmp_path / "drawn"))
     assert code == 0

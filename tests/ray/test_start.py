@@ -30,6 +30,16 @@ def test_a_stale_address_is_told_at_once(address, words):
             start._knock(address.format(free=taken.getsockname()[1]))
 
 
+def test_a_port_at_which_something_else_answers_is_told_with_the_way_out(monkeypatch):
+    def refuse(**how):
+        raise ConnectionError("Failed to connect to Ray cluster at 10.0.0.1:6379")
+
+    monkeypatch.setattr(start.ray, "init", refuse)
+    monkeypatch.setattr(start, "_knock", lambda address: None)
+    with pytest.raises(ValueError, match="no Ray cluster answers at 10.0.0.1:6379; is it up, and its port reachable"):
+        start.join("10.0.0.1:6379")
+
+
 def test_a_long_folder_for_sockets_is_told_with_the_way_out(monkeypatch, tmp_path):
     monkeypatch.setenv("RAY_TMPDIR", str(tmp_path / ("x" * 90)))
     with pytest.raises(ValueError, match="longer than the 107 bytes that this system takes; set RAY_TMPDIR=/tmp"):

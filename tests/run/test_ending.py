@@ -51,6 +51,11 @@ def test_an_error_of_the_machine_is_one_sentence_with_the_path_and_the_way_out(
     assert capsys.readouterr().err == ""
 
 
+def test_a_terminal_that_cannot_show_a_name_is_told_with_the_way_out() -> None:
+    code, said = told(UnicodeEncodeError("ascii", "caf\u00e9.jpg", 3, 4, "ordinal not in range(128)"))
+    assert code == 2 and said.startswith(r"'\xe9' cannot be written as ascii") and "PYTHONIOENCODING=utf-8" in said
+
+
 def test_a_bug_of_ours_shows_its_traceback_and_says_that_it_is_one(capsys: pytest.CaptureFixture[str]) -> None:
     code, said = told(KeyError("vector"))
     assert code == 1 and "KeyError: 'vector'; this is a bug of ucvgl" in said

@@ -32,6 +32,7 @@ FEWEST_FILES = 1024
 """Open files that Ray's processes and ours need on one machine."""
 LEAST_SPACE = 16_000_000_000
 """Bytes of addresses that a process of Ray may map, most of which are never used; with less it crashes."""
+WAY_OUT = "is it up, and its port reachable from here? Without --resources.address and RAY_ADDRESS a local Ray starts"
 DOOR_S = 10.0
 """How long the head of a cluster may take to open its port."""
 
@@ -67,6 +68,8 @@ def join(address: str, **how: Any) -> None:
     try:
         with interrupted_at_once(), _silent_stderr():
             ray.init(address=address, **how)
+    except ConnectionError as error:  # somebody else listens there, or a proxy in between
+        raise ValueError(f"no Ray cluster answers at {address}; {WAY_OUT}") from error
     except RuntimeError as error:
         if "version" not in str(error).lower():
             raise
@@ -89,9 +92,6 @@ def authenticate() -> None:
 
 def _knock(address: str) -> None:
     """Ask for the cluster's port before Ray does, which would wait for a quarter of an hour and hear no Ctrl-C."""
-    way_out = (
-        "is it up, and its port reachable from here? Without --resources.address and RAY_ADDRESS a local Ray starts"
-    )
     try:
         place = canonicalize_bootstrap_address_or_die(address) if address == "auto" else address
         host, _, port = place.rpartition("://")[2].partition("/")[0].rpartition(":")
@@ -100,7 +100,7 @@ def _knock(address: str) -> None:
         raise ValueError(f"{address} is no address of a Ray cluster; write HOST:PORT, as 10.0.0.1:6379") from error
     except (OSError, OverflowError) as error:
         told = " ".join(str(getattr(error, "strerror", None) or error).split()).rstrip(".")
-        raise ValueError(f"no Ray cluster answers at {address} ({told}); {way_out}") from error
+        raise ValueError(f"no Ray cluster answers at {address} ({told}); {WAY_OUT}") from error
 
 
 def _check_machine() -> None:

@@ -11,6 +11,7 @@ folders or globs below the root; there are no splits then, and the CSV files lie
 
 from __future__ import annotations
 
+import logging
 import os
 
 import pyarrow as pa
@@ -29,6 +30,8 @@ from ucvgl.images.listing import (
     subfolders,
 )
 from ucvgl.types import Catalog
+
+log = logging.getLogger(__name__)
 
 QUERIES = ("panorama", "ground", "query")
 REFERENCES = ("satellite", "tile", "reference")
@@ -59,11 +62,13 @@ def read_references(root: str) -> pa.Table:
     """
     below = f"{view_folder(root, '', REFERENCES)}/" if subfolders(root, "") & set(REFERENCES) else ""
     found = _images(root, below.rstrip("/"))
+    _tell_of_others(root, below.rstrip("/"))
     return pile(root, found, _places(root, "", below, found))
 
 
 def read_images(root: str) -> pa.Table:
     """Every image below a folder, hidden ones left out: columns `id, uri`, sorted by id."""
+    _tell_of_others(root, "")
     return pile(root, _images(root, ""))
 
 
@@ -129,6 +134,12 @@ def view_folder(root: str, folder: str, names: tuple[str, ...]) -> str:
 
 def _list(root: str, folder: str, names: tuple[str, ...]) -> list[str]:
     return _images(root, view_folder(root, folder, names))
+
+
+def _tell_of_others(root: str, below: str) -> None:
+    """Log what is left out."""
+    if others := left_out(root, below):
+        log.warning("%s: %d left out (%s)", root, len(others), "; ".join(others[:3]))
 
 
 def _images(root: str, below: str) -> list[str]:

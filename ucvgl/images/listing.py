@@ -119,7 +119,8 @@ def left_out(root: str, folder: str) -> tuple[str, ...]:
     found = walk(locate(where)[1])
     others = {path: "a kind of image that is not read" for path in found.files if path.lower().endswith(NOT_READ)}
     reasons = sorted((found.left_out | others).items())
-    return tuple(f"{reason}: {folder}/{path}" for path, reason in reasons if "/." not in f"/{path}")
+    below = f"{folder}/" if folder else ""
+    return tuple(f"{reason}: {below}{path}" for path, reason in reasons if "/." not in f"/{path}")
 
 
 def sizes_below(root: str, folder: str) -> dict[str, int]:

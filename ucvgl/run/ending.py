@@ -118,6 +118,9 @@ def sentence(error: BaseException) -> str | None:
     if isinstance(error, UnicodeEncodeError) and "surrogates" in error.reason:
         name = error.object.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
         told = f"{name} is not UTF-8; rename it, or reach it by a link of another name"
+    elif isinstance(error, UnicodeEncodeError):
+        letters = ascii(error.object[error.start : error.end])
+        told = f"{letters} cannot be written as {error.encoding}, which is asked for; set PYTHONIOENCODING=utf-8"
     elif isinstance(error, ValueError):
         told = str(error)
     elif isinstance(error, OSError) and error.errno is not None and error.strerror:

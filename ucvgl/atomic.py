@@ -39,6 +39,10 @@ def whole(path: Path) -> Iterator[Path]:
         before_naming(aside, path)
         os.replace(aside, path)
         flush(path.parent)
+    except OSError as error:
+        if error.errno and error.filename is None:  # of a full disk nobody says which file it was
+            error.filename = str(path)
+        raise
     finally:
         aside.unlink(missing_ok=True)
 

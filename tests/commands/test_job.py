@@ -265,3 +265,18 @@ def test_a_data_set_that_is_not_there_is_told_before_any_ray_starts(
     for more in ([], ["--dry-run"]):
         assert job.main([*argv, *more], working(), plan=unsupervised, connect=connect) == 2
         assert "dataset.root: " in (said := capsys.readouterr().err) and "gone is no folder on this machine" in said
+
+
+@pytest.mark.parametrize("whose", ["somebody else", "another process"])
+def test_a_job_that_is_refused_leaves_no_trace_in_the_folder(whose: str, tmp_path: Path) -> None:
+    run, mine = tmp_path / "run", "my notes"
+    run.mkdir()
+    (run / "failure.txt").write_text(mine)
+    how = {"plan": plan, "connect": lambda resources: "Ray"}
+    if whose == "somebody else":
+        assert job.main(["--run", str(run)], working(), **how) == 2
+    else:
+        (run / ".owner").write_text("")
+        with RunDir(run, Experiment()):
+            assert job.main(["--run", str(run)], working(), **how) == 2
+    assert (run / "failure.txt").read_text() == mine

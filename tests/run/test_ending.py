@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from ucvgl.run.ending import Failure, at_work_on, ended, sentence, uninterrupted
+from ucvgl.run.ending import Failure, Interrupted, at_work_on, ended, sentence, uninterrupted
 
 JOBS = Path(__file__).parents[2] / "jobs"
 
@@ -74,6 +74,8 @@ def test_work_that_failed_shows_a_traceback_only_where_its_cause_is_a_bug(capsys
     ("error", "words"),
     [
         (RuntimeError("[enforce fail] . PytorchStreamWriter failed writing file data/7"), "disk is full"),
+        (RuntimeError("[enforce fail at inline_container.cc:672] . unexpected pos 704 vs 598"), "disk is full"),
+        (OSError("100000 requested and 28144 written"), "disk is full"),
         (MemoryError(), "not enough memory"),
         (ImportError("libtorch_cpu.so: failed to map segment from shared object"), "ulimit -v"),
         (RuntimeError("can't start new thread"), "ulimit -u"),
@@ -122,6 +124,16 @@ def test_a_signal_ends_a_program_with_a_word_and_the_usual_code(number: signal.S
         signal.signal(signal.SIGINT, before)
     assert said == ["interrupted"]
     assert signal.getsignal(signal.SIGHUP) is signal.SIG_DFL, "the handler there was is back"
+
+
+def test_the_signal_that_came_is_the_exit_code_whatever_ray_makes_of_it() -> None:
+    def wait() -> None:
+        try:
+            os.kill(os.getpid(), signal.SIGHUP)
+        except BaseException as stop:
+            raise Interrupted("interrupted in stage 1_a", KeyboardInterrupt()) from stop
+
+    assert ended(wait, lambda _: None) == 129
 
 
 def test_a_program_that_nohup_protects_stays_protected() -> None:

@@ -132,7 +132,7 @@ def _copied(invocation: Invocation, run: RunDir) -> Iterator[None]:
 
 
 def _keep_traceback(run: RunDir, error: Exception) -> None:
-    """As far as that can be: a full disk, or a run that was never begun, is no second failure."""
-    if run.path.is_dir():
+    """Where the run is ours, as far as that can be: a full disk is no second failure."""
+    if run.held:
         with suppress(OSError):
             write_whole(run.path / "failure.txt", trace(error))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import warnings
 from collections.abc import Callable
+from io import BytesIO
 from pathlib import Path
 from typing import Any, Literal
 
@@ -78,11 +79,13 @@ def _difference(encoder: nn.Module, exported: Callable[[torch.Tensor], torch.Ten
 def _write_torch(encoder: nn.Module, size: tuple[int, int], path: Path) -> None:
     batch = torch.export.Dim("n", min=1)
     exported = torch.export.export(encoder, (torch.rand(2, 3, *size),), dynamic_shapes=({0: batch},))
-    torch.export.save(exported, path)
+    content = BytesIO()  # by a name PyTorch writes itself: a full disk ends the process
+    torch.export.save(exported, content)
+    path.write_bytes(content.getvalue())
 
 
 def _run_torch(path: Path) -> Callable[[torch.Tensor], torch.Tensor]:
-    return torch.export.load(path).module()
+    return torch.export.load(BytesIO(path.read_bytes())).module()
 
 
 def _write_onnx(encoder: nn.Module, size: tuple[int, int], path: Path) -> None:

@@ -69,8 +69,13 @@ def built_from(origin: str) -> Iterator[None]:
 
 def save(content: Any, path: Path) -> None:
     """Write with PyTorch, whole or not at all."""
-    with whole(path) as aside:
-        torch.save(content, aside)
+    with whole(path) as aside, aside.open("wb") as file:
+        try:
+            torch.save(content, file)
+        except RuntimeError as error:  # PyTorch hides a full disk behind where it meant to go on
+            if isinstance(error.__context__, OSError):
+                raise error.__context__ from None
+            raise
 
 
 def _compare_checksums(source: Path | str | BytesIO) -> None:

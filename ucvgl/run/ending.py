@@ -17,10 +17,14 @@ from ucvgl.images.uris import scrubbed
 DONE, FAILED, MISTAKEN, INTERRUPTED, HUNG_UP, TERMINATED = 0, 1, 2, 130, 129, 143
 """Exit codes."""
 
+CAME: list[int] = []
+"""Signals that this program was ended by."""
+
 ROOM = "make room there, or name another place; then the same command goes on"
 WAYS_OUT = {
     errno.ENOSPC: ROOM,
     errno.EDQUOT: ROOM,
+    errno.EFBIG: "allow larger files (ulimit -f unlimited)",
     errno.EROFS: "name a place that may be written",
     errno.EACCES: "change its rights, or name another place",
     errno.EPERM: "change its rights, or name another place",
@@ -46,7 +50,8 @@ MACHINE = (
     (r"can't start new thread|Resource temporarily unavailable",
      "this machine allows no more processes or threads; end other programs, or raise ulimit -u"),
     (r"Too many open files", "there are too many open files; allow this shell more (ulimit -n 4096)"),
-    (r"No space left on device|Disk quota exceeded|PytorchStreamWriter failed writing|OutOfDiskError",
+    (r"No space left on device|Disk quota exceeded|PytorchStreamWriter failed writing|OutOfDiskError|"
+     r"unexpected pos \d+ vs \d+|iostream error|\d+ requested and \d+ written",
      f"the disk is full, here or on a machine of the cluster; {ROOM}"),
     (r"^(ActorDied|ActorUnavailable|NodeDied|LocalRayletDied|WorkerCrashed|OwnerDied|ObjectLost)Error: "
      r"(?!(?s:.)*in its creation task)",
@@ -64,8 +69,7 @@ class Interrupted(BaseException):
 
     def __init__(self, words: str, stop: BaseException) -> None:
         super().__init__(words)
-        code = getattr(stop, "code", None)  # Ray ends a driver by others
-        self.code = code if code in (HUNG_UP, TERMINATED) else INTERRUPTED
+        self.code = _code_of(stop)
 
 
 class Stopped(SystemExit):
@@ -84,6 +88,7 @@ def ended(program: Callable[[], int | None], say: Callable[[str], None]) -> int:
         say(scrubbed(words))
 
     before = {number: _ending(number) for number in (signal.SIGTERM, signal.SIGHUP)}
+    CAME.clear()
     try:
         return program() or DONE
     except BrokenPipeError:  # `ucvgl localize ... | head`
@@ -92,7 +97,7 @@ def ended(program: Callable[[], int | None], say: Callable[[str], None]) -> int:
     except (Interrupted, KeyboardInterrupt, Stopped) as stop:
         signal.signal(signal.SIGINT, lambda *_: os._exit(INTERRUPTED))  # the second time: at once
         tell(str(stop) if isinstance(stop, Interrupted) else "interrupted")
-        return getattr(stop, "code", INTERRUPTED)
+        return _code_of(stop)
     except Exception as error:
         failed = isinstance(error, Failure)
         told = sentence((error.__cause__ or error) if failed else error)
@@ -216,5 +221,12 @@ def _ending(number: int) -> Any:
     return before
 
 
+def _code_of(stop: BaseException) -> int:
+    """The exit code for what stopped a program. Ray makes a KeyboardInterrupt of all that is raised while it waits."""
+    code = 128 + CAME[-1] if CAME else getattr(stop, "code", None)  # Ray ends a driver by codes of its own
+    return code if code in (HUNG_UP, TERMINATED) else INTERRUPTED
+
+
 def _stop(number: int, frame: Any) -> None:
+    CAME.append(number)
     raise Stopped(128 + number)

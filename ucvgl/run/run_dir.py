@@ -174,6 +174,11 @@ class RunDir:
             self.path.mkdir(parents=True, exist_ok=True)
             self._lock = locked(self.path)
 
+    @property
+    def held(self) -> bool:
+        """Whether other processes are kept out of it by this one."""
+        return self._lock is not None
+
     def flush(self) -> None:
         """Have every number in its file."""
         if self._metrics is not None:

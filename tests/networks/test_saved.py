@@ -1,0 +1,46 @@
+"""A disk that fills while weights are written is told of, with the file."""
+
+import errno
+import resource
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+
+from tests.index.areas import make_index
+from ucvgl.atomic import write_array, write_whole
+from ucvgl.networks.export import export_towers
+from ucvgl.networks.saved import save
+
+
+@pytest.mark.parametrize(
+    "write",
+    [
+        lambda path: save({"weights": torch.zeros(100_000)}, path),
+        lambda path: write_array(path, torch.zeros(100_000).numpy()),
+        lambda path: write_whole(path, "x" * 400_000),
+    ],
+)
+def test_a_file_that_finds_no_room_is_told_with_its_name_and_is_not_left(
+    write: Callable[[Path], None], tmp_path: Path
+) -> None:
+    refused(lambda: write(tmp_path / "file"), "file")
+    assert not list(tmp_path.iterdir())
+
+
+def test_an_export_that_finds_no_room_is_told_and_ends_no_process(tmp_path: Path) -> None:
+    towers = make_index(tmp_path / "area", tiles=2).encoders.towers
+    refused(lambda: export_towers(towers, tmp_path / "export", "torch"), "query.pt2")
+
+
+def refused(write: Callable[[], object], name: str) -> None:
+    """Files may have 20 kB for a while: the same errors as on a full disk, but for the number."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, before[1]))
+    try:
+        with pytest.raises(OSError) as caught:
+            write()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert caught.value.errno == errno.EFBIG and Path(caught.value.filename).name == name

@@ -110,7 +110,8 @@ def test_a_full_disk_costs_a_checkpoint_and_not_the_training(tmp_path, monkeypat
     with monkeypatch.context() as patched:
         patched.setattr(os, "replace", full)
         assert torch.equal(Walk(tmp_path).run(), expected)
-    assert "no checkpoint of step 1: [Errno 28] No space left on device; tried again later" in caplog.text
+    told = f"no checkpoint of step 1: [Errno 28] No space left on device: '{tmp_path}/walk.checkpoint'; tried again"
+    assert told in caplog.text
     assert not list(tmp_path.iterdir()), "a half checkpoint takes the space that is missing"
 
 

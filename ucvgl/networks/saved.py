@@ -68,7 +68,11 @@ def built_from(origin: str) -> Iterator[None]:
 
 
 def save(content: Any, path: Path) -> None:
-    """Write with PyTorch, whole or not at all."""
+    """Write with PyTorch, whole or not at all.
+
+    Raises:
+        OSError: there is no room for it.
+    """
     with whole(path) as aside, aside.open("wb") as file:
         try:
             torch.save(content, file)

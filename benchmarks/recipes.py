@@ -161,6 +161,7 @@ def line_of(row: str, world: str, seed: int, wish: argparse.Namespace) -> dict[s
                 "supervision.hard_negatives": False,
                 "curriculum.rounds": 3,
                 "curriculum.epochs_per_round": -(-experiment.curriculum.rounds // 3),
+                "curriculum.round_steps": -(-experiment.curriculum.rounds * experiment.curriculum.round_steps // 3),
             },
         )
         labels(folder / "2_labels", catalogs=folder / "1_catalog", experiment=told)

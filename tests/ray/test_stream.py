@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import ray.data
 
-from ucvgl.distributed.stream import Step, stream_missing
+from ucvgl.distributed.stream import Step, stream, stream_missing
 
 STANDSTILL_S = 20
 """Longer than a busy machine needs to start a process."""
@@ -64,3 +64,18 @@ def take_long(row):
     while time.monotonic() < end and not (folder / "enough").exists():
         time.sleep(0.1)
     return row
+
+
+def test_a_process_is_called_after_the_step_that_it_runs(cluster):
+    for step in (title, Title):
+        (row,) = stream([{"of": "nothing"}], Step(step))
+        assert f"({step.__name__})" in row["title"]
+
+
+def title(row):
+    return {"title": Path("/proc/self/cmdline").read_text()}
+
+
+class Title:
+    def __call__(self, row):
+        return title(row)

@@ -7,6 +7,7 @@ import logging
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import ray.data
@@ -85,17 +86,16 @@ def stream(rows: Sequence[Row], *steps: Step) -> Iterator[Row]:
     if not rows:
         return
     data = ray.data.from_items(list(rows), override_num_blocks=len(rows))
-    as_task: Any = told
-    as_actor: Any = Told
     for step in steps:
         needs = {"num_cpus": step.cpus, "num_gpus": step.gpus or None}
         arguments: dict[str, Any] = {"run": step.run, "settings": dict(step.settings)}
+        named: Any = type(step.run.__name__, (Told,), {})  # Ray calls its processes after it
         if isinstance(step.run, type):
             pool = ActorPoolStrategy(size=min(step.at_once, len(rows)))
-            data = data.map(as_actor, fn_constructor_kwargs=arguments, compute=pool, **needs)
+            data = data.map(named, fn_constructor_kwargs=arguments, compute=pool, **needs)
         else:
             tasks = TaskPoolStrategy(size=min(step.at_once, len(rows)))
-            data = data.map(as_task, fn_kwargs=arguments, compute=tasks, **needs)
+            data = data.map(named(**arguments), compute=tasks, **needs)
     failed: BaseException | None = None
     try:
         yield from data.iter_rows()
@@ -130,32 +130,31 @@ class StepError(UserCodeException):
         self.words = words
 
 
-def told(row: Row, run: Callable[..., Row], settings: Mapping[str, Any]) -> Row:
-    """Run a step that is a function.
-
-    Raises:
-        StepError: the step raised; it carries what is to be told, across processes.
-    """
-    try:
-        return run(row, **settings)
-    except Exception as error:
-        raise _told(error) from None
-
-
 class Told:
-    """Run a step that is a class. An error of its constructor waits for a row: of it Ray would keep only the text."""
+    """A step whose errors are told in their own words.
+
+    That of a constructor waits for a row: of it Ray would keep only the text.
+    """
 
     def __init__(self, run: Callable[..., Any], settings: Mapping[str, Any]) -> None:
         self.error: StepError | None = None
         try:
-            self.run = run(**settings)
+            self.run = run(**settings) if isinstance(run, type) else partial(run, **settings)
         except Exception as error:
             self.error = _told(error)
 
     def __call__(self, row: Row) -> Row:
+        """The row that the step makes of a row.
+
+        Raises:
+            StepError: the step raised; it carries what is to be told, across processes.
+        """
         if self.error is not None:
             raise self.error
-        return told(row, self.run, {})
+        try:
+            return self.run(row)
+        except Exception as error:
+            raise _told(error) from None
 
 
 def _told(error: Exception) -> StepError:

@@ -30,6 +30,7 @@ ROWS: dict[str, Mapping[str, Any]] = {
     "translated_long": {"translation.fake": True, "translation.steps": 2000},
     "panorama": {"model.query": "panorama"},
     "both": {"model.structure": 0},
+    "bev_first": {"curriculum.panoramas_after": 0.4},
     "rounds_24": {"curriculum.rounds": 24},
     "five_by_two": {"curriculum.rounds": 5, "curriculum.epochs_per_round": 2},
     "rounds_36": {"curriculum.rounds": 36},

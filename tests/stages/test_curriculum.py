@@ -10,7 +10,7 @@ import ucvgl.programs.verified
 import ucvgl.stages.curriculum
 from benchmarks.in_process import InProcess
 from tests.poses.flat_ground import patches, seen_from
-from ucvgl.distributed.scanning import Votes, scan
+from ucvgl.distributed.scanning import Votes, scan, votes
 from ucvgl.images.image_store import write_shard
 from ucvgl.networks.towers import TwoTowers, save_towers
 from ucvgl.programs.verified import verify_candidates
@@ -86,6 +86,25 @@ def test_without_known_pairs_only_pseudo_labels_train(train):
     labels = {query: query for query in range(10)}
     (pairs,) = sources(train, labels, with_fakes=False)
     assert shown(pairs) == sorted([*labels.items()] * 2) and pairs.spared is None and len(pairs.sides) == 2
+
+
+def test_before_panoramas_join_a_label_is_its_fake_and_tile_seen_by_one_encoder(train):
+    labels = {query: query + 1 for query in range(10)}
+    (pairs,) = sources(train, labels, panoramas_after=0.5, rounds=2)
+    assert [(side.view, side.store) for side in pairs.sides] == [
+        ("reference", train / "fake"),
+        ("reference", train / "references"),
+    ]
+    assert shown(pairs) == sorted([*labels.items()] * 2), "the fake has its panorama's row"
+    assert len(sources(train, labels, panoramas_after=0.4, rounds=1)[0].sides) == 3
+
+
+def test_a_panorama_has_no_vote_before_it_is_trained_on():
+    settings = Curriculum(rounds=6, panoramas_after=0.5, first_fake_vote=1.0, final_fake_vote=0.5)
+    assert [votes(index, settings).panorama for index in range(6)] == [0, 0, 0, 0, 0.25, 0.5]
+    at_once = replace(settings, panoramas_after=0.0)
+    assert [votes(index, at_once).panorama for index in range(6)] == pytest.approx([0, 0.1, 0.2, 0.3, 0.4, 0.5])
+    assert votes(5, replace(settings, panoramas_after=1.0)).panorama == 0
 
 
 def test_known_pairs_make_up_for_few_pseudo_labels_and_too_few_of_both_are_refused(train):

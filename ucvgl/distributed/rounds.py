@@ -13,22 +13,31 @@ from ucvgl.training.fit_towers import fit_towers
 
 
 def train_round(
-    into: Path, start: Path, sources: Sequence[Pairs], index: int, *, experiment: Experiment, machines: Crew
+    into: Path,
+    start: Path,
+    sources: Sequence[Pairs],
+    index: int,
+    *,
+    experiment: Experiment,
+    machines: Crew,
+    times: int = 1,
 ) -> None:
     """Train from the encoders in `start` into `into`, on this round's part of the one schedule of all rounds.
 
     Args:
         sources: what is trained on, each with the stores of its sides.
         index: of the round, from 0; it sets the seed and the part of the schedule.
+        times: so many times the epochs and steps of a round.
     """
     settings, batch = experiment.curriculum, experiment.contrast.batch
+    epochs, steps = times * settings.epochs_per_round, times * settings.round_steps
     machines.run(
         fit_towers,
         folder=into,
         start=start,
         sources=sources,
         name=f"round_{index:02d}",
-        epochs=epochs_of(sources, batch, epochs=settings.epochs_per_round, steps=settings.round_steps),
+        epochs=epochs_of(sources, batch, epochs=epochs, steps=steps),
         settings=experiment.contrast,
         rows_at_once=experiment.resources.train_rows,
         seed=experiment.seed * 1000 + 10 + index,

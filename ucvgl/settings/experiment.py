@@ -183,6 +183,10 @@ class Curriculum:
     with_fakes: bool = True
     """Rounds train on the panorama's fake as well: a label's panorama, fake and tile, each with the other two, and
     panoramas without a label with their fakes. Off: on panorama and tile (the paper)."""
+    panoramas_after: Share = 0.0
+    """In so large a share of the rounds, from the first, a label's fake and tile are trained on without the panorama,
+    for twice as many steps, and the panorama has no vote. Needs `with_fakes`; 0: panoramas learn from the start (the
+    paper)."""
     scan_turns: Annotated[int, Ge(1), Le(4)] = 1
     """Quarter turns from which every place is looked at when matching, 1 to 4."""
     label_smoothing: BelowOne = 0.1

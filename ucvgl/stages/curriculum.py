@@ -15,7 +15,7 @@ from jaxtyping import Float
 
 from ucvgl.distributed.machines import Crew
 from ucvgl.distributed.rounds import train_round
-from ucvgl.distributed.scanning import scan, votes
+from ucvgl.distributed.scanning import rounds_without_panoramas, scan, votes
 from ucvgl.distributed.selection import keep, recall_of_round, worn_out
 from ucvgl.files.tables import read_table, write_table
 from ucvgl.images.image_store import ImageStore
@@ -33,6 +33,9 @@ logger = logging.getLogger(__name__)
 MINIMUM_LABELS = 8
 MOST_COPIES = 32
 """Of a label in an epoch: no two meet in a batch, so more copies of a few labels only make more small batches."""
+
+FAKES_ALONE = 2
+"""So many times the steps of a round in one without panoramas, whose steps take less than half the time."""
 
 
 def curriculum(
@@ -91,7 +94,8 @@ def curriculum(
                 sources = [] if own is None else [own]
             else:
                 sources = labelled_pairs(table, index, train, own, experiment, known)
-            train_round(into, start, sources, index, experiment=experiment, machines=machines)
+            times = FAKES_ALONE if index < rounds_without_panoramas(settings) else 1
+            train_round(into, start, sources, index, experiment=experiment, machines=machines, times=times)
         start = into
         if settings.keep == "judged":
             how: dict[str, Any] = {"query": experiment.query_by, "verified": settings.verified}
@@ -217,7 +221,8 @@ def labelled_pairs(
     """Pseudo-labels and known pairs as training pairs: panorama, tile and, on request, the panorama's fake.
 
     They are repeated until an epoch is about as long as the corpus, as in the released code, but not endlessly; with
-    the dustbin, unlabelled queries join as negatives. Panoramas without a label are trained on with their fakes.
+    the dustbin, unlabelled queries join as negatives. Panoramas without a label are trained on with their fakes. Before
+    panoramas join (`curriculum.panoramas_after`) the pairs are fake and tile, both seen by the tile encoder.
 
     Args:
         table: what `write_labels` wrote.
@@ -248,6 +253,8 @@ def labelled_pairs(
         pairs = _with_dustbin(pairs, query[~labelled], index, experiment)
     if own is None:
         return [pairs]
+    if index < rounds_without_panoramas(settings):
+        return [replace(pairs, views=("reference", "reference"), stores=(own.stores[1], references.folder))]
     pairs = replace(pairs, fakes=own.stores[1], fake_label_smoothing=own.label_smoothing)
     alone = np.setdiff1d(own.query, pairs.query)
     enough = 2 * len(alone) >= experiment.contrast.batch  # a batch of a few panoramas has too few negatives

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from ucvgl.files.owned import BEGUN, begin, contents_of, refuse_foreign, refuse_foreign_file, refuse_links
+from ucvgl.files.owned import BEGUN, begin, contents_of, refuse_foreign, refuse_foreign_file, refuse_links_and_pipes
 from ucvgl.images.storage import write
 
 WANTED = {"model": "0f", "k": 5}
@@ -100,7 +100,11 @@ def test_links_are_found_at_any_depth_but_not_where_nobody_looks(tmp_path):
     (tmp_path / "a" / "b").mkdir(parents=True)
     (tmp_path / "theirs").mkdir()
     (tmp_path / "theirs" / "c").symlink_to(tmp_path)
-    refuse_links(tmp_path, but=("theirs",))
+    refuse_links_and_pipes(tmp_path, but=("theirs",))
     (tmp_path / "a" / "b" / "c").symlink_to("nowhere")
     with pytest.raises(ValueError, match="a/b/c is a link to nowhere"):
-        refuse_links(tmp_path, but=("theirs",))
+        refuse_links_and_pipes(tmp_path, but=("theirs",))
+    (tmp_path / "a" / "b" / "c").unlink()
+    os.mkfifo(tmp_path / "a" / "b" / "d")
+    with pytest.raises(ValueError, match="a/b/d is a pipe, a socket or a device"):
+        refuse_links_and_pipes(tmp_path, but=("theirs",))

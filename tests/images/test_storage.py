@@ -147,12 +147,13 @@ def test_a_local_folder_is_listed_the_same_way(tmp_path):
 
 
 def test_a_data_set_in_a_bucket_is_one_like_a_folder(moto, bucket):
-    put(moto, bucket, **{"city/panorama/a.jpg": b"", "city/satellite/b/c.png": b""})
+    put(moto, bucket, **{"city/panorama/a.jpg": b"", "city/satellite/b/c.png": b"", "city/satellite/d.heic": b""})
     put(moto, bucket, **{"city/references.csv": b"file,lat,lon\nb/c.png,41.5,-87\n"})
     catalog = read_catalog(f"s3://{bucket}/city", "train")
     assert catalog.queries["uri"].to_pylist() == [f"s3://{bucket}/city/panorama/a.jpg"]
     assert catalog.references["uri"].to_pylist() == [f"s3://{bucket}/city/satellite/b/c.png"]
     assert catalog.references["lat"].to_pylist() == [41.5]
+    assert catalog.missing == ("a kind of image that is not read: satellite/d.heic",)
 
 
 def test_files_are_read_ahead_in_order_and_each_tells_of_its_own_fault(moto, bucket, tmp_path):

@@ -32,7 +32,6 @@ FEWEST_FILES = 1024
 """Open files that Ray's processes and ours need on one machine."""
 LEAST_SPACE = 16_000_000_000
 """Bytes of addresses that a process of Ray may map, most of which are never used; with less it crashes."""
-WAY_OUT = "is it up, and its port reachable from here? Without --resources.address and RAY_ADDRESS a local Ray starts"
 DOOR_S = 10.0
 """How long the head of a cluster may take to open its port."""
 
@@ -69,7 +68,7 @@ def join(address: str, **how: Any) -> None:
         with interrupted_at_once(), _silent_stderr():
             ray.init(address=address, **how)
     except ConnectionError as error:  # somebody else listens there, or a proxy in between
-        raise ValueError(f"no Ray cluster answers at {address}; {WAY_OUT}") from error
+        raise _nobody(address) from error
     except RuntimeError as error:
         if "version" not in str(error).lower():
             raise
@@ -100,7 +99,14 @@ def _knock(address: str) -> None:
         raise ValueError(f"{address} is no address of a Ray cluster; write HOST:PORT, as 10.0.0.1:6379") from error
     except (OSError, OverflowError) as error:
         told = " ".join(str(getattr(error, "strerror", None) or error).split()).rstrip(".")
-        raise ValueError(f"no Ray cluster answers at {address} ({told}); {WAY_OUT}") from error
+        raise _nobody(address, f" ({told})") from error
+
+
+def _nobody(address: str, why: str = "") -> ValueError:
+    return ValueError(
+        f"no Ray cluster answers at {address}{why}; is it up, and its port reachable from here? Without "
+        "--resources.address and RAY_ADDRESS a local Ray starts"
+    )
 
 
 def _check_machine() -> None:

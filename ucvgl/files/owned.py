@@ -9,6 +9,7 @@ from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from ucvgl.files.plain import refuse_no_file
 from ucvgl.images.storage import exists, list_files, read, write
 from ucvgl.images.uris import is_local, join
 
@@ -95,8 +96,8 @@ def refuse_foreign(folder: Path, marks: Sequence[str], what: str) -> None:
         raise ValueError(f"{folder} is not empty ({shown}), and is not {what}, so that nothing in it is overwritten")
 
 
-def refuse_links(folder: Path, *, but: Collection[str] = ()) -> None:
-    """Refuse a folder of ours that holds a link: what is written there would change what it points to.
+def refuse_links_and_pipes(folder: Path, *, but: Collection[str] = ()) -> None:
+    """Refuse a folder of ours with a link, as what is written there would change what it points to, or with a pipe.
 
     Args:
         but: folders in it that are not looked into.
@@ -112,6 +113,8 @@ def refuse_links(folder: Path, *, but: Collection[str] = ()) -> None:
                     f"{path} is a link to {os.readlink(path)}, which would be overwritten in its place; remove it, or "
                     "put a copy there"
                 )
+        for name in files:
+            refuse_no_file(Path(home, name))
         if Path(home) == folder:
             folders[:] = [name for name in folders if name not in but]
 

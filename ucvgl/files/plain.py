@@ -36,6 +36,15 @@ def refuse_irregular(folder: Path) -> None:
         ValueError: there is one.
     """
     for home, _, files in os.walk(folder):
-        for path in (Path(home, name) for name in files):
-            if path.exists() and not path.is_file():
-                raise ValueError(f"{path} is a pipe, a socket or a device, and no file of a run; remove it")
+        for name in files:
+            refuse_no_file(Path(home, name))
+
+
+def refuse_no_file(path: Path) -> None:
+    """Refuse a pipe, a socket or a device in the place of a file.
+
+    Raises:
+        ValueError: it is one.
+    """
+    if path.exists() and not path.is_file():
+        raise ValueError(f"{path} is a pipe, a socket or a device, and no file of a run; remove it")

@@ -18,14 +18,13 @@ import pyarrow as pa
 
 from ucvgl.images.listing import (
     IMAGES,
+    Found,
     Split,
     as_spelled,
     csv_columns,
-    files_below,
-    images_below,
+    images_and_left_out,
     images_matching,
     is_file,
-    left_out,
     pile,
     subfolders,
 )
@@ -46,13 +45,17 @@ def read_catalog(root: str, split: Split, queries: str = "", references: str = "
         queries: folder or glob below the root; empty: the folder that has one of the usual names.
         references: the same; both or neither.
     """
-    folder = "" if queries else split_folder(root, split)
-    asked = _matching(root, queries) if queries else _list(root, folder, QUERIES)
-    searched = _matching(root, references) if references else _list(root, folder, REFERENCES)
-    below = "" if references else f"{view_folder(root, folder, REFERENCES)}/"
-    tables = pile(root, asked), pile(root, searched, _places(root, folder, below, searched))
-    views = () if queries or references else (view_folder(root, folder, QUERIES), below.rstrip("/"))
-    return Catalog(*tables, missing=tuple(path for view in views for path in left_out(root, view)))
+    if queries and references:
+        folder, below = "", ""
+        asked, searched = (Found(_matching(root, pattern)) for pattern in (queries, references))
+    else:
+        folder = split_folder(root, split)
+        views = [view_folder(root, folder, names) for names in (QUERIES, REFERENCES)]
+        below = f"{views[1]}/"
+        asked, searched = (_found(root, view) for view in views)
+    places = _places(root, folder, below, searched.images)
+    missing = asked.left_out + searched.left_out
+    return Catalog(pile(root, asked.images), pile(root, searched.images, places), missing=missing)
 
 
 def read_references(root: str) -> pa.Table:
@@ -60,15 +63,13 @@ def read_references(root: str) -> pa.Table:
 
     Columns `id, uri` and, where `references.csv` has them, `lat, lon`; sorted by id.
     """
-    below = f"{view_folder(root, '', REFERENCES)}/" if subfolders(root, "") & set(REFERENCES) else ""
-    found = _images(root, below.rstrip("/"))
-    _tell_of_others(root, below.rstrip("/"))
-    return pile(root, found, _places(root, "", below, found))
+    view = view_folder(root, "", REFERENCES) if subfolders(root, "") & set(REFERENCES) else ""
+    images = _images(root, view)
+    return pile(root, images, _places(root, "", f"{view}/" if view else "", images))
 
 
 def read_images(root: str) -> pa.Table:
     """Every image below a folder, hidden ones left out: columns `id, uri`, sorted by id."""
-    _tell_of_others(root, "")
     return pile(root, _images(root, ""))
 
 
@@ -132,24 +133,21 @@ def view_folder(root: str, folder: str, names: tuple[str, ...]) -> str:
     return f"{folder}/{present[0]}" if folder else present[0]
 
 
-def _list(root: str, folder: str, names: tuple[str, ...]) -> list[str]:
-    return _images(root, view_folder(root, folder, names))
-
-
-def _tell_of_others(root: str, below: str) -> None:
-    """Log what is left out."""
-    if others := left_out(root, below):
-        log.warning("%s: %d left out (%s)", root, len(others), "; ".join(others[:3]))
-
-
 def _images(root: str, below: str) -> list[str]:
-    images = images_below(root, below)
-    if not images:
-        where, count = f"{root}/{below}".rstrip("/"), len(files_below(root, below))
-        others = left_out(root, below)
+    """The images below a folder, while what is left out is logged."""
+    found = _found(root, below)
+    if others := found.left_out:
+        log.warning("%s: %d left out (%s)", root, len(others), "; ".join(others[:3]))
+    return found.images
+
+
+def _found(root: str, below: str) -> Found:
+    found = images_and_left_out(root, below)
+    if not found.images:
+        where, others = f"{root}/{below}".rstrip("/"), found.left_out
         broken = f"; {len(others)} are left out ({'; '.join(others[:3])})" if others else ""
-        raise ValueError(f"{where} holds no image ({' '.join(IMAGES)}) among its {count} files{broken}")
-    return images
+        raise ValueError(f"{where} holds no image ({' '.join(IMAGES)}) among its {found.files} files{broken}")
+    return found
 
 
 def _matching(root: str, pattern: str) -> list[str]:

@@ -12,13 +12,12 @@ from fnmatch import fnmatchcase
 from hashlib import blake2b
 from io import BytesIO, StringIO
 from itertools import takewhile
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import pyarrow as pa
 
-from ucvgl.images.storage import exists, list_files, list_folders, locate, read
+from ucvgl.images.storage import exists, list_files, list_folders, locate, look_through, read
 from ucvgl.images.uris import is_local, join
-from ucvgl.images.walk import walk
 from ucvgl.types import Catalog
 
 Split = Literal["train", "validation"]
@@ -71,14 +70,9 @@ def subfolders(root: str, folder: str, *, may_be_empty: bool = False) -> set[str
         raise ValueError(f"{root}/{folder}".rstrip("/") + " does not exist or is empty") from None
 
 
-def files_below(root: str, folder: str) -> list[str]:
-    """Every file in a folder and its folders, as paths below the root; none where there is no such folder."""
-    return _files(root, folder, recursive=True)
-
-
 def images_below(root: str, *folders: str) -> list[str]:
     """Every image in some folders and in theirs; hidden files are passed over."""
-    return [path for folder in folders for path in files_below(root, folder) if _is_image(path)]
+    return [path for folder in folders for path in _files(root, folder, recursive=True) if _is_image(path)]
 
 
 def images_in(root: str, *folders: str) -> list[str]:
@@ -111,16 +105,34 @@ def _is_image(path: str) -> bool:
     return path.lower().endswith(IMAGES) and "/." not in f"/{path}"
 
 
-def left_out(root: str, folder: str) -> tuple[str, ...]:
-    """What lies in a local folder and is not among its images, as broken links: why, and the path below the root."""
-    where = address(root, folder)
-    if not is_local(where):
-        return ()
-    found = walk(locate(where)[1])
+class Found(NamedTuple):
+    """What lies in a folder and its folders.
+
+    Args:
+        images: paths below the root, sorted.
+        left_out: what is not among them, as broken links or kinds of images that are not read: why, and the path.
+        files: how many there are, images or not.
+    """
+
+    images: list[str]
+    left_out: tuple[str, ...] = ()
+    files: int = 0
+
+
+def images_and_left_out(root: str, folder: str) -> Found:
+    """The images in a folder and its folders, and what is left out, in one walk; nothing where there is no folder."""
+    try:
+        found = look_through(address(root, folder))
+    except FileNotFoundError:
+        return Found([])
+    below = f"{folder}/" if folder else ""
     others = {path: "a kind of image that is not read" for path in found.files if path.lower().endswith(NOT_READ)}
     reasons = sorted((found.left_out | others).items())
-    below = f"{folder}/" if folder else ""
-    return tuple(f"{reason}: {below}{path}" for path, reason in reasons if "/." not in f"/{path}")
+    return Found(
+        sorted(f"{below}{path}" for path in found.files if _is_image(path)),
+        tuple(f"{reason}: {below}{path}" for path, reason in reasons if "/." not in f"/{path}"),
+        len(found.files),
+    )
 
 
 def sizes_below(root: str, folder: str) -> dict[str, int]:

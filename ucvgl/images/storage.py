@@ -20,7 +20,7 @@ from pyarrow import fs
 from ucvgl.atomic import whole
 from ucvgl.images.retries import StorageError, patiently
 from ucvgl.images.uris import NO_CREDENTIALS, holds_secrets, is_local, key_of, no_place, split_options, without_secrets
-from ucvgl.images.walk import folders_in, walk
+from ucvgl.images.walk import Walk, folders_in, walk
 
 T = TypeVar("T")
 
@@ -71,6 +71,16 @@ def read_ahead(uris: Iterable[str], *, most: int | None = None) -> Iterator[Call
 def list_files(uri: str, *, recursive: bool = True) -> dict[str, int]:
     """Every file below a folder, or directly in it: bytes by path relative to it, in no particular order.
 
+    Raises:
+        FileNotFoundError: there is no such folder.
+        StorageError: nothing can be listed there.
+    """
+    return look_through(uri, recursive=recursive).files
+
+
+def look_through(uri: str, *, recursive: bool = True) -> Walk:
+    """Every file below a folder, or directly in it, and what is there and is none.
+
     Subfolders are listed at the same time, each page by page; local ones as `ucvgl.images.walk` says.
 
     Raises:
@@ -79,13 +89,13 @@ def list_files(uri: str, *, recursive: bool = True) -> dict[str, int]:
     """
     filesystem, base = locate(uri)
     if is_local(uri):
-        return walk(base, recursive=recursive).files
+        return walk(base, recursive=recursive)
     infos = _list(filesystem, base, uri)
     folders = [info.path for info in infos if recursive and info.type == fs.FileType.Directory]
     with ThreadPoolExecutor(AT_ONCE) as pool:
         for found in pool.map(partial(_list, filesystem, uri=uri, recursive=True), folders):
             infos += found
-    return {info.path[len(base) + 1 :]: info.size for info in infos if info.type == fs.FileType.File}
+    return Walk({info.path[len(base) + 1 :]: info.size for info in infos if info.type == fs.FileType.File})
 
 
 def exists(uri: str) -> bool:

@@ -15,9 +15,8 @@ from typing import Any
 
 from ucvgl.atomic import flush, write_whole
 from ucvgl.files import cached
-from ucvgl.files.owned import refuse_foreign, refuse_links
+from ucvgl.files.owned import refuse_foreign, refuse_links_and_pipes
 from ucvgl.files.parts import check_all, list_parts, refuse_added
-from ucvgl.files.plain import refuse_irregular
 from ucvgl.run.ending import Failure, machine_state, sentence
 from ucvgl.run.environment import environment
 from ucvgl.run.lock import locked
@@ -169,8 +168,7 @@ class RunDir:
         """
         if self._lock is None:
             refuse_foreign(self.path, MARKS, "a run; name another folder with --run")
-            refuse_links(self.path, but=("ray_train",))
-            refuse_irregular(self.path)
+            refuse_links_and_pipes(self.path, but=("ray_train",))
             self.path.mkdir(parents=True, exist_ok=True)
             self._lock = locked(self.path)
 

@@ -74,6 +74,8 @@ def test_a_stage_that_other_machines_make_is_whole_and_lies_in_the_bucket_alone(
         assert here == [DONE, "bad-00000.json", "mine"], "the driver has fetched images to list them"
         assert [count_images(path) for path in image_store.shards_of(there)] == [4, 3]
         np.testing.assert_array_equal(ImageStore(there).read([0, 4]), PIXELS[:2])
+        assert [path.name for path in there.iterdir()] == ["bad-00000.json"], "for two images a shard has come"
+        cached.all_here(image_store.shards_of(there))
         mirror.push()
     parts = list_parts(stage)
     assert {name: part["sha256"] for name, part in parts.items()} == {
@@ -113,6 +115,75 @@ def test_a_file_is_fetched_once_per_machine_and_what_is_told_of_it_needs_no_fetc
     lines = (folder / ".arrivals").read_text().splitlines()
     assert len(lines) == 2, "processes of one machine have fetched the same file"
     np.testing.assert_array_equal(np.load(cached.here(parts[1])), np.ones((3, 2), np.float32))
+
+
+@pytest.fixture
+def store(uri: str, tmp_path: Path) -> Path:
+    """A finished stage of four shards of images, on a machine that has none of them yet."""
+    with driver(tmp_path, uri, "gone"), RunDir(tmp_path / "gone", Experiment()) as run:
+
+        def build(folder: Path) -> None:
+            for shard in range(4):
+                write_shard(folder, shard, IDS[shard::4], PIXELS[shard::4])
+
+        run.make("1_a", build, settings={})
+    return machine(tmp_path, "one", uri) / "1_a"
+
+
+ORDER = np.concatenate([np.arange(7)[shard::4] for shard in range(4)])
+
+
+def bound(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, more: int) -> None:
+    """Leave the cache room for so many bytes more."""
+    monkeypatch.setenv("UCVGL_CACHE_GB", str((room.size_of(tmp_path) + more) / 1e9))
+    room._known.clear()
+
+
+def test_a_store_that_does_not_fit_into_the_cache_is_read_image_by_image(store, tmp_path, monkeypatch):
+    bound(tmp_path, monkeypatch, 2000)
+    images = ImageStore(store)
+    rows = [6, 0, 3, 3, 2]
+    np.testing.assert_array_equal(images.read(rows), PIXELS[ORDER][rows])
+    assert images.ids[rows].tolist() == [IDS[ORDER[row]] for row in rows]
+    assert not [*store.glob("*.arrow")], "a shard has come"
+    bound(tmp_path, monkeypatch, 100_000)
+    np.testing.assert_array_equal(ImageStore(store).read(rows), PIXELS[ORDER][rows])
+    assert len([*store.glob("*.arrow")]) == 4, "a store that fits has not come whole"
+
+
+def test_shards_that_are_read_one_after_the_other_pass_through_a_cache_that_holds_one(store, tmp_path, monkeypatch):
+    shards = image_store.shards_of(store)
+    cached.here(shards[0])
+    bound(tmp_path, monkeypatch, shards[0].stat().st_size // 2)
+    for number, shard in enumerate(shards):
+        ids, images = image_store.read_shard(shard)
+        assert ids == IDS[number::4]
+        np.testing.assert_array_equal(images, PIXELS[number::4])
+    assert [path.name for path in store.glob("*.arrow")] == [shards[-1].name]
+
+
+def test_an_image_that_was_changed_in_the_bucket_is_not_taken(store, uri, tmp_path, monkeypatch):
+    place = f"{uri}/1_a/part-00001.arrow"
+    right = bytearray(read(place))
+    right[right.index(PIXELS[5].tobytes()) + 7] ^= 1
+    write(place, bytes(right))
+    bound(tmp_path, monkeypatch, 2000)
+    images = ImageStore(store)
+    images.read([row for row in range(7) if ORDER[row] != 5])
+    with pytest.raises(ValueError, match=r"image 1 of .*part-00001.arrow is not what was made"):
+        images.read([3])
+
+
+@pytest.mark.parametrize("shape", [(1, 1, 3), (5, 7, 3), (4, 6, 3), (8, 8, 3)])
+def test_an_image_is_found_in_a_shard_whatever_its_size(uri, tmp_path, monkeypatch, shape):
+    pixels = np.random.default_rng(1).integers(0, 256, (9, *shape), np.uint8)
+    with driver(tmp_path, uri, "gone"), RunDir(tmp_path / "gone", Experiment()) as run:
+        ids = ["i" * (1 + number**2) for number in range(9)]
+        run.make("1_a", lambda folder: write_shard(folder, 0, ids, pixels) and None, settings={})
+    store = machine(tmp_path, "one", uri) / "1_a"
+    bound(tmp_path, monkeypatch, 10)
+    np.testing.assert_array_equal(ImageStore(store).read(range(9)), pixels)
+    assert not [*store.glob("*.arrow")]
 
 
 def test_a_worker_beside_the_driver_fetches_a_store_once_and_maps_it(uri, tmp_path):

@@ -17,10 +17,13 @@ from typing import TypeVar
 import pyarrow as pa
 
 import ucvgl.atomic
+from ucvgl.files import room
 from ucvgl.files.marks import Sum
 from ucvgl.files.names import OWNER
 from ucvgl.files.room import cache_root
 from ucvgl.files.tree import Tree
+from ucvgl.images.retries import patiently
+from ucvgl.images.storage import open_there
 from ucvgl.images.storage import peek as peek_there
 from ucvgl.images.uris import join, split_options
 
@@ -96,8 +99,11 @@ def all_here(paths: Sequence[Path]) -> None:
 
 
 def ahead(paths: Sequence[Path]) -> None:
-    """The same in a process that works for the run and does not make it: what it opens, it is going to read."""
-    if paths and (tree := tree_of(paths[0])) and tree.eager:
+    """The same in a process that works for the run and does not make it, as what it opens, it is going to read.
+
+    Nothing is fetched where the cache has no room for all of them.
+    """
+    if paths and (tree := tree_of(paths[0])) and tree.eager and tree.fit(list(paths)):
         tree.bring_all(list(paths))
 
 
@@ -144,10 +150,42 @@ def is_far(path: Path) -> bool:
 
 def peek(path: Path, look: Callable[[pa.NativeFile], T]) -> T:
     """What `look` finds in a few bytes of a file, without fetching the rest."""
-    if (tree := tree_of(path)) is not None and not path.exists():
-        return peek_there(join(tree.uri, tree.place(path)), look)
+    if is_far(path):
+        return peek_there(_uri_of(path), look)
     with pa.OSFile(str(here(path))) as file:
         return look(file)
+
+
+def open_far(path: Path) -> pa.NativeFile:
+    """A file of a run where it lies in the bucket, to be read at any place.
+
+    Raises:
+        FileNotFoundError: it is not there.
+        StorageError: the bucket cannot be used.
+    """
+    return open_there(_uri_of(path))
+
+
+def patiently_with(path: Path, look: Callable[[], T]) -> T:
+    """What is done with a file in the bucket, again where a fault passes.
+
+    Raises:
+        StorageError: it lasts.
+    """
+    return patiently(look, _uri_of(path))
+
+
+def done_with(path: Path) -> None:
+    """A file was read and is not going to be for a while: in a cache it makes room before others."""
+    tree = tree_of(path)
+    if tree is not None and not tree.own:
+        room.used(path, ago_s=room.IN_USE_S)
+
+
+def _uri_of(path: Path) -> str:
+    tree = tree_of(path)
+    assert tree is not None
+    return join(tree.uri, tree.place(path))
 
 
 def renewed(path: Path) -> bool:

@@ -41,10 +41,15 @@ def limit() -> float:
     return SHARE * (shutil.disk_usage(root).free + _taken())
 
 
-def used(path: Path) -> None:
-    """Note that a file was opened; its time of change stays."""
+def used(path: Path, *, ago_s: float = 0) -> None:
+    """Note that a file was opened, now or so long ago; its time of change stays."""
     with suppress(OSError):
-        os.utime(path, ns=(time.time_ns(), path.stat().st_mtime_ns))
+        os.utime(path, ns=(time.time_ns() - int(ago_s * 1e9), path.stat().st_mtime_ns))
+
+
+def spare() -> float:
+    """Bytes that the cache has room for, once what is not in use is dropped."""
+    return limit() - _taken() + sum(size for _, _, size in _droppable())
 
 
 def make(size: int) -> None:

@@ -81,6 +81,13 @@ class Tree:
         with ThreadPoolExecutor(AT_ONCE) as pool:
             list(pool.map(self.bring, paths[first:] + paths[:first]))
 
+    def fit(self, paths: list[Path]) -> bool:
+        """Whether the cache has room for all of some files, as far as their sizes are known."""
+        missing = [self.place(path) for path in paths if not path.exists()]
+        parts = [(self._finished(stage), name) for stage, _, name in (place.partition("/") for place in missing)]
+        size = sum(found[name][0] for found, name in parts if name in found)
+        return not size or size <= room.spare()
+
     def made(self, path: Path) -> bool:
         """Whether a file is in the bucket, or here where that counts."""
         if self.own and path.exists():

@@ -1,7 +1,9 @@
 """Images of one size in Arrow shards: written once, read at random by row.
 
 A store is a folder of `part-00000.arrow` files (Arrow IPC, uncompressed, so that a row is a slice of the memory map).
-Columns: `id` string, `image` binary (RGB uint8, HWC, raw). Shape and checksum lie in the schema's metadata.
+Columns: `id` string, `image` binary (RGB uint8, HWC, raw). Shape and checksums lie in the schema's metadata.
+
+A store of a run in a bucket that does not fit into the cache of this machine is read there, image by image.
 """
 
 from __future__ import annotations
@@ -23,6 +25,7 @@ from ucvgl.atomic import whole
 from ucvgl.files import cached
 from ucvgl.files.parts import number_of, numbered_parts
 from ucvgl.files.tables import map_table, peek_table, required
+from ucvgl.images.far_images import FarShard, at_once
 
 IMAGES = pa.schema(required(id=pa.string(), image=pa.binary()))
 MOST_BYTES = 2**31 - 1
@@ -53,6 +56,7 @@ def write_shard(folder: Path | str, shard: int, ids: Sequence[str], images: UInt
         metadata={
             "shape": "x".join(map(str, images.shape[1:])),
             "crc32": str(_checksum(ids, [np.ascontiguousarray(images)])),
+            "crc32_of_each": "".join(f"{zlib.crc32(np.ascontiguousarray(image)):08x}" for image in images),
         },
     )
     at_once = max(1, MOST_BYTES // max(1, math.prod(images.shape[1:])))
@@ -115,6 +119,7 @@ def read_shard(path: Path | str) -> tuple[list[str], UInt8[np.ndarray, "n h w 3"
     """The ids and images of one shard, in memory of their own."""
     table = _table(path)
     pixels = bytearray().join(image.as_buffer() for image in table["image"])
+    cached.done_with(Path(path))
     return table["id"].to_pylist(), np.frombuffer(pixels, np.uint8).reshape(-1, *_shape(table, path))
 
 
@@ -133,6 +138,15 @@ def _ids(path: Path | str) -> pa.Table:
     return peek_table(path, IMAGES, 0)
 
 
+def _far_images(path: Path, table: pa.Table) -> FarShard | pa.ChunkedArray:
+    """The images of a shard in a bucket; it comes whole without a checksum of each (older versions) or of 2 GB."""
+    noted = (table.schema.metadata or {}).get(b"crc32_of_each", b"").decode("ascii", "replace")
+    size = math.prod(_shape(table, path))
+    if not re.fullmatch(rf"[0-9a-f]{{{8 * len(table)}}}", noted) or len(table) * size > MOST_BYTES:
+        return _table(path)["image"]
+    return FarShard(path, [int(noted[at : at + 8], 16) for at in range(0, len(noted), 8)], size)
+
+
 def _shape(table: pa.Table, path: Path | str) -> tuple[int, int, int]:
     """Height, width and channels of the images of a shard."""
     written = (table.schema.metadata or {}).get(b"shape", b"").decode("ascii", "replace")
@@ -149,35 +163,47 @@ class ImageStore:
         self.folder = Path(folder)
         self.shards = shards_of(folder)
         cached.ahead(self.shards)
-        far = any(map(cached.is_far, self.shards))
-        tables = [_ids(path) if far else _table(path) for path in self.shards]
+        far = [cached.is_far(path) for path in self.shards]
+        tables = [_ids(path) if away else _table(path) for path, away in zip(self.shards, far, strict=True)]
         shapes = {_shape(table, path) for table, path in zip(tables, self.shards, strict=True)}
         if len(shapes) > 1:
             sizes = sorted("x".join(map(str, shape)) for shape in shapes)
             raise ValueError(f"the shards of {self.folder} disagree on the image size: {sizes}")
         self.shape = shapes.pop()
         self.ids = np.array([identity for table in tables for identity in table["id"].to_pylist()])
-        self._images = [] if far else [image for table in tables for image in table["image"].chunks]
-        self._starts = np.cumsum([0] + [len(some) for some in (tables if far else self._images)])
+        self._images = [
+            _far_images(path, table) if away else table["image"]
+            for path, table, away in zip(self.shards, tables, far, strict=True)
+        ]
+        self._in_a_bucket = any(far)
+        self._starts = np.cumsum([0] + [len(table) for table in tables])
 
     def __len__(self) -> int:
         return len(self.ids)
 
     def read(self, rows: Sequence[int] | np.ndarray) -> UInt8[np.ndarray, "n h w 3"]:
-        """The images at these rows, in this order, as a fresh array."""
-        rows = np.asarray(rows)
-        chunks = np.searchsorted(self._starts, rows, side="right") - 1
-        images = self._images or self._fetched(np.unique(chunks))
-        out = np.empty((len(rows), *self.shape), np.uint8)
-        for place, (row, chunk) in enumerate(zip(rows, chunks, strict=True)):
-            value = images[chunk][int(row - self._starts[chunk])]
-            out[place] = np.frombuffer(value.as_buffer(), np.uint8).reshape(self.shape)
-        return out
+        """The images at these rows, in this order, as a fresh array.
 
-    def _fetched(self, shards: np.ndarray) -> dict[int, pa.ChunkedArray]:
-        """The pixels of some shards of a store that lies in a bucket, which come now if they are not here."""
-        cached.all_here([self.shards[number] for number in shards])
-        return {int(number): _table(self.shards[number])["image"] for number in shards}
+        Raises:
+            ValueError: one that came from a bucket is not what was written.
+            StorageError: the bucket cannot be used.
+        """
+        rows = np.asarray(rows)
+        shards = np.searchsorted(self._starts, rows, side="right") - 1
+        out = np.empty((len(rows), *self.shape), np.uint8)
+
+        def put(place: int) -> None:
+            shard = int(shards[place])
+            image = self._images[shard][int(rows[place] - self._starts[shard])]
+            pixels = image if isinstance(image, bytes) else image.as_buffer()
+            out[place] = np.frombuffer(pixels, np.uint8).reshape(self.shape)
+
+        if self._in_a_bucket:
+            at_once(put, range(len(rows)))
+        else:
+            for place in range(len(rows)):
+                put(place)
+        return out
 
     def rows_of(self, ids: Sequence[str] | np.ndarray) -> np.ndarray:
         """The row of each id.

@@ -181,6 +181,17 @@ def peek(uri: str, look: Callable[[pa.NativeFile], T]) -> T:
     return patiently(opened, uri)
 
 
+def open_there(uri: str) -> pa.NativeFile:
+    """A file to be read at any place, by several threads.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        StorageError: nothing can be read there.
+    """
+    filesystem, path = locate(uri)
+    return patiently(partial(filesystem.open_input_file, path), uri)
+
+
 def fetch(uri: str, piece: int = PIECE) -> Iterator[bytes]:
     """The bytes of a file, so many at a time. Nothing is tried again: see `ucvgl.images.retries.patiently`.
 

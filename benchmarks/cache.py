@@ -19,6 +19,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -46,19 +47,19 @@ def main(argv: Sequence[str]) -> int:
     parser.add_argument("--read", nargs=2, metavar=("URI", "FOLDER"), help=argparse.SUPPRESS)
     wish = parser.parse_args(argv)
     if wish.read:
-        print(json.dumps(read(*wish.read, wish)))
+        print(json.dumps(read(wish.read[0], wish.read[1], wish)))
         return 0
-    with tempfile.TemporaryDirectory(dir=ROOT / "runs" if (ROOT / "runs").is_dir() else None) as folder:
+    with tempfile.TemporaryDirectory() as folder:
         with RunDir(Path(folder) / "bucket/run", Experiment()) as run:
-            run.make(STAGE, lambda into: fill(into, wish), settings={})
+            run.make(STAGE, partial(fill, wish=wish), settings={})
         size = sum(path.stat().st_size for path in run.path.glob(f"{STAGE}/*.arrow"))
         with rclone_server(Path(folder)) as store:
             for share in wish.caches.split(","):
                 limit = size * float(share) / 100 + 1e6  # beside the images, the notes of what came
                 own = {"UCVGL_CACHE": f"{folder}/cache", "UCVGL_CACHE_GB": str(limit / 1e9)}
                 command = [sys.executable, __file__, *argv, "--read", "s3://bucket/run", f"{folder}/cache/run"]
-                told = subprocess.run(command, env=os.environ | store.environment | own, check=True, capture_output=True)
-                line = {"cache_percent": float(share), "store_bytes": size, **json.loads(told.stdout)}
+                told = subprocess.check_output(command, env=os.environ | store.environment | own)
+                line = {"cache_percent": float(share), "store_bytes": size, **json.loads(told)}
                 print(json.dumps(line), flush=True)
                 with wish.out.open("a") as file:
                     file.write(json.dumps(line | {"date": time.strftime("%Y-%m-%d")}) + "\n")

@@ -56,7 +56,7 @@ def write_shard(folder: Path | str, shard: int, ids: Sequence[str], images: UInt
         metadata={
             "shape": "x".join(map(str, images.shape[1:])),
             "crc32": str(_checksum(ids, [np.ascontiguousarray(images)])),
-            "crc32_of_each": "".join(f"{zlib.crc32(np.ascontiguousarray(image)):08x}" for image in images),
+            "crc32_of_each": "".join(f"{zlib.crc32(np.ascontiguousarray(image).data):08x}" for image in images),
         },
     )
     at_once = max(1, MOST_BYTES // max(1, math.prod(images.shape[1:])))

@@ -34,11 +34,16 @@ def towers(tmp_path, images) -> TwoTowers:
     return load_towers(tmp_path / "model.pt")
 
 
-def test_similarity_is_that_of_encoders_and_structure_by_their_shares(towers, images):
+@pytest.mark.parametrize("share", [0.0, 0.25, 0.5, 1.0])
+def test_similarity_is_that_of_encoders_and_structure_by_their_shares(towers, images, tmp_path, share):
+    towers.panorama_share = share
+    save_towers(towers, tmp_path / "weighed.pt")
+    towers = load_towers(tmp_path / "weighed.pt")
     asked = searched.queries(towers, images["queries"], images["bev"])
     found = searched.references(towers, images["references"])
     assert asked.shape == found.shape == (30, searched.dimension(towers)) == (30, towers.dimension + DIMENSION)
-    seen = searched.together(embed(towers, images["queries"], "query"), embed(towers, images["bev"], "reference"))
+    seen = share * embed(towers, images["queries"], "query") + (1 - share) * embed(towers, images["bev"], "reference")
+    seen /= np.linalg.norm(seen, axis=1, keepdims=True)
     sides = [describe(images[view]) for view in ("bev", "references")]
     structure = [whitening(side, shrinkage=SHRINKAGE)(side) for side in sides]
     expected = (1 - SHARE) * seen @ embed(towers, images["references"], "reference").T

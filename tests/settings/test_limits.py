@@ -63,8 +63,6 @@ def test_settings_that_contradict_each_other_are_refused() -> None:
             "translation.batch": 1,
             "resources.workers": 2,
             "resources.workers_at_least": 3,
-            "curriculum.panoramas_after": 0.5,
-            "curriculum.with_fakes": False,
             "curriculum.patience": 2,
             "adaptation.strategy": "transport",
             "contrast.batch": 128,
@@ -78,8 +76,6 @@ def test_settings_that_contradict_each_other_are_refused() -> None:
         "projection.top_elevation_deg: 0 is not above projection.bottom_elevation_deg, 0",
         "curriculum.final_margin: 0.02 is above curriculum.min_margin, 0.01; "
         "the threshold falls from the second to the first",
-        "curriculum.panoramas_after: without panoramas a round trains on fakes; turn curriculum.with_fakes on, or "
-        "set it to 0",
         "curriculum.patience: it counts rounds by the judge; set curriculum.keep to judged",
         "translation.batch: 1 is less than resources.workers, 2",
         "resources.workers_at_least: 3 is more than resources.workers, 2",

@@ -1,3 +1,4 @@
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -5,11 +6,13 @@ import numpy as np
 import pytest
 import torch
 
+from benchmarks.in_process import InProcess
 from ucvgl.distributed.machines import Machines
+from ucvgl.images.image_store import write_shard
 from ucvgl.networks.towers import load_towers, save_towers
 from ucvgl.run.record import DONE, Record, write_record
 from ucvgl.settings.dotted import save_settings
-from ucvgl.settings.experiment import ColdStart, Contrast, Dataset, Experiment, Model, Supervision
+from ucvgl.settings.experiment import ColdStart, Contrast, Curriculum, Dataset, Experiment, Model, Supervision
 from ucvgl.stages.cold_start import cold_start, intra_epochs, new_towers
 from ucvgl.training.batches import Pairs
 
@@ -81,3 +84,30 @@ def test_few_images_are_seen_in_more_epochs_so_that_the_steps_suffice(images, se
     rows, sides = np.arange(images), (Path("a"), Path("a"))
     sources = [Pairs("intra", ("query", "query"), sides, rows, rows)] * 3
     assert intra_epochs(sources, Experiment(cold_start=settings, contrast=Contrast(batch=128))) == epochs
+
+
+@pytest.mark.parametrize(
+    ("curriculum", "labelled", "trained"),
+    [
+        (Curriculum(panoramas_after=0.4), False, ["intra_tile", "intra_fake"]),
+        (Curriculum(panoramas_after=0.4, with_fakes=False), False, ["intra_panorama", "intra_tile", "intra_fake"]),
+        (Curriculum(), False, ["intra_panorama", "intra_tile", "intra_fake"]),
+        (Curriculum(panoramas_after=0.4), True, ["intra_panorama", "intra_tile"]),
+    ],
+)
+def test_panoramas_that_join_the_rounds_later_are_not_trained_on_before(tmp_path, curriculum, labelled, trained):
+    for view, size in (("queries", (16, 32, 3)), ("bev", (16, 16, 3)), ("references", (16, 16, 3))):
+        write_shard(tmp_path / "train" / view, 0, [str(number) for number in range(8)], np.zeros((8, *size), np.uint8))
+    seen = []
+
+    class Watching(InProcess):
+        def run(self, program, *, sources, folder, start, **_):
+            seen.extend(pairs.name for pairs in sources)
+            shutil.copyfile(start / "model.pt", folder / "model.pt")
+
+    experiment = replace(SMALL, curriculum=curriculum, contrast=Contrast(batch=4))
+    (tmp_path / "cold").mkdir()
+    translated = None if labelled else tmp_path
+    machines = Watching(lambda **_: None)
+    cold_start(tmp_path / "cold", projected=tmp_path, translated=translated, experiment=experiment, machines=machines)
+    assert seen == trained

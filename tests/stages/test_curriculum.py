@@ -11,8 +11,9 @@ import ucvgl.stages.curriculum
 from benchmarks.in_process import InProcess
 from tests.poses.flat_ground import patches, seen_from
 from ucvgl.distributed.scanning import Votes, scan, votes
+from ucvgl.distributed.selection import LEAST_GAIN, weigh_query
 from ucvgl.images.image_store import write_shard
-from ucvgl.networks.towers import TwoTowers, save_towers
+from ucvgl.networks.towers import TwoTowers, load_towers, save_towers
 from ucvgl.programs.verified import verify_candidates
 from ucvgl.settings.experiment import Contrast, Curriculum, Experiment, Model
 from ucvgl.stages.curriculum import curriculum, judged_share, labelled_pairs, write_labels
@@ -105,6 +106,8 @@ def test_a_panorama_has_no_vote_before_it_is_trained_on():
     at_once = replace(settings, panoramas_after=0.0)
     assert [votes(index, at_once).panorama for index in range(6)] == pytest.approx([0, 0.1, 0.2, 0.3, 0.4, 0.5])
     assert votes(5, replace(settings, panoramas_after=1.0)).panorama == 0
+    assert [votes(index, replace(settings, first_fake_vote=0.0)).panorama for index in (0, 3, 5)] == [0, 0, 0.5]
+    assert votes(5, replace(settings, panoramas_after=1.0, with_fakes=False)).panorama == 0.5
 
 
 def test_known_pairs_make_up_for_few_pseudo_labels_and_too_few_of_both_are_refused(train):
@@ -215,6 +218,26 @@ def test_cameras_that_stand_aside_find_their_tiles_where_candidates_are_verified
     for name, value in vars(found).items():
         np.testing.assert_array_equal(getattr(resumed, name), value, err_msg=name)
     assert scanned("few", again, verified=1, reciprocal=3).query.tolist() == list(range(24))
+
+
+@pytest.mark.parametrize("bev_shows_the_tile", [True, False])
+def test_the_judge_weighs_panorama_and_birds_eye_view_without_truth(tmp_path, bev_shows_the_tile):
+    rng = np.random.default_rng(0)
+    tiles, others, panoramas = (rng.integers(0, 256, (64, 32, size, 3), np.uint8) for size in (32, 32, 64))
+    seen = {"bev": tiles if bev_shows_the_tile else others, "queries": panoramas, "references": tiles}
+    for view, images in seen.items():
+        write_shard(tmp_path / "validation" / view, 0, [f"{number:02d}" for number in range(64)], images)
+    model = tmp_path / "round" / "model.pt"
+    model.parent.mkdir()
+    save_towers(TwoTowers(Model(channels=16, safa_heads=2, query="both"), (32, 64), (32, 32)), model)
+    share = weigh_query(model.parent, tmp_path, InProcess(lambda **_: None))
+    recalls = json.loads((model.parent / "query.json").read_text())["judged_recalls"]
+    assert load_towers(model).panorama_share == share
+    assert (recalls["0.0"] > 0.9 > recalls["1.0"]) is bev_shows_the_tile
+    clearly = max(recalls.values()) >= recalls["0.5"] + LEAST_GAIN
+    assert recalls[f"{share}"] == (max(recalls.values()) if clearly else recalls["0.5"]) and clearly is (share != 0.5)
+    assert sorted(path.name for path in model.parent.iterdir()) == ["model.pt", "query.json"]
+    assert weigh_query(model.parent, tmp_path, InProcess(lambda **_: None)) == share
 
 
 @pytest.mark.parametrize(("same_places", "with_fakes"), [(False, True), (False, False), (True, True)])

@@ -26,18 +26,14 @@ class Votes(NamedTuple):
 def votes(index: int, settings: Curriculum) -> Votes:
     """The weights in the matching of a round: from those of the first to those of the last in equal steps.
 
-    The fake's falls from the first round that panoramas are trained in.
+    The fake's begins to fall when panoramas are trained on, and is whole before.
     """
-    progress, joined = index / max(1, settings.rounds - 1), rounds_without_panoramas(settings)
+    progress, joined = index / max(1, settings.rounds - 1), settings.rounds_without_panoramas
     structure = settings.first_structure_vote * (1 - progress) + settings.final_structure_vote * progress
     progress = max(0, index - joined) / max(1, settings.rounds - 1 - joined)
     fake = settings.first_fake_vote * (1 - progress) + settings.final_fake_vote * progress
+    fake = 1.0 if joined and index <= joined else fake
     return Votes((1 - structure) * (1 - fake), (1 - structure) * fake, structure)
-
-
-def rounds_without_panoramas(settings: Curriculum) -> int:
-    """How many rounds, from the first, train on fakes and tiles alone."""
-    return round(settings.panoramas_after * settings.rounds)
 
 
 def scan(

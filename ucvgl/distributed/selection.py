@@ -12,6 +12,7 @@ from ucvgl.distributed.machines import Crew
 from ucvgl.files import cached
 from ucvgl.files.parts import in_order, read_part
 from ucvgl.images.image_store import ImageStore
+from ucvgl.networks.towers import load_towers, save_towers
 from ucvgl.programs.embedding import EmbedJob, Look, parts_of
 from ucvgl.programs.ranked import Ranking
 from ucvgl.programs.reranked import candidates_of, reranked
@@ -22,6 +23,9 @@ from ucvgl.settings.experiment import QueryBy
 KEPT = "kept.json"
 KEPT_PARTNERS = DECOYS_AHEAD + 1
 """Best references, or decoys, of a query that the numbers are made from."""
+PANORAMA_SHARES = (0.0, 0.25, HALF := 0.5, 0.75, 1.0)
+LEAST_GAIN = 0.02
+"""Of recall: the judge's error differs that much between shares of the same encoders."""
 
 
 def recall_of_round(
@@ -43,6 +47,42 @@ def recall_of_round(
         write_whole(file, json.dumps(asdict(judged)))
         cached.remove(seen)
     return Estimate(**json.loads(file.read_text()))
+
+
+def weigh_query(into: Path, projected: Path, machines: Crew, *, verified: int = 0) -> float:
+    """Decide what panorama and bird's-eye view weigh in a query of the encoders in `into`, and note it in their file.
+
+    Of `PANORAMA_SHARES` that one is taken with which most validation images are found as far as decoys tell, without
+    truth, if these are more by `LEAST_GAIN` than with halves. Descriptors of tiles are made once.
+
+    Args:
+        verified: first candidates of a query that are verified over poses.
+
+    Returns:
+        The panorama's share.
+    """
+    told = into / "query.json"
+    if not told.exists():
+        images, seen, recalls = projected / "validation", into / "weighed", {}
+        for share in PANORAMA_SHARES:
+            model = into / f"panorama_{share:g}.pt"
+            _save_weighed(into / "model.pt", model, share)
+            ranking = rank_images(seen, model, images, [], machines, query="both", verified=verified)
+            recalls[share] = judged_recall(ranking.best_of_all.index, len(ImageStore(images / "references"))).value
+            for made in (model, seen / "query", seen / "ranked"):
+                cached.remove(made)
+        cached.remove(seen)
+        best = max(recalls, key=recalls.__getitem__)
+        best = best if recalls[best] >= recalls[HALF] + LEAST_GAIN else HALF
+        _save_weighed(into / "model.pt", into / "model.pt", best)
+        write_whole(told, json.dumps({"panorama_share": best, "judged_recalls": recalls}) + "\n")
+    return float(json.loads(told.read_text())["panorama_share"])
+
+
+def _save_weighed(model: Path, into: Path, share: float) -> None:
+    towers = load_towers(cached.here(model))
+    towers.panorama_share = share
+    save_towers(towers, into)
 
 
 def rank_images(

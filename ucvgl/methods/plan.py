@@ -52,7 +52,7 @@ def supervised(experiment: Experiment) -> list[Stage]:
     intra = {
         name: getattr(experiment.cold_start, name) for name in ("intra_epochs", "intra_steps", "intra_label_smoothing")
     }
-    each = ("rounds", "epochs_per_round", "round_steps", "label_smoothing")
+    each = ("rounds", "epochs_per_round", "round_steps", "label_smoothing", "query_weights", "verified")
     rounds = {name: getattr(settings, name) for name in each}
     begin, refresh = (
         {name: getattr(experiment.supervision, name) for name in names}
@@ -88,7 +88,8 @@ def _labels(experiment: Experiment) -> Stage:
 def _unsupervised(experiment: Experiment) -> list[Stage]:
     seed = {"seed": experiment.seed}
     training = seed | {"model": experiment.model, "contrast": experiment.contrast}
-    cold_start = training | {"cold_start": experiment.cold_start}
+    later = {name: getattr(experiment.curriculum, name) for name in ("panoramas_after", "with_fakes")}
+    cold_start = training | {"cold_start": experiment.cold_start, "curriculum": later}
     curriculum = training | {"curriculum": experiment.curriculum}
     return [
         *_images(experiment),

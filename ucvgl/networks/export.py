@@ -57,7 +57,8 @@ def export_towers(towers: TwoTowers | Adapted, folder: Path, form: Format) -> di
     about = {"layout": "n 3 h w", "colour": "RGB", "range": [0, 1], "size": sizes, "shrink": "average over areas"}
     about |= {"query": "bird's-eye view" if above else "whole image"}
     if isinstance(towers, TwoTowers) and towers.query == "both":
-        about |= {"also": "a query's bird's-eye view, by the reference encoder; its descriptor is the unit-norm sum"}
+        shares = f"{towers.panorama_share:g} and {1 - towers.panorama_share:g}"
+        about |= {"also": f"a query's bird's-eye view, by the reference encoder; their sum by {shares} has unit norm"}
     if isinstance(towers, TwoTowers) and towers.ground:
         share = towers.ground["share"]
         about |= {"without": f"the structure of the ground, {share:g} of the similarity that its index searches by"}

@@ -60,10 +60,12 @@ def queries(
     Args:
         bevs: their bird's-eye views, where queries are described by both; the encoder of tiles sees them.
     """
-    seen = embed(towers, panoramas, "query")
+    share = getattr(towers, "panorama_share", 1.0) if bevs is not None else 1.0
+    looks: list[tuple[View, np.ndarray | None, float]] = [("query", panoramas, share), ("reference", bevs, 1 - share)]
+    seen = [weight * embed(towers, images, view) for view, images, weight in looks if images is not None and weight]
     if bevs is None:
-        return seen
-    return _beside(together(seen, embed(towers, bevs, "reference")), bevs, ground_of(towers), "bev")
+        return seen[0]
+    return _beside(unit(np.sum(seen, axis=0)), bevs, ground_of(towers), "bev")
 
 
 def references(
@@ -89,11 +91,6 @@ def embed_seen(towers: Encoders, images: UInt8[np.ndarray, "n h w 3"], view: Vie
     if not isinstance(towers, TwoTowers) or towers.query == "panorama":
         return queries(towers, images)
     return queries(towers, *apart(images, towers.query_size, towers.reference_size[0]))
-
-
-def together(*descriptors: Float[np.ndarray, "n d"]) -> Float[np.ndarray, "n d"]:
-    """Unit-norm sums, whose order of the references is that of the sum of similarities."""
-    return unit(np.sum(descriptors, axis=0))
 
 
 def _beside(

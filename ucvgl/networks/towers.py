@@ -98,6 +98,8 @@ class TwoTowers(nn.Module):
         self.rows_at_once = 0
         self.ground: dict[str, Any] | None = None
         """How the structure of the ground joins what is searched by (`ucvgl.networks.searched`); nothing is trained."""
+        self.panorama_share = 0.5
+        """Of a query that is described by both, where its bird's-eye view has the rest, before structure."""
 
     @property
     def dimension(self) -> int:
@@ -152,7 +154,8 @@ def refuse_batch_statistics(towers: TwoTowers) -> None:
 def save_towers(towers: TwoTowers, path: Path) -> None:
     """Write the encoders with all that is needed to build them again."""
     built = (dataclasses.asdict(towers.settings), towers.query_size, towers.reference_size)
-    save({"towers": built, "state": towers.state_dict(), "ground": towers.ground}, path)
+    told = {"ground": towers.ground, "panorama_share": towers.panorama_share}
+    save({"towers": built, "state": towers.state_dict(), **told}, path)
 
 
 def load_towers(path: Path | str | BytesIO, device: torch.device | str = "cpu") -> TwoTowers:
@@ -180,6 +183,9 @@ def towers_from(saved: Mapping[str, Any]) -> TwoTowers:
     towers = TwoTowers(settings, tuple(query_size), tuple(reference_size))
     towers.load_state_dict(saved["state"])
     towers.ground = _fitting(saved.get("ground"))
+    towers.panorama_share = float(saved.get("panorama_share", 0.5))
+    if not 0 <= towers.panorama_share <= 1:
+        raise ValueError(f"its panoramas have a share of {towers.panorama_share} in a query")
     return towers.to(memory_format=torch.channels_last)
 
 

@@ -185,8 +185,8 @@ class Curriculum:
     panoramas without a label with their fakes. Off: on panorama and tile (the paper)."""
     panoramas_after: Share = 0.0
     """In so large a share of the rounds, from the first, a label's fake and tile are trained on without the panorama,
-    for twice as many steps, and the panorama has no vote. Needs `with_fakes`; 0: panoramas learn from the start (the
-    paper)."""
+    for twice as many steps, and the panorama has no vote; the cold start does without panoramas, too. 0, or without
+    `with_fakes`: panoramas learn from the start (the paper)."""
     scan_turns: Annotated[int, Ge(1), Le(4)] = 1
     """Quarter turns from which every place is looked at when matching, 1 to 4."""
     label_smoothing: BelowOne = 0.1
@@ -195,9 +195,17 @@ class Curriculum:
     far as decoys tell; needs no truth, and a look at the validation images after every round."""
     patience: CountOrNone = 0
     """Rounds without a better estimate after which training stops; 0: never. Needs `keep` judged."""
+    query_weights: Literal["equal", "judged"] = "judged"
+    """What panorama and bird's-eye view weigh in a query that is described by both (`model.query`). `judged`: of five
+    shares that with which the result finds most validation images as far as decoys tell, if many more than halves."""
     dustbin_share: Share = 1.0
     """Unlabelled rows join a round, with the dustbin as their target, once this share of the queries has a label;
     1: never."""
+
+    @property
+    def rounds_without_panoramas(self) -> int:
+        """How many rounds, from the first, train on fakes and tiles alone."""
+        return round(self.panoramas_after * self.rounds) if self.with_fakes else 0
 
 
 @dataclass(frozen=True)

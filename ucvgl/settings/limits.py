@@ -99,11 +99,6 @@ def disagreements(experiment: Experiment) -> list[str]:
             f"curriculum.final_margin: {curriculum.final_margin:g} is above curriculum.min_margin, "
             f"{curriculum.min_margin:g}; the threshold falls from the second to the first"
         )
-    if curriculum.panoramas_after and not curriculum.with_fakes:
-        mistakes.append(
-            "curriculum.panoramas_after: without panoramas a round trains on fakes; turn curriculum.with_fakes on, or "
-            "set it to 0"
-        )
     if curriculum.patience and curriculum.keep == "last":
         mistakes.append("curriculum.patience: it counts rounds by the judge; set curriculum.keep to judged")
     mistakes += _structure(experiment)

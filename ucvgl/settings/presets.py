@@ -31,8 +31,14 @@ def synthetic() -> Experiment:
     return Experiment(
         model=Model(query="auto", structure=0.4),
         contrast=Contrast(batch=64),
+        cold_start=ColdStart(intra_steps=100),
         curriculum=Curriculum(
-            rounds=10, round_steps=50, first_structure_vote=0.7, final_structure_vote=0.5, verified=10
+            rounds=10,
+            round_steps=50,
+            panoramas_after=0.4,
+            first_structure_vote=0.7,
+            final_structure_vote=0.5,
+            verified=10,
         ),
         evaluation=Evaluation(verified=10),
     )
@@ -102,8 +108,14 @@ def folder() -> Experiment:
         translation=Translation(steps=50_000, batch=16, channels=64, blocks=9),
         model=Model(backbone="convnext_small.fb_in22k_ft_in1k", pretrained=True, query="auto", structure=0.4),
         contrast=Contrast(learning_rate=1e-4),
+        cold_start=ColdStart(intra_steps=100),
         curriculum=Curriculum(
-            rounds=34, round_steps=50, first_structure_vote=0.7, final_structure_vote=0.5, verified=10
+            rounds=34,
+            round_steps=50,
+            panoramas_after=0.4,
+            first_structure_vote=0.7,
+            final_structure_vote=0.5,
+            verified=10,
         ),
         evaluation=Evaluation(verified=10),
     )

@@ -37,6 +37,7 @@ def cold_start(
 ) -> dict[str, Any]:
     """Write the encoders `model.pt` (and `trained.pt`, to go on from) into `folder`.
 
+    Where panoramas join the rounds later (`curriculum.panoramas_after`), the encoder of tiles alone is trained here.
     With `supervision.start` they are those of another run.
 
     Args:
@@ -51,6 +52,8 @@ def cold_start(
         start.mkdir(exist_ok=True)
         _publish(new_towers(experiment), start / "model.pt", projected, experiment, machines)
     intra = intra_view_pairs(projected, translated, experiment)
+    if translated is not None and experiment.curriculum.panoramas_after and experiment.curriculum.with_fakes:
+        intra = [pairs for pairs in intra if pairs.views[0] == "reference"]
     # Trained on fakes alone, the tile encoder forgets how to compare a fake with a tile.
     kept = [pairs for pairs in intra if settings.intra_epochs and pairs.views[0] == "reference"]
     steps = [("intra", intra, intra_epochs(intra, experiment))]
@@ -130,7 +133,7 @@ def _taken(
             )
     if (model.parent / "trained.pt").exists():
         shutil.copyfile(model.parent / "trained.pt", folder / "trained.pt")
-    theirs.settings, theirs.ground = ours.settings, None
+    theirs.settings, theirs.ground, theirs.panorama_share = ours.settings, None, ours.panorama_share
     _publish(theirs, folder / "model.pt", projected, experiment, machines)
     told = [record for above in model.parents if (record := read_record(above / "2_labels" / DONE))]
     return {"from": str(start), "labels_seen": told[0].summary["labelled_queries"] if told else 0}

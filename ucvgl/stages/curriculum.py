@@ -15,8 +15,8 @@ from jaxtyping import Float
 
 from ucvgl.distributed.machines import Crew
 from ucvgl.distributed.rounds import train_round
-from ucvgl.distributed.scanning import rounds_without_panoramas, scan, votes
-from ucvgl.distributed.selection import keep, recall_of_round, worn_out
+from ucvgl.distributed.scanning import scan, votes
+from ucvgl.distributed.selection import keep, recall_of_round, weigh_query, worn_out
 from ucvgl.files.tables import read_table, write_table
 from ucvgl.images.image_store import ImageStore
 from ucvgl.pseudo_labels.decoys import Estimate, estimated_precision, percent, right_probability
@@ -94,7 +94,7 @@ def curriculum(
                 sources = [] if own is None else [own]
             else:
                 sources = labelled_pairs(table, index, train, own, experiment, known)
-            times = FAKES_ALONE if index < rounds_without_panoramas(settings) else 1
+            times = FAKES_ALONE if index < settings.rounds_without_panoramas else 1
             train_round(into, start, sources, index, experiment=experiment, machines=machines, times=times)
         start = into
         if settings.keep == "judged":
@@ -106,8 +106,24 @@ def curriculum(
                 logger.info("no better estimate in %d rounds: training stops after %d", settings.patience, index + 1)
                 break
     kept = keep(folder, judged) if judged else start
+    told = weighed(kept, projected, experiment, machines)
     shutil.copyfile(kept / "model.pt", folder / "model.pt")
-    return {"rounds": settings.rounds, "labels_in_last_round": count, "kept": kept.name}
+    return {"rounds": settings.rounds, "labels_in_last_round": count, "kept": kept.name, **told}
+
+
+def weighed(kept: Path, projected: Path, experiment: Experiment, machines: Crew) -> dict[str, float]:
+    """Have the judge weigh panorama and bird's-eye view in the queries of a result; what it says, if it is asked.
+
+    Args:
+        kept: folder of the encoders, in whose file it is noted.
+        projected: folder of `2_project`.
+        machines: who embeds and ranks.
+    """
+    if experiment.query_by != "both" or experiment.curriculum.query_weights == "equal":
+        return {}
+    share = weigh_query(kept, projected, machines, verified=experiment.curriculum.verified)
+    logger.info("a query is %.0f %% panorama, the rest bird's-eye view, as far as decoys tell", 100 * share)
+    return {"panorama_share": share}
 
 
 def _labels_of(index: int, folder: Path, settings: Curriculum) -> Path:
@@ -253,7 +269,7 @@ def labelled_pairs(
         pairs = _with_dustbin(pairs, query[~labelled], index, experiment)
     if own is None:
         return [pairs]
-    if index < rounds_without_panoramas(settings):
+    if index < settings.rounds_without_panoramas:
         return [replace(pairs, views=("reference", "reference"), stores=(own.stores[1], references.folder))]
     pairs = replace(pairs, fakes=own.stores[1], fake_label_smoothing=own.label_smoothing)
     alone = np.setdiff1d(own.query, pairs.query)

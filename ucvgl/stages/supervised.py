@@ -18,6 +18,7 @@ from ucvgl.images.image_store import ImageStore
 from ucvgl.programs.embedding import EmbedJob, Look, parts_of
 from ucvgl.settings.experiment import Experiment
 from ucvgl.stages.catalog import read_catalogs
+from ucvgl.stages.curriculum import weighed
 from ucvgl.training.batches import Pairs
 from ucvgl.training.hard_negatives import nearest_places, without
 from ucvgl.training.loop import Log
@@ -77,8 +78,9 @@ def supervised(
                 pairs = replace(pairs, fakes=train / "bev", fake_label_smoothing=smoothing)
             train_round(into, start, [repeated(pairs, copies)], index, experiment=experiment, machines=machines)
         start = into
+    told = weighed(start, projected, experiment, machines)
     shutil.copyfile(start / "model.pt", folder / "model.pt")
-    return {"rounds": settings.rounds, "true_pairs": len(known)}
+    return {"rounds": settings.rounds, "true_pairs": len(known), **told}
 
 
 def _nearest(known: Pairs, catalogs: Path, k: int) -> np.ndarray:

@@ -104,12 +104,13 @@ def test_places_of_tiles_are_read_and_may_be_partial(tmp_path):
         ),
         (
             "file,lat,lon\na.jpg,141.5,7\n",
-            r"a.jpg lies at lat 141.5, lon 7; write degrees, lat in \[-90, 90\]",
+            r"a.jpg lies at lat 141.5, lon 7; write degrees as decimal numbers, lat in \[-90, 90\]",
         ),
         ("file,lat,lon\na.jpg,,7\n", "a.jpg lies at lat nothing, lon 7"),
-        ("file,lat,lon\na.jpg,0x10,7\n", "a.jpg lies at lat 0x10, lon 7"),
-        ("file,lat,lon\na.jpg,true,7\n", "a.jpg lies at lat true, lon 7"),
-        ("file,lat,lon\na.jpg,nan,7\n", "a.jpg lies at lat nan, lon 7"),
+        *(
+            (f"file,lat,lon\na.jpg,{odd},7\n", f"a.jpg lies at lat {odd}, lon 7")
+            for odd in ("0x10", "true", "nan", "-inf", "1_0", "\u0661\u0662", "1e1", "\uff11", "1e-999", "-", "5 1")
+        ),
         ("file,lat,lon\nz.jpg,1,2\n", r"names 1 files that are not in .*tile: \['z.jpg'\]"),
     ],
 )

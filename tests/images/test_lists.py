@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from ucvgl.images.listing import by_name, csv_columns, is_file, lines_of, numbers
+from ucvgl.images.decimals import decimal, numbers
+from ucvgl.images.listing import by_name, csv_columns, is_file, lines_of
 
 
 @pytest.mark.parametrize(
@@ -47,10 +48,15 @@ def test_a_text_in_another_encoding_is_named(tmp_path: Path) -> None:
         lines_of(str(tmp_path), "a.txt")
 
 
-@pytest.mark.parametrize("texts", [("1", "2 (1)"), ("lat", "lon"), ("nan", "1"), ("", "1")])
+@pytest.mark.parametrize("texts", [("1", "2 (1)"), ("lat", "lon"), ("nan", "1"), ("", "1"), ("9" * 400, "1")])
 def test_what_is_no_number_is_told_with_its_place(texts: tuple[str, str]) -> None:
-    with pytest.raises(ValueError, match=r"^all.csv, line 3: '.*' where (finite )?numbers were expected"):
+    with pytest.raises(ValueError, match=r"^all.csv, line 3: '.*' where decimal numbers were expected"):
         numbers("all.csv, line 3", *texts)
+
+
+@pytest.mark.parametrize("text", ["12", " 12 ", "-.5", "+3.", "52.516275", "4.2e-05", "-1E-7", "007"])
+def test_what_people_and_programs_write_is_a_number(text: str) -> None:
+    assert decimal(text) == float(text)
 
 
 def test_a_name_is_the_same_however_its_accents_are_written() -> None:

@@ -16,7 +16,7 @@ from ucvgl.settings.dotted import Mistakes, differences, read_yaml, suggestion, 
 from ucvgl.settings.experiment import Experiment
 from ucvgl.settings.limits import check
 from ucvgl.settings.presets import PRESETS
-from ucvgl.settings.yaml_door import text_of
+from ucvgl.settings.yaml_door import text_given
 
 
 @dataclass(frozen=True)
@@ -144,7 +144,7 @@ def _wrong_store(uri: str) -> list[str]:
 
 def _read_config(path: Path) -> tuple[dict[str, Any], list[str]]:
     try:
-        return read_yaml(text_of(path), origin=str(path))
+        return read_yaml(text_given(path), origin=str(path))
     except ValueError as error:
         return {}, [str(error)]
 

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import os
+import select
 import stat
+import time
 from pathlib import Path
 
 MOST_IN_RECORD = 2**28
 """Bytes of what a stage says of itself."""
+PATIENCE_S = 5.0
+"""For a pipe that a person names: a shell has filled it by then."""
 
 
 class NotPlain(ValueError):
@@ -26,7 +30,35 @@ def read_plain(path: Path, most: int) -> bytes:
         raise NotPlain("it is no regular file")
     if seen.st_size > most:
         raise NotPlain(f"it has {seen.st_size:,} bytes, more than {most:,}")
-    return path.read_bytes()
+    with path.open("rb") as file:
+        content = file.read(most + 1)
+    if len(content) > most:  # it grows, or is of a system that does not know how long it is
+        raise NotPlain(f"it has more than {most:,} bytes")
+    return content
+
+
+def read_plain_or_pipe(path: Path, most: int) -> bytes:
+    """`read_plain` of what a person names on a command line, where a pipe that ends is as good: `<(command)`.
+
+    Raises:
+        OSError: it cannot be read.
+        NotPlain: as there; or it is a pipe that says more, or does not end within some seconds.
+    """
+    if not stat.S_ISFIFO(path.stat().st_mode):
+        return read_plain(path, most)
+    content, until = b"", time.monotonic() + PATIENCE_S
+    pipe = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        while select.select([pipe], [], [], max(0.0, until - time.monotonic()))[0]:
+            more = os.read(pipe, most + 1 - len(content))
+            content += more
+            if len(content) > most:
+                raise NotPlain(f"it is a pipe with more than {most:,} bytes")
+            if not more:
+                return content
+    finally:
+        os.close(pipe)
+    raise NotPlain(f"it is a pipe that did not end within {PATIENCE_S:g} s")
 
 
 def refuse_irregular(folder: Path) -> None:

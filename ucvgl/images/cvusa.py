@@ -11,6 +11,7 @@ not name; without both lists every image is in both splits.
 
 from __future__ import annotations
 
+from ucvgl.images.decimals import numbers
 from ucvgl.images.listing import (
     Split,
     Views,
@@ -20,7 +21,6 @@ from ucvgl.images.listing import (
     is_file,
     lines_of,
     name_of,
-    numbers,
     present,
 )
 from ucvgl.types import Catalog

@@ -11,8 +11,8 @@ Places lie 20 m apart, so the next one shows nearly the same: beside recall by p
 
 from __future__ import annotations
 
-from ucvgl.images.listing import Split, Views, address, find_home, images_below
-from ucvgl.images.storage import read
+from ucvgl.images.decimals import decimal
+from ucvgl.images.listing import Split, Views, find_home, images_below, lines_of
 from ucvgl.types import Catalog
 
 POSITIONS = "Dense_GPS_ALL.txt"
@@ -42,10 +42,10 @@ def positions(root: str) -> dict[str, tuple[float, float]]:
         ValueError: a line does not say where its place is.
     """
     root, found = find_home(root, ("train", "test")), {}
-    for number, line in enumerate(read(address(root, POSITIONS)).decode().splitlines(), start=1):
+    for number, line in enumerate(lines_of(root, POSITIONS), start=1):
         try:
             path, east, north, *_ = line.split()
-            found[path.split("/")[-2]] = (float(east.lstrip("E")), float(north.lstrip("N")))
+            found[path.split("/")[-2]] = (decimal(east.lstrip("E")), decimal(north.lstrip("N")))
         except (ValueError, IndexError):
             raise ValueError(
                 f"{root}/{POSITIONS}, line {number}: {line!r} is not <path> E<longitude> N<latitude> <height>"

@@ -16,6 +16,7 @@ import os
 
 import pyarrow as pa
 
+from ucvgl.images.decimals import decimal
 from ucvgl.images.listing import (
     IMAGES,
     Found,
@@ -168,11 +169,11 @@ def _places(root: str, folder: str, below: str, references: list[str]) -> dict[s
         if not (_is_within(lat, 90.0) and _is_within(lon, 180.0)):
             raise ValueError(
                 f"{root}/{name}: {file} lies at lat {lat or 'nothing'}, lon {lon or 'nothing'}; "
-                "write degrees, lat in [-90, 90] and lon in [-180, 180]"
+                "write degrees as decimal numbers, lat in [-90, 90] and lon in [-180, 180]"
             )
         if f"{below}{file}" in places:
             raise ValueError(f"{root}/{name} names {file} more than once; give each tile one place")
-        places[f"{below}{file}"] = (float(lat), float(lon))
+        places[f"{below}{file}"] = (decimal(lat), decimal(lon))
     absent = sorted(path[len(below) :] for path in places.keys() - set(references))
     if absent:
         where = f"{root}/{below}".rstrip("/")
@@ -182,7 +183,7 @@ def _places(root: str, folder: str, below: str, references: list[str]) -> dict[s
 
 def _is_within(text: str, limit: float) -> bool:
     try:
-        return abs(float(text)) <= limit
+        return abs(decimal(text)) <= limit
     except ValueError:
         return False
 

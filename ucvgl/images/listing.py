@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import math
 import os
 import unicodedata
 from collections.abc import Collection, Iterable, Mapping
@@ -209,21 +208,6 @@ def csv_columns(root: str, path: str, *columns: str) -> list[tuple[str, ...]]:
 def open_bytes(root: str, path: str) -> BytesIO:
     """A file for readers that want to seek."""
     return BytesIO(read(address(root, path)))
-
-
-def numbers(where: str, *texts: str) -> tuple[float, ...]:
-    """Texts as numbers.
-
-    Raises:
-        ValueError: one is none; the message says where it stands.
-    """
-    try:
-        found = tuple(map(float, texts))
-    except ValueError as error:
-        raise ValueError(f"{where}: {', '.join(texts)!r} where numbers were expected") from error
-    if not all(map(math.isfinite, found)):
-        raise ValueError(f"{where}: {', '.join(texts)!r} where finite numbers were expected")
-    return found
 
 
 def _text(where: str) -> str:

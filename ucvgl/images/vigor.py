@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from typing import Literal
 
+from ucvgl.images.decimals import numbers
 from ucvgl.images.listing import (
     Split,
     Views,
@@ -23,7 +24,6 @@ from ucvgl.images.listing import (
     is_file,
     lines_of,
     name_of,
-    numbers,
     present,
 )
 from ucvgl.types import Catalog

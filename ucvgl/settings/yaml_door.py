@@ -2,25 +2,38 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from ucvgl.files.plain import read_plain
+from ucvgl.files.plain import read_plain, read_plain_or_pipe
 
 MOST_BYTES, DEEPEST = 1_000_000, 20
 LONGEST_NUMBER = 400
 """Digits."""
+ODD_NUMBER = re.compile(r"[+-]?(0[0-7_]+|0b[01_]+|\d[\d_]*(:[0-5]?\d)+(\.[\d_]*)?)")
+"""Eight is what YAML makes of `010`, and ninety of `1:30`; nobody means it, and flags read them otherwise."""
 
 
 def read_tree(path: Path) -> Any:
-    """What a YAML file holds.
+    """What a YAML file, or a pipe that ends, holds.
 
     Raises:
         ValueError: it cannot be read, or is not plain; the message names it.
     """
-    return tree_of(text_of(path), origin=str(path))
+    return tree_of(text_given(path), origin=str(path))
+
+
+def text_given(path: Path) -> str:
+    """The text of a YAML file that a person names, or of a pipe that ends.
+
+    Raises:
+        ValueError: as `text_of`.
+    """
+    return _text(path, read_plain_or_pipe)
 
 
 def text_of(path: Path) -> str:
@@ -29,8 +42,12 @@ def text_of(path: Path) -> str:
     Raises:
         ValueError: it cannot be read, or is no regular file of a sensible size; the message names it.
     """
+    return _text(path, read_plain)
+
+
+def _text(path: Path, read: Callable[[Path, int], bytes]) -> str:
     try:
-        return read_plain(path, MOST_BYTES).decode("utf-8-sig")
+        return read(path, MOST_BYTES).decode("utf-8-sig")
     except (OSError, ValueError) as error:
         raise ValueError(f"{path} cannot be read: {getattr(error, 'strerror', None) or error}") from error
 
@@ -64,6 +81,11 @@ def _refuse_tangles(text: str) -> None:
             raise ValueError(f"it is nested more than {DEEPEST} deep")
         if isinstance(event, yaml.ScalarEvent) and len(event.value) > LONGEST_NUMBER and event.value.isdigit():
             raise ValueError(f"a number has {len(event.value)} digits")
+        if isinstance(event, yaml.ScalarEvent) and event.implicit[0] and ODD_NUMBER.fullmatch(event.value):
+            raise ValueError(
+                f"{event.value} is read as a number of base 8, 2 or 60 by YAML; write it with ten digits, or a text in "
+                "quotes"
+            )
 
 
 def _refuse_repetitions(node: yaml.Node) -> None:

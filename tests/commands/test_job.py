@@ -131,6 +131,17 @@ def test_a_failing_stage_is_named_and_the_traceback_kept(
     assert "Traceback" in (tmp_path / "run" / "failure.txt").read_text()
 
 
+@pytest.mark.parametrize("more", [[], ["--stop-after", "a"]])
+def test_a_failure_is_forgotten_when_the_same_run_has_gone_well(
+    more: list[str], start: Callable[..., int], tmp_path: Path
+) -> None:
+    assert start(raising(ValueError("17 of 20 images cannot be read"))) == 1
+    assert start(working(), ["--dry-run"]) == 0
+    assert (tmp_path / "run" / "failure.txt").exists(), "nothing has gone well yet"
+    assert start(working(), more) == 0
+    assert not (tmp_path / "run" / "failure.txt").exists()
+
+
 def test_a_failure_that_is_no_sentence_for_users_shows_its_traceback(
     start: Callable[..., int], capsys: pytest.CaptureFixture[str]
 ) -> None:

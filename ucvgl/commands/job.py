@@ -21,6 +21,7 @@ from ucvgl.networks.weights_ahead import missing_weights
 from ucvgl.run.ending import Interrupted, ended, trace
 from ucvgl.run.mirror import Mirror, fetch_records
 from ucvgl.run.prospects import Prospect, Stage
+from ucvgl.run.record import FAILURE
 from ucvgl.run.run_dir import RunDir, StopRequested
 from ucvgl.settings.experiment import Experiment, Resources
 
@@ -61,8 +62,11 @@ def _run(
     run = RunDir(invocation.run, invocation.experiment, stop_after=invocation.stop_after)
     try:
         with _copied(invocation, run):
-            print(_work(invocation, run, work, stages, connect), flush=True)
+            told = _work(invocation, run, work, stages, connect)
+            _forget_failure(run)
+            print(told, flush=True)
     except StopRequested as stop:
+        _forget_failure(run)
         print(f"stopped after {stop}, as asked; without --stop-after the same command goes on", flush=True)
     except (KeyboardInterrupt, SystemExit) as stop:
         where = f" in stage {run.stage}" if run.stage else ""
@@ -135,4 +139,10 @@ def _keep_traceback(run: RunDir, error: Exception) -> None:
     """Where the run is ours, as far as that can be: a full disk is no second failure."""
     if run.held:
         with suppress(OSError):
-            write_whole(run.path / "failure.txt", trace(error))
+            write_whole(run.path / FAILURE, trace(error))
+
+
+def _forget_failure(run: RunDir) -> None:
+    """What went well since is not to be taken for failed."""
+    if run.held:
+        (run.path / FAILURE).unlink(missing_ok=True)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import time
-import traceback
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -19,9 +18,11 @@ from ucvgl.atomic import write_whole
 from ucvgl.distributed.cluster import placed
 from ucvgl.distributed.placement import Placement
 from ucvgl.log import start_logging
+from ucvgl.run.ending import trace
+from ucvgl.run.record import FAILURE
 from ucvgl.run.run_dir import RunDir, StageError, cause
 from ucvgl.settings.experiment import Experiment
-from ucvgl.sweep.outcome import FAILURE, Outcome, judged_of_rounds, outcome_of
+from ucvgl.sweep.outcome import Outcome, judged_of_rounds, outcome_of
 from ucvgl.sweep.space import Space, Trial, trial_folder
 
 log = logging.getLogger(__name__)
@@ -121,7 +122,7 @@ def run_trial(
         except (StageError, ValueError) as error:
             if not isinstance(error.__cause__ or error, ValueError):
                 raise
-            write_whole(path / FAILURE, "".join(traceback.format_exception(error)))
+            write_whole(path / FAILURE, trace(error))
 
 
 def _wait_for(run: RunDir) -> None:

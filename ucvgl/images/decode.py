@@ -6,6 +6,7 @@ import io
 import logging
 import re
 import struct
+import warnings
 from typing import cast
 
 import cv2
@@ -25,9 +26,12 @@ from ucvgl.images.bounds import (
     too_many_scans,
 )
 from ucvgl.images.storage import read
+from ucvgl.images.tiff import not_a_picture
 
-# OpenCV would print a line of its own for every broken file; ours carry the name and the reason.
+# Both would print lines of their own for broken files, Pillow one for each tag; ours carry the name and the reason.
 cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
+logging.getLogger("PIL").setLevel(logging.CRITICAL)
+warnings.filterwarnings("ignore", module=r"PIL\.")
 
 __all__ = ["BadImage", "decode", "load", "resize"]
 
@@ -78,7 +82,7 @@ def decode(data: bytes, uri: str, *, enough: tuple[int, int] | None = None) -> U
         raise BadImage(uri, "empty file (0 bytes)")
     if data.startswith(JPEG_START):
         return _decode_jpeg(data, uri, enough)
-    _check(other_length(data), uri)
+    _check(other_length(data) or not_a_picture(data), uri)
     deep = _check_header(data, uri)
     return _decode_deep(data, uri) if deep else _decode_any(data, uri)
 

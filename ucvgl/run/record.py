@@ -15,7 +15,10 @@ from ucvgl.files.parts import BEGUN, DONE
 from ucvgl.files.plain import MOST_IN_RECORD, NotPlain, read_plain
 from ucvgl.files.seal import sealed, unsealed
 
-__all__ = ["BEGUN", "DONE", "Record", "as_json_holds", "digest", "read_record", "write_record"]
+__all__ = ["BEGUN", "DONE", "FAILURE", "Record", "as_json_holds", "digest", "read_record", "write_record"]
+
+FAILURE = "failure.txt"
+"""In the folder of a run: the traceback of the failure that ended its last attempt."""
 
 
 @dataclass(frozen=True)

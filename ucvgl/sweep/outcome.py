@@ -7,11 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ucvgl.run.metrics import read_metrics
-from ucvgl.run.record import DONE, read_record
+from ucvgl.run.record import DONE, FAILURE, read_record
 from ucvgl.run.run_dir import cause
 from ucvgl.sweep.space import Trial, trial_folder
-
-FAILURE = "failure.txt"
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,45 @@
+"""Which of the many kinds of TIFF are pictures that can be read as they are meant."""
+
+from __future__ import annotations
+
+from io import BytesIO
+
+from PIL.TiffImagePlugin import (
+    BITSPERSAMPLE,
+    PLANAR_CONFIGURATION,
+    SAMPLEFORMAT,
+    SAMPLESPERPIXEL,
+    ImageFileDirectory_v2,
+)
+
+STARTS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+NUMBERS = {1: "unsigned", 2: "signed", 3: "floating-point", 5: "complex", 6: "complex"}
+MOST_BITS, MOST_CHANNELS = 16, 4
+WAY_OUT = "write it as RGB or grey of 8 or 16 bits, channels side by side in each pixel"
+
+
+def not_a_picture(data: bytes) -> str:
+    """Why a TIFF is none that is read: measured heights, many bands, planes that OpenCV would take for one another."""
+    if not data.startswith(STARTS):
+        return ""
+    try:
+        tags = _tags(data)
+        bits, channels = max(tags.get(BITSPERSAMPLE, (1,))), int(tags.get(SAMPLESPERPIXEL, 1))
+        numbers, planes = max(tags.get(SAMPLEFORMAT, (1,))), int(tags.get(PLANAR_CONFIGURATION, 1))
+    except Exception:  # as Pillow's other parsers, on bytes it does not expect; the decoder says what is wrong
+        return ""
+    known = NUMBERS.get(numbers, "unsigned")  # 4 is `undefined`, which is taken for the usual
+    apart = planes == 2 and channels > 1
+    usual = (bits, channels) == (8, 3) if apart else (bits <= 8 or channels != 2) and channels <= MOST_CHANNELS
+    if known == "unsigned" and bits <= MOST_BITS and usual:
+        return ""
+    shape = f"{channels} channels, each in a plane of its own," if apart else f"{channels} channels"
+    return f"a TIFF of {shape if channels > 1 else '1 channel'} of {bits}-bit {known} numbers: {WAY_OUT}"
+
+
+def _tags(data: bytes) -> ImageFileDirectory_v2:
+    file = BytesIO(data)
+    tags = ImageFileDirectory_v2(data[: 16 if data[2:4] in (b"+\0", b"\0+") else 8])
+    file.seek(tags.next)
+    tags.load(file)
+    return tags

@@ -5,6 +5,7 @@ from __future__ import annotations
 import struct
 import subprocess
 import sys
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -15,7 +16,7 @@ from ucvgl.images.tiff import not_a_picture
 FORMATS = {"u": 1, "i": 2, "f": 3}
 
 
-def tiff(pixels: np.ndarray, *, apart: bool = False, order: str = "<", more: int = 0) -> bytes:
+def tiff(pixels: np.ndarray, *, apart: bool = False, order: Literal["<", ">"] = "<", more: int = 0) -> bytes:
     """An uncompressed TIFF of an array `h w c`.
 
     Args:
@@ -55,7 +56,7 @@ def pixels(channels: int, kind: str) -> np.ndarray:
 @pytest.mark.parametrize("order", ["<", ">"])
 @pytest.mark.parametrize("channels", [1, 3, 4])
 @pytest.mark.parametrize("kind", ["uint8", "uint16"])
-def test_a_picture_is_what_was_written(channels: int, kind: str, order: str) -> None:
+def test_a_picture_is_what_was_written(channels: int, kind: str, order: Literal["<", ">"]) -> None:
     image = pixels(channels, kind)
     shown = image[..., :3] if channels > 2 else np.repeat(image, 3, axis=2)
     np.testing.assert_array_equal(decode(tiff(image, order=order), "a.tif"), shown)

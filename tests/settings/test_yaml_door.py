@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 
 from ucvgl.files import plain
-
 from ucvgl.settings.yaml_door import read_tree, tree_of
 
 BOMB = "a: &a [x, x]\n" + "\n".join(f"{b}: &{b} [*{a}, *{a}]" for a, b in zip("abcdefgh", "bcdefghi", strict=True))

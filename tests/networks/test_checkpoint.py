@@ -187,3 +187,45 @@ def test_weights_of_another_network_are_refused_with_the_first_that_is_missing(t
     torch.save(timm.create_model("resnet18").state_dict(), tmp_path / "weights.pt")
     with pytest.raises(ValueError, match=r"weights\.pt is not of this model\.backbone: .* the first is cls_token"):
         load_checkpoint(timm.create_model("vit_tiny_patch16_224", **VIT), tmp_path / "weights.pt")
+
+
+def test_weights_of_a_deeper_network_or_with_more_in_its_layers_are_refused(tmp_path):
+    deep, ours = (timm.create_model("vit_tiny_patch16_224", img_size=32, **{**VIT, "depth": n}) for n in (3, 2))
+    torch.save(deep.state_dict(), tmp_path / "deep.pt")
+    scaled = timm.create_model("vit_tiny_patch16_224", img_size=32, init_values=0.1, **{**VIT, "depth": 2})
+    torch.save(scaled.state_dict(), tmp_path / "scaled.pt")
+    torch.save({**ours.state_dict(), "reg_token": torch.zeros(1, 4, 16)}, tmp_path / "registers.pt")
+    firsts = {"deep": "blocks.2.norm1.weight", "scaled": "blocks.0.ls1.gamma", "registers": "reg_token"}
+    for name, first in firsts.items():
+        with pytest.raises(ValueError, match=rf"{name}\.pt is not of .* has no place, the first is {first}"):
+            load_checkpoint(ours, tmp_path / f"{name}.pt")
+    torch.save({**ours.state_dict(), "mask_token": torch.zeros(1, 1, 16)}, tmp_path / "more.pt")
+    load_checkpoint(ours, tmp_path / "more.pt")
+
+
+def test_weights_that_are_not_finite_are_refused(tmp_path):
+    ours = timm.create_model("vit_tiny_patch16_224", img_size=32, **VIT)
+    torch.save({**ours.state_dict(), "pos_embed": ours.pos_embed * float("nan")}, tmp_path / "weights.pt")
+    with pytest.raises(ValueError, match=r"weights\.pt: pos_embed is not finite"):
+        load_checkpoint(ours, tmp_path / "weights.pt")
+
+
+def test_odd_wrappings_end_and_what_is_empty_in_them_is_passed_over(tmp_path):
+    itself, weights = {"x": torch.zeros(1)}, {"one": torch.ones(2)}
+    itself["model"] = itself
+    for content, names in ((itself, {"x"}), ({1: torch.zeros(1), **weights}, {"one"}),
+                           ({"state_dict_ema": None, "model": "vit", "params": weights}, {"one"})):  # fmt: skip
+        torch.save(content, tmp_path / "weights.pt")
+        assert read_weights(tmp_path / "weights.pt").keys() == names
+
+
+def test_safetensors_are_known_by_what_they_hold(tmp_path):
+    save_file({"one": torch.ones(2)}, tmp_path / "weights.pth")
+    assert read_weights(tmp_path / "weights.pth").keys() == {"one"}
+
+
+def test_nobody_is_told_to_run_the_code_in_a_file(tmp_path):
+    torch.save(torch.nn.Linear(2, 2), tmp_path / "module.pt")
+    with pytest.raises(ValueError, match=r"module\.pt does not .* objects or code of Python in it, which") as told:
+        read_weights(tmp_path / "module.pt")
+    assert "weights_only" not in str(told.value)

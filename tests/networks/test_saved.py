@@ -2,6 +2,7 @@
 
 import errno
 import resource
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import torch
 from tests.index.areas import make_index
 from ucvgl.atomic import write_array, write_whole
 from ucvgl.networks.export import export_towers
-from ucvgl.networks.saved import save
+from ucvgl.networks.saved import load_saved, save
 
 
 @pytest.mark.parametrize(
@@ -44,3 +45,16 @@ def refused(write: Callable[[], object], name: str) -> None:
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
     assert caught.value.errno == errno.EFBIG and Path(caught.value.filename).name == name
+
+
+def test_a_file_that_would_unpack_to_more_than_it_is_fills_no_memory(tmp_path: Path) -> None:
+    torch.save({"weights": torch.zeros(1_000_000)}, tmp_path / "whole.pt")
+    with (
+        zipfile.ZipFile(tmp_path / "whole.pt") as file,
+        zipfile.ZipFile(tmp_path / "bomb.pt", "w", zipfile.ZIP_DEFLATED) as bomb,
+    ):
+        for part in file.infolist():
+            bomb.writestr(part.filename, file.read(part))
+    assert load_saved(tmp_path / "whole.pt")["weights"].numel() == 1_000_000
+    with pytest.raises(ValueError, match=r"bomb.pt does not hold .* unpack to more than its own length"):
+        load_saved(tmp_path / "bomb.pt")

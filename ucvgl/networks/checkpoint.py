@@ -16,11 +16,18 @@ from torch import Tensor, nn
 from ucvgl.networks.saved import load_saved
 
 State = dict[str, Tensor]
-WRAPPERS = ("state_dict_ema", "model_ema", "state_dict", "model", "teacher", "student")
+WRAPPERS = (
+    *("state_dict_ema", "model_ema", "params_ema", "ema", "state_dict", "model_state_dict", "model_state"),
+    *("model", "teacher", "student", "network", "net", "backbone", "encoder", "params", "weights"),
+)
 """Entries of a training checkpoint that hold weights, the preferred first."""
+MOST_WRAPPERS = 10
+"""Around each other; one that holds itself has no end."""
 POINTER = b"version https://git-lfs"
 NEEDLESS = ("head", "fc", "classifier", "attn_pool")
 """What a network has behind its features; a descriptor does without."""
+COMPUTED = re.compile(r"attn_mask|relative_|freqs|rope|periods|position_ids|num_batches_tracked")
+"""What some libraries keep beside their weights and others compute."""
 
 
 @dataclass(frozen=True)
@@ -132,6 +139,13 @@ def load_checkpoint(network: nn.Module, path: Path) -> str:
             f"model.checkpoint {path} is not of this model.backbone: read with {family} names, {len(missing)} of "
             f"{len(own)} weights are missing or of another shape, the first is {missing[0]}"
         )
+    if more := _without_a_place(own, fitting):
+        raise ValueError(
+            f"model.checkpoint {path} is not of this model.backbone: read with {family} names, it holds {len(more)} "
+            f"weights for which this network has no place, the first is {more[0]}"
+        )
+    if odd := next((name for name in own if name in fitting and not fitting[name].isfinite().all()), None):
+        raise ValueError(f"model.checkpoint {path}: {odd} is not finite; the training that wrote it had diverged")
     network.load_state_dict({name: fitting[name] for name in own if name in fitting}, strict=False)
     return family
 
@@ -145,18 +159,20 @@ def read_weights(path: Path) -> State:
     if not path.is_file():
         raise ValueError(f"model.checkpoint {path} is no file")
     with path.open("rb") as file:
-        if file.read(len(POINTER)) == POINTER:
+        begin = file.read(len(POINTER))
+        if begin == POINTER:
             raise ValueError(f"model.checkpoint {path} is a pointer of Git LFS and not the weights; run `git lfs pull`")
     try:
-        saved = load_file(path) if path.suffix == ".safetensors" else load_saved(path)
+        saved = load_file(path) if begin[8:9] == b"{" else load_saved(path)
     except (ValueError, SafetensorError) as error:
         told = isinstance(error, ValueError)
         reason = str(error) if told else f"{path} does not hold weights that can be read ({error}); copy it again"
         raise ValueError(f"model.checkpoint {reason}") from error
-    while isinstance(saved, Mapping) and (inside := next((name for name in WRAPPERS if name in saved), None)):
-        saved = saved[inside]
+    for _ in range(MOST_WRAPPERS):
+        held = saved if isinstance(saved, Mapping) else {}
+        saved = next((held[name] for name in WRAPPERS if isinstance(held.get(name), Mapping) and held[name]), saved)
     weights = saved.items() if isinstance(saved, Mapping) else ()
-    state = {name: value for name, value in weights if isinstance(value, Tensor)}
+    state = {name: value for name, value in weights if isinstance(name, str) and isinstance(value, Tensor)}
     if not state:
         raise ValueError(f"model.checkpoint {path} holds no weights, by themselves or as {', '.join(WRAPPERS)}")
     return state
@@ -207,3 +223,21 @@ def _missing(own: State, state: State) -> list[str]:
         for name, weight in own.items()
         if not name.startswith(NEEDLESS) and (name not in state or state[name].shape != weight.shape)
     ]
+
+
+def _without_a_place(own: State, state: State) -> list[str]:
+    """Weights inside the layers of a network, or of more of them, that it has not: it would be another without them."""
+    layers = {_layer(name) for name in own} - {""}
+    alike = {re.sub(r"\d+", "#", name) for name in own}
+    return [
+        name
+        for name, weight in state.items()
+        if not (name in own or name.startswith(NEEDLESS) or COMPUTED.search(name)) and weight.is_floating_point()
+        if _layer(name) in layers or re.sub(r"\d+", "#", name) in alike or name == "reg_token"
+    ]
+
+
+def _layer(name: str) -> str:
+    """The numbered part of a network that a weight is in: `blocks.3` of `blocks.3.attn.qkv.bias`."""
+    found = re.match(r"(.*\.\d+)\.", name)
+    return found[1] if found else ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -39,11 +40,18 @@ def load_saved(
     except ValueError:
         raise
     except Exception as error:  # the unpickler raises anything on bytes that it does not expect
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise ValueError(
-            f"{origin} does not hold weights that can be read ({reason}): it is damaged, cut off or something else; "
-            "copy it again, or make it anew"
+            f"{origin} does not hold weights that can be read ({_reason(error)}): it is damaged, cut off or something "
+            "else; copy it again, or make it anew"
         ) from error
+
+
+def _reason(error: Exception) -> str:
+    """The words of PyTorch, of which some advise to run what the file says."""
+    told = (str(error).splitlines() or [""])[0] or type(error).__name__
+    if "weights_only" in told or "Weights only" in told:
+        return "no file of PyTorch, or one with objects or code of Python in it, which are not read"
+    return told.partition(" This is an internal miniz error")[0].rstrip(".")
 
 
 def name_of(source: Path | str | BytesIO) -> str:
@@ -86,8 +94,16 @@ def _compare_checksums(source: Path | str | BytesIO) -> None:
     damaged = None
     if zipfile.is_zipfile(source):  # else of the years before PyTorch 1.6, or nothing of PyTorch's
         with zipfile.ZipFile(source) as file:
+            _refuse_bomb(file)
             damaged = file.testzip()
     if isinstance(source, BytesIO):
         source.seek(0)
     if damaged is not None:
         raise zipfile.BadZipFile(f"the checksum of {damaged} differs")
+
+
+def _refuse_bomb(file: zipfile.ZipFile) -> None:
+    """PyTorch compresses nothing, so that what is longer than its file was made to fill a memory."""
+    assert file.fp is not None
+    if sum(part.file_size for part in file.infolist()) > file.fp.seek(0, os.SEEK_END):
+        raise zipfile.BadZipFile("it would unpack to more than its own length, as no file of PyTorch does")

@@ -51,6 +51,12 @@ def test_a_key_that_looks_like_an_option_is_no_option() -> None:
     assert split_options("s3://bucket/who?.jpg") == ("s3://bucket/who?.jpg", "")
 
 
+def test_a_question_mark_in_a_root_begins_no_secret_of_its_keys() -> None:
+    uri = join("s3://bucket/q?r#", "amp&x=1.jpg")
+    assert uri == "s3://bucket/q%3Fr#/amp&x=1.jpg" and not holds_secrets(uri)
+    assert locate(join("file:///data/q?r", "a?b%3F.jpg"))[1] == "/data/q?r/a?b%3F.jpg"
+
+
 def test_names_that_leave_their_folder_are_known() -> None:
     assert all(climbs(name) for name in ("../x", "a/../../x", "a//b", "/etc", "a/.", ""))
     assert not any(climbs(name) for name in ("a", "a/b", "..a/b..", "a/...b"))

@@ -34,12 +34,13 @@ def is_local(uri: str) -> bool:
 
 def join(root: str, path: str) -> str:
     """The URI of a path below a root, whose options behind `?` stay at the end; a `?` of the path is data."""
-    if "://" not in root:
+    if is_local(root):
         return f"{root.rstrip('/')}/{path}"
     plain, options = split_options(root)
     scheme, _, rest = plain.partition("://")
     name = ESCAPED.sub(r"%25\g<1>3F", path).replace("?", "%3F")
-    return f"{scheme}://{rest.rstrip('/')}/{name}{options and '?'}{options}"
+    home = rest.rstrip("/").replace("?", "%3F")  # of the root, too, what begins no option is data
+    return f"{scheme}://{home}/{name}{options and '?'}{options}"
 
 
 def split_options(uri: str) -> tuple[str, str]:

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ucvgl.images.uris import scrubbed
+from ucvgl.printable import printable_lines
 
 
 class WithoutSecrets(logging.Formatter):
@@ -15,7 +16,7 @@ class WithoutSecrets(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         """The line of a record."""
-        return scrubbed(super().format(record))
+        return printable_lines(scrubbed(super().format(record)))
 
 
 def start_logging(*, rank: int | None = None) -> None:

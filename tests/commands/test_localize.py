@@ -57,6 +57,17 @@ def test_a_picture_of_each_answer_is_drawn_on_request(home, capsys, tmp_path):
     assert "picture: " in printed.err
 
 
+def test_a_photo_with_a_long_or_forged_name_is_answered_and_shown_in_one_line(home, capsys, tmp_path):
+    photos = [tmp_path / f"{name}.png" for name in ("n" * 250, "red\x1b[2J\nucvgl: all is well")]
+    for photo in photos:
+        photo.write_bytes((home / "photos" / "002.png").read_bytes())
+    words = *map(str, photos), str(tmp_path / "a\x1bb.jpg"), "--picture", str(tmp_path / "drawn"), "--k", "1"
+    code, printed = lines(home, capsys, *words)
+    assert code == 1 and len(printed.out.splitlines()) == 4 and len(printed.err.splitlines()) == 3
+    assert "\x1b" not in printed.out + printed.err and "red\\x1b[2J\\nucvgl: all is well" in printed.out
+    assert sorted(len(path.name) for path in (tmp_path / "drawn").iterdir()) == [39, 209]
+
+
 def test_mistakes_are_told(home, capsys):
     assert lines(home, capsys)[0] == 2
     code, printed = lines(home, capsys, "x.jpg", "--k", "0")

@@ -9,6 +9,9 @@ import pytest
 from ucvgl.images.folder import read_catalog
 from ucvgl.images.storage import list_folders
 from ucvgl.images.walk import told, walk
+from ucvgl.printable import printable
+
+ODD = "its name is not UTF-8, or holds a control character"
 
 
 @pytest.fixture
@@ -90,6 +93,45 @@ def test_a_folder_of_nothing_but_broken_links_says_so(tree):
         read_catalog(str(tree), "train")
 
 
+@pytest.mark.parametrize("odd", ["new\nline", "a\x1b[2Jb", "a\rb", "gpj.\u202eevil", "a\x9bb"])
+def test_a_name_that_would_forge_a_line_on_a_terminal_costs_only_itself(odd, tmp_path):
+    (tmp_path / odd).mkdir()
+    for name in ("good \u202f1.jpg", f"{odd}.jpg", f"{odd}/a.jpg"):
+        (tmp_path / name).write_bytes(b".")
+    found = walk(str(tmp_path))
+    assert list(found.files) == ["good \u202f1.jpg"] and set(found.left_out.values()) == {ODD}
+    assert len(found.left_out) == 2 and all(printable(name) == name for name in found.left_out)
+
+
+def test_a_tree_that_is_too_deep_to_walk_is_left_out_from_there(tmp_path):
+    deep = tmp_path
+    for _ in range(150):
+        deep /= "d"
+        deep.mkdir()
+    (deep / "a.jpg").write_bytes(b".")
+    (tmp_path / "a.jpg").write_bytes(b".")
+    found = walk(str(tmp_path))
+    assert list(found.files) == ["a.jpg"] and list(found.left_out.values()) == ["it lies more than 100 folders deep"]
+
+
+def test_what_goes_while_a_folder_is_read_takes_nothing_else_along(tmp_path, monkeypatch):
+    for name in ("a.jpg", "b/c.jpg", "d.jpg"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(b".")
+    read = os.scandir
+
+    def late(folder):
+        entries = list(read(folder))
+        if (tmp_path / "b").exists():
+            for name in ("d.jpg", "b/c.jpg"):
+                (tmp_path / name).unlink()
+            (tmp_path / "b").rmdir()
+        return entries
+
+    monkeypatch.setattr(os, "scandir", late)
+    assert list(walk(str(tmp_path)).files) == ["a.jpg"]
+
+
 def test_a_name_that_is_not_utf8_costs_only_itself(tmp_path):
     for name in (b"caf\xc3\xa9.jpg", b"caf\xe9.jpg", b"r\xe9gion/a.jpg", b"good/b.jpg"):
         path = os.path.join(os.fsencode(tmp_path), name)
@@ -98,7 +140,7 @@ def test_a_name_that_is_not_utf8_costs_only_itself(tmp_path):
             file.write(b".")
     found = walk(str(tmp_path))
     assert sorted(found.files) == ["café.jpg", "good/b.jpg"]
-    assert found.left_out == dict.fromkeys(["caf\\xe9.jpg", "r\\xe9gion"], "its name is not UTF-8")
+    assert found.left_out == dict.fromkeys(["caf\\xe9.jpg", "r\\xe9gion"], ODD)
     assert list_folders(str(tmp_path)) == {"good"}
 
 

@@ -169,3 +169,15 @@ def test_an_interruption_while_ray_starts_waits_for_it() -> None:
     finally:
         signal.signal(signal.SIGINT, before)
     assert started == [True]
+
+
+def test_a_name_in_an_error_forges_nothing_on_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    said: list[str] = []
+    ended(lambda: _raise(ValueError("a\x1b[2J\r.jpg: no\n  second line")), said.append)
+    assert said == ["a\\x1b[2J\\r.jpg: no\n  second line"]
+    ended(lambda: _raise(KeyError("\u202e")), said.append)
+    assert "\u202e" not in said[1] + capsys.readouterr().err
+
+
+def _raise(error: Exception) -> None:
+    raise error

@@ -1,5 +1,6 @@
 """Nobody can keep the server from the next person: by coming slowly, by reading nothing, by many connections."""
 
+import asyncio
 import json
 import resource
 import socket
@@ -18,7 +19,7 @@ from tests.index.areas import make_index, pictures
 from tests.serve.server import serving
 from ucvgl.serve import app as page
 from ucvgl.serve import patience
-from ucvgl.serve.app import application
+from ucvgl.serve.app import Desk, application
 from ucvgl.serve.patience import may_ask, names_of
 
 
@@ -175,3 +176,18 @@ def test_few_files_mean_few_connections_and_no_crash(localizer, home):
 @pytest.mark.parametrize("name", ["9" * 5000, "-1", "1.0", "\u0663", ""])
 def test_a_tile_of_no_number_is_not_there(server, name):
     assert server.ask("GET", f"/tile/{quote(name)}.jpg").status == 404
+
+
+def test_work_that_outlives_the_server_ends_without_a_word(caplog):
+    release = threading.Event()
+    desk = Desk(1)
+
+    async def ask_and_leave():
+        asking = asyncio.create_task(desk.do(release.wait, 60))
+        await asyncio.sleep(0)
+        asking.cancel()
+
+    asyncio.run(ask_and_leave())
+    release.set()
+    desk._threads.shutdown()
+    assert not caplog.text

@@ -20,6 +20,7 @@ from ucvgl.images.listing import Split
 from ucvgl.images.storage import locate, read
 from ucvgl.images.uris import NO_CREDENTIALS, holds_secrets, is_local, without_secrets
 from ucvgl.index.doubt import alike
+from ucvgl.printable import printable_lines
 from ucvgl.run.ending import sentence
 from ucvgl.settings.experiment import PROTOCOLS, Dataset
 from ucvgl.settings.presets import PRESETS
@@ -265,5 +266,5 @@ def main(argv: Sequence[str]) -> int:
         samples=arguments.samples,
         geometry=arguments.geometry,
     )
-    print(found)
+    print(printable_lines(str(found)))
     return 0 if found.usable else 1

@@ -7,6 +7,8 @@ from typing import Annotated, Literal
 
 import tyro
 
+from ucvgl.printable import printable
+
 
 def main(argv: Sequence[str]) -> None:
     """Read the command line and make the index."""
@@ -77,7 +79,7 @@ def index(
         heading=heading,
     )
     for uri, reason in bad:
-        print(f"left out: {uri}: {reason}")
+        print(printable(f"left out: {uri}: {reason}"))
     found = manifest.calibration
     sure = f"confidence calibrated on {found.queries} queries" if found else f"no confidence: {manifest.uncalibrated}"
     print(f"{out}: {manifest.tiles} tiles, {manifest.kind}, {manifest.dimension} numbers each; {sure}")

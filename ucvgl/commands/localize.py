@@ -11,12 +11,16 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
 
+from ucvgl.printable import printable
+
 if TYPE_CHECKING:
     from ucvgl.index.answers import Answer
     from ucvgl.index.localizer import Localizer
 
 DRAWN = 10
 """Tiles in a picture."""
+LONGEST_STEM = 200
+"""Bytes of a photo's name that its picture's name keeps."""
 
 
 def main(argv: Sequence[str]) -> int:
@@ -76,7 +80,7 @@ def _one_by_one(
         except (BadImage, OSError) as error:
             bad += 1
             told = error if isinstance(error, BadImage) else f"{photo}: {error.strerror or error}"
-            print(f"ucvgl localize: {told}", file=sys.stderr)
+            print(f"ucvgl localize: {printable(str(told))}", file=sys.stderr)
             continue
         answers.append(replace(answer, candidates=answer.candidates[:k]))
         if picture:
@@ -92,9 +96,10 @@ def _draw(localizer: Localizer, photo: str, answer: Answer, number: int, folder:
     from ucvgl.pages.answer_picture import draw
 
     os.makedirs(folder, exist_ok=True)
-    path = Path(folder) / f"{number:04d}-{Path(photo).stem}.png"
+    stem = os.fsencode(printable(Path(photo).stem))[:LONGEST_STEM].decode("utf-8", "ignore")
+    path = Path(folder) / f"{number:04d}-{stem}.png"
     draw(localizer, photo, answer, path)
-    print(f"picture: {path}", file=sys.stderr)
+    print(f"picture: {printable(str(path))}", file=sys.stderr)
 
 
 def _files(photos: Sequence[str]) -> list[str]:
@@ -157,6 +162,6 @@ def _in_bulk(
     parts = localize_listed(listed, out, index=index, k=k, how=how, resources=resources, heading=heading, **seen)
     bad = read_bad(parts, ROWS)
     for uri, reason in bad:
-        print(f"ucvgl localize: {uri}: {reason}", file=sys.stderr)
+        print(printable(f"ucvgl localize: {uri}: {reason}"), file=sys.stderr)
     print(f"{out}: {len(uris) - len(bad)} photos answered in {len(parts)} Parquet files")
     return 1 if bad else 0

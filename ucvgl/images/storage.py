@@ -21,6 +21,7 @@ from ucvgl.atomic import whole
 from ucvgl.images.retries import StorageError, patiently
 from ucvgl.images.uris import NO_CREDENTIALS, holds_secrets, is_local, key_of, no_place, split_options, without_secrets
 from ucvgl.images.walk import Walk, folders_in, walk
+from ucvgl.printable import printable
 
 T = TypeVar("T")
 
@@ -95,7 +96,10 @@ def look_through(uri: str, *, recursive: bool = True) -> Walk:
     with ThreadPoolExecutor(AT_ONCE) as pool:
         for found in pool.map(partial(_list, filesystem, uri=uri, recursive=True), folders):
             infos += found
-    return Walk({info.path[len(base) + 1 :]: info.size for info in infos if info.type == fs.FileType.File})
+    files = {info.path[len(base) + 1 :]: info.size for info in infos if info.type == fs.FileType.File}
+    odd = {path for path in files if printable(path) != path}
+    left_out = {printable(path): "its name holds a control character" for path in odd}
+    return Walk({path: size for path, size in files.items() if path not in odd}, left_out)
 
 
 def exists(uri: str) -> bool:

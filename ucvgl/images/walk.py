@@ -4,7 +4,13 @@ from __future__ import annotations
 
 import os
 import stat
+from contextlib import suppress
 from dataclasses import dataclass, field
+
+from ucvgl.printable import printable
+
+DEEPEST = 100
+"""Folders in folders; a tree that is deeper was made by mistake, or to break what walks it."""
 
 
 @dataclass
@@ -78,21 +84,31 @@ def _visit(
     folders = []
     try:
         entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
-    except PermissionError as error:
+    except OSError as error:
+        if isinstance(error, FileNotFoundError):  # it went while others were read
+            return
         found.left_out[below or "."] = f"it cannot be read ({error.strerror})"
+        return
+    if below.count("/") > DEEPEST:
+        found.left_out[below] = f"it lies more than {DEEPEST} folders deep"
         return
     for entry in entries:
         path = f"{below}{entry.name}"
         if (shown := _printable(path)) != path:
-            found.left_out[shown] = "its name is not UTF-8"
+            found.left_out[shown] = "its name is not UTF-8, or holds a control character"
         elif entry.is_symlink():
             links.append(path)
         elif entry.is_dir(follow_symlinks=False):
             folders.append((entry.path, path))
         else:
-            _add(path, entry.stat(follow_symlinks=False), found, met)
+            with suppress(FileNotFoundError):
+                _add(path, entry.stat(follow_symlinks=False), found, met)
     for where, path in folders if recursive else ():
-        if (identity := _identity(os.stat(where))) in met:
+        try:
+            identity = _identity(os.stat(where))
+        except FileNotFoundError:
+            continue
+        if identity in met:
             continue
         met.add(identity)
         _visit(where, f"{path}/", recursive, found, links, met)
@@ -108,7 +124,7 @@ def _add(path: str, seen: os.stat_result, found: Walk, met: set[tuple[int, int]]
 
 def _printable(path: str) -> str:
     """A name as it can be written down."""
-    return os.fsencode(path).decode("utf-8", "backslashreplace")
+    return printable(os.fsencode(path).decode("utf-8", "backslashreplace"))
 
 
 def _identity(seen: os.stat_result) -> tuple[int, int]:

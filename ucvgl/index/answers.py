@@ -10,6 +10,7 @@ from typing import Any
 import pyarrow as pa
 
 from ucvgl.index.camera_place import Camera
+from ucvgl.printable import printable
 
 
 @dataclass(frozen=True)
@@ -95,7 +96,7 @@ def table(answers: Sequence[Answer]) -> str:
     """For people: the photo and its confidence, then a line per tile."""
     lines = []
     for answer in answers:
-        lines.append(answer.query + sure_words(answer))
+        lines.append(printable(answer.query) + sure_words(answer))
         lines += [f"  note: {answer.note}"] if answer.note else []
         if answer.camera:
             lines.append(f"  camera  {in_words(answer.camera)}")
@@ -103,7 +104,7 @@ def table(answers: Sequence[Answer]) -> str:
             lines.append(f"  heading about {answer.heading_deg:.0f} degrees")
         for rank, tile in enumerate(answer.candidates, 1):
             place = "" if tile.lat is None else f"  {tile.lat:11.6f} {tile.lon:11.6f}"
-            lines.append(f"  {rank:>2}  {tile.similarity:6.3f}{place}  {tile.uri}")
+            lines.append(f"  {rank:>2}  {tile.similarity:6.3f}{place}  {printable(tile.uri)}")
     return "\n".join(lines)
 
 

@@ -16,6 +16,7 @@ from ucvgl.index.localizer import Localizer, tile_pixels
 from ucvgl.pages.camera_mark import CONE_DEG
 from ucvgl.pages.gallery import at_most
 from ucvgl.pages.tile_map import bar_metres, distance, metres, thinned
+from ucvgl.printable import printable
 from ucvgl.projection.preprocessing import Image, pixels
 
 COLUMNS = 5
@@ -44,7 +45,7 @@ def draw(localizer: Localizer, photo: Image, answer: Answer, path: Path | str) -
     heights = [1.0] + [1.1] * below + ([1.9] if known else [])
     figure = Figure(figsize=(10, 2.0 * sum(heights)), layout="constrained")
     grid = figure.add_gridspec(len(heights), COLUMNS, height_ratios=heights)
-    name = os.path.basename(answer.query).encode("utf-8", "replace").decode()
+    name = printable(os.path.basename(answer.query).encode("utf-8", "replace").decode())
     where = f"\n{in_words(answer.camera)}" if answer.camera else ""
     figure.suptitle(f"{name}{sure_words(answer)}{where}", fontsize=11, parse_math=False)
     _show(figure.add_subplot(grid[0, : COLUMNS - 1]), at_most(image, TALL), "photo")

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from ucvgl.images.uris import scrubbed
+from ucvgl.printable import printable_lines
 
 DONE, FAILED, MISTAKEN, INTERRUPTED, HUNG_UP, TERMINATED = 0, 1, 2, 130, 129, 143
 """Exit codes."""
@@ -85,7 +86,7 @@ def ended(program: Callable[[], int | None], say: Callable[[str], None]) -> int:
     """
 
     def tell(words: str) -> None:
-        say(scrubbed(words))
+        say(printable_lines(scrubbed(words)))
 
     before = {number: _ending(number) for number in (signal.SIGTERM, signal.SIGHUP)}
     CAME.clear()
@@ -113,7 +114,7 @@ def ended(program: Callable[[], int | None], say: Callable[[str], None]) -> int:
 
 def trace(error: BaseException) -> str:
     """The traceback of an error, without secrets."""
-    return scrubbed("".join(traceback.format_exception(error)))
+    return printable_lines(scrubbed("".join(traceback.format_exception(error))))
 
 
 def sentence(error: BaseException) -> str | None:

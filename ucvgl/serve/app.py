@@ -12,7 +12,8 @@ import hashlib
 import io
 import time
 from collections.abc import Callable, Collection
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -215,7 +216,12 @@ class Desk:
         self._here += 1
         done = self._threads.submit(work, *arguments)
         loop = asyncio.get_running_loop()
-        done.add_done_callback(lambda _: loop.call_soon_threadsafe(self._leave))  # also when nobody waits any more
+
+        def leave(_: Future[T]) -> None:  # also when nobody waits any more
+            with suppress(RuntimeError):  # the server has ended
+                loop.call_soon_threadsafe(self._leave)
+
+        done.add_done_callback(leave)
         return await asyncio.wrap_future(done)
 
     def _leave(self) -> None:

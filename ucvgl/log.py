@@ -7,8 +7,8 @@ import sys
 from collections.abc import Mapping
 from typing import Any
 
+from ucvgl.files.printable import printable_lines
 from ucvgl.images.uris import scrubbed
-from ucvgl.printable import printable_lines
 
 
 class WithoutSecrets(logging.Formatter):

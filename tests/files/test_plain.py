@@ -7,7 +7,7 @@ import pytest
 
 from tests.index.areas import make_index, make_run
 from ucvgl.commands.invocation import resolve
-from ucvgl.files.plain import NotPlain, read_plain
+from ucvgl.files.plain import NotPlain, json_object, read_plain
 from ucvgl.index.localizer import load
 from ucvgl.index.tiles import list_tiles
 from ucvgl.run.record import read_record
@@ -65,3 +65,10 @@ def test_a_sparse_file_in_a_run_is_not_read(name: str, tmp_path: Path) -> None:
     os.truncate(make_run(tmp_path / "run") / name, HUGE)
     with pytest.raises(ValueError, match=f"{Path(name).name} .*(more than 1,000,000|, but 5_curriculum wrote)"):
         load(tmp_path / "run")
+
+
+@pytest.mark.parametrize("text", ["", "[]", "null", "[" * 100_000, '{"a": ' + "9" * 5000 + "}", '{"a"'])
+def test_what_is_no_json_object_is_told_with_its_name(text: str) -> None:
+    with pytest.raises(NotPlain, match=r"^recall.json is damaged: it (is|holds) no JSON.*; copy it again"):
+        json_object(text, "recall.json")
+    assert json_object('{"a": [1]}', "recall.json") == {"a": [1]}

@@ -6,10 +6,10 @@ import os
 
 import pytest
 
+from ucvgl.files.printable import printable
 from ucvgl.images.folder import read_catalog
 from ucvgl.images.storage import list_folders
 from ucvgl.images.walk import told, walk
-from ucvgl.printable import printable
 
 ODD = "its name is not UTF-8, or holds a control character"
 

@@ -31,7 +31,10 @@ def test_a_record_of_another_version_is_refused_with_the_unknown_fields(tmp_path
     assert str(caught.value).endswith("(shards); go on with that version, or start a new run with --run NAME")
 
 
-@pytest.mark.parametrize("text", ["", "{", "{}", "[]", '{"settings": {}}', "3"])
+NESTED, LONG = "[" * 100_000, '{"a": ' + "9" * 5000 + "}"
+
+
+@pytest.mark.parametrize("text", ["", "{", "{}", "[]", '{"settings": {}}', "3", NESTED, LONG])
 def test_a_broken_record_is_refused_with_the_way_out(tmp_path: Path, text: str) -> None:
     file = tmp_path / "3_translate" / "DONE.json"
     file.parent.mkdir()

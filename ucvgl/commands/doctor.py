@@ -13,6 +13,7 @@ import numpy as np
 import pyarrow as pa
 import tyro
 
+from ucvgl.files.printable import printable_lines
 from ucvgl.images import cvact, cvusa, denseuav, folder, sues200, university1652, vigor
 from ucvgl.images.corpora import read_catalog
 from ucvgl.images.decode import BadImage, load
@@ -20,7 +21,6 @@ from ucvgl.images.listing import Split
 from ucvgl.images.storage import locate, read
 from ucvgl.images.uris import NO_CREDENTIALS, holds_secrets, is_local, without_secrets
 from ucvgl.index.doubt import alike
-from ucvgl.printable import printable_lines
 from ucvgl.run.ending import sentence
 from ucvgl.settings.experiment import PROTOCOLS, Dataset
 from ucvgl.settings.presets import PRESETS

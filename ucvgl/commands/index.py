@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 import tyro
 
-from ucvgl.printable import printable
+from ucvgl.files.printable import printable
 
 
 def main(argv: Sequence[str]) -> None:

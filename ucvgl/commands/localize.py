@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
 
-from ucvgl.printable import printable
+from ucvgl.files.printable import printable
 
 if TYPE_CHECKING:
     from ucvgl.index.answers import Answer

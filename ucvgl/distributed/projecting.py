@@ -16,6 +16,7 @@ from ucvgl.distributed.parcels import Sent
 from ucvgl.distributed.progress import Progress
 from ucvgl.distributed.stream import Row, Step, stream_missing
 from ucvgl.files import cached
+from ucvgl.files.plain import json_object
 from ucvgl.images.bounds import MAX_BYTES
 from ucvgl.images.decode import BadImage, decode, resize
 from ucvgl.images.image_store import shard_path, write_shard
@@ -117,7 +118,7 @@ def _shard_rows(catalogs: Mapping[str, Catalog], folder: Path, images_per_shard:
     layout = folder / "shards.json"
     if not layout.exists():
         write_whole(layout, json.dumps({"images_per_shard": images_per_shard}))
-    size = json.loads(layout.read_text())["images_per_shard"]
+    size = json_object(layout.read_text(), layout)["images_per_shard"]
     rows = []
     for split, catalog in catalogs.items():
         for view, table in (("queries", catalog.queries), ("references", catalog.references)):

@@ -11,6 +11,7 @@ from ucvgl.atomic import write_whole
 from ucvgl.distributed.machines import Crew
 from ucvgl.files import cached
 from ucvgl.files.parts import in_order, read_part
+from ucvgl.files.plain import json_object
 from ucvgl.images.image_store import ImageStore
 from ucvgl.networks.towers import load_towers, save_towers
 from ucvgl.programs.embedding import EmbedJob, Look, parts_of
@@ -46,7 +47,7 @@ def recall_of_round(
         judged = judged_recall(ranking.best_of_all.index, len(ImageStore(images / "references")))
         write_whole(file, json.dumps(asdict(judged)))
         cached.remove(seen)
-    return Estimate(**json.loads(file.read_text()))
+    return Estimate(**json_object(file.read_text(), file))
 
 
 def weigh_query(into: Path, projected: Path, machines: Crew, *, verified: int = 0) -> float:
@@ -139,4 +140,4 @@ def rounds_up_to_kept(folder: Path) -> list[Path]:
     """The rounds of a curriculum up to the one whose encoders are kept: all, where nothing was chosen."""
     rounds = in_order(path.parent for path in folder.glob("round_*/model.pt"))
     file = folder / KEPT
-    return rounds[: json.loads(read_part(file))["round"] + 1] if file.exists() else rounds
+    return rounds[: json_object(read_part(file), file)["round"] + 1] if file.exists() else rounds

@@ -9,7 +9,7 @@ from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ucvgl.files.plain import refuse_no_file
+from ucvgl.files.plain import json_object, refuse_no_file
 from ucvgl.images.storage import exists, list_files, read, write
 from ucvgl.images.uris import is_local, join
 
@@ -40,8 +40,8 @@ def begin(where: str, wanted: Mapping[str, Any], *, flag: str) -> None:
         write(join(where, BEGUN), json.dumps(dict(wanted)).encode())
         return
     try:
-        begun = dict(json.loads(read(join(where, BEGUN))))
-    except (ValueError, TypeError) as error:
+        begun = json_object(read(join(where, BEGUN)), BEGUN)
+    except ValueError as error:
         raise ValueError(f"{where}/{BEGUN} does not say what was begun there; {way_out}") from error
     other = [name for name in wanted if begun.get(name) != wanted[name]]
     if other:

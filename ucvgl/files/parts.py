@@ -7,7 +7,6 @@ A file is digested once per process, and again only when its size, time or place
 from __future__ import annotations
 
 import hashlib
-import json
 import re
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -18,7 +17,7 @@ from typing import Any
 from ucvgl.atomic import flush
 from ucvgl.files import cached
 from ucvgl.files.names import BEGUN, DONE
-from ucvgl.files.plain import MOST_IN_RECORD, read_plain
+from ucvgl.files.plain import MOST_IN_RECORD, json_object, read_plain
 from ucvgl.files.seal import unsealed
 from ucvgl.files.tree import digest
 
@@ -211,7 +210,7 @@ def _artefact(folder: Path) -> tuple[Path | None, Parts]:
 @lru_cache(maxsize=256)
 def _listed(done: Path, size: int, time_ns: int, inode: int) -> Parts:
     try:
-        content, whole = unsealed(json.loads(read_plain(done, MOST_IN_RECORD)))
+        content, whole = unsealed(json_object(read_plain(done, MOST_IN_RECORD), done.name))
         if not whole:
             raise ValueError("it does not fit its seal: it was damaged or changed")
         return content.get("parts") or {}

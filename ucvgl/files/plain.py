@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import os
 import select
 import stat
 import time
 from pathlib import Path
+from typing import Any
 
 MOST_IN_RECORD = 2**28
 """Bytes of what a stage says of itself."""
 PATIENCE_S = 5.0
 """For a pipe that a person names: a shell has filled it by then."""
+REMAKE = "copy it again, or make its stage anew with --redo"
 
 
 class NotPlain(ValueError):
@@ -59,6 +62,21 @@ def read_plain_or_pipe(path: Path, most: int) -> bytes:
     finally:
         os.close(pipe)
     raise NotPlain(f"it is a pipe that did not end within {PATIENCE_S:g} s")
+
+
+def json_object(content: bytes | str, origin: Path | str) -> dict[str, Any]:
+    """The object that a JSON text holds.
+
+    Raises:
+        NotPlain: it is none, or one that Python cannot read, as of ten thousand brackets; the message names `origin`.
+    """
+    try:
+        found = json.loads(content)
+    except (ValueError, RecursionError) as error:
+        raise NotPlain(f"{origin} is damaged: it is no JSON ({error}); {REMAKE}") from error
+    if not isinstance(found, dict):
+        raise NotPlain(f"{origin} is damaged: it holds no JSON object; {REMAKE}")
+    return found
 
 
 def refuse_irregular(folder: Path) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import fcntl
 import hashlib
-import json
 import os
 import time
 from collections.abc import Callable, Iterator
@@ -18,6 +17,7 @@ from ucvgl.files import room
 from ucvgl.files.arrivals import Arrivals
 from ucvgl.files.marks import Sum, mark, marks_below, unmark
 from ucvgl.files.names import BEGUN, BULK, CHANGING, CHECKPOINT, DONE, LOCKS, PARTIAL, place_of
+from ucvgl.files.plain import json_object
 from ucvgl.files.seal import unsealed
 from ucvgl.images.retries import patiently
 from ucvgl.images.storage import AT_ONCE, PIECE, copy_out, delete, delete_folder, exists, fetch, list_files, read
@@ -224,7 +224,7 @@ class Tree:
             here = self.folder / stage / DONE
             with suppress(FileNotFoundError):
                 told = here.read_bytes() if self.own else read(join(self.uri, f"{stage}/{DONE}"))
-                content, _ = unsealed(json.loads(told))
+                content, _ = unsealed(json_object(told, here))
                 parts = content.get("parts") or {}
                 self._parts[stage] = {name: (part["bytes"], part["sha256"]) for name, part in parts.items()}
         return self._parts.get(stage, {})

@@ -18,10 +18,10 @@ import pyarrow as pa
 from pyarrow import fs
 
 from ucvgl.atomic import whole
+from ucvgl.files.printable import printable
 from ucvgl.images.retries import StorageError, patiently
 from ucvgl.images.uris import NO_CREDENTIALS, holds_secrets, is_local, key_of, no_place, split_options, without_secrets
 from ucvgl.images.walk import Walk, folders_in, walk
-from ucvgl.printable import printable
 
 T = TypeVar("T")
 

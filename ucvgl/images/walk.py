@@ -7,7 +7,7 @@ import stat
 from contextlib import suppress
 from dataclasses import dataclass, field
 
-from ucvgl.printable import printable
+from ucvgl.files.printable import printable
 
 DEEPEST = 100
 """Folders in folders; a tree that is deeper was made by mistake, or to break what walks it."""

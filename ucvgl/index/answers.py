@@ -9,8 +9,8 @@ from typing import Any
 
 import pyarrow as pa
 
+from ucvgl.files.printable import printable
 from ucvgl.index.camera_place import Camera
-from ucvgl.printable import printable
 
 
 @dataclass(frozen=True)

@@ -10,13 +10,13 @@ import numpy as np
 
 from ucvgl.atomic import whole
 from ucvgl.files.owned import refuse_foreign_file
+from ucvgl.files.printable import printable
 from ucvgl.index.answers import Answer, in_words, sure_words
 from ucvgl.index.camera_place import Camera
 from ucvgl.index.localizer import Localizer, tile_pixels
 from ucvgl.pages.camera_mark import CONE_DEG
 from ucvgl.pages.gallery import at_most
 from ucvgl.pages.tile_map import bar_metres, distance, metres, thinned
-from ucvgl.printable import printable
 from ucvgl.projection.preprocessing import Image, pixels
 
 COLUMNS = 5

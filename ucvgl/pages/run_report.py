@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from ucvgl.files.plain import json_object
 from ucvgl.files.tables import read_table
 from ucvgl.images.image_store import ImageStore
 from ucvgl.networks.attention import attention
@@ -87,7 +87,7 @@ def of_the_run(run: RunDir, experiment: Experiment, projected: Path) -> dict[str
         "title": run.path.name,
         "losses": _losses(run.path),
         "settings": {name: (before, now) for name, before, now in differences(synthetic(), experiment)},
-        "versions": json.loads((run.path / "environment.json").read_text()),
+        "versions": json_object((run.path / "environment.json").read_text(), run.path / "environment.json"),
         "seconds": _seconds(run.path),
         "rejected": [(bad["uri"], bad["reason"]) for bad in rejected[:20]],
         "rejected_count": len(rejected),

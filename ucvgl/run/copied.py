@@ -35,7 +35,7 @@ def copied_before(folder: Path) -> dict[str, tuple[int, int]]:
     try:
         known = json.loads((folder / COPIED).read_text())
         return {place: (size, time) for place, (size, time) in known.items()}
-    except (FileNotFoundError, ValueError, TypeError, AttributeError):
+    except (FileNotFoundError, ValueError, TypeError, AttributeError, RecursionError):
         return {}
 
 

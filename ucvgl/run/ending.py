@@ -12,8 +12,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from ucvgl.files.printable import printable_lines
 from ucvgl.images.uris import scrubbed
-from ucvgl.printable import printable_lines
 
 DONE, FAILED, MISTAKEN, INTERRUPTED, HUNG_UP, TERMINATED = 0, 1, 2, 130, 129, 143
 """Exit codes."""

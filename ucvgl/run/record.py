@@ -12,7 +12,7 @@ from typing import Any
 import ucvgl
 from ucvgl.atomic import write_whole
 from ucvgl.files.parts import BEGUN, DONE
-from ucvgl.files.plain import MOST_IN_RECORD, NotPlain, read_plain
+from ucvgl.files.plain import MOST_IN_RECORD, NotPlain, json_object, read_plain
 from ucvgl.files.seal import sealed, unsealed
 
 __all__ = ["BEGUN", "DONE", "FAILURE", "Record", "as_json_holds", "digest", "read_record", "write_record"]
@@ -49,7 +49,7 @@ def read_record(path: Path) -> Record | None:
         ValueError: it is broken, or written by a version that knows other fields.
     """
     try:
-        content, whole = unsealed(json.loads(read_plain(path, MOST_IN_RECORD)))
+        content, whole = unsealed(json_object(read_plain(path, MOST_IN_RECORD), path.name))
         known = {entry.name for entry in fields(Record)}
         unknown = sorted(set(content) - known)
         if unknown:
@@ -63,7 +63,7 @@ def read_record(path: Path) -> Record | None:
         return Record(**content)
     except FileNotFoundError:
         return None
-    except (NotPlain, json.JSONDecodeError, TypeError, AttributeError, UnicodeDecodeError) as error:
+    except (NotPlain, TypeError, AttributeError, UnicodeDecodeError) as error:
         raise ValueError(
             f"{path} is not a record of a stage ({error}); delete {path.parent} to have it made again"
         ) from error

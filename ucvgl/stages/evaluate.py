@@ -15,6 +15,7 @@ from ucvgl.distributed.machines import Crew
 from ucvgl.distributed.selection import rank_images, rounds_up_to_kept
 from ucvgl.files import cached
 from ucvgl.files.parts import read_part
+from ucvgl.files.plain import json_object
 from ucvgl.files.tables import read_table, write_table
 from ucvgl.images.image_store import ImageStore
 from ucvgl.programs.ranked import Ranking
@@ -77,7 +78,7 @@ def evaluate(
         if not file.exists():
             write_whole(file, json.dumps(_said(ranked(name), len(references), protocol)))
             cached.remove(folder / "embeddings" / name)
-        reached[name] = json.loads(file.read_text())
+        reached[name] = json_object(file.read_text(), file)
     ranking = ranked(last)
     reached[last] = _said(ranking, len(references), protocol)
     bevs, recall = ImageStore(projected / "validation" / "bev"), reached[last]["recall"]
@@ -146,7 +147,7 @@ def _shrunk(store: ImageStore, count: int) -> np.ndarray:
 
 def read_recall(folder: Path) -> tuple[Recall | None, dict[str, float]]:
     """The recall of the last round, and what raw pixels reach without learning."""
-    saved = json.loads(read_part(folder / "recall.json"))
+    saved = json_object(read_part(folder / "recall.json"), folder / "recall.json")
     return (Recall(**saved["recall"]) if saved["recall"] else None), saved["raw_pixels"]
 
 

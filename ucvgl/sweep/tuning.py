@@ -18,6 +18,7 @@ import yaml
 from ucvgl.atomic import write_whole
 from ucvgl.commands.invocation import resolve
 from ucvgl.files.owned import refuse_foreign
+from ucvgl.files.plain import json_object
 from ucvgl.files.tables import read_table
 from ucvgl.log import start_logging
 from ucvgl.methods import plan
@@ -121,7 +122,8 @@ def _prepare(shared: str, path: Path, trial: Trial) -> None:
 
 def _row(folder: Path, trial: Trial, outcome: Any) -> Row:
     scored = trial_folder(folder, trial.number) / "6_evaluate"
-    recall = json.loads((scored / "recall.json").read_text())["recall"] if (scored / "recall.json").exists() else None
+    file = scored / "recall.json"
+    recall = json_object(file.read_text(), file)["recall"] if file.exists() else None
     rounds = scored / "rounds.parquet"
     last = read_table(rounds, columns.ROUNDS).to_pylist()[-1] if rounds.exists() else None
     return Row(

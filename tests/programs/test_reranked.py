@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from ucvgl.poses.verifying import verified
 from ucvgl.programs.ranked import Ranking
-from ucvgl.programs.reranked import candidates_of, rematched, reranked
+from ucvgl.programs.reranked import candidates_of, each_once, evidence_for, rematched, reranked
 from ucvgl.retrieval.best import Best
 from ucvgl.retrieval.ranking import Question
 from ucvgl.retrieval.topk import TwoSided
@@ -31,6 +31,20 @@ def padded(rows: list[list], k: int, fill: float) -> list[list]:
 
 def integers(draw: np.random.Generator, *shape: int) -> np.ndarray:
     return draw.integers(-2, 3, shape).astype(np.float32)
+
+
+@given(st.lists(st.lists(st.integers(-1, 5), min_size=4, max_size=4), min_size=1, max_size=6))
+def test_candidates_are_verified_once_and_each_finds_its_own_evidence(rows):
+    candidates = np.array(rows)
+    every = each_once(candidates)
+    for row, some in zip(rows, every.tolist(), strict=True):
+        shown = [one for one in some if one >= 0]
+        assert sorted(shown) == sorted({one for one in row if one >= 0})
+    assert every.shape[1] == max(1, *(len({one for one in row if one >= 0}) for row in rows))
+    number = np.arange(len(rows))[:, None] * 10
+    evidence = np.where(every >= 0, number + every, -np.inf).astype(np.float32)
+    expected = np.where(candidates >= 0, number + candidates, -np.inf)
+    np.testing.assert_array_equal(evidence_for(candidates, every, evidence), expected)
 
 
 @given(st.integers(0, 999), st.integers(1, 9), st.integers(1, 9), st.integers(1, 5), st.integers(1, 5))

@@ -11,10 +11,11 @@ import ucvgl.stages.curriculum
 from benchmarks.in_process import InProcess
 from tests.poses.flat_ground import patches, seen_from
 from ucvgl.distributed.scanning import Votes, scan, votes
-from ucvgl.distributed.selection import LEAST_GAIN, weigh_query
+from ucvgl.distributed.selection import LEAST_GAIN, rank_images, weigh_query
 from ucvgl.images.image_store import write_shard
 from ucvgl.networks.towers import TwoTowers, load_towers, save_towers
 from ucvgl.programs.verified import verify_candidates
+from ucvgl.pseudo_labels.decoys import judged_recall
 from ucvgl.settings.experiment import Contrast, Curriculum, Experiment, Model
 from ucvgl.stages.curriculum import curriculum, judged_share, labelled_pairs, write_labels
 from ucvgl.training.batches import Pairs
@@ -220,8 +221,9 @@ def test_cameras_that_stand_aside_find_their_tiles_where_candidates_are_verified
     assert scanned("few", again, verified=1, reciprocal=3).query.tolist() == list(range(24))
 
 
+@pytest.mark.parametrize("verified", [0, 3])
 @pytest.mark.parametrize("bev_shows_the_tile", [True, False])
-def test_the_judge_weighs_panorama_and_birds_eye_view_without_truth(tmp_path, bev_shows_the_tile):
+def test_the_judge_weighs_panorama_and_birds_eye_view_without_truth(tmp_path, bev_shows_the_tile, verified):
     rng = np.random.default_rng(0)
     tiles, others, panoramas = (rng.integers(0, 256, (64, 32, size, 3), np.uint8) for size in (32, 32, 64))
     seen = {"bev": tiles if bev_shows_the_tile else others, "queries": panoramas, "references": tiles}
@@ -230,14 +232,17 @@ def test_the_judge_weighs_panorama_and_birds_eye_view_without_truth(tmp_path, be
     model = tmp_path / "round" / "model.pt"
     model.parent.mkdir()
     save_towers(TwoTowers(Model(channels=16, safa_heads=2, query="both"), (32, 64), (32, 32)), model)
-    share = weigh_query(model.parent, tmp_path, InProcess(lambda **_: None))
+    machines, images = InProcess(lambda **_: None), tmp_path / "validation"
+    share = weigh_query(model.parent, tmp_path, machines, verified=verified)
     recalls = json.loads((model.parent / "query.json").read_text())["judged_recalls"]
     assert load_towers(model).panorama_share == share
-    assert (recalls["0.0"] > 0.9 > recalls["1.0"]) is bev_shows_the_tile
+    assert verified or (recalls["0.0"] > 0.9 > recalls["1.0"]) is bev_shows_the_tile
     clearly = max(recalls.values()) >= recalls["0.5"] + LEAST_GAIN
     assert recalls[f"{share}"] == (max(recalls.values()) if clearly else recalls["0.5"]) and clearly is (share != 0.5)
     assert sorted(path.name for path in model.parent.iterdir()) == ["model.pt", "query.json"]
-    assert weigh_query(model.parent, tmp_path, InProcess(lambda **_: None)) == share
+    assert weigh_query(model.parent, tmp_path, machines, verified=verified) == share
+    ranking = rank_images(tmp_path / "seen", model, images, [], machines, query="both", verified=verified)
+    assert judged_recall(ranking.best_of_all.index, 64).value == recalls[f"{share}"]
 
 
 @pytest.mark.parametrize(("same_places", "with_fakes"), [(False, True), (False, False), (True, True)])

@@ -6,6 +6,9 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
+
+import numpy as np
 
 from ucvgl.atomic import write_whole
 from ucvgl.distributed.machines import Crew
@@ -16,7 +19,7 @@ from ucvgl.images.image_store import ImageStore
 from ucvgl.networks.towers import load_towers, save_towers
 from ucvgl.programs.embedding import EmbedJob, Look, parts_of
 from ucvgl.programs.ranked import Ranking
-from ucvgl.programs.reranked import candidates_of, reranked
+from ucvgl.programs.reranked import candidates_of, each_once, evidence_for, reranked
 from ucvgl.pseudo_labels.decoys import DECOYS_AHEAD, Estimate, judged_recall
 from ucvgl.retrieval.ranking import Question
 from ucvgl.settings.experiment import QueryBy
@@ -64,20 +67,34 @@ def weigh_query(into: Path, projected: Path, machines: Crew, *, verified: int = 
     """
     told = into / "query.json"
     if not told.exists():
-        images, seen, recalls = projected / "validation", into / "weighed", {}
-        for share in PANORAMA_SHARES:
-            model = into / f"panorama_{share:g}.pt"
-            _save_weighed(into / "model.pt", model, share)
-            ranking = rank_images(seen, model, images, [], machines, query="both", verified=verified)
-            recalls[share] = judged_recall(ranking.best_of_all.index, len(ImageStore(images / "references"))).value
-            for made in (model, seen / "query", seen / "ranked"):
-                cached.remove(made)
+        images, seen = projected / "validation", into / "weighed"
+        recalls = _recalls_by_share(into / "model.pt", seen, images, machines, verified)
         cached.remove(seen)
         best = max(recalls, key=recalls.__getitem__)
         best = best if recalls[best] >= recalls[HALF] + LEAST_GAIN else HALF
         _save_weighed(into / "model.pt", into / "model.pt", best)
         write_whole(told, json.dumps({"panorama_share": best, "judged_recalls": recalls}) + "\n")
     return float(json.loads(told.read_text())["panorama_share"])
+
+
+def _recalls_by_share(
+    model: Path, into: Path, images: Path, machines: Crew, verified: int
+) -> dict[float, float]:
+    """What decoys tell of each share. A tile that is a candidate of a query with several is verified once."""
+    count, found = len(ImageStore(images / "references")), {}
+    for share in PANORAMA_SHARES:
+        of_share = into / f"panorama_{share:g}"
+        of_share.mkdir(parents=True, exist_ok=True)
+        _save_weighed(model, of_share / "model.pt", share)
+        how: dict[str, Any] = {"query": "both", "k": max(KEPT_PARTNERS, verified), "tiles": into}
+        found[share] = _ranked(of_share, of_share / "model.pt", images, [], machines, **how)
+    if verified:
+        tried = [candidates_of(ranking, verified, references=count) for ranking in found.values()]
+        every = each_once(np.hstack(tried))
+        evidence = machines.verify(every, bevs=images / "bev", tiles=images / "references", folder=into)
+        for share, candidates in zip(found, tried, strict=True):
+            found[share] = reranked(found[share], evidence_for(candidates, every, evidence), [], references=count)
+    return {share: judged_recall(ranking.best_of_all.index, count).value for share, ranking in found.items()}
 
 
 def _save_weighed(model: Path, into: Path, share: float) -> None:
@@ -104,24 +121,31 @@ def rank_images(
         query: what queries are described by.
         verified: first candidates of a query that are verified over poses.
     """
-    panorama, bev = Look(images / "queries", "query"), Look(images / "bev", "reference")
-    looks = {
-        "query": (panorama, bev) if query == "both" else (panorama,),
-        "reference": (Look(images / "references", "reference"),),
-        "decoy": (Look(images / "references", "reference", mirrored=True),),
-    }
-    jobs = [EmbedJob(some, model, into / side, searched=True) for side, some in looks.items()]
-    machines.embed(jobs)
-    (into / "ranked").mkdir(exist_ok=True)
-    asked, tiles, decoys = (parts_of(job.folder) for job in jobs)
-    kept = max(KEPT_PARTNERS, verified)
-    ranking = machines.rank(asked, tiles, decoys, about, folder=into / "ranked", k=kept)
+    ranking = _ranked(into, model, images, about, machines, query=query, k=max(KEPT_PARTNERS, verified), tiles=into)
     if not verified:
         return ranking
     count = len(ImageStore(images / "references"))
     ground = {"bevs": images / "bev", "tiles": images / "references", "folder": into / "ranked"}
     evidence = machines.verify(candidates_of(ranking, verified, references=count), **ground)
     return reranked(ranking, evidence, about, references=count)
+
+
+def _ranked(
+    into: Path, model: Path, images: Path, about: Sequence[Question], machines: Crew, *, query: QueryBy, k: int,
+    tiles: Path,
+) -> Ranking:  # fmt: skip
+    """The ranking by descriptors; those of tiles and decoys lie in the folder `tiles`, or are made there."""
+    panorama, bev = Look(images / "queries", "query"), Look(images / "bev", "reference")
+    looks = {
+        into / "query": (panorama, bev) if query == "both" else (panorama,),
+        tiles / "reference": (Look(images / "references", "reference"),),
+        tiles / "decoy": (Look(images / "references", "reference", mirrored=True),),
+    }
+    jobs = [EmbedJob(some, model, folder, searched=True) for folder, some in looks.items()]
+    machines.embed(jobs)
+    (into / "ranked").mkdir(exist_ok=True)
+    asked, found, decoys = (parts_of(job.folder) for job in jobs)
+    return machines.rank(asked, found, decoys, about, folder=into / "ranked", k=k)
 
 
 def worn_out(recalls: list[float], patience: int) -> bool:

@@ -43,6 +43,22 @@ def candidates_of(ranking: Ranking, count: int, *, references: int) -> Int[np.nd
     return np.hstack((first, np.where(of_all >= references, of_all, -1)))
 
 
+def each_once(candidates: Int[np.ndarray, "q n"]) -> Int[np.ndarray, "q m"]:
+    """The candidates of every query without repetitions, as few columns as hold them; -1 for none."""
+    found = np.sort(candidates, axis=1)
+    found[:, 1:][found[:, 1:] == found[:, :-1]] = -1
+    found = -np.sort(-found, axis=1)
+    return found[:, : max(1, int((found >= 0).sum(1).max(initial=0)))]
+
+
+def evidence_for(
+    candidates: Int[np.ndarray, "q v"], every: Int[np.ndarray, "q m"], evidence: Float[np.ndarray, "q m"]
+) -> Float[np.ndarray, "q v"]:
+    """The evidence for some candidates, each of which is among `every` or -1, for none, whose evidence is -inf."""
+    place = (candidates[:, :, None] == every[:, None, :]).argmax(axis=2)
+    return np.where(candidates >= 0, np.take_along_axis(evidence, place, axis=1), np.float32(-np.inf))
+
+
 def reranked(
     ranking: Ranking, evidence: Float[np.ndarray, "q v"], questions: Sequence[Question], *, references: int
 ) -> Ranking:

@@ -6,6 +6,7 @@ import pytest
 import training_programs as programs
 
 from ucvgl.distributed.placement import Placement
+from ucvgl.distributed.progress import Progress
 from ucvgl.distributed.worker_group import WorkerGroup
 
 
@@ -28,6 +29,10 @@ def test_one_worker_runs_several_programs_and_survives_their_errors(session, tmp
     assert session.run(programs.total, number=7) == 7
     assert session.rows == [{"step": 0, "number": 5}, {"step": 0, "number": 7}]
     assert len(list(tmp_path.glob("tried-*"))) == 1, "an error that would come again was tried again"
+    for pieces in (300, 200, 100):
+        progress = Progress("keep", pieces)
+        session.run(programs.keep, progress=progress, pieces=pieces)
+        assert progress.done == pieces, "rows of one program were counted for another"
 
 
 @pytest.mark.parametrize("session", [2], indirect=True)

@@ -153,9 +153,16 @@ def work(config: dict[str, Any]) -> None:
     turn = Turn(broadcast_from_rank_zero(uuid.uuid4().hex), context.get_world_rank(), context.get_world_size())
     device = get_device() if torch.cuda.is_available() else torch.device("cpu")
 
+    told: list[Any] = []  # rows on their way, which may arrive in another order than they were sent
+
     def log(**row: Any) -> None:
         if turn.rank == 0 or "kept" in row:
-            mailbox.report.remote(row)
+            told.append(mailbox.report.remote(row))
+
+    def finish(outcome: Outcome) -> None:
+        ray.get(told)  # else rows of this program would be counted for the next one
+        told.clear()
+        ray.get(mailbox.finish.remote(outcome, turn))
 
     while True:
         command: Any = ray.get(mailbox.next.remote(done, turn))
@@ -172,11 +179,11 @@ def work(config: dict[str, Any]) -> None:
             if lost_peer(error):
                 raise  # a machine failed, not the program: Ray Train starts a new group, which runs it again
             outcome = Outcome(command.number, message=sentence(error) or "", traceback=traceback.format_exc())
-            ray.get(mailbox.finish.remote(outcome, turn))
+            finish(outcome)
             if turn.size > 1:
                 raise  # the other workers may wait for this one in a collective: only a new group frees them
         else:
-            ray.get(mailbox.finish.remote(Outcome(command.number, value=value), turn))
+            finish(Outcome(command.number, value=value))
         done = command.number
         gc.collect()
         if device.type == "cuda":  # the next program has a peak of its own

@@ -90,3 +90,22 @@ def test_every_command_has_a_module_or_will_have_one() -> None:
 
     missing = [name for name, (module, _) in cli.COMMANDS.items() if importlib.util.find_spec(module) is None]
     assert missing == []
+
+
+@pytest.mark.parametrize(
+    ("words", "where"),
+    [
+        (["localize", "", "--index", "area"], "the first argument"),
+        (["localize", "photo.jpg", "--index", ""], "what follows --index"),
+        (["index", "run", "", "--out", "area"], "what follows run"),
+        (["index", "run", "tiles", "--out="], "what follows --out"),
+        (["serve", "area", "--host", ""], "what follows --host"),
+        (["cache", "--clear", ""], "what follows --clear"),
+    ],
+)
+def test_an_empty_word_is_not_the_folder_one_stands_in(
+    words: list[str], where: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main(words) == 2
+    told = f"ucvgl {words[0]}: {where} is empty, as a shell's variable that is not set; name it, or leave it out\n"
+    assert capsys.readouterr().err == told

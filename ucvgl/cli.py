@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import sys
 from collections.abc import Sequence
+from itertools import pairwise
 
 import ucvgl
 from ucvgl.run.ending import DONE, MISTAKEN, ended
@@ -20,6 +21,8 @@ COMMANDS = {
     "cache": ("ucvgl.commands.cache", "what this machine keeps of runs in buckets; clear it"),
     "export": ("ucvgl.commands.export", "both encoders as torch.export or ONNX files, checked equal"),
 }
+MAY_BE_EMPTY = ("--address", "--config", "--heading", "--parquet", "--picture", "--protocol", "--root")
+"""Options of which nothing is the default, and means what their help says."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -35,10 +38,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     if name not in COMMANDS:
         print(_unknown(name), file=sys.stderr)
         return MISTAKEN
-    return ended(
-        lambda: importlib.import_module(COMMANDS[name][0]).main(rest),
-        lambda told: print(f"ucvgl {name}: {told}", file=sys.stderr),
-    )
+
+    def command() -> int | None:
+        _refuse_empty(rest)
+        return importlib.import_module(COMMANDS[name][0]).main(rest)
+
+    return ended(command, lambda told: print(f"ucvgl {name}: {told}", file=sys.stderr))
 
 
 def usage() -> str:
@@ -56,6 +61,19 @@ def usage() -> str:
             "Training is a job of its own: python jobs/unsupervised.py --help",
         ]
     )
+
+
+def _refuse_empty(argv: Sequence[str]) -> None:
+    """Refuse a word that is empty, as of a shell's variable that is not set: as a place it is the folder one stands in.
+
+    Raises:
+        ValueError: one is; where.
+    """
+    words = [word for token in argv for word in (token.split("=", 1) if token.startswith("--") else [token])]
+    for before, word in pairwise(["", *words]):
+        if not word and before not in MAY_BE_EMPTY:
+            where = f"what follows {before}" if before else "the first argument"
+            raise ValueError(f"{where} is empty, as a shell's variable that is not set; name it, or leave it out")
 
 
 def _unknown(name: str) -> str:

@@ -42,6 +42,12 @@ def test_the_saved_settings_of_a_run_repeat_it(tmp_path: Path) -> None:
     assert resolve(["--config", str(config)]).experiment == experiment
 
 
+@pytest.mark.parametrize("words", [["--run", ""], ["--run="]])
+def test_an_empty_run_is_not_the_default_one(words: list[str]) -> None:
+    with pytest.raises(Mistakes, match="--run is empty; name a folder, or leave it out"):
+        resolve(["tiny", *words])
+
+
 def test_flags_take_dashes_or_underscores_and_a_space_or_an_equals_sign() -> None:
     spellings = (["--curriculum.min-margin", "0.03"], ["--curriculum.min_margin=0.03"])
     assert {resolve(flags).experiment.curriculum.min_margin for flags in spellings} == {0.03}

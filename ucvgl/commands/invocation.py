@@ -99,6 +99,7 @@ def resolve(
     stop_after = flags.stop_after and _stage(flags.stop_after, stages, mistakes)
     store = flags.run if flags.run and "://" in flags.run else None
     mistakes += _wrong_store(store) if store else []
+    mistakes += ["--run is empty; name a folder, or leave it out"] if flags.run == "" else []
     if mistakes:
         raise Mistakes(mistakes)
     run = local_folder(store) if store else Path(flags.run or runs_folder() / flags.preset)

@@ -64,3 +64,11 @@ def test_a_changed_setting_refuses_its_stage_and_all_that_is_made_from_it(run: R
     assert "1_a was made with other settings (x: 1 -> 2)" in reasons[0]
     assert "2_b was made from another 1_a" in reasons[1]
     assert states(run, changed, redo=("1_a",)) == ["run"] * 4
+
+
+def test_a_relative_root_is_the_same_from_the_root_on(run: RunDir) -> None:
+    home = str(run.path / "data")
+    stage = Stage("1_catalog", {"dataset": {"root": "data"}})
+    run.make(stage.name, lambda folder: {"root": home}, settings=stage.settings)
+    assert states(run, [Stage("1_catalog", {"dataset": {"root": home}})]) == ["reused"]
+    assert states(run, [Stage("1_catalog", {"dataset": {"root": home + "2"}})]) == ["refused"]

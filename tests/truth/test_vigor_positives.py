@@ -57,6 +57,14 @@ def test_a_protocol_names_no_city_whose_images_are_not_there(tmp_path: Path):
     assert set(truth.positives) == {query("Chicago", 2)}
 
 
+@pytest.mark.parametrize("view", ["panorama", "satellite"])
+def test_a_protocol_names_no_city_of_which_one_view_is_there(tmp_path: Path, view: str):
+    root = write_vigor(tmp_path)
+    shutil.rmtree(root / "Seattle" / view)
+    protocol = read_truth(Dataset(name="vigor", root=str(root)), "validation").protocol
+    assert protocol.startswith("VIGOR same-area validation, Chicago, NewYork, SanFrancisco, one positive tile")
+
+
 def test_corrected_labels_are_named_in_the_protocol(tmp_path: Path):
     root = write_vigor(tmp_path)
     (root / "splits").rename(root / "splits__corrected")

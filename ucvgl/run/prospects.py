@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from ucvgl.images.folder import absolute
 from ucvgl.run.record import BEGUN, DONE, Record, as_json_holds, digest, read_record
 from ucvgl.settings.dotted import differences, dotted
 
@@ -62,7 +63,8 @@ def prospect(run: Path, stage: Stage, *, remade: Sequence[str] = ()) -> Prospect
             return Prospect(stage.name, "refused", lacks)
         return Prospect(stage.name, "run")
     now = wanted(run, stage)
-    other = [f"{name}: {a} -> {b}" for name, a, b in differences(before.settings, now.settings)]
+    changed = [row for row in differences(before.settings, now.settings) if not _same_root(*row, before)]
+    other = [f"{name}: {a} -> {b}" for name, a, b in changed]
     stale = {name: None for name, _, _ in differences(before.inputs, now.inputs)} | dict.fromkeys(remade)
     reasons = [f"with other settings ({', '.join(other)})"] if other else []
     reasons += [f"from another {' and '.join(stale)}"] if stale else []
@@ -70,6 +72,11 @@ def prospect(run: Path, stage: Stage, *, remade: Sequence[str] = ()) -> Prospect
         return Prospect(stage.name, "reused" if done else "resumed")
     way_out = f"start a new run with --run NAME, or remake it with --redo {stage.name}"
     return Prospect(stage.name, "refused", f"{where} was {verb} {' and '.join(reasons)}; {way_out}")
+
+
+def _same_root(name: str, before: Any, now: Any, made: Record) -> bool:
+    """Whether a data set's root is the one that was listed in other words: relative then, from the root on now."""
+    return name == "dataset.root" and isinstance(now, str) and made.summary.get("root") == absolute(now)
 
 
 def wanted(run: Path, stage: Stage) -> Record:

@@ -5,6 +5,8 @@ A line has the panorama, then four times a tile and its offset: `pano  sat dlat 
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from ucvgl.images.listing import Split, lines_of, name_of, opaque_id
 from ucvgl.images.vigor import Protocol, cities, find_list, labels_of, views
 from ucvgl.truth.ground_truth import GroundTruth
@@ -25,7 +27,7 @@ def read(root: str, split: Split, protocol: Protocol) -> GroundTruth | None:
     positives, spared, labelled, corrected = {}, {}, [], ""
     for city in cities(split, protocol):
         path = find_list(found.root, city, name)
-        if path is None or not any(pano.startswith(f"{city}/") for pano in found.queries):
+        if path is None or not all(_of(city, pool) for pool in (found.queries, found.references)):
             continue  # a protocol names the cities that were evaluated
         labelled.append(city)
         corrected = ", corrected labels" if "corrected" in path else corrected
@@ -48,3 +50,8 @@ def read(root: str, split: Split, protocol: Protocol) -> GroundTruth | None:
         return None
     which = f"VIGOR {protocol.replace('_', '-')} {split}, {', '.join(labelled)}{corrected}"
     return GroundTruth(positives, f"{which}, one positive tile; hit rate spares semi-positives", spared=spared)
+
+
+def _of(city: str, pool: Collection[str]) -> bool:
+    """Whether any image of a pool is of this city."""
+    return any(name.startswith(f"{city}/") for name in pool)

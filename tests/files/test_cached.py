@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
 from ucvgl.atomic import write_array, write_whole
@@ -160,6 +161,31 @@ def test_shards_that_are_read_one_after_the_other_pass_through_a_cache_that_hold
         assert ids == IDS[number::4]
         np.testing.assert_array_equal(images, PIXELS[number::4])
     assert [path.name for path in store.glob("*.arrow")] == [shards[-1].name]
+
+
+def test_a_shard_of_an_older_version_comes_whole_when_an_image_is_asked_for(uri, tmp_path, monkeypatch):
+    def build(folder: Path) -> None:
+        written = pa.ipc.open_file(write_shard(folder, 0, IDS, PIXELS)).read_all()
+        told = {key: value for key, value in written.schema.metadata.items() if key != b"crc32_of_each"}
+        older = written.replace_schema_metadata(told)
+        with pa.ipc.new_file(str(folder / "part-00000.arrow"), older.schema) as file:
+            file.write_table(older)
+
+    with driver(tmp_path, uri, "gone"), RunDir(tmp_path / "gone", Experiment()) as run:
+        run.make("1_a", build, settings={})
+    store = machine(tmp_path, "one", uri) / "1_a"
+    bound(tmp_path, monkeypatch, 10)
+    images = ImageStore(store)
+    assert images.ids.tolist() == IDS and not [*store.glob("*.arrow")], "ids alone have cost the pixels"
+    bound(tmp_path, monkeypatch, 100_000)
+    np.testing.assert_array_equal(images.read([3, 0, 3]), PIXELS[[3, 0, 3]])
+
+
+def test_what_other_processes_have_fetched_since_leaves_no_room(store, tmp_path, monkeypatch):
+    bound(tmp_path, monkeypatch, 5000)
+    assert room.spare() > 4000
+    (tmp_path / "theirs").write_bytes(bytes(3000))
+    assert room.spare() < 2500
 
 
 def test_an_image_that_was_changed_in_the_bucket_is_not_taken(store, uri, tmp_path, monkeypatch):

@@ -117,10 +117,12 @@ def made(run: RunDir, experiment: Experiment, where: Here, monkeypatch: pytest.M
 @pytest.mark.parametrize("fits", [True, False], ids=["images fit into the caches", "they do not"])
 def test_machines_that_share_a_bucket_alone_make_the_files_of_one(experiment, bucket, tmp_path, monkeypatch, fits):
     monkeypatch.setattr(Tree, "fit", lambda *_: fits)
+    experiment = experiment if fits else replace(experiment, translation=replace(experiment.translation, fake=False))
     room._known.clear()
     expected = made(RunDir(tmp_path / "plain", experiment), experiment, Here(), monkeypatch)
-    assert {name.split("/")[0] for name in expected} == {"1_catalog", "2_project", "3_translate", "4_cold_start",
-                                                         "5_curriculum", "6_evaluate"}  # fmt: skip
+    stages = {"1_catalog", "2_project", "4_cold_start", "5_curriculum", "6_evaluate"}
+    assert {name.split("/")[0] for name in expected} == stages | ({"3_translate"} if fits else set())
+    assert ("5_curriculum/query.json" in expected) is not fits, "queries of panoramas alone are not weighed"
     assert not cached._trees, "a run in a plain folder has to do with the cache"
     uri, folder = f"s3://{bucket}/run", tmp_path / "driver"
     folder.mkdir()

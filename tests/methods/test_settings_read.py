@@ -47,6 +47,8 @@ BRIEF = replace(
 )
 FROZEN = {"model.backbone", "model.checkpoint", "model.pretrained", "adaptation.source"}
 """What the plan calls `network`: a frozen model is kept under its name or, where it is a file, its content."""
+DERIVED = {"curriculum.panoramas_later": {f"curriculum.{name}" for name in ("panoramas_after", "rounds", "with_fakes")}}
+"""What the plan names instead of the settings that it is made of."""
 REFUSED = {"supervision.start", "supervision.label_fraction"}
 """Settings with one value: a plan that does not name them refuses any other."""
 
@@ -88,6 +90,7 @@ def named(stages: Sequence[Stage], stage: str) -> set[str]:
 
 def unnamed(heard: set[str], stages: Sequence[Stage], stage: str) -> set[str]:
     known = named(stages, stage)
+    known = known.union(*(DERIVED.get(name, ()) for name in known))
     known |= FROZEN if any(name.startswith("network.") for name in known) else set()
     return {name for name in heard - REFUSED - known if not name.startswith("resources.")}
 

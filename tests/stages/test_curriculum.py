@@ -233,16 +233,37 @@ def test_the_judge_weighs_panorama_and_birds_eye_view_without_truth(tmp_path, be
     model.parent.mkdir()
     save_towers(TwoTowers(Model(channels=16, safa_heads=2, query="both"), (32, 64), (32, 32)), model)
     machines, images = InProcess(lambda **_: None), tmp_path / "validation"
-    share = weigh_query(model.parent, tmp_path, machines, verified=verified)
-    recalls = json.loads((model.parent / "query.json").read_text())["judged_recalls"]
-    assert load_towers(model).panorama_share == share
+    told = tmp_path / "curriculum"
+    told.mkdir()
+    share = weigh_query(model.parent, told, tmp_path, machines, verified=verified)
+    recalls = json.loads((told / "query.json").read_text())["judged_recalls"]
+    assert load_towers(told / "model.pt").panorama_share == share and load_towers(model).panorama_share == 0.5
     assert verified or (recalls["0.0"] > 0.9 > recalls["1.0"]) is bev_shows_the_tile
     clearly = max(recalls.values()) >= recalls["0.5"] + LEAST_GAIN
     assert recalls[f"{share}"] == (max(recalls.values()) if clearly else recalls["0.5"]) and clearly is (share != 0.5)
-    assert sorted(path.name for path in model.parent.iterdir()) == ["model.pt", "query.json"]
-    assert weigh_query(model.parent, tmp_path, machines, verified=verified) == share
-    ranking = rank_images(tmp_path / "seen", model, images, [], machines, query="both", verified=verified)
+    assert sorted(path.name for path in told.iterdir()) == ["model.pt", "query.json"]
+    assert weigh_query(model.parent, told, tmp_path, machines, verified=verified) == share
+    ranking = rank_images(tmp_path / "seen", told / "model.pt", images, [], machines, query="both", verified=verified)
     assert judged_recall(ranking.best_of_all.index, 64).value == recalls[f"{share}"]
+
+
+def test_without_rounds_the_cold_start_is_the_result_and_its_folder_stays_as_it_is(tmp_path):
+    rng = np.random.default_rng(0)
+    for split in ("train", "validation"):
+        for view, width in (("bev", 32), ("queries", 64), ("references", 32)):
+            ids = [f"{number:02d}" for number in range(16)]
+            images = rng.integers(0, 256, (16, 32, width, 3), np.uint8)
+            write_shard(tmp_path / "projected" / split / view, 0, ids, images)
+    cold, into = tmp_path / "cold", tmp_path / "curriculum"
+    for folder in (cold, into):
+        folder.mkdir()
+    save_towers(TwoTowers(Model(channels=16, safa_heads=2, query="both"), (32, 64), (32, 32)), cold / "model.pt")
+    experiment = Experiment(model=Model(query="both"), curriculum=Curriculum(rounds=0))
+    folders = {"projected": tmp_path / "projected", "translated": tmp_path / "bev", "cold": cold}
+    given = {"experiment": experiment, "machines": InProcess(lambda **_: None), "log": lambda **_: None}
+    said = curriculum(into, **folders, **given)
+    assert [path.name for path in cold.iterdir()] == ["model.pt"]
+    assert load_towers(into / "model.pt").panorama_share == said["panorama_share"]
 
 
 @pytest.mark.parametrize(("same_places", "with_fakes"), [(False, True), (False, False), (True, True)])

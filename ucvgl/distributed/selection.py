@@ -16,7 +16,7 @@ from ucvgl.files import cached
 from ucvgl.files.parts import in_order, read_part
 from ucvgl.files.plain import json_object
 from ucvgl.images.image_store import ImageStore
-from ucvgl.networks.towers import load_towers, save_towers
+from ucvgl.networks.towers import HALF, load_towers, save_towers
 from ucvgl.programs.embedding import EmbedJob, Look, parts_of
 from ucvgl.programs.ranked import Ranking
 from ucvgl.programs.reranked import candidates_of, each_once, evidence_for, reranked
@@ -27,7 +27,7 @@ from ucvgl.settings.experiment import QueryBy
 KEPT = "kept.json"
 KEPT_PARTNERS = DECOYS_AHEAD + 1
 """Best references, or decoys, of a query that the numbers are made from."""
-PANORAMA_SHARES = (0.0, 0.25, HALF := 0.5, 0.75, 1.0)
+PANORAMA_SHARES = (0.0, 0.25, HALF, 0.75, 1.0)
 LEAST_GAIN = 0.02
 """Of recall: the judge's error differs that much between shares of the same encoders."""
 
@@ -53,28 +53,31 @@ def recall_of_round(
     return Estimate(**json_object(file.read_text(), file))
 
 
-def weigh_query(into: Path, projected: Path, machines: Crew, *, verified: int = 0) -> float:
-    """Decide what panorama and bird's-eye view weigh in a query of the encoders in `into`, and note it in their file.
+def weigh_query(kept: Path, folder: Path, projected: Path, machines: Crew, *, verified: int = 0) -> float:
+    """Write `folder/model.pt`, the encoders in `kept` told what panorama and bird's-eye view weigh in a query.
 
     Of `PANORAMA_SHARES` that one is taken with which most validation images are found as far as decoys tell, without
     truth, if these are more by `LEAST_GAIN` than with halves. Descriptors of tiles are made once.
 
     Args:
+        kept: folder of the encoders; its file stays as it is, as other machines may have it.
         verified: first candidates of a query that are verified over poses.
 
     Returns:
         The panorama's share.
     """
-    told = into / "query.json"
+    told, seen = folder / "query.json", folder / "weighed"
     if not told.exists():
-        images, seen = projected / "validation", into / "weighed"
-        recalls = _recalls_by_share(into / "model.pt", seen, images, machines, verified)
-        cached.remove(seen)
+        recalls = _recalls_by_share(kept / "model.pt", seen, projected / "validation", machines, verified)
         best = max(recalls, key=recalls.__getitem__)
         best = best if recalls[best] >= recalls[HALF] + LEAST_GAIN else HALF
-        _save_weighed(into / "model.pt", into / "model.pt", best)
         write_whole(told, json.dumps({"panorama_share": best, "judged_recalls": recalls}) + "\n")
-    return float(json.loads(told.read_text())["panorama_share"])
+    cached.remove(seen)  # what is left of it is never read again
+    share = float(json_object(read_part(told), told)["panorama_share"])
+    towers = load_towers(cached.here(kept / "model.pt"))
+    towers.panorama_share = share
+    save_towers(towers, folder / "model.pt")
+    return share
 
 
 def _recalls_by_share(
@@ -85,9 +88,8 @@ def _recalls_by_share(
     for share in PANORAMA_SHARES:
         of_share = into / f"panorama_{share:g}"
         of_share.mkdir(parents=True, exist_ok=True)
-        _save_weighed(model, of_share / "model.pt", share)
         how: dict[str, Any] = {"query": "both", "k": max(KEPT_PARTNERS, verified), "tiles": into}
-        found[share] = _ranked(of_share, of_share / "model.pt", images, [], machines, **how)
+        found[share] = _ranked(of_share, model, images, [], machines, panorama_share=share, **how)
     if verified:
         tried = [candidates_of(ranking, verified, references=count) for ranking in found.values()]
         every = each_once(np.hstack(tried))
@@ -95,12 +97,6 @@ def _recalls_by_share(
         for share, candidates in zip(found, tried, strict=True):
             found[share] = reranked(found[share], evidence_for(candidates, every, evidence), [], references=count)
     return {share: judged_recall(ranking.best_of_all.index, count).value for share, ranking in found.items()}
-
-
-def _save_weighed(model: Path, into: Path, share: float) -> None:
-    towers = load_towers(cached.here(model))
-    towers.panorama_share = share
-    save_towers(towers, into)
 
 
 def rank_images(
@@ -132,7 +128,7 @@ def rank_images(
 
 def _ranked(
     into: Path, model: Path, images: Path, about: Sequence[Question], machines: Crew, *, query: QueryBy, k: int,
-    tiles: Path,
+    tiles: Path, panorama_share: float | None = None,
 ) -> Ranking:  # fmt: skip
     """The ranking by descriptors; those of tiles and decoys lie in the folder `tiles`, or are made there."""
     panorama, bev = Look(images / "queries", "query"), Look(images / "bev", "reference")
@@ -141,7 +137,8 @@ def _ranked(
         tiles / "reference": (Look(images / "references", "reference"),),
         tiles / "decoy": (Look(images / "references", "reference", mirrored=True),),
     }
-    jobs = [EmbedJob(some, model, folder, searched=True) for folder, some in looks.items()]
+    how: dict[str, Any] = {"searched": True, "panorama_share": panorama_share}
+    jobs = [EmbedJob(some, model, folder, **how) for folder, some in looks.items()]
     machines.embed(jobs)
     (into / "ranked").mkdir(exist_ok=True)
     asked, found, decoys = (parts_of(job.folder) for job in jobs)

@@ -104,7 +104,8 @@ def ahead(paths: Sequence[Path]) -> None:
     Nothing is fetched where the cache has no room for all of them.
     """
     if paths and (tree := tree_of(paths[0])) and tree.eager and tree.fit(list(paths)):
-        tree.bring_all(list(paths))
+        with suppress(room.CacheFull):  # other processes have filled it meanwhile: what did not come is read there
+            tree.bring_all(list(paths))
 
 
 def missing(paths: Sequence[Path]) -> list[Path]:

@@ -47,8 +47,13 @@ def used(path: Path, *, ago_s: float = 0) -> None:
         os.utime(path, ns=(time.time_ns() - int(ago_s * 1e9), path.stat().st_mtime_ns))
 
 
+class CacheFull(ValueError):
+    """The cache has no room, as all that it holds is in use."""
+
+
 def spare() -> float:
     """Bytes that the cache has room for, once what is not in use is dropped."""
+    _known.clear()  # other processes may have filled it since
     return limit() - _taken() + sum(size for _, _, size in _droppable())
 
 
@@ -56,18 +61,21 @@ def make(size: int) -> None:
     """Drop what was not opened for longest, until so many bytes fit; only what lies in a bucket is dropped.
 
     Raises:
-        ValueError: the cache is full of what is in use.
+        CacheFull: there is nothing to drop.
     """
     most, taken = limit(), _taken() + size
     if taken > most:
-        for _, path, held in sorted(_droppable()):
-            path.unlink(missing_ok=True)
+        for opened, path, held in sorted(_droppable()):
+            with suppress(FileNotFoundError):
+                if path.stat().st_atime > opened:  # by another process, since it was looked at
+                    continue
+                path.unlink()
             taken -= held
             if taken <= most:
                 break
         _known.clear()
     if taken > most:
-        raise ValueError(
+        raise CacheFull(
             f"the cache {cache_root()} may hold {most / 1e9:.1f} GB; all of it is in use, and {size / 1e9:.1f} GB "
             f"more are needed at once; allow it more with {LIMIT}, or name a larger disk with {CACHE}"
         )

@@ -83,7 +83,7 @@ class Tree:
 
     def fit(self, paths: list[Path]) -> bool:
         """Whether the cache has room for all of some files, as far as their sizes are known."""
-        missing = [self.place(path) for path in paths if not path.exists()]
+        missing = [self.place(path) for path in paths if not (path.exists() or self._at_work_path(path).exists())]
         parts = [(self._finished(stage), name) for stage, _, name in (place.partition("/") for place in missing)]
         size = sum(found[name][0] for found, name in parts if name in found)
         return not size or size <= room.spare()
@@ -200,7 +200,7 @@ class Tree:
 
     def _has(self, path: Path, place: str) -> bool:
         """Whether the right file is here, maybe under the name that its stage had while it worked."""
-        other = self.folder / f"{place.partition('/')[0]}{PARTIAL}" / place.partition("/")[2]
+        other = self._at_work_path(path)
         if not path.exists() and other != path and other.exists():
             path.parent.mkdir(parents=True, exist_ok=True)
             os.replace(other, path)
@@ -209,6 +209,11 @@ class Tree:
             return False
         sums = self._sums(path, place)  # none of what a driver without other machines made and left unfinished
         return not sums or (arrival.size, arrival.sha256) in sums
+
+    def _at_work_path(self, path: Path) -> Path:
+        """The name of a file while its stage was at work."""
+        stage, _, name = self.place(path).partition("/")
+        return self.folder / f"{stage}{PARTIAL}" / name
 
     def _sums(self, path: Path, place: str) -> set[Sum]:
         """What the file may be, as far as anybody wrote it down."""

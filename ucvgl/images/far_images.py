@@ -6,8 +6,10 @@ from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 from pathlib import Path
+from threading import Lock
 from zlib import crc32
 
+import numpy as np
 import pyarrow as pa
 
 from ucvgl.files import cached
@@ -28,7 +30,7 @@ class FarShard:
         size: bytes of an image.
     """
 
-    def __init__(self, path: Path, sums: Sequence[int], size: int) -> None:
+    def __init__(self, path: Path, sums: Sequence[int] | np.ndarray, size: int) -> None:
         self._path, self._sums, self._size = path, sums, size
         self._file: pa.NativeFile | None = None
         self._first = 0
@@ -44,7 +46,7 @@ class FarShard:
             StorageError: the bucket cannot be used.
         """
         pixels = cached.patiently_with(self._path, lambda: self._opened().read_at(self._size, self._at(row)))
-        if crc32(pixels) != self._sums[row]:
+        if crc32(pixels) != int(self._sums[row]):
             raise ValueError(
                 f"image {row} of {self._path} is not what was made (its checksum differs): the shard in the bucket was "
                 "damaged or changed; copy the run again from where it was made, or make this stage anew with --redo"
@@ -64,6 +66,24 @@ class FarShard:
 
     def _at(self, row: int) -> int:
         return self._first + row * self._size
+
+
+class LateShard:
+    """The images of a shard that comes whole, when the first of them is asked for.
+
+    Args:
+        images: fetches it.
+    """
+
+    def __init__(self, images: Callable[[], pa.ChunkedArray]) -> None:
+        self._fetch, self._images = images, None
+        self._alone = Lock()
+
+    def __getitem__(self, row: int) -> bytes:
+        """The pixels of one image."""
+        with self._alone:
+            self._images = self._fetch() if self._images is None else self._images
+        return self._images[row].as_py()
 
 
 def at_once(work: Callable[[int], None], numbers: Iterable[int]) -> None:

@@ -25,7 +25,7 @@ from ucvgl.atomic import whole
 from ucvgl.files import cached
 from ucvgl.files.parts import number_of, numbered_parts
 from ucvgl.files.tables import map_table, peek_table, required
-from ucvgl.images.far_images import FarShard, at_once
+from ucvgl.images.far_images import FarShard, LateShard, at_once
 
 IMAGES = pa.schema(required(id=pa.string(), image=pa.binary()))
 MOST_BYTES = 2**31 - 1
@@ -138,13 +138,13 @@ def _ids(path: Path | str) -> pa.Table:
     return peek_table(path, IMAGES, 0)
 
 
-def _far_images(path: Path, table: pa.Table) -> FarShard | pa.ChunkedArray:
+def _far_images(path: Path, table: pa.Table) -> FarShard | LateShard:
     """The images of a shard in a bucket; it comes whole without a checksum of each (older versions) or of 2 GB."""
     noted = (table.schema.metadata or {}).get(b"crc32_of_each", b"").decode("ascii", "replace")
     size = math.prod(_shape(table, path))
     if not re.fullmatch(rf"[0-9a-f]{{{8 * len(table)}}}", noted) or len(table) * size > MOST_BYTES:
-        return _table(path)["image"]
-    return FarShard(path, [int(noted[at : at + 8], 16) for at in range(0, len(noted), 8)], size)
+        return LateShard(lambda: _table(path)["image"])
+    return FarShard(path, np.frombuffer(bytes.fromhex(noted), ">u4"), size)
 
 
 def _shape(table: pa.Table, path: Path | str) -> tuple[int, int, int]:

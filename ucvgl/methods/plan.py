@@ -88,7 +88,7 @@ def _labels(experiment: Experiment) -> Stage:
 def _unsupervised(experiment: Experiment) -> list[Stage]:
     seed = {"seed": experiment.seed}
     training = seed | {"model": experiment.model, "contrast": experiment.contrast}
-    later = {name: getattr(experiment.curriculum, name) for name in ("panoramas_after", "with_fakes")}
+    later = {"panoramas_later": experiment.curriculum.panoramas_later}
     cold_start = training | {"cold_start": experiment.cold_start, "curriculum": later}
     curriculum = training | {"curriculum": experiment.curriculum}
     return [

@@ -53,14 +53,20 @@ def ground_of(towers: Encoders) -> Ground | None:
 
 
 def queries(
-    towers: Encoders, panoramas: UInt8[np.ndarray, "n h w 3"], bevs: UInt8[np.ndarray, "n s s 3"] | None = None
+    towers: Encoders,
+    panoramas: UInt8[np.ndarray, "n h w 3"],
+    bevs: UInt8[np.ndarray, "n s s 3"] | None = None,
+    *,
+    panorama_share: float | None = None,
 ) -> Float[np.ndarray, "n d"]:
     """Unit-norm descriptors of queries.
 
     Args:
         bevs: their bird's-eye views, where queries are described by both; the encoder of tiles sees them.
+        panorama_share: then, before structure; None: what the encoders were told.
     """
-    share = getattr(towers, "panorama_share", 1.0) if bevs is not None else 1.0
+    share = getattr(towers, "panorama_share", 1.0) if panorama_share is None else panorama_share
+    share = 1.0 if bevs is None else share
     looks: list[tuple[View, np.ndarray | None, float]] = [("query", panoramas, share), ("reference", bevs, 1 - share)]
     seen = [weight * embed(towers, images, view) for view, images, weight in looks if images is not None and weight]
     if bevs is None:

@@ -25,6 +25,7 @@ from ucvgl.poses.structure import DIMENSION
 from ucvgl.settings.experiment import Model, QueryBy
 
 View = Literal["query", "reference"]
+HALF = 0.5
 VIEWS: tuple[View, View] = ("query", "reference")
 
 
@@ -98,7 +99,7 @@ class TwoTowers(nn.Module):
         self.rows_at_once = 0
         self.ground: dict[str, Any] | None = None
         """How the structure of the ground joins what is searched by (`ucvgl.networks.searched`); nothing is trained."""
-        self.panorama_share = 0.5
+        self.panorama_share = HALF
         """Of a query that is described by both, where its bird's-eye view has the rest, before structure."""
 
     @property
@@ -183,7 +184,7 @@ def towers_from(saved: Mapping[str, Any]) -> TwoTowers:
     towers = TwoTowers(settings, tuple(query_size), tuple(reference_size))
     towers.load_state_dict(saved["state"])
     towers.ground = _fitting(saved.get("ground"))
-    towers.panorama_share = float(saved.get("panorama_share", 0.5))
+    towers.panorama_share = float(saved.get("panorama_share", HALF))
     if not 0 <= towers.panorama_share <= 1:
         raise ValueError(f"its panoramas have a share of {towers.panorama_share} in a query")
     return towers.to(memory_format=torch.channels_last)

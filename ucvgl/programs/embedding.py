@@ -51,6 +51,7 @@ class EmbedJob:
         turns: quarter turns from which encoders look, see `ucvgl.networks.towers.embed`.
         searched: the descriptors are those that are searched by (`ucvgl.networks.searched`): of a panorama, of it and
             its bird's-eye view, or of a tile.
+        panorama_share: of such a query, in place of what its encoders were told.
     """
 
     looks: tuple[Look, ...]
@@ -58,6 +59,7 @@ class EmbedJob:
     folder: Path
     turns: int = 1
     searched: bool = False
+    panorama_share: float | None = None
 
     def columns(self, width: int) -> list[list[slice]]:
         """Where, in descriptors of this width, each look from each of its turns stands."""
@@ -129,7 +131,7 @@ def _searched(job: EmbedJob, seen: Seen, encoders: Encoders | None) -> np.ndarra
     assert encoders is not None
     images, (first, *_) = [seen[look.store][1] for look in job.looks], job.looks
     if first.view == "query":
-        return searched.queries(encoders, *images)
+        return searched.queries(encoders, *images, panorama_share=job.panorama_share)
     return searched.references(encoders, *images, mirrored=first.mirrored)
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Sequence
-from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -51,10 +51,18 @@ def verify_candidates(
     candidates = np.load(cached.here(folder / "candidates.npy"), mmap_mode="r")
     grounds, references = ImageStore(bevs), ImageStore(tiles)
 
-    @lru_cache(maxsize=SPECTRA)
-    def spectrum(number: int) -> torch.Tensor:
-        (tile,) = references.read([number % len(references)])
-        return tile_spectrum(tile if number < len(references) else tile[:, ::-1], device)
+    held: OrderedDict[int, torch.Tensor] = OrderedDict()
+
+    def spectra(numbers: list[int]) -> torch.Tensor:
+        missing = [number for number in dict.fromkeys(numbers) if number not in held]
+        for number, tile in zip(missing, references.read(np.array(missing, int) % len(references)), strict=True):
+            held[number] = tile_spectrum(tile if number < len(references) else tile[:, ::-1], device)
+        for number in numbers:
+            held.move_to_end(number)
+        tried = torch.stack([held[number] for number in numbers])
+        while len(held) > SPECTRA:
+            held.popitem(last=False)
+        return tried
 
     for shard in left:
         asked = candidates[slice(*shard)]
@@ -62,8 +70,7 @@ def verify_candidates(
         for row, bev in enumerate(grounds.read(range(*shard))):
             there = np.flatnonzero(asked[row] >= 0)
             if len(there):
-                tried = torch.stack([spectrum(number) for number in asked[row, there].tolist()])
-                found[row, there] = evidence(ground_spectra(bev, device), tried)
+                found[row, there] = evidence(ground_spectra(bev, device), spectra(asked[row, there].tolist()))
         write_array(shard_path(folder, shard), found)
         log(kept=shard[1] - shard[0])
 

@@ -207,6 +207,11 @@ class Curriculum:
         """How many rounds, from the first, train on fakes and tiles alone."""
         return round(self.panoramas_after * self.rounds) if self.with_fakes else 0
 
+    @property
+    def panoramas_later(self) -> bool:
+        """Whether panoramas are not trained on from the start."""
+        return self.rounds_without_panoramas > 0
+
 
 @dataclass(frozen=True)
 class Supervision:

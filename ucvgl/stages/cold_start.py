@@ -44,15 +44,17 @@ def cold_start(
         translated: None: there are no fakes, and intra-view contrast is all.
         labels: known pairs, if any, which the second step is trained on as well.
     """
-    settings = experiment.cold_start
+    settings, later = experiment.cold_start, translated is not None and experiment.curriculum.panoramas_later
     if experiment.supervision.start:
         return _taken(Path(experiment.supervision.start), folder, projected, experiment, machines)
     start = folder / "start"
     if not (start / "model.pt").exists():
         start.mkdir(exist_ok=True)
-        _publish(new_towers(experiment), start / "model.pt", projected, experiment, machines)
+        towers = new_towers(experiment)
+        towers.panorama_share = 0.0 if later else towers.panorama_share
+        _publish(towers, start / "model.pt", projected, experiment, machines)
     intra = intra_view_pairs(projected, translated, experiment)
-    if translated is not None and experiment.curriculum.panoramas_after and experiment.curriculum.with_fakes:
+    if later:
         intra = [pairs for pairs in intra if pairs.views[0] == "reference"]
     # Trained on fakes alone, the tile encoder forgets how to compare a fake with a tile.
     kept = [pairs for pairs in intra if settings.intra_epochs and pairs.views[0] == "reference"]

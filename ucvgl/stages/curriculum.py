@@ -94,7 +94,7 @@ def curriculum(
                 sources = [] if own is None else [own]
             else:
                 sources = labelled_pairs(table, index, train, own, experiment, known)
-            times = FAKES_ALONE if index < settings.rounds_without_panoramas else 1
+            times = FAKES_ALONE if index < settings.rounds_without_panoramas and not doubted else 1
             train_round(into, start, sources, index, experiment=experiment, machines=machines, times=times)
         start = into
         if settings.keep == "judged":
@@ -106,22 +106,25 @@ def curriculum(
                 logger.info("no better estimate in %d rounds: training stops after %d", settings.patience, index + 1)
                 break
     kept = keep(folder, judged) if judged else start
-    told = weighed(kept, projected, experiment, machines)
-    shutil.copyfile(kept / "model.pt", folder / "model.pt")
+    told = write_result(kept, folder, projected, experiment, machines)
     return {"rounds": settings.rounds, "labels_in_last_round": count, "kept": kept.name, **told}
 
 
-def weighed(kept: Path, projected: Path, experiment: Experiment, machines: Crew) -> dict[str, float]:
-    """Have the judge weigh panorama and bird's-eye view in the queries of a result; what it says, if it is asked.
+def write_result(
+    kept: Path, folder: Path, projected: Path, experiment: Experiment, machines: Crew
+) -> dict[str, float]:
+    """Write the `model.pt` of a stage that trained; what the judge says of its queries, if it is asked.
 
     Args:
-        kept: folder of the encoders, in whose file it is noted.
+        kept: folder of the round whose encoders are the result.
+        folder: of the stage.
         projected: folder of `2_project`.
         machines: who embeds and ranks.
     """
     if experiment.query_by != "both" or experiment.curriculum.query_weights == "equal":
+        shutil.copyfile(kept / "model.pt", folder / "model.pt")
         return {}
-    share = weigh_query(kept, projected, machines, verified=experiment.curriculum.verified)
+    share = weigh_query(kept, folder, projected, machines, verified=experiment.curriculum.verified)
     logger.info("a query is %.0f %% panorama, the rest bird's-eye view, as far as decoys tell", 100 * share)
     return {"panorama_share": share}
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,7 +17,7 @@ from ucvgl.images.image_store import ImageStore
 from ucvgl.programs.embedding import EmbedJob, Look, parts_of
 from ucvgl.settings.experiment import Experiment
 from ucvgl.stages.catalog import read_catalogs
-from ucvgl.stages.curriculum import weighed
+from ucvgl.stages.curriculum import write_result
 from ucvgl.training.batches import Pairs
 from ucvgl.training.hard_negatives import nearest_places, without
 from ucvgl.training.loop import Log
@@ -78,8 +77,7 @@ def supervised(
                 pairs = replace(pairs, fakes=train / "bev", fake_label_smoothing=smoothing)
             train_round(into, start, [repeated(pairs, copies)], index, experiment=experiment, machines=machines)
         start = into
-    told = weighed(start, projected, experiment, machines)
-    shutil.copyfile(start / "model.pt", folder / "model.pt")
+    told = write_result(start, folder, projected, experiment, machines)
     return {"rounds": settings.rounds, "true_pairs": len(known), **told}
 
 

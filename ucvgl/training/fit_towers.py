@@ -16,7 +16,7 @@ from ucvgl.files import cached
 from ucvgl.images.image_store import ImageStore
 from ucvgl.networks.mixed import mixed_precision
 from ucvgl.networks.saved import load_saved, save
-from ucvgl.networks.towers import VIEWS, TwoTowers, View, load_towers, refuse_batch_statistics, save_towers
+from ucvgl.networks.towers import HALF, VIEWS, TwoTowers, View, load_towers, refuse_batch_statistics, save_towers
 from ucvgl.settings.experiment import Contrast
 from ucvgl.training import workers
 from ucvgl.training.ahead import Ahead, ready, sent
@@ -63,9 +63,11 @@ def fit_towers(
         ValueError: the loss is not finite (see `Contrast.not_finite`), or the backbone knows batches.
     """
     towers = load_towers(start / "model.pt", device)
+    views: list[list[View]] = [[side.view for side in source.sides] for source in sources]
+    if any("query" in some for some in views):  # from now on panoramas have a share in queries
+        towers.panorama_share = towers.panorama_share or HALF
     average = copy.deepcopy(towers).requires_grad_(False)
     share = -(-settings.batch // workers.size())
-    views: list[list[View]] = [[side.view for side in source.sides] for source in sources]
     towers.rows_at_once = rows_at_once or rows_that_fit(towers, views, share, device)
     if towers.rows_at_once or workers.size() > 1:
         refuse_batch_statistics(towers)

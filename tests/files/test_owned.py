@@ -54,6 +54,19 @@ def test_a_file_of_that_name_that_says_something_else_is_refused(tmp_path, text)
         begun(tmp_path)
 
 
+def test_a_folder_in_which_another_begins_at_this_moment_is_ours(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked = Path.iterdir
+
+    def begun_meanwhile(folder: Path):
+        (folder / ".lock").touch()
+        return looked(folder)
+
+    monkeypatch.setattr(Path, "iterdir", begun_meanwhile)
+    refuse_foreign(tmp_path, (".lock",), "a run")
+
+
 def test_a_place_in_a_bucket_that_holds_objects_is_refused(bucket):
     write(f"s3://{bucket}/data/photo.jpg", b"precious")
     with pytest.raises(ValueError, match=r"data is not empty \(photo.jpg\)"):

@@ -88,10 +88,9 @@ def refuse_foreign(folder: Path, marks: Sequence[str], what: str) -> None:
     Raises:
         ValueError: it is one.
     """
-    if not folder.is_dir() or any(next(folder.glob(mark), None) for mark in marks):
-        return
-    found = sorted(path.name for path in folder.iterdir())
-    if found:
+    found = sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
+    # Looked for last: who has just begun there, as another job of the same command, leaves a mark before all else.
+    if found and not any(next(folder.glob(mark), None) for mark in marks):
         shown = ", ".join(found[:3])
         raise ValueError(f"{folder} is not empty ({shown}), and is not {what}, so that nothing in it is overwritten")
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pyarrow as pa
+from pydantic import PositiveInt
 
 from ucvgl.atomic import write_whole
 from ucvgl.distributed.cluster import placed, several_machines
@@ -16,7 +18,7 @@ from ucvgl.distributed.parcels import Sent
 from ucvgl.distributed.progress import Progress
 from ucvgl.distributed.stream import Row, Step, stream_missing
 from ucvgl.files import cached
-from ucvgl.files.plain import json_object
+from ucvgl.files.plain import json_as
 from ucvgl.images.bounds import MAX_BYTES
 from ucvgl.images.decode import BadImage, decode, resize
 from ucvgl.images.image_store import shard_path, write_shard
@@ -26,6 +28,13 @@ from ucvgl.run import columns
 from ucvgl.run.ending import at_work_on
 from ucvgl.settings.experiment import Experiment
 from ucvgl.types import Catalog
+
+
+@dataclass(frozen=True)
+class Layout:
+    """What `shards.json` says."""
+
+    images_per_shard: PositiveInt
 
 
 def project_images(catalogs: Mapping[str, Catalog], folder: Path, *, experiment: Experiment) -> pa.Table:
@@ -118,7 +127,7 @@ def _shard_rows(catalogs: Mapping[str, Catalog], folder: Path, images_per_shard:
     layout = folder / "shards.json"
     if not layout.exists():
         write_whole(layout, json.dumps({"images_per_shard": images_per_shard}))
-    size = json_object(layout.read_text(), layout)["images_per_shard"]
+    size = json_as(Layout, layout.read_bytes(), layout).images_per_shard
     rows = []
     for split, catalog in catalogs.items():
         for view, table in (("queries", catalog.queries), ("references", catalog.references)):
@@ -134,7 +143,7 @@ def _rejected(folder: Path) -> list[dict[str, str]]:
     lists = {path: shard_path(path.parent, int(path.stem[4:])) for path in folder.glob("*/*/bad-*.json")}
     wanted = set(cached.missing([*lists.values()]))
     lists = [path for path, shard in lists.items() if shard not in wanted]
-    return [bad for path in lists for bad in json.loads(path.read_text())]
+    return [bad for path in lists for bad in json_as(list[dict[str, str]], path.read_bytes(), path)]
 
 
 def _refuse_too_many(rejected: list[dict[str, str]], limit: float, total: int, share: float) -> None:

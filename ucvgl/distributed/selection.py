@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ from ucvgl.atomic import write_whole
 from ucvgl.distributed.machines import Crew
 from ucvgl.files import cached
 from ucvgl.files.parts import in_order, read_part
-from ucvgl.files.plain import json_object
+from ucvgl.files.plain import REMAKE, json_as
 from ucvgl.images.image_store import ImageStore
 from ucvgl.networks.towers import HALF, load_towers, save_towers
 from ucvgl.programs.embedding import EmbedJob, Look, parts_of
@@ -30,6 +30,22 @@ KEPT_PARTNERS = DECOYS_AHEAD + 1
 PANORAMA_SHARES = (0.0, 0.25, HALF, 0.75, 1.0)
 LEAST_GAIN = 0.02
 """Of recall: the judge's error differs that much between shares of the same encoders."""
+
+
+@dataclass(frozen=True)
+class Kept:
+    """What `kept.json` says."""
+
+    round: int
+    judged_recalls: list[float]
+
+
+@dataclass(frozen=True)
+class Weighed:
+    """What `query.json` says."""
+
+    panorama_share: float
+    judged_recalls: dict[str, float]
 
 
 def recall_of_round(
@@ -50,7 +66,7 @@ def recall_of_round(
         judged = judged_recall(ranking.best_of_all.index, len(ImageStore(images / "references")))
         write_whole(file, json.dumps(asdict(judged)))
         cached.remove(seen)
-    return Estimate(**json_object(file.read_text(), file))
+    return json_as(Estimate, file.read_bytes(), file)
 
 
 def weigh_query(kept: Path, folder: Path, projected: Path, machines: Crew, *, verified: int = 0) -> float:
@@ -73,7 +89,7 @@ def weigh_query(kept: Path, folder: Path, projected: Path, machines: Crew, *, ve
         best = best if recalls[best] >= recalls[HALF] + LEAST_GAIN else HALF
         write_whole(told, json.dumps({"panorama_share": best, "judged_recalls": recalls}) + "\n")
     cached.remove(seen)  # what is left of it is never read again
-    share = float(json_object(read_part(told), told)["panorama_share"])
+    share = json_as(Weighed, read_part(told), told).panorama_share
     towers = load_towers(cached.here(kept / "model.pt"))
     towers.panorama_share = share
     save_towers(towers, folder / "model.pt")
@@ -158,7 +174,16 @@ def keep(folder: Path, recalls: list[float]) -> Path:
 
 
 def rounds_up_to_kept(folder: Path) -> list[Path]:
-    """The rounds of a curriculum up to the one whose encoders are kept: all, where nothing was chosen."""
+    """The rounds of a curriculum up to the one whose encoders are kept: all, where nothing was chosen.
+
+    Raises:
+        ValueError: what is written down names no round.
+    """
     rounds = in_order(path.parent for path in folder.glob("round_*/model.pt"))
     file = folder / KEPT
-    return rounds[: json_object(read_part(file), file)["round"] + 1] if file.exists() else rounds
+    if not file.exists():
+        return rounds
+    kept = json_as(Kept, read_part(file), file).round
+    if not 0 <= kept < len(rounds):
+        raise ValueError(f"{file} is damaged: there is no round {kept}; {REMAKE}")
+    return rounds[: kept + 1]

@@ -213,7 +213,10 @@ def _listed(done: Path, size: int, time_ns: int, inode: int) -> Parts:
         content, whole = unsealed(json_object(read_plain(done, MOST_IN_RECORD), done.name))
         if not whole:
             raise ValueError("it does not fit its seal: it was damaged or changed")
-        return content.get("parts") or {}
+        parts = content.get("parts") or {}
+        if not all({"bytes", "sha256"} <= part.keys() for part in parts.values()):
+            raise ValueError("its list of parts lacks a size or a digest")
+        return parts
     except (ValueError, AttributeError) as error:
         way_out = f"delete {done.parent} to have it made again"
         raise ValueError(f"{done} is not a record of a stage ({error}); {way_out}") from error

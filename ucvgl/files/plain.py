@@ -64,19 +64,39 @@ def read_plain_or_pipe(path: Path, most: int) -> bytes:
     raise NotPlain(f"it is a pipe that did not end within {PATIENCE_S:g} s")
 
 
+def json_as(kind: Any, content: bytes | str, origin: Path | str) -> Any:
+    """What a JSON text holds, as this type: a dataclass, or a list or a mapping of such.
+
+    Raises:
+        NotPlain: it is none, or lacks a key, or has a value of another type; the message names `origin` and the key.
+    """
+    from pydantic import TypeAdapter, ValidationError  # takes longer to import than most commands to answer
+
+    try:
+        return TypeAdapter(kind).validate_json(json.dumps(_parsed(content, origin)), strict=True)
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = "".join(f"{part}: " for part in first["loc"])
+        raise NotPlain(f"{origin} is damaged: {key}{first['msg']}; {REMAKE}") from error
+
+
 def json_object(content: bytes | str, origin: Path | str) -> dict[str, Any]:
-    """The object that a JSON text holds.
+    """The object that a JSON text holds, whatever is in it.
 
     Raises:
         NotPlain: it is none, or one that Python cannot read, as of ten thousand brackets; the message names `origin`.
     """
-    try:
-        found = json.loads(content)
-    except (ValueError, RecursionError) as error:
-        raise NotPlain(f"{origin} is damaged: it is no JSON ({error}); {REMAKE}") from error
+    found = _parsed(content, origin)
     if not isinstance(found, dict):
         raise NotPlain(f"{origin} is damaged: it holds no JSON object; {REMAKE}")
     return found
+
+
+def _parsed(content: bytes | str, origin: Path | str) -> Any:
+    try:
+        return json.loads(content)
+    except (ValueError, RecursionError) as error:
+        raise NotPlain(f"{origin} is damaged: it is no JSON ({error}); {REMAKE}") from error
 
 
 def refuse_irregular(folder: Path) -> None:

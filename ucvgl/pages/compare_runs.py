@@ -12,7 +12,7 @@ from ucvgl.pages.run_report import judged
 from ucvgl.run import columns
 from ucvgl.run.record import DONE, read_record
 from ucvgl.settings.dotted import dotted, saved_settings
-from ucvgl.stages.evaluate import read_recall
+from ucvgl.stages.evaluate import read_recall, read_rounds
 
 
 def compare(runs: Sequence[Path], path: Path) -> Path:
@@ -31,7 +31,7 @@ def _compared(run: Path) -> Compared:
         raise ValueError(f"{run} was not evaluated yet; the command that began it goes on with it")
     experiment = saved_settings(run / "config.yaml")
     reached, _ = read_recall(run / "6_evaluate")
-    rounds = read_table(run / "6_evaluate" / "rounds.parquet", columns.ROUNDS).to_pylist()
+    rounds = read_rounds(run / "6_evaluate", reached)
     records = [read_record(done) for done in run.glob(f"[0-9]_*/{DONE}")]
     labelled = in_order(run.glob("5_curriculum/round_*/pairs.parquet"))
     settings = {name: value for name, value in dotted(experiment).items() if not name.startswith("resources.")}

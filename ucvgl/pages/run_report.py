@@ -28,7 +28,7 @@ from ucvgl.run.run_dir import RunDir
 from ucvgl.settings.dotted import differences
 from ucvgl.settings.experiment import Experiment
 from ucvgl.settings.presets import synthetic
-from ucvgl.stages.evaluate import read_recall
+from ucvgl.stages.evaluate import read_recall, read_rounds
 from ucvgl.training.augment import Draws
 from ucvgl.training.fit_towers import augment, turned_together
 from ucvgl.training.pairs import fake_store
@@ -53,7 +53,7 @@ def report(
     """
     reached, raw = read_recall(scored)
     fakes, used = translated and fake_store(projected, translated, experiment), labels_used(run.path)
-    scores = read_table(scored / "rounds.parquet", columns.ROUNDS).to_pylist()
+    scores = read_rounds(scored, reached)
     content = Report(
         about=f"{_how(translated, used)} on {source_of(experiment)}: {used or 'no labels'}.",
         labels_used=used,
@@ -145,7 +145,11 @@ def source_of(experiment: Experiment) -> str:
 
 
 def learned(trained: Path, scores: list[dict]) -> list[Round]:
-    """The rounds, each with the labels that it was trained on: its own, or those before, if it made none."""
+    """The rounds, each with the labels that it was trained on: its own, or those before, if it made none.
+
+    Raises:
+        ValueError: the first has none.
+    """
     rounds, table = [], None
     if not any(trained.glob("round_*/pairs.parquet")):  # true pairs alone
         return [Round(0, 0, 0.0, np.empty(0), r1=score["r1"], judged=judged(score)) for score in scores]
@@ -153,7 +157,8 @@ def learned(trained: Path, scores: list[dict]) -> list[Round]:
         labelled = trained / score["name"] / "pairs.parquet"
         if labelled.exists():
             table = read_table(labelled, columns.LABELS)
-        assert table is not None
+        if table is None:
+            raise ValueError(f"{trained} has no labels of {score['name']}, which was evaluated; copy the run again")
         labels, margins = np.array(table["label"]), np.array(table["margin"])
         least = float(margins[labels].min(initial=margins[np.isfinite(margins)].max(initial=0.0)))
         found = {name: score[name] for name in ("precision", "judged_precision", "r1")}

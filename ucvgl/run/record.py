@@ -12,7 +12,7 @@ from typing import Any
 import ucvgl
 from ucvgl.atomic import write_whole
 from ucvgl.files.parts import BEGUN, DONE
-from ucvgl.files.plain import MOST_IN_RECORD, NotPlain, json_object, read_plain
+from ucvgl.files.plain import MOST_IN_RECORD, NotPlain, json_as, json_object, read_plain
 from ucvgl.files.seal import sealed, unsealed
 
 __all__ = ["BEGUN", "DONE", "FAILURE", "Record", "as_json_holds", "digest", "read_record", "write_record"]
@@ -60,7 +60,7 @@ def read_record(path: Path) -> Record | None:
             )
         if not whole:
             raise TypeError("it does not fit its seal: it was damaged or changed")
-        return Record(**content)
+        return json_as(Record, json.dumps(content), path.name)
     except FileNotFoundError:
         return None
     except (NotPlain, TypeError, AttributeError, UnicodeDecodeError) as error:

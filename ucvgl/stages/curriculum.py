@@ -17,6 +17,7 @@ from ucvgl.distributed.machines import Crew
 from ucvgl.distributed.rounds import train_round
 from ucvgl.distributed.scanning import scan, votes
 from ucvgl.distributed.selection import keep, recall_of_round, weigh_query, worn_out
+from ucvgl.files.plain import json_as
 from ucvgl.files.tables import read_table, write_table
 from ucvgl.images.image_store import ImageStore
 from ucvgl.pseudo_labels.decoys import Estimate, estimated_precision, percent, right_probability
@@ -191,7 +192,7 @@ def write_labels(
 def judged_precision(table: pa.Table) -> Estimate | None:
     """What share of a round's labels is right, as far as decoys told when they were made; None where none were."""
     told = (table.schema.metadata or {}).get(b"precision")
-    return Estimate(**json.loads(told)) if told else None
+    return json_as(Estimate, told, "the verdict in a pairs.parquet") if told else None
 
 
 def in_doubt(table: pa.Table) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +15,11 @@ from ucvgl.distributed.machines import Crew
 from ucvgl.distributed.selection import rank_images, rounds_up_to_kept
 from ucvgl.files import cached
 from ucvgl.files.parts import read_part
-from ucvgl.files.plain import json_object
+from ucvgl.files.plain import REMAKE, json_as
 from ucvgl.files.tables import read_table, write_table
 from ucvgl.images.image_store import ImageStore
 from ucvgl.programs.ranked import Ranking
-from ucvgl.pseudo_labels.decoys import judged_recall
+from ucvgl.pseudo_labels.decoys import Estimate, judged_recall
 from ucvgl.retrieval.best import Best
 from ucvgl.retrieval.ranking import best_rank
 from ucvgl.retrieval.raw_pixels import raw_recall, shrink
@@ -39,6 +39,26 @@ ALL_ROUNDS_PAIRS = 100_000_000
 """Every round is evaluated by default where a pool makes no more pairs."""
 RAW_PAIRS, RAW_REFERENCES = 10_000_000, 20_000
 """Raw pixels are compared for as many queries as make at most so many pairs, and not at all in a larger pool."""
+
+
+@dataclass(frozen=True)
+class Said:
+    """What a set of encoders reached, where truth is known, and what the judge says of it."""
+
+    recall: Recall | None
+    judged: Estimate
+
+    def saved(self) -> dict[str, Any]:
+        """All of it for JSON."""
+        return {"recall": self.recall and self.recall.saved(), "judged": asdict(self.judged)}
+
+
+@dataclass(frozen=True)
+class Scored:
+    """What `recall.json` says."""
+
+    recall: Recall | None
+    raw_pixels: dict[str, float]
 
 
 def evaluate(
@@ -77,21 +97,22 @@ def evaluate(
     for name in before if every or len(before) < 2 else before[:1]:
         file = folder / "embeddings" / f"{name}.json"
         if not file.exists():
-            write_whole(file, json.dumps(_said(ranked(name), len(references), protocol)))
+            write_whole(file, json.dumps(_said(ranked(name), len(references), protocol).saved()))
             cached.remove(folder / "embeddings" / name)
-        reached[name] = json_object(file.read_text(), file)
+        reached[name] = json_as(Said, file.read_bytes(), file)
     ranking = ranked(last)
     reached[last] = _said(ranking, len(references), protocol)
-    bevs, recall = ImageStore(projected / "validation" / "bev"), reached[last]["recall"]
-    result = {"recall": recall, "raw_pixels": _raw_pixels(bevs, references, protocol) if recall else {}}
+    bevs, recall = ImageStore(projected / "validation" / "bev"), reached[last].recall
+    raw = _raw_pixels(bevs, references, protocol) if recall else {}
     _write_rounds(folder / "rounds.parquet", trained, [*models], reached, read_truth(dataset, "train"))
     write_retrievals(folder / "retrievals.parquet", ranking.best, _order(ranking, len(queries)), protocol)
+    result = {"recall": recall and recall.saved(), "raw_pixels": raw}
     write_whole(folder / "recall.json", json.dumps(result, indent=1) + "\n")
     for name in before:
         (folder / "embeddings" / f"{name}.json").unlink(missing_ok=True)
     for made in (folder / "embeddings" / last / name for name in ("decoy", "ranked")):
         cached.remove(made)
-    return {"r1": recall["r1"] if recall else None, "judged": reached[last]["judged"]["value"]}
+    return {"r1": recall.r1 if recall else None, "judged": reached[last].judged.value}
 
 
 def _every_round(experiment: Experiment, pairs: int) -> bool:
@@ -99,11 +120,9 @@ def _every_round(experiment: Experiment, pairs: int) -> bool:
     return wanted == "all" or (wanted == "auto" and pairs <= ALL_ROUNDS_PAIRS)
 
 
-def _said(ranking: Ranking, references: int, protocol: Protocol) -> dict[str, Any]:
-    """What a set of encoders reached, and what the judge says of it, for JSON."""
+def _said(ranking: Ranking, references: int, protocol: Protocol) -> Said:
     recall = score(ranking.ranks, ranking.best.index, references, protocol) if ranking.ranks else None
-    judged = judged_recall(ranking.best_of_all.index, references)
-    return {"recall": recall and recall.saved(), "judged": asdict(judged)}
+    return Said(recall, judged_recall(ranking.best_of_all.index, references))
 
 
 def _order(ranking: Ranking, queries: int) -> np.ndarray:
@@ -148,12 +167,28 @@ def _shrunk(store: ImageStore, count: int) -> np.ndarray:
 
 def read_recall(folder: Path) -> tuple[Recall | None, dict[str, float]]:
     """The recall of the last round, and what raw pixels reach without learning."""
-    saved = json_object(read_part(folder / "recall.json"), folder / "recall.json")
-    return (Recall(**saved["recall"]) if saved["recall"] else None), saved["raw_pixels"]
+    saved = json_as(Scored, read_part(folder / "recall.json"), folder / "recall.json")
+    return saved.recall, saved.raw_pixels
+
+
+def read_rounds(folder: Path, recall: Recall | None) -> list[dict[str, Any]]:
+    """What each set of encoders reached, the first and the last of which were evaluated.
+
+    Args:
+        recall: of the last one; None where no truth is known.
+
+    Raises:
+        ValueError: the table is not what evaluation wrote.
+    """
+    file = folder / "rounds.parquet"
+    rows = read_table(file, columns.ROUNDS).to_pylist()
+    if not rows or (recall is not None and None in (rows[0]["r1"], rows[-1]["r1"])):
+        raise ValueError(f"{file} is damaged: it does not say what was reached; {REMAKE}")
+    return rows
 
 
 def _write_rounds(
-    path: Path, trained: Path, names: list[str], reached: dict[str, dict[str, Any]], truth: GroundTruth | None
+    path: Path, trained: Path, names: list[str], reached: dict[str, Said], truth: GroundTruth | None
 ) -> None:
     """One row per set of encoders: recall on validation and precision of its training labels, each beside what the
     judge says of it without truth.
@@ -164,12 +199,12 @@ def _write_rounds(
         labels = trained / name / "pairs.parquet"
         table = read_table(labels, columns.LABELS) if labels.exists() else None
         believed = judged_precision(table) if table is not None else None
-        found = reached.get(name) or {"recall": None, "judged": {}}
-        recall = Recall(**found["recall"]) if found["recall"] else None
+        found = reached.get(name)
+        recall = found.recall if found else None
         rows.append(
             {
                 "name": name,
-                **{f"judged{end}": found["judged"].get(of) for end, of in JUDGED.items()},
+                **{f"judged{end}": getattr(found.judged, of) if found else None for end, of in JUDGED.items()},
                 **{k: getattr(recall, k) if recall else None for k in ("r1", "r5", "r10")},
                 "precision": label_precision(table, truth) if table is not None and known and truth else None,
                 "judged_precision": believed.value if believed else None,

@@ -16,7 +16,7 @@ from ucvgl.distributed.machines import Crew
 from ucvgl.distributed.selection import KEPT_PARTNERS
 from ucvgl.files import cached
 from ucvgl.files.parts import in_order, read_part
-from ucvgl.files.plain import json_object
+from ucvgl.files.plain import json_as
 from ucvgl.files.tables import read_table, write_table
 from ucvgl.images.image_store import ImageStore
 from ucvgl.networks.towers import VIEWS, View
@@ -119,8 +119,8 @@ def _adapted(way: Way, into: Path, adapter: Path, turns: int, machines: Crew) ->
 
 def read_ways(folder: Path) -> dict[str, dict[str, Recall]]:
     """What was reached `before` and `after`, by the direction's name; empty without truth."""
-    saved = json_object(read_part(folder / "recall.json"), folder / "recall.json")
-    return {when: {way: Recall(**numbers) for way, numbers in ways.items()} for when, ways in saved.items()}
+    file = folder / "recall.json"
+    return json_as(dict[str, dict[str, Recall]], read_part(file), file)
 
 
 def ways(projected: Path, described: Path, experiment: Experiment) -> tuple[Way, Way]:

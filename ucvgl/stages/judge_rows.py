@@ -13,7 +13,7 @@ from ucvgl.atomic import write_whole
 from ucvgl.distributed.machines import Crew
 from ucvgl.files import cached
 from ucvgl.files.parts import read_part
-from ucvgl.files.plain import json_object
+from ucvgl.files.plain import json_as
 from ucvgl.networks.adapter import Adapter, load_adapter
 from ucvgl.networks.frozen import FROZEN, load_frozen
 from ucvgl.networks.towers import VIEWS, View
@@ -94,9 +94,7 @@ def choose(
 
 def read_verdict(folder: Path) -> Verdict:
     """What `choose` wrote."""
-    saved = json_object(read_part(folder / JUDGED), folder / JUDGED)
-    ways = {name: tuple(Estimate(**way) for way in both) for name, both in saved["judged"].items()}
-    return Verdict(saved["result"], {name: (forth, back) for name, (forth, back) in ways.items()})
+    return json_as(Verdict, read_part(folder / JUDGED), folder / JUDGED)
 
 
 def parts_of_descriptor(described: Path) -> tuple[int, ...]:

@@ -18,12 +18,9 @@ import yaml
 from ucvgl.atomic import write_whole
 from ucvgl.commands.invocation import resolve
 from ucvgl.files.owned import refuse_foreign
-from ucvgl.files.plain import json_object
-from ucvgl.files.tables import read_table
 from ucvgl.log import start_logging
 from ucvgl.methods import plan
 from ucvgl.pages.sweep_page import Row, table, write_sweep_page
-from ucvgl.run import columns
 from ucvgl.run.ending import DONE, FAILED, MISTAKEN, Interrupted, ended
 from ucvgl.run.lock import locked
 from ucvgl.run.places import runs_folder
@@ -32,6 +29,7 @@ from ucvgl.run.run_dir import RunDir, StopRequested
 from ucvgl.settings.dotted import Mistakes, differences, to_yaml
 from ucvgl.settings.experiment import Experiment, Resources
 from ucvgl.settings.yaml_door import tree_of
+from ucvgl.stages.evaluate import read_recall, read_rounds
 from ucvgl.sweep.share import common_stages, share_stages
 from ucvgl.sweep.space import Space, Trial, draw, read_space, trial_folder
 
@@ -122,10 +120,8 @@ def _prepare(shared: str, path: Path, trial: Trial) -> None:
 
 def _row(folder: Path, trial: Trial, outcome: Any) -> Row:
     scored = trial_folder(folder, trial.number) / "6_evaluate"
-    file = scored / "recall.json"
-    recall = json_object(file.read_text(), file)["recall"] if file.exists() else None
-    rounds = scored / "rounds.parquet"
-    last = read_table(rounds, columns.ROUNDS).to_pylist()[-1] if rounds.exists() else None
+    recall = read_recall(scored)[0] if (scored / "recall.json").exists() else None
+    last = read_rounds(scored, recall)[-1] if (scored / "rounds.parquet").exists() else None
     return Row(
         number=trial.number,
         changes=dict(trial.changes),
@@ -133,7 +129,7 @@ def _row(folder: Path, trial: Trial, outcome: Any) -> Row:
         rounds=outcome.rounds,
         finished=outcome.finished,
         error=outcome.error,
-        r1=recall["r1"] if recall else None,
+        r1=recall.r1 if recall else None,
         interval=(last["judged_low"], last["judged_high"]) if last else None,
     )
 

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pytest
 
@@ -15,6 +16,8 @@ from ucvgl.distributed.selection import recall_of_round, rounds_up_to_kept, weig
 from ucvgl.files.parts import check_all
 from ucvgl.files.seal import sealed
 from ucvgl.files.tables import write_table
+from ucvgl.images.image_store import write_shard
+from ucvgl.pages.run_report import retrievals
 from ucvgl.retrieval.recall import Recall
 from ucvgl.run import columns
 from ucvgl.run.record import read_record
@@ -44,6 +47,7 @@ RECALL = {"r1": 0.5, "r5": 0.5, "r10": 0.5, "r1pct": 0.5, "queries": 4, "referen
         ("judged.json", {"result": "adapted", "judged": {"adapted": []}}, "judged: adapted: 0: Field", read_verdict),
         ("recall.json", {"recall": RECALL}, "raw_pixels: Field required", read_recall),
         ("recall.json", {"recall": {"r1": 0.5}, "raw_pixels": {}}, "recall: r5: Field required", read_recall),
+        ("recall.json", {"recall": {**RECALL, "references": 0}, "raw_pixels": {}}, "recall: references: ", read_recall),
         ("recall.json", {"before": {"a to b": {**RECALL, "r1": "x"}}}, "before: a to b: r1: Input", read_ways),
         (
             "shards.json", {"images_per_shard": 0}, "images_per_shard: Input should be greater than 0",
@@ -80,9 +84,28 @@ def test_a_list_of_parts_without_digests_is_none(tmp_path: Path) -> None:
         check_all(tmp_path)
 
 
+@pytest.mark.parametrize(("query", "references"), [(2, [0]), (-1, [0]), (0, [2]), (0, [-2, 0]), (0, [])])
+def test_retrievals_of_images_that_are_not_there_are_damaged(
+    tmp_path: Path, query: int, references: list[int]
+) -> None:
+    for view in ("queries", "bev", "references"):
+        write_shard(tmp_path / view, 0, ["a", "b"], np.zeros((2, 4, 4, 3), np.uint8))
+    row = {"query_row": query, "rank": 0, "reference_rows": references, "right": [True], "scores": [0.5]}
+    write_table(tmp_path / "retrievals.parquet", pa.Table.from_pylist([row], columns.RETRIEVALS))
+    with pytest.raises(ValueError, match=r"retrievals.parquet is damaged: it names images that are not there; copy"):
+        retrievals(tmp_path, tmp_path, bev=True)
+
+
 @pytest.mark.parametrize("r1", [[], [None, 0.5], [0.5, None]])
 def test_a_table_of_rounds_that_says_nothing_of_its_result_is_damaged(tmp_path: Path, r1: list[float | None]) -> None:
-    rows = [{"name": f"round_{index:02d}", "r1": share} for index, share in enumerate(r1)]
+    refuse_rounds(tmp_path, [{"name": f"round_{index:02d}", "r1": share} for index, share in enumerate(r1)])
+
+
+def test_a_table_of_rounds_that_gives_an_estimate_by_half_is_damaged(tmp_path: Path) -> None:
+    refuse_rounds(tmp_path, [{"name": "cold", "r1": 0.5, "judged": 0.5, "judged_low": None, "judged_high": 1.0}])
+
+
+def refuse_rounds(tmp_path: Path, rows: list[dict[str, Any]]) -> None:
     write_table(tmp_path / "rounds.parquet", pa.Table.from_pylist(rows, columns.ROUNDS))
     with pytest.raises(ValueError, match="rounds.parquet is damaged: it does not say what was reached; copy it again"):
         read_rounds(tmp_path, Recall(**RECALL))

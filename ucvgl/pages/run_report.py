@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from ucvgl.files.plain import json_object
+from ucvgl.files.plain import REMAKE, json_object
 from ucvgl.files.tables import read_table
 from ucvgl.images.image_store import ImageStore
 from ucvgl.networks.attention import attention
@@ -192,7 +192,7 @@ def retrievals(validation: Path, scored: Path, *, bev: bool) -> list[Retrieval]:
     """The first hits and misses of the validation queries, in the order of their opaque ids; with their BEVs or not."""
     panoramas, bevs, tiles = (ImageStore(validation / name) for name in ("queries", "bev", "references"))
     shown = []
-    for row in _hits_and_misses(scored):
+    for row in _hits_and_misses(scored, len(panoramas), len(tiles)):
         query, best = row["query_row"], row["reference_rows"]
         shown.append(
             Retrieval(
@@ -208,8 +208,13 @@ def retrievals(validation: Path, scored: Path, *, bev: bool) -> list[Retrieval]:
     return shown
 
 
-def _hits_and_misses(scored: Path) -> list[dict]:
-    table = read_table(scored / "retrievals.parquet", columns.RETRIEVALS).to_pylist()
+def _hits_and_misses(scored: Path, queries: int, references: int) -> list[dict]:
+    file = scored / "retrievals.parquet"
+    table = read_table(file, columns.RETRIEVALS).to_pylist()
+    for row in table:
+        best = row["reference_rows"]
+        if not (best and 0 <= row["query_row"] < queries and -1 <= min(best) <= max(best) < references):  # -1: none
+            raise ValueError(f"{file} is damaged: it names images that are not there; {REMAKE}")
     hits = [row for row in table if row["rank"] == 0][:HITS]
     return hits + [row for row in table if row["rank"] != 0][:MISSES]
 
@@ -217,7 +222,7 @@ def _hits_and_misses(scored: Path) -> list[dict]:
 def _attention(validation: Path, trained: Path, scored: Path) -> list[Attention]:
     """The first hits and misses again, each with its best tile, as the last encoders look at them."""
     panoramas, tiles = (ImageStore(validation / name) for name in ("queries", "references"))
-    shown = _hits_and_misses(scored)
+    shown = _hits_and_misses(scored, len(panoramas), len(tiles))
     towers = load_towers(trained / "model.pt")
     pairs = panoramas.read([row["query_row"] for row in shown]), tiles.read([row["reference_rows"][0] for row in shown])
     heats = attention(towers, pairs[0], "query"), attention(towers, pairs[1], "reference")

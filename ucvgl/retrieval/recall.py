@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 from jaxtyping import Float, Int
+from pydantic import PositiveInt
 
 ROUNDING = 1e-6
 """Similarities closer than this share of the vectors' lengths are a tie: float32 cannot order them."""
@@ -104,7 +105,7 @@ class Recall:
     r10: float
     r1pct: float
     queries: int
-    references: int
+    references: PositiveInt
     without_reference: int = 0
     protocol: str = "one true tile, ties count against"
     positives: float = 1.0

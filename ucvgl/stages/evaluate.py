@@ -182,7 +182,8 @@ def read_rounds(folder: Path, recall: Recall | None) -> list[dict[str, Any]]:
     """
     file = folder / "rounds.parquet"
     rows = read_table(file, columns.ROUNDS).to_pylist()
-    if not rows or (recall is not None and None in (rows[0]["r1"], rows[-1]["r1"])):
+    half = any(len({row[f"judged{end}"] is None for end in JUDGED}) > 1 for row in rows)
+    if not rows or half or (recall is not None and None in (rows[0]["r1"], rows[-1]["r1"])):
         raise ValueError(f"{file} is damaged: it does not say what was reached; {REMAKE}")
     return rows
 

@@ -41,6 +41,10 @@ RECALL = {"r1": 0.5, "r5": 0.5, "r10": 0.5, "r1pct": 0.5, "queries": 4, "referen
         ("kept.json", {"round": 7, "judged_recalls": []}, "there is no round 7", rounds_up_to_kept),
         ("kept.json", {"round": -1, "judged_recalls": []}, "there is no round -1", rounds_up_to_kept),
         ("query.json", {}, "panorama_share: Field", lambda it: weigh_query(it, it, it, NOBODY)),
+        (
+            "query.json", {"panorama_share": float("nan"), "judged_recalls": {}}, "panorama_share: Input should be",
+            lambda it: weigh_query(it, it, it, NOBODY),
+        ),
         ("query.json", [0.5], "Input should be an object", lambda it: weigh_query(it, it, it, NOBODY)),
         ("judged.json", {"value": 1.0}, "low: Field required", lambda it: recall_of_round(it, it, NOBODY)),
         ("judged.json", {"result": 3, "judged": {}}, "result: Input", read_verdict),

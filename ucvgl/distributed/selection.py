@@ -6,9 +6,10 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
+from pydantic import Field
 
 from ucvgl.atomic import write_whole
 from ucvgl.distributed.machines import Crew
@@ -44,7 +45,7 @@ class Kept:
 class Weighed:
     """What `query.json` says."""
 
-    panorama_share: float
+    panorama_share: Annotated[float, Field(ge=0, le=1)]
     judged_recalls: dict[str, float]
 
 

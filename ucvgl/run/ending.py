@@ -41,7 +41,7 @@ WAYS_OUT = {
     errno.ESTALE: "the network folder was lost; mount it again",
 }
 MEMORY = "run less beside it, or lower resources.image_cpus, resources.search_rows or resources.train_rows"
-MACHINE = (
+MACHINE = tuple((re.compile(words, re.IGNORECASE), told) for words, told in (
     (r"low on memory\.(?s:.*?) was (\S+) used / (\S+) limit",
      r"the machine ran out of memory (\1 of \2 used), and Ray ended processes of this job; " + MEMORY),
     (r"CUDA out of memory", "the GPU ran out of memory; lower resources.train_rows, resources.search_rows or a batch, "
@@ -57,8 +57,9 @@ MACHINE = (
     (r"^(ActorDied|ActorUnavailable|NodeDied|LocalRayletDied|WorkerCrashed|OwnerDied|ObjectLost)Error: "
      r"(?!(?s:.)*in its creation task)",
      r"a process of Ray was lost, or its machine (Ray calls it \1Error); the same command goes on from there"),
-)  # fmt: skip
-"""What libraries say of a machine's state, whatever the type of their error, and what a person needs to hear."""
+))  # fmt: skip
+"""What libraries say of a machine's state, whatever the type of their error, and what a person needs to hear. Compiled
+now, as there may be no memory for it later."""
 
 
 class Failure(RuntimeError):
@@ -156,7 +157,7 @@ class Imports:
 def machine_state(text: str) -> str | None:
     """The sentence for a library's words about memory, disk, processes or open files; None for all other words."""
     for pattern, told in MACHINE:
-        if found := re.search(pattern, text, re.IGNORECASE):
+        if found := pattern.search(text):
             return found.expand(told)
     return None
 

@@ -1,6 +1,7 @@
 """The stage that reads the truth: every round is judged, by hand-made encoders' ranks, and nothing is without truth."""
 
 import json
+import shutil
 from dataclasses import replace
 
 import numpy as np
@@ -50,8 +51,8 @@ def evaluated(tmp_path, *, known=True, rounds=2, kept=None, evaluation=SMALL.eva
     for seed, folder in enumerate([cold, *(trained / f"round_{index:02d}" for index in range(rounds))]):
         folder.mkdir(parents=True)
         save_towers(new_towers(replace(experiment, seed=seed)), folder / "model.pt")
-    if kept is not None:
-        keep(trained, kept)
+    result = folder if kept is None else keep(trained, kept)
+    shutil.copyfile(result / "model.pt", trained / "model.pt")
     write_labels(made["projected"], trained / "round_00" / "pairs.parquet")
     scored.mkdir()
     inputs = {"projected": made["projected"], "cold": cold, "trained": trained, "experiment": experiment}

@@ -117,7 +117,9 @@ def made(run: RunDir, experiment: Experiment, where: Here, monkeypatch: pytest.M
 @pytest.mark.parametrize("fits", [True, False], ids=["images fit into the caches", "they do not"])
 def test_machines_that_share_a_bucket_alone_make_the_files_of_one(experiment, bucket, tmp_path, monkeypatch, fits):
     monkeypatch.setattr(Tree, "fit", lambda *_: fits)
-    experiment = experiment if fits else replace(experiment, translation=replace(experiment.translation, fake=False))
+    if not fits:  # and queries are described by both views
+        model, translation = replace(experiment.model, query="both"), replace(experiment.translation, fake=False)
+        experiment = replace(experiment, model=model, translation=translation)
     room._known.clear()
     expected = made(RunDir(tmp_path / "plain", experiment), experiment, Here(), monkeypatch)
     stages = {"1_catalog", "2_project", "4_cold_start", "5_curriculum", "6_evaluate"}

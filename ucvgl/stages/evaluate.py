@@ -84,7 +84,8 @@ def evaluate(
     protocol = trained_on(protocol, queries.ids, trained_ids)
     models = {"cold": cold, **{path.name: path for path in rounds_up_to_kept(trained)}}
     *before, last = models
-    models[last] = trained  # the encoders of that round, told what their queries are weighed by
+    if cached.exists(trained / "model.pt"):  # not where training broke off
+        models[last] = trained  # the encoders of that round, told what their queries are weighed by
 
     def ranked(name: str) -> Ranking:
         into, model = folder / "embeddings" / name, models[name] / "model.pt"

@@ -106,7 +106,7 @@ def _recalls_by_share(
         of_share = into / f"panorama_{share:g}"
         of_share.mkdir(parents=True, exist_ok=True)
         how: dict[str, Any] = {"query": "both", "k": max(KEPT_PARTNERS, verified), "tiles": into}
-        found[share] = _ranked(of_share, model, images, [], machines, panorama_share=share, **how)
+        found[share] = _ranked(of_share, model, images, [], machines, share=share, **how)
     if verified:
         tried = [candidates_of(ranking, verified, references=count) for ranking in found.values()]
         every = each_once(np.hstack(tried))
@@ -145,7 +145,7 @@ def rank_images(
 
 def _ranked(
     into: Path, model: Path, images: Path, about: Sequence[Question], machines: Crew, *, query: QueryBy, k: int,
-    tiles: Path, panorama_share: float | None = None,
+    tiles: Path, share: float | None = None,
 ) -> Ranking:  # fmt: skip
     """The ranking by descriptors; those of tiles and decoys lie in the folder `tiles`, or are made there."""
     panorama, bev = Look(images / "queries", "query"), Look(images / "bev", "reference")
@@ -154,8 +154,7 @@ def _ranked(
         tiles / "reference": (Look(images / "references", "reference"),),
         tiles / "decoy": (Look(images / "references", "reference", mirrored=True),),
     }
-    how: dict[str, Any] = {"searched": True, "panorama_share": panorama_share}
-    jobs = [EmbedJob(some, model, folder, **how) for folder, some in looks.items()]
+    jobs = [EmbedJob(some, model, folder, searched=True, panorama_share=share) for folder, some in looks.items()]
     machines.embed(jobs)
     (into / "ranked").mkdir(exist_ok=True)
     asked, found, decoys = (parts_of(job.folder) for job in jobs)

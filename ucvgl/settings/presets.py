@@ -22,6 +22,12 @@ from ucvgl.settings.experiment import (
     Translation,
 )
 
+COLD_START = ColdStart(intra_steps=100)
+RECIPE = Curriculum(
+    round_steps=50, panoramas_after=0.4, first_structure_vote=0.7, final_structure_vote=0.5, verified=10
+)
+"""The recipe without labels, as `docs/reproduce.md` tells of it; only how many rounds depends on the images."""
+
 
 def synthetic() -> Experiment:
     """The demo on the embedded world: `python jobs/unsupervised.py`.
@@ -31,15 +37,8 @@ def synthetic() -> Experiment:
     return Experiment(
         model=Model(query="auto", structure=0.4),
         contrast=Contrast(batch=64),
-        cold_start=ColdStart(intra_steps=100),
-        curriculum=Curriculum(
-            rounds=10,
-            round_steps=50,
-            panoramas_after=0.4,
-            first_structure_vote=0.7,
-            final_structure_vote=0.5,
-            verified=10,
-        ),
+        cold_start=COLD_START,
+        curriculum=replace(RECIPE, rounds=10),
         evaluation=Evaluation(verified=10),
     )
 
@@ -108,15 +107,8 @@ def folder() -> Experiment:
         translation=Translation(steps=50_000, batch=16, channels=64, blocks=9),
         model=Model(backbone="convnext_small.fb_in22k_ft_in1k", pretrained=True, query="auto", structure=0.4),
         contrast=Contrast(learning_rate=1e-4),
-        cold_start=ColdStart(intra_steps=100),
-        curriculum=Curriculum(
-            rounds=34,
-            round_steps=50,
-            panoramas_after=0.4,
-            first_structure_vote=0.7,
-            final_structure_vote=0.5,
-            verified=10,
-        ),
+        cold_start=COLD_START,
+        curriculum=replace(RECIPE, rounds=34),
         evaluation=Evaluation(verified=10),
     )
 

@@ -150,6 +150,20 @@ def test_intra_view_contrast_leaves_the_other_encoder_alone(world):
     assert not {name for name in changed if name.startswith("query_encoder")}
 
 
+@pytest.mark.parametrize("joined", [False, True])
+def test_what_sees_panoramas_begins_with_the_layers_that_tiles_taught(world, joined):
+    towers = load_towers(world / "start" / "model.pt")
+    towers.panorama_share = 0.5 if joined else 0.0
+    save_towers(towers, world / "start" / "model.pt")
+    fit(world, "tiles", epochs=3, sources=[pairs_of(world, "reference", "reference")])
+    folder = fit(world, "both", start="tiles", settings=replace(SETTINGS, learning_rate=0.0, average_decay=0.0))
+    assert load_towers(folder / "model.pt").panorama_share == 0.5
+    weights = weights_of(folder)
+    seen = {name: torch.equal(weights[name], weights[name.replace("query", "reference")])
+            for name in weights if name.startswith("query_encoder.backbone") and weights[name].ndim > 1}  # fmt: skip
+    assert set(seen.values()) == {not joined}
+
+
 def test_running_statistics_are_kept_with_the_average(world):
     towers = TwoTowers(Model(backbone="resnet10t", aggregation="mean"), (16, 64), (16, 16))
     save_towers(towers, world / "start" / "model.pt")

@@ -116,6 +116,14 @@ class TwoTowers(nn.Module):
         """The encoder of a view; the same for both where they share one."""
         return self.query_encoder if view == "query" else self.reference_encoder
 
+    def panoramas_join(self) -> None:
+        """Panoramas have a share in queries from now on; what sees them begins with the layers that tiles taught.
+
+        From random weights it would describe all panoramas alike for some eighty steps (`docs/reproduce.md`).
+        """
+        self.panorama_share = HALF
+        self.query_encoder.backbone.load_state_dict(self.reference_encoder.backbone.state_dict())
+
     def forward(
         self, queries: Float[Tensor, "n 3 h w"] | None, references: Float[Tensor, "m 3 s t"] | None
     ) -> tuple[Float[Tensor, "n d"] | None, Float[Tensor, "m d"] | None, Float[Tensor, ""]]:

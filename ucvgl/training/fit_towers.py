@@ -16,7 +16,7 @@ from ucvgl.files import cached
 from ucvgl.images.image_store import ImageStore
 from ucvgl.networks.mixed import mixed_precision
 from ucvgl.networks.saved import load_saved, save
-from ucvgl.networks.towers import HALF, VIEWS, TwoTowers, View, load_towers, refuse_batch_statistics, save_towers
+from ucvgl.networks.towers import VIEWS, TwoTowers, View, load_towers, refuse_batch_statistics, save_towers
 from ucvgl.settings.experiment import Contrast
 from ucvgl.training import workers
 from ucvgl.training.ahead import Ahead, ready, sent
@@ -64,8 +64,6 @@ def fit_towers(
     """
     towers = load_towers(start / "model.pt", device)
     views: list[list[View]] = [[side.view for side in source.sides] for source in sources]
-    if any("query" in some for some in views):  # from now on panoramas have a share in queries
-        towers.panorama_share = towers.panorama_share or HALF
     average = copy.deepcopy(towers).requires_grad_(False)
     share = -(-settings.batch // workers.size())
     towers.rows_at_once = rows_at_once or rows_that_fit(towers, views, share, device)
@@ -77,6 +75,9 @@ def fit_towers(
     if cached.exists(start / "trained.pt"):
         for key, saved in load_saved(start / "trained.pt", device=device).items():
             state[key].load_state_dict(saved)
+    if not towers.panorama_share and any("query" in some for some in views):
+        towers.panoramas_join()
+        average.panoramas_join()
     wrapped = workers.distributed(towers, partly_used=True)
     stores = {side.store: ImageStore(side.store) for source in sources for side in source.sides}
     plan = Epochs(sources, settings.batch, epochs, seed)

@@ -88,11 +88,12 @@ def test_what_libraries_say_of_a_machine_is_told_in_plain_words(error: Exception
     assert sentence(RuntimeError("shapes differ")) is None
 
 
-def test_too_little_memory_for_the_imports_of_a_job_is_one_sentence() -> None:
-    limited = f"ulimit -v 500000; exec {sys.executable} {JOBS / 'unsupervised.py'} --help"
+@pytest.mark.parametrize("kilobytes", [300_000, 450_000, 500_000])
+def test_too_little_memory_for_the_imports_of_a_job_is_one_sentence(kilobytes: int) -> None:
+    limited = f"ulimit -v {kilobytes}; exec {sys.executable} {JOBS / 'unsupervised.py'} --help"
     home = os.environ | {"PYTHONPATH": str(JOBS.parent)}
     ended = subprocess.run(["bash", "-c", limited], capture_output=True, text=True, env=home)
-    assert "not enough memory; allow this program more (ulimit -v unlimited)" in ended.stderr
+    assert "more (ulimit -v unlimited)" in ended.stderr
     assert "Traceback" not in ended.stderr and ended.returncode == 2
 
 

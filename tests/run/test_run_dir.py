@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import platform
 import signal
 import subprocess
 import sys
@@ -14,10 +15,14 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pytest
+import torch
 
 from ucvgl.atomic import write_array
+from ucvgl.files.tables import write_table
 from ucvgl.images.image_store import write_shard
+from ucvgl.networks.saved import save
 from ucvgl.run.record import DONE, read_record, write_record
 from ucvgl.run.run_dir import RunDir, StageError, StopRequested, cause
 from ucvgl.settings.dotted import saved_settings
@@ -187,7 +192,7 @@ def test_redo_deletes_no_hidden_file_and_none_of_an_unfinished_stage_that_no_sta
     assert run.redo("2_b") == ["5_e", "3_c", "2_b"]
 
 
-@pytest.mark.parametrize("name", ["part-00000.arrow", "part-00000.npy"])
+@pytest.mark.parametrize("name", ["part-00000.arrow", "part-00000.npy", "model.pt", "pairs.parquet"])
 def test_a_flipped_bit_in_what_an_unfinished_stage_has_made_is_noticed_when_it_is_resumed(
     run: RunDir, name: str
 ) -> None:
@@ -195,6 +200,8 @@ def test_a_flipped_bit_in_what_an_unfinished_stage_has_made_is_noticed_when_it_i
         images = np.random.default_rng(0).integers(0, 256, (3, 8, 8, 3), np.uint8)
         write_shard(folder / "tiles", 0, ["a", "b", "c"], images)
         write_array(folder / "tiles" / "part-00000.npy", np.ones((3, 4), np.float32))
+        save({"weight": torch.ones(500)}, folder / "tiles" / "model.pt")
+        write_table(folder / "tiles" / "pairs.parquet", pa.table({"score": np.arange(500.0)}))
         raise RuntimeError("interrupted")
 
     for _ in range(2):  # what is whole is gone on with
@@ -256,7 +263,7 @@ def test_two_processes_cannot_work_in_one_run(run: RunDir) -> None:
     with pytest.raises(ValueError) as caught:
         RunDir(run.path, Experiment()).open()
     assert str(caught.value) == (
-        f"another process ({os.getpid()}) is at work in {run.path}; "
+        f"another process ({os.getpid()} on {platform.node()}) is at work in {run.path}; "
         "wait for it, or choose another folder with --run NAME"
     )
     run.close()
@@ -286,7 +293,7 @@ def test_a_killed_process_leaves_neither_a_lock_nor_half_a_stage(tmp_path: Path)
         command, stdout=subprocess.PIPE, text=True, env=os.environ | {"PYTHONPATH": root}
     ) as process:
         assert process.stdout is not None and process.stdout.readline() == "at work\n"
-        with pytest.raises(ValueError, match=rf"another process \({process.pid}\)"):
+        with pytest.raises(ValueError, match=rf"another process \({process.pid} on "):
             RunDir(tmp_path, Experiment()).open()
         process.send_signal(signal.SIGKILL)
     assert not (tmp_path / "1_a").exists()

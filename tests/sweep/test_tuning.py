@@ -104,12 +104,31 @@ def test_an_interrupted_sweep_says_how_to_go_on(tmp_path: Path, capsys, stop, co
     assert sweep(tmp_path)[0] == 0, "it is not locked"
 
 
+@pytest.mark.parametrize(
+    ("name", "make", "words"),
+    [
+        ("sweep.yaml", os.mkfifo, "is a pipe, a socket or a device"),
+        ("trials/000/failure.txt", os.mkfifo, "is a pipe, a socket or a device"),
+        ("trials/000", lambda path: path.symlink_to("/"), "is a link to /, which would be overwritten"),
+        ("best.yaml", lambda path: path.symlink_to("/etc/passwd"), "is a link to /etc/passwd"),
+    ],
+)
+def test_a_pipe_or_a_link_in_a_sweep_is_refused_before_it_is_opened(tmp_path, capsys, name, make, words) -> None:
+    assert sweep(tmp_path)[0] == 0
+    path = tmp_path / "sweep" / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.unlink(missing_ok=True)
+    make(path)
+    assert sweep(tmp_path) == (2, [])
+    assert f"{path} {words}" in capsys.readouterr().err
+
+
 def test_two_sweeps_in_one_folder_are_one_too_many(tmp_path: Path, capsys) -> None:
     assert sweep(tmp_path)[0] == 0
     lock = locked(tmp_path / "sweep")
     assert sweep(tmp_path) == (2, [])
     assert "is at work in" in capsys.readouterr().err
-    os.close(lock)
+    lock.release()
 
 
 def test_a_sweep_without_any_finished_trial_says_so(tmp_path: Path, capsys) -> None:

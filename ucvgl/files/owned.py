@@ -114,8 +114,7 @@ def refuse_links_and_pipes(folder: Path, *, but: Collection[str] = ()) -> None:
                 )
         for name in files:
             refuse_no_file(Path(home, name))
-        if Path(home) == folder:
-            folders[:] = [name for name in folders if name not in but]
+        folders[:] = [name for name in folders if name not in but]
 
 
 def _names(where: str) -> list[str]:

@@ -62,6 +62,17 @@ def read_table(
     return _typed(table.select(names), schema, origin)
 
 
+def table_fits(path: Path) -> bool:
+    """Whether a Parquet file is what `write_table` wrote, as far as its checksums tell."""
+    try:
+        data = path.read_bytes()
+        _refuse_extensions(data[-_footer_bytes(data[-8:], len(data), PARQUET_END, str(path), WAY_OUT) :], str(path))
+        pq.ParquetFile(pa.BufferReader(data), page_checksum_verification=True).read()
+        return True
+    except (ValueError, *DAMAGE):
+        return False
+
+
 def map_table(path: Path | str, schema: pa.Schema) -> pa.Table:
     """The columns of an Arrow file, as `read_table`, mapped into memory and not read.
 

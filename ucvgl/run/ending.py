@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import re
+import resource
 import signal
 import sys
 import traceback
@@ -18,6 +19,8 @@ from ucvgl.images.uris import scrubbed
 DONE, FAILED, MISTAKEN, INTERRUPTED, HUNG_UP, TERMINATED = 0, 1, 2, 130, 129, 143
 """Exit codes."""
 
+KEPT_BACK, IMPORTS_MAP = 2**22, 2**32
+"""Bytes: for the last words of a program that has no more; that all imports together may take."""
 CAME: list[int] = []
 """Signals that this program was ended by."""
 
@@ -144,14 +147,24 @@ class Imports:
     """The imports of a program, of which each library may be the one that finds too little memory."""
 
     def __enter__(self) -> None:
-        """Begin to import."""
+        """Begin to import, with some memory kept back for what is to be said where there is no more."""
+        self._kept_back = bytearray(KEPT_BACK)
 
     def __exit__(self, kind: type | None, error: BaseException | None, trace: Any) -> None:
         """End the program with a sentence where the machine's state forbids an import."""
-        if error is not None and (told := machine_state(_with_causes(error))):
+        del self._kept_back
+        if isinstance(error, Exception) and (told := machine_state(_with_causes(error)) or _little_to_map(error)):
             print(told, file=sys.stderr)
             sys.stderr.flush()
             os._exit(MISTAKEN)  # what was imported by half cannot clean up
+
+
+def _little_to_map(error: Exception) -> str | None:
+    """Where a program may map little memory, an import fails with any words."""
+    limit = resource.getrlimit(resource.RLIMIT_AS)[0]
+    if isinstance(error, ModuleNotFoundError) or limit == resource.RLIM_INFINITY or limit > IMPORTS_MAP:
+        return None
+    return f"an import failed, as a program may map {limit / 1e9:.1f} GB here; allow more (ulimit -v unlimited)"
 
 
 def machine_state(text: str) -> str | None:

@@ -11,9 +11,7 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 import shutil
-import signal
 import threading
 import time
 import uuid
@@ -32,6 +30,7 @@ from ucvgl.images.retries import StorageError
 from ucvgl.images.storage import AT_ONCE, copy_in, copy_out, delete, list_files, read, write
 from ucvgl.images.uris import join
 from ucvgl.run.copied import COPIED, STAGE, as_written, copied_before, names_of
+from ucvgl.run.lock import terminate_this_process
 
 log = logging.getLogger(__name__)
 
@@ -64,7 +63,7 @@ class Mirror:
     ) -> None:
         self.folder, self.uri, self.every_s = folder, uri, every_s
         self.lost = False
-        self._superseded = superseded or _terminate_this_process
+        self._superseded = superseded or terminate_this_process
         self._owner = uuid.uuid4().hex
         self.tree = Tree(folder, uri, own=True, push=self.push)
         self._copied: State = {}
@@ -280,7 +279,3 @@ def _read_or_none(uri: str) -> bytes | None:
         return read(uri)
     except FileNotFoundError:
         return None
-
-
-def _terminate_this_process() -> None:
-    os.kill(os.getpid(), signal.SIGTERM)

@@ -2,19 +2,31 @@
 
 from __future__ import annotations
 
+import zipfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from ucvgl.atomic import array_fits
+from ucvgl.files.tables import table_fits
 from ucvgl.images.image_store import shard_fits
 
-FITS = {".npy": array_fits, ".arrow": shard_fits}
-"""By ending; files of other kinds are compared with checksums of their own whenever they are read."""
+
+def weights_fit(path: Path) -> bool:
+    """Whether a file of weights is what PyTorch wrote."""
+    try:
+        with zipfile.ZipFile(path) as file:
+            return file.testzip() is None
+    except (zipfile.BadZipFile, NotImplementedError, OSError, ValueError):
+        return False
+
+
+FITS = {".npy": array_fits, ".arrow": shard_fits, ".pt": weights_fit, ".parquet": table_fits}
+"""By ending. Once the stage is done it has a list of what these files are then, so they are compared before."""
 AT_ONCE = 8
 
 
 def refuse_damaged(partial: Path) -> None:
-    """Refuse the folder of a stage at work in which arrays or image shards changed since they were written.
+    """Refuse the folder of a stage at work in which a file changed since it was written.
 
     Raises:
         ValueError: one did; with the way out.

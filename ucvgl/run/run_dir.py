@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 import shutil
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -19,7 +18,7 @@ from ucvgl.files.owned import refuse_foreign, refuse_links_and_pipes
 from ucvgl.files.parts import check_all, list_parts, refuse_added
 from ucvgl.run.ending import Failure, machine_state, sentence
 from ucvgl.run.environment import environment
-from ucvgl.run.lock import locked
+from ucvgl.run.lock import Lock, locked
 from ucvgl.run.metrics import MetricsLog
 from ucvgl.run.prospects import Prospect, Stage, made_from, partial_folder, prospect, prospects, wanted
 from ucvgl.run.record import BEGUN, DONE, read_record, write_record
@@ -68,7 +67,7 @@ class RunDir:
         self.stage: str | None = None
         """The stage at work, for messages."""
         self._stop_after, self._heard = stop_after, heard
-        self._lock: int | None = None
+        self._lock: Lock | None = None
         self._opened = False
         self._metrics: MetricsLog | None = None
 
@@ -188,7 +187,7 @@ class RunDir:
         self.flush()
         self._opened = False
         if self._lock is not None:
-            os.close(self._lock)
+            self._lock.release()
             self._lock = None
 
     def __enter__(self) -> RunDir:

@@ -6,8 +6,9 @@ import math
 from dataclasses import dataclass
 from pathlib import Path
 
+from ucvgl.files.plain import MOST_IN_RECORD, read_plain
 from ucvgl.run.metrics import read_metrics
-from ucvgl.run.record import DONE, FAILURE, read_record
+from ucvgl.run.record import DONE, FAILURE, Record, read_record
 from ucvgl.run.run_dir import cause
 from ucvgl.sweep.space import Trial, trial_folder
 
@@ -36,8 +37,9 @@ def outcome_of(sweep: Path, trial: Trial) -> Outcome:
     run = trial_folder(sweep, trial.number)
     done = read_record(run / "6_evaluate" / DONE)
     if done is not None:
-        return Outcome(trial.number, done.summary["judged"], trial.experiment.curriculum.rounds, "", True)
-    error = cause((run / FAILURE).read_text(encoding="utf-8")) if (run / FAILURE).exists() else ""
+        return Outcome(trial.number, _judged(run, done), trial.experiment.curriculum.rounds, "", True)
+    failure = run / FAILURE
+    error = cause(read_plain(failure, MOST_IN_RECORD).decode("utf-8", "replace")) if failure.exists() else ""
     judged = judged_of_rounds(run)
     last = max(judged, default=0)
     return Outcome(trial.number, judged.get(last, math.nan), last, error, False)
@@ -45,5 +47,13 @@ def outcome_of(sweep: Path, trial: Trial) -> Outcome:
 
 def judged_of_rounds(run: Path) -> dict[int, float]:
     """Number of rounds -> share of right labels after so many, as judged; a round done twice counts as done last."""
-    rows = [row for row in read_metrics(run) if row.get("judged") is not None]
-    return {row["step"]: row["judged"] for row in rows if row["step"]}
+    rows = [(row.get("step"), row.get("judged")) for row in read_metrics(run)]
+    return {step: judged for step, judged in rows if isinstance(step, int) and step and isinstance(judged, float | int)}
+
+
+def _judged(run: Path, done: Record) -> float:
+    judged = done.summary.get("judged", math.nan)
+    if not isinstance(judged, float | int):
+        told = f"{run / '6_evaluate' / DONE} is damaged: {judged!r} is no number"
+        raise ValueError(f"{told}; remove {run}, and the same command makes it anew")
+    return judged

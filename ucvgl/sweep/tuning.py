@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import logging
 import math
-import os
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import asdict
@@ -17,7 +16,7 @@ import yaml
 
 from ucvgl.atomic import write_whole
 from ucvgl.commands.invocation import resolve
-from ucvgl.files.owned import refuse_foreign
+from ucvgl.files.owned import refuse_foreign, refuse_links_and_pipes
 from ucvgl.log import start_logging
 from ucvgl.methods import plan
 from ucvgl.pages.sweep_page import Row, table, write_sweep_page
@@ -28,7 +27,7 @@ from ucvgl.run.record import as_json_holds
 from ucvgl.run.run_dir import RunDir, StopRequested
 from ucvgl.settings.dotted import Mistakes, differences, to_yaml
 from ucvgl.settings.experiment import Experiment, Resources
-from ucvgl.settings.yaml_door import tree_of
+from ucvgl.settings.yaml_door import read_tree
 from ucvgl.stages.evaluate import read_recall, read_rounds
 from ucvgl.sweep.share import common_stages, share_stages
 from ucvgl.sweep.space import Space, Trial, draw, read_space, trial_folder
@@ -81,7 +80,7 @@ def _run(argv: Sequence[str], work: Callable, run_trials: Callable, connect: Cal
         raise Interrupted(told, stop) from stop
     finally:
         if lock is not None:
-            os.close(lock)
+            lock.release()
     rows = [_row(folder, trial, outcome) for trial, outcome in zip(trials, outcomes, strict=True)]
     best = best_of(rows, select_by)
     print(table(rows, best))
@@ -138,12 +137,13 @@ def _remember(folder: Path, space: Space, base: Experiment) -> None:
     """Write down what the sweep is, or refuse another one in its folder.
 
     Raises:
-        ValueError: the folder holds another sweep.
+        ValueError: the folder holds another sweep, a link or a pipe.
     """
     now = as_json_holds({"space": asdict(space), "base": {**asdict(base), "resources": None}})
     file = folder / "sweep.yaml"
+    refuse_links_and_pipes(folder, but=("ray_tune", "ray_train"))
     if file.exists():
-        before = tree_of(file.read_text(encoding="utf-8", errors="replace"), origin=str(file))
+        before = read_tree(file)
         changed = differences(before if isinstance(before, dict) else {}, now)
         if changed:
             name, old, new = changed[0]

@@ -77,3 +77,6 @@ def test_an_array_is_read_as_any_other_and_every_flipped_bit_of_its_numbers_is_n
         assert not array_fits(path)
     np.save(path, array)  # as older versions did
     assert array_fits(path)
+    for cut in (b"", bytes(len(content)), content[:20], content[: len(content) // 2]):  # as a power loss leaves it
+        path.write_bytes(cut)
+        assert not array_fits(path)

@@ -80,10 +80,21 @@ def write_array(path: Path, array: np.ndarray) -> None:
 
 
 def array_fits(path: Path) -> bool:
-    """Whether a file is what `write_array` wrote; one without a checksum, as of older versions, is believed."""
-    header, data = _apart(path.read_bytes())
+    """Whether a file is what `write_array` wrote; an array without a checksum, as of older versions, is believed."""
+    content = path.read_bytes()
+    header, data = _apart(content)
     header, comment, told = header.rpartition(COMMENT)
-    return not comment or told.strip() == b"%08x" % _checksum(header, data)
+    if not comment:
+        return _is_array(content)
+    return told.strip() == b"%08x" % _checksum(header, data)
+
+
+def _is_array(content: bytes) -> bool:
+    try:
+        np.load(BytesIO(content))
+        return True
+    except (ValueError, EOFError, SyntaxError, OSError):
+        return False
 
 
 def _saved(array: np.ndarray) -> bytes:

@@ -212,3 +212,18 @@ def test_images_of_kinds_that_are_not_read_are_counted_and_named(tmp_path):
     catalog = read_catalog(root, "train")
     assert catalog.missing == ("a kind of image that is not read: tile/b.HEIC",)
     assert catalog.references.num_rows == 1
+
+
+def test_an_image_that_would_be_query_and_tile_at_once_is_refused(tmp_path):
+    root = make(tmp_path, "photos/a.jpg", "photos/b.jpg", "tiles/c.jpg")
+    for queries in ("photos", "*"):
+        with pytest.raises(ValueError, match="2 images are queries and tiles at once, as photos/a.jpg: each would"):
+            read_catalog(root, "train", queries, "photos")
+    assert read_catalog(root, "train", "photos", "tiles").queries.num_rows == 2
+
+
+def test_a_list_of_places_without_rows_does_not_pass_for_none(tmp_path):
+    root = make(tmp_path, "panorama/a.jpg", "satellite/a.jpg")
+    (tmp_path / "references.csv").write_text("file,lat,lon\n")
+    with pytest.raises(ValueError, match="references.csv gives no tile a place; write a row for each, or remove it"):
+        read_catalog(root, "train")

@@ -229,3 +229,28 @@ def test_nobody_is_told_to_run_the_code_in_a_file(tmp_path):
     with pytest.raises(ValueError, match=r"module\.pt does not .* objects or code of Python in it, which") as told:
         read_weights(tmp_path / "module.pt")
     assert "weights_only" not in str(told.value)
+
+
+def test_weights_of_whole_numbers_or_of_eight_bits_are_refused(tmp_path):
+    ours = timm.create_model("vit_tiny_patch16_224", img_size=32, **VIT)
+    for kind, name in ((torch.int8, "int8"), (torch.float8_e4m3fn, "float8_e4m3fn"), (torch.complex64, "complex64")):
+        save_file({**ours.state_dict(), "norm.weight": ours.norm.weight.detach().to(kind)}, tmp_path / "weights.pt")
+        with pytest.raises(ValueError, match=rf"weights\.pt: norm.weight is of {name}, as in quantized checkpoints"):
+            load_checkpoint(ours, tmp_path / "weights.pt")
+
+
+@pytest.mark.parametrize("odd", [{}, {"key": torch.zeros(7)}, {"key": torch.zeros(3, 3)}])
+def test_queries_without_keys_of_their_kind_are_weights_that_are_missing(odd, tmp_path):
+    ours = timm.create_model("vit_tiny_patch16_224", img_size=32, **VIT)
+    parts = {part: torch.zeros(16, 16) for part in ("query", "value")} | odd
+    theirs = {f"encoder.layer.0.attention.attention.{part}.weight": weight for part, weight in parts.items()}
+    theirs["embeddings.patch_embeddings.projection.weight"] = ours.patch_embed.proj.weight.detach()
+    torch.save(theirs, tmp_path / "weights.pt")
+    with pytest.raises(ValueError, match="weights are missing or of another shape"):
+        load_checkpoint(ours, tmp_path / "weights.pt")
+
+
+def test_more_weights_than_any_network_has_are_not_looked_through(tmp_path):
+    save_file({str(number): torch.zeros(0) for number in range(50_001)}, tmp_path / "weights.pt")
+    with pytest.raises(ValueError, match="holds 50,001 weights, as no network here has"):
+        read_weights(tmp_path / "weights.pt")

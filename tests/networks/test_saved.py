@@ -58,3 +58,22 @@ def test_a_file_that_would_unpack_to_more_than_it_is_fills_no_memory(tmp_path: P
     assert load_saved(tmp_path / "whole.pt")["weights"].numel() == 1_000_000
     with pytest.raises(ValueError, match=r"bomb.pt does not hold .* unpack to more than its own length"):
         load_saved(tmp_path / "bomb.pt")
+
+
+@pytest.mark.parametrize(
+    ("odd", "why"),
+    [
+        (lambda: torch.zeros(1).expand(100_000, 100_000), "would have 40,000 MB, and less is stored of it"),
+        (lambda: torch.eye(3).to_sparse(), "is sparse, quantized or without numbers"),
+        (lambda: torch.zeros(3, device="meta"), "is sparse, quantized or without numbers"),
+    ],
+)
+def test_a_tensor_that_no_training_writes_is_refused_before_it_is_used(odd, why: str, tmp_path: Path) -> None:
+    holds_itself: list = [torch.zeros(1).expand(3, 7), odd()]
+    holds_itself.append(holds_itself)
+    torch.save({"weights": holds_itself}, tmp_path / "odd.pt")
+    with pytest.raises(ValueError, match=rf"odd.pt does not hold weights that can be read \(a tensor in it {why}\)"):
+        load_saved(tmp_path / "odd.pt")
+    holds_itself.pop(1)
+    torch.save({"weights": holds_itself}, tmp_path / "odd.pt")
+    assert load_saved(tmp_path / "odd.pt")["weights"][0].shape == (3, 7)

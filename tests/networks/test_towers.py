@@ -1,4 +1,5 @@
 import math
+import resource
 
 import numpy as np
 import pytest
@@ -117,3 +118,22 @@ def test_a_file_of_something_else_is_named_and_not_taken_for_encoders(other, tmp
         for load in (load_towers, load_encoders):
             with pytest.raises(ValueError, match=r"other.pt does not hold the encoders of a run \(.+\); name the"):
                 load(tmp_path / "other.pt")
+
+
+@pytest.mark.parametrize(
+    ("other", "why"),
+    [
+        (({"channels": 100_000, "safa_heads": 100_000}, (16, 64), (16, 16)), "it would have .* weights, and there are"),
+        (({}, (4000, 8000), (16, 16)), "it would have .* weights, and there are less"),
+        (({"aggregation": "mean"}, (30_000, 30_000), (16, 16)), "its images would have 900,000,000 pixels"),
+    ],
+)
+def test_a_file_that_claims_larger_encoders_than_it_holds_fills_no_memory(other, why, tmp_path):
+    save_towers(TwoTowers(Model(channels=16, safa_heads=2), (16, 64), (16, 16)), tmp_path / "model.pt")
+    saved = load_saved(tmp_path / "model.pt")
+    settings, *sizes = other
+    torch.save(saved | {"towers": (saved["towers"][0] | settings, *sizes)}, tmp_path / "model.pt")
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    with pytest.raises(ValueError, match=rf"model.pt does not hold the encoders of a run \({why}"):
+        load_towers(tmp_path / "model.pt")
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 500_000, "kilobytes"

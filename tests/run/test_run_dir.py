@@ -192,7 +192,7 @@ def test_redo_deletes_no_hidden_file_and_none_of_an_unfinished_stage_that_no_sta
     assert run.redo("2_b") == ["5_e", "3_c", "2_b"]
 
 
-@pytest.mark.parametrize("name", ["part-00000.arrow", "part-00000.npy", "model.pt", "pairs.parquet"])
+@pytest.mark.parametrize("name", ["part-00000.arrow", "part-00000.npy", "a.npz", "model.pt", "pairs.parquet"])
 def test_a_flipped_bit_in_what_an_unfinished_stage_has_made_is_noticed_when_it_is_resumed(
     run: RunDir, name: str
 ) -> None:
@@ -200,6 +200,7 @@ def test_a_flipped_bit_in_what_an_unfinished_stage_has_made_is_noticed_when_it_i
         images = np.random.default_rng(0).integers(0, 256, (3, 8, 8, 3), np.uint8)
         write_shard(folder / "tiles", 0, ["a", "b", "c"], images)
         write_array(folder / "tiles" / "part-00000.npy", np.ones((3, 4), np.float32))
+        np.savez(folder / "tiles" / "a.npz", scores=np.ones(500))
         save({"weight": torch.ones(500)}, folder / "tiles" / "model.pt")
         write_table(folder / "tiles" / "pairs.parquet", pa.table({"score": np.arange(500.0)}))
         raise RuntimeError("interrupted")
@@ -394,6 +395,15 @@ def test_a_link_in_a_run_is_refused_and_what_it_points_to_stays(tmp_path: Path, 
     with pytest.raises(ValueError, match=f"{name} is a link to {theirs}, which would be overwritten in its place"):
         RunDir(path, Experiment()).open()
     assert theirs.read_text() == "precious"
+
+
+def test_a_file_of_a_finished_stage_that_is_cut_off_is_told_though_nothing_is_made_of_it(run: RunDir) -> None:
+    run.make("1_a", Build(), settings={})
+    (run.path / "1_a" / "result").write_text("")
+    with pytest.raises(ValueError, match="1_a/result has 0 bytes, but 1_a wrote .*cut off or changed; .*--redo 1_a"):
+        run.make("1_a", Build(), settings={})
+    (run.path / "1_a" / "result").unlink()
+    assert run.make("1_a", Build(), settings={}).exists(), "who needs room may remove what is not read any more"
 
 
 def test_the_folder_of_a_run_may_itself_be_reached_by_a_link(tmp_path: Path) -> None:

@@ -109,6 +109,20 @@ def check_all(folder: Path) -> None:
         list(pool.map(check_part, below))
 
 
+def refuse_cut(folder: Path) -> None:
+    """Refuse a finished artefact of which a file is longer or shorter than it was: this costs no reading.
+
+    Files that are gone may have been removed to save room, and are missed by who reads them.
+
+    Raises:
+        ValueError: as `check_part`, for the first one.
+    """
+    home, parts = _artefact(folder)
+    for name, expected in parts.items() if home == folder else ():
+        if not cached.is_far(folder / name) and (folder / name).is_file():
+            _check_size(folder / name, _size(folder / name), expected, folder)
+
+
 def refuse_added(folder: Path) -> None:
     """Refuse the folder of a stage that holds files which it did not make, before it is deleted.
 

@@ -45,6 +45,9 @@ def read_catalog(root: str, split: Split, queries: str = "", references: str = "
     Args:
         queries: folder or glob below the root; empty: the folder that has one of the usual names.
         references: the same; both or neither.
+
+    Raises:
+        ValueError: a pile is not there or empty, an image is in both, or a list names what is not there.
     """
     if queries and references:
         folder, below = "", ""
@@ -54,6 +57,11 @@ def read_catalog(root: str, split: Split, queries: str = "", references: str = "
         views = [view_folder(root, folder, names) for names in (QUERIES, REFERENCES)]
         below = f"{views[1]}/"
         asked, searched = (_found(root, view) for view in views)
+    if both := sorted(set(asked.images) & set(searched.images)):
+        raise ValueError(
+            f"{root}: {len(both)} images are queries and tiles at once, as {both[0]}: each would find itself; name two "
+            "folders that share none"
+        )
     places = _places(root, folder, below, searched.images)
     missing = asked.left_out + searched.left_out
     return Catalog(pile(root, asked.images), pile(root, searched.images, places), missing=missing)
@@ -164,6 +172,8 @@ def _places(root: str, folder: str, below: str, references: list[str]) -> dict[s
     if not is_file(root, name):
         return {}
     rows, places = csv_columns(root, name, "file", "lat", "lon"), {}
+    if not rows:
+        raise ValueError(f"{root}/{name} gives no tile a place; write a row for each, or remove it")
     files = as_spelled((row[0] for row in rows), {path[len(below) :] for path in references})
     for file, (_, lat, lon) in zip(files, rows, strict=True):
         if not (_is_within(lat, 90.0) and _is_within(lon, 180.0)):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -23,6 +24,7 @@ WRAPPERS = (
 """Entries of a training checkpoint that hold weights, the preferred first."""
 MOST_WRAPPERS = 10
 """Around each other; one that holds itself has no end."""
+MOST_WEIGHTS = 50_000
 POINTER = b"version https://git-lfs"
 NEEDLESS = ("head", "fc", "classifier", "attn_pool")
 """What a network has behind its features; a descriptor does without."""
@@ -144,6 +146,11 @@ def load_checkpoint(network: nn.Module, path: Path) -> str:
             f"model.checkpoint {path} is not of this model.backbone: read with {family} names, it holds {len(more)} "
             f"weights for which this network has no place, the first is {more[0]}"
         )
+    if odd := next((name for name in own if name in fitting and _is_quantized(fitting[name], own[name])), None):
+        raise ValueError(
+            f"model.checkpoint {path}: {odd} is of {str(fitting[odd].dtype).removeprefix('torch.')}, as in quantized "
+            "checkpoints, whose numbers mean nothing by themselves; take the one with 16 or 32 bits"
+        )
     if odd := next((name for name in own if name in fitting and not fitting[name].isfinite().all()), None):
         raise ValueError(f"model.checkpoint {path}: {odd} is not finite; the training that wrote it had diverged")
     network.load_state_dict({name: fitting[name] for name in own if name in fitting}, strict=False)
@@ -173,6 +180,8 @@ def read_weights(path: Path) -> State:
         saved = next((held[name] for name in WRAPPERS if isinstance(held.get(name), Mapping) and held[name]), saved)
     weights = saved.items() if isinstance(saved, Mapping) else ()
     state = {name: value for name, value in weights if isinstance(name, str) and isinstance(value, Tensor)}
+    if len(state) > MOST_WEIGHTS:
+        raise ValueError(f"model.checkpoint {path} holds {len(state):,} weights, as no network here has; name another")
     if not state:
         raise ValueError(f"model.checkpoint {path} holds no weights, by themselves or as {', '.join(WRAPPERS)}")
     return state
@@ -190,9 +199,12 @@ def _read_as(family: Family, state: State, network: nn.Module) -> State:
         pairs = zip(own, bare.values(), strict=False)
         return dict(pairs)
     named = {_renamed(name, family.names): weight for name, weight in bare.items()}
-    for name in [name for name in named if re.search(r"attn\.q\.(weight|bias)$", name)]:
-        parts = [named.pop(name.replace("attn.q.", f"attn.{part}.")) for part in "qkv"]
-        named[name.replace("attn.q.", "attn.qkv.")] = torch.cat(parts)
+    for name in [name for name in named if "attn.q." in name and name.replace("attn.q.", "attn.qkv.") in own]:
+        apart = [name.replace("attn.q.", f"attn.{part}.") for part in "qkv"]
+        with suppress(KeyError, RuntimeError):  # of another network, which is told by what is missing
+            joined = torch.cat([named[part] for part in apart])
+            named = {other: weight for other, weight in named.items() if other not in apart}
+            named[name.replace("attn.q.", "attn.qkv.")] = joined
     shaped = {name: _shaped(weight, own.get(name)) for name, weight in named.items()}
     finish = getattr(sys.modules[type(network).__module__], "checkpoint_filter_fn", None)
     try:
@@ -214,6 +226,11 @@ def _shaped(weight: Tensor, like: Tensor | None) -> Tensor:
     if weight.squeeze().shape == like.squeeze().shape:
         return weight.reshape(like.shape)
     return weight[None] if weight.ndim == like.ndim - 1 else weight
+
+
+def _is_quantized(weight: Tensor, own: Tensor) -> bool:
+    """Whether it holds other numbers than a weight of this kind: whole, complex, or of 8 bits."""
+    return own.is_floating_point() and not (weight.is_floating_point() and weight.element_size() > 1)
 
 
 def _missing(own: State, state: State) -> list[str]:

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from ucvgl.networks.backbone import FeatureMap, backbone
 from ucvgl.networks.pooling import GeM, Vlad, moments
 from ucvgl.networks.saved import load_saved, save
-from ucvgl.networks.towers import Encoder, TwoTowers, View, load_towers, standardised
+from ucvgl.networks.towers import Encoder, TwoTowers, View, load_towers, standardised, towers_as
 from ucvgl.run.weights import weights_of
 from ucvgl.settings.experiment import Adaptation, Model
 
@@ -244,11 +244,7 @@ def load_frozen(path: Path | str, device: torch.device | str = "cpu") -> Frozen:
 def frozen_from(saved: Mapping[str, Any]) -> Frozen:
     """A frozen model from the content of its file; its weights are in there, so none are fetched."""
     adaptation, model = Adaptation(**saved["frozen"][0]), Model(**saved["frozen"][1])
-    towers = None
-    if saved["towers"]:
-        settings, query_size, reference_size = saved["towers"]
-        settings = Model(**{**settings, "checkpoint": "", "pretrained": False})
-        towers = TwoTowers(settings, tuple(query_size), tuple(reference_size))
+    towers = towers_as(saved["towers"], saved["state"]) if saved["towers"] else None
     plain = dataclasses.replace(model, checkpoint="", pretrained=False)
     frozen = Frozen(adaptation, plain, towers, saved["centres"])
     frozen.load_state_dict(saved["state"])

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import os
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from ucvgl.atomic import whole
 from ucvgl.files import cached
 from ucvgl.files.parts import check_part
+
+SMALL_BYTES = 2**20
+"""So much a tensor may have that repeats what is stored of it, as positions do."""
 
 
 def load_saved(
@@ -34,7 +38,9 @@ def load_saved(
     try:
         if isinstance(source, BytesIO) or not check_part(cached.here(Path(source))):
             _compare_checksums(source)
-        return torch.load(source, map_location=device, weights_only=True)
+        saved = torch.load(source, map_location=device, weights_only=True)
+        _refuse_odd(saved, device)
+        return saved
     except FileNotFoundError:
         raise ValueError(f"{origin} is missing; copy it again from where it was made, or make it anew") from None
     except ValueError:
@@ -100,6 +106,22 @@ def _compare_checksums(source: Path | str | BytesIO) -> None:
         source.seek(0)
     if damaged is not None:
         raise zipfile.BadZipFile(f"the checksum of {damaged} differs")
+
+
+def _refuse_odd(saved: Any, device: torch.device | str) -> None:
+    """Refuse tensors of other kinds than weights are, and those that would fill a memory with a number of the file."""
+    left, met = [saved], set[int]()
+    while left:
+        value = left.pop()
+        if isinstance(value, Tensor):
+            if value.layout != torch.strided or value.is_quantized or (value.is_meta and str(device) != "meta"):
+                raise zipfile.BadZipFile("a tensor in it is sparse, quantized or without numbers")
+            claimed = value.numel() * value.element_size()
+            if claimed > max(SMALL_BYTES, value.untyped_storage().nbytes()):
+                raise zipfile.BadZipFile(f"a tensor in it would have {claimed / 1e6:,.0f} MB, and less is stored of it")
+        elif isinstance(value, Mapping | list | tuple) and id(value) not in met:
+            met.add(id(value))
+            left += value.values() if isinstance(value, Mapping) else value
 
 
 def _refuse_bomb(file: zipfile.ZipFile) -> None:

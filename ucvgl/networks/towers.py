@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Mapping
+from functools import partial
 from io import BytesIO
 from pathlib import Path
 from typing import Any, Literal, Protocol, cast, runtime_checkable
@@ -25,7 +26,12 @@ from ucvgl.poses.structure import DIMENSION
 from ucvgl.settings.experiment import Model, QueryBy
 
 View = Literal["query", "reference"]
+Built = tuple[Mapping[str, Any], Any, Any]
+"""Settings, and the sizes of query and reference images."""
 HALF = 0.5
+MOST_PIXELS, USUAL_PIXELS, USUAL_DIMENSION = 2**25, 2**22, 2**14
+"""Of what a network sees and says: more is no network of ours; more than usual is compared with the weights there are
+before it is built."""
 VIEWS: tuple[View, View] = ("query", "reference")
 
 
@@ -187,15 +193,33 @@ def towers_from(saved: Mapping[str, Any]) -> TwoTowers:
     """
     if "frozen" in saved:
         raise ValueError("this model was adapted: it has one frozen network and no towers; name the run it was made of")
-    settings, query_size, reference_size = saved["towers"]
-    settings = Model(**{**settings, "checkpoint": "", "pretrained": False})
-    towers = TwoTowers(settings, tuple(query_size), tuple(reference_size))
+    towers = towers_as(saved["towers"], saved["state"])
     towers.load_state_dict(saved["state"])
     towers.ground = _fitting(saved.get("ground"))
     towers.panorama_share = float(saved.get("panorama_share", HALF))
     if not 0 <= towers.panorama_share <= 1:
         raise ValueError(f"its panoramas have a share of {towers.panorama_share} in a query")
     return towers.to(memory_format=torch.channels_last)
+
+
+def towers_as(built: Built, state: Mapping[str, Tensor]) -> TwoTowers:
+    """Towers as a file says they were built, for the weights in it.
+
+    Raises:
+        ValueError: such towers would have more weights than the file, or see larger images than any run's.
+    """
+    settings, query_size, reference_size = built
+    settings = Model(**{**settings, "checkpoint": "", "pretrained": False})
+    make = partial(TwoTowers, settings, (*query_size,), (*reference_size,))
+    pixels = max(math.prod(query_size), math.prod(reference_size))
+    if pixels > MOST_PIXELS:
+        raise ValueError(f"its images would have {pixels:,} pixels")
+    if pixels > USUAL_PIXELS or settings.channels * settings.safa_heads > USUAL_DIMENSION:
+        with torch.device("meta"):  # allocates nothing
+            wanted = sum(weights.numel() for weights in make().state_dict().values())
+        if wanted > sum(weights.numel() for weights in state.values()):
+            raise ValueError(f"it would have {wanted:,} weights, and there are less")
+    return make()
 
 
 def _fitting(ground: dict[str, Any] | None) -> dict[str, Any] | None:

@@ -11,8 +11,8 @@ from ucvgl.files.tables import table_fits
 from ucvgl.images.image_store import shard_fits
 
 
-def weights_fit(path: Path) -> bool:
-    """Whether a file of weights is what PyTorch wrote."""
+def _zip_fits(path: Path) -> bool:
+    """Whether a file of weights or arrays is what PyTorch or NumPy wrote."""
     try:
         with zipfile.ZipFile(path) as file:
             return file.testzip() is None
@@ -20,7 +20,7 @@ def weights_fit(path: Path) -> bool:
         return False
 
 
-FITS = {".npy": array_fits, ".arrow": shard_fits, ".pt": weights_fit, ".parquet": table_fits}
+FITS = {".npy": array_fits, ".npz": _zip_fits, ".arrow": shard_fits, ".pt": _zip_fits, ".parquet": table_fits}
 """By ending. Once the stage is done it has a list of what these files are then, so they are compared before."""
 AT_ONCE = 8
 

@@ -15,7 +15,7 @@ from typing import Any
 from ucvgl.atomic import flush, write_whole
 from ucvgl.files import cached
 from ucvgl.files.owned import refuse_foreign, refuse_links_and_pipes
-from ucvgl.files.parts import check_all, list_parts, refuse_added
+from ucvgl.files.parts import check_all, list_parts, refuse_added, refuse_cut
 from ucvgl.run.ending import Failure, machine_state, sentence
 from ucvgl.run.environment import environment
 from ucvgl.run.lock import Lock, locked
@@ -84,7 +84,7 @@ class RunDir:
             inputs: earlier stages that `build` reads.
 
         Raises:
-            ValueError: it was made, or begun, with other settings or from other inputs.
+            ValueError: it was made, or begun, with other settings or from other inputs, or a file of it was cut off.
             StageError: `build` failed.
         """
         self.open()
@@ -93,6 +93,7 @@ class RunDir:
         if ahead.state == "refused":
             raise ValueError(ahead.reason)
         if ahead.state == "reused":
+            refuse_cut(self.path / name)
             log.info("%s: done before, reused", name)
         else:
             self._finish(stage, build)

@@ -32,10 +32,11 @@ from ucvgl.images.image_store import ImageStore
 from ucvgl.index.confidence import reliability
 from ucvgl.index.encoders import Encoders
 from ucvgl.index.ground import Found, in_verified_order, shown_by
-from ucvgl.index.headings import TURNS, Heading, each_turned, turned
+from ucvgl.index.headings import each_turned
 from ucvgl.index.presence import RIVALS, calibrate_presence, leads
 from ucvgl.networks.searched import references
 from ucvgl.poses.placing import ground_of_tile
+from ucvgl.poses.turns import TURNS, Heading, turned
 from ucvgl.run.environment import commit
 from ucvgl.settings.limits import changed
 from ucvgl.settings.presets import PRESETS

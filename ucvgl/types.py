@@ -67,6 +67,7 @@ class Matches:
         margin: best minus second-best similarity of the query.
         reference_margin: the same seen from the reference; negative where it prefers other queries.
         mutual: whether the query is also the most similar one of that reference, or among the few that may be.
+        heading_deg: where the query's panorama was found to look, clockwise from north; None: that is known.
     """
 
     query: Int[np.ndarray, " q"]
@@ -75,6 +76,7 @@ class Matches:
     margin: Float[np.ndarray, " q"]
     reference_margin: Float[np.ndarray, " q"]
     mutual: np.ndarray
+    heading_deg: Float[np.ndarray, " q"] | None = None
 
 
 def repeated(ids: list) -> list:

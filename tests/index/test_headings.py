@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from tests.index.areas import EXPERIMENT, change_manifest, make_index, pictures, pixels_of
-from ucvgl.index.headings import TURNS, best_turns, check_heading, each_turned, search, turned, turns_of
+from ucvgl.index.headings import check_heading, each_turned, search
 from ucvgl.index.localizer import load
+from ucvgl.poses.turns import TURNS, best_turns, turned, turns_of
 
 
 def test_a_panorama_turned_clockwise_has_in_its_middle_what_was_to_the_right():

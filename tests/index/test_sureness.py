@@ -11,10 +11,11 @@ from ucvgl.index import nearest, sureness
 from ucvgl.index.confidence import margins
 from ucvgl.index.encoders import Encoders
 from ucvgl.index.ground import Grounds, in_verified_order, packed
-from ucvgl.index.headings import each_turned, turned
+from ucvgl.index.headings import each_turned
 from ucvgl.index.presence import leads
 from ucvgl.index.sureness import sureness_of
 from ucvgl.index.trained_run import TrainedRun
+from ucvgl.poses.turns import turned
 
 PHOTOS, COLUMNS = 60, 24  # a turn is a column
 RANDOM = np.random.default_rng(0)

@@ -7,7 +7,8 @@ import torch
 import ucvgl.programs.verified
 from tests.poses.flat_ground import patches
 from ucvgl.images.image_store import write_shard
-from ucvgl.poses.verifying import SIDE, evidence, ground_spectra, tile_spectrum
+from ucvgl.poses.fields import turned
+from ucvgl.poses.verifying import KNOWN, NEAREST_ALONE, SIDE, evidence, ground_spectra, tile_spectrum
 from ucvgl.programs.verified import cut, read_verified, shard_path, verify_candidates, write_candidates
 from ucvgl.training import workers
 
@@ -33,9 +34,9 @@ CANDIDATES = np.random.default_rng(0).integers(-1, 2 * TILES, (QUERIES, 4))
 CANDIDATES[2] = -1
 
 
-def verify(folder, stores, candidates=CANDIDATES):
-    write_candidates(candidates, folder)
-    ends = {"device": torch.device("cpu"), "log": lambda **row: None}
+def verify(folder, stores, candidates=CANDIDATES, around=None, turns=KNOWN):
+    write_candidates(candidates, folder, around)
+    ends = {"turns": turns, "device": torch.device("cpu"), "log": lambda **row: None}
     verify_candidates(cut(len(candidates)), folder=folder, **stores, **ends)
 
 
@@ -49,6 +50,21 @@ def test_numbers_beyond_the_tiles_are_their_mirror_images_and_none_has_no_eviden
         tile = patches(5 + number % TILES, SIDE)[:, :: -1 if number >= TILES else 1]
         ground = ground_spectra(patches(query, SIDE))
         (expected,) = evidence(ground, tile_spectrum(tile)[None])
+        assert found[query, place] == pytest.approx(expected, rel=1e-5)
+
+
+@pytest.mark.parametrize("each", [False, True])
+def test_a_view_is_compared_around_the_heading_that_is_thought_to_be_right(tmp_path, stores, each):
+    around = np.random.default_rng(1).choice([0.0, 90.0, 345.0], (QUERIES, 4) if each else QUERIES)
+    verify(tmp_path, stores, around=around, turns=NEAREST_ALONE)
+    found = read_verified(cut(QUERIES), tmp_path)
+    for (query, place), number in np.ndenumerate(CANDIDATES):
+        if number < 0:
+            assert found[query, place] == -np.inf
+            continue
+        tile = patches(5 + number % TILES, SIDE)[:, :: -1 if number >= TILES else 1]
+        view = turned(patches(query, SIDE), float(around[query, place] if each else around[query]))
+        (expected,) = evidence(ground_spectra(view, turns=NEAREST_ALONE), tile_spectrum(tile)[None], NEAREST_ALONE)
         assert found[query, place] == pytest.approx(expected, rel=1e-5)
 
 

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pytest
 
 from ucvgl.distributed.projecting import project_images
-from ucvgl.distributed.selection import recall_of_round, rounds_up_to_kept, weigh_query
+from ucvgl.distributed.selection import AskedAs, recall_of_round, rounds_up_to_kept, weigh_query
 from ucvgl.files.parts import check_all
 from ucvgl.files.seal import sealed
 from ucvgl.files.tables import write_table
@@ -40,13 +40,16 @@ RECALL = {"r1": 0.5, "r5": 0.5, "r10": 0.5, "r1pct": 0.5, "queries": 4, "referen
         ("kept.json", {"round": "1", "judged_recalls": []}, "round: Input should be", rounds_up_to_kept),
         ("kept.json", {"round": 7, "judged_recalls": []}, "there is no round 7", rounds_up_to_kept),
         ("kept.json", {"round": -1, "judged_recalls": []}, "there is no round -1", rounds_up_to_kept),
-        ("query.json", {}, "panorama_share: Field", lambda it: weigh_query(it, it, it, NOBODY)),
+        ("query.json", {}, "panorama_share: Field", lambda it: weigh_query(it, it, it, NOBODY, how=AskedAs())),
         (
             "query.json", {"panorama_share": float("nan"), "judged_recalls": {}}, "panorama_share: Input should be",
-            lambda it: weigh_query(it, it, it, NOBODY),
+            lambda it: weigh_query(it, it, it, NOBODY, how=AskedAs()),
         ),
-        ("query.json", [0.5], "Input should be an object", lambda it: weigh_query(it, it, it, NOBODY)),
-        ("judged.json", {"value": 1.0}, "low: Field required", lambda it: recall_of_round(it, it, NOBODY)),
+        ("query.json", [0.5], "Input should be an object", lambda it: weigh_query(it, it, it, NOBODY, how=AskedAs())),
+        (
+            "judged.json", {"value": 1.0}, "low: Field required",
+            lambda it: recall_of_round(it, it, NOBODY, how=AskedAs()),
+        ),  # fmt: skip
         ("judged.json", {"result": 3, "judged": {}}, "result: Input", read_verdict),
         ("judged.json", {"result": "adapted", "judged": {"adapted": []}}, "judged: adapted: 0: Field", read_verdict),
         ("recall.json", {"recall": RECALL}, "raw_pixels: Field required", read_recall),

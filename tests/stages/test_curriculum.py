@@ -1,24 +1,31 @@
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import torch
 
 import ucvgl.programs.verified
 import ucvgl.stages.curriculum
+import ucvgl.training.round_labels
 from benchmarks.in_process import InProcess
 from tests.poses.flat_ground import patches, seen_from
+from ucvgl.distributed.heading_search import headings_of_pairs
 from ucvgl.distributed.scanning import Votes, scan, votes
-from ucvgl.distributed.selection import LEAST_GAIN, rank_images, weigh_query
-from ucvgl.images.image_store import write_shard
+from ucvgl.distributed.selection import LEAST_GAIN, AskedAs, rank_images, weigh_query
+from ucvgl.images.image_store import ImageStore, write_shard
 from ucvgl.networks.towers import TwoTowers, load_towers, save_towers
+from ucvgl.poses import fields
+from ucvgl.poses.turns import turned
 from ucvgl.programs.verified import verify_candidates
 from ucvgl.pseudo_labels.decoys import judged_recall
 from ucvgl.settings.experiment import Contrast, Curriculum, Experiment, Model
-from ucvgl.stages.curriculum import curriculum, judged_share, labelled_pairs, write_labels
+from ucvgl.stages.curriculum import curriculum, judged_share, write_labels
 from ucvgl.training.batches import Pairs
+from ucvgl.training.round_labels import labelled_pairs, read_labels
 from ucvgl.types import Matches
 
 PLACES = 20
@@ -78,7 +85,7 @@ def test_a_few_panoramas_without_a_label_are_no_batch(train):
 
 
 def test_a_few_labels_are_not_repeated_endlessly(train, monkeypatch):
-    monkeypatch.setattr(ucvgl.stages.curriculum, "MOST_COPIES", 1)
+    monkeypatch.setattr(ucvgl.training.round_labels, "MOST_COPIES", 1)
     labels = {query: query for query in range(8)}
     assert round(PLACES / 8) > 1
     assert shown(sources(train, labels)[0]) == [*labels.items()]
@@ -221,6 +228,81 @@ def test_cameras_that_stand_aside_find_their_tiles_where_candidates_are_verified
     assert scanned("few", again, verified=1, reciprocal=3).query.tolist() == list(range(24))
 
 
+def turned_world(folder: Path, view_side: int = 48) -> np.ndarray:
+    """Tiles, and views from above and panoramas of cameras that look anywhere; where they look."""
+    headings = np.random.default_rng(1).uniform(0, 360, 24)
+    tiles = np.stack([patches(number, view_side) for number in range(24)])
+    bevs = np.stack([fields.turned(tile, -of) for tile, of in zip(tiles, headings, strict=True)])
+    column = np.arange(360)
+    north = np.where((column == 180)[None, None, :, None], 255, 0).astype(np.uint8) * np.ones((24, 8, 1, 3), np.uint8)
+    panoramas = np.stack([turned(image, of) for image, of in zip(north, headings, strict=True)])
+    for view, images in {"bev": bevs, "references": tiles, "queries": panoramas}.items():
+        write_shard(folder / view, 0, [f"{number:02d}" for number in range(16)], images[:16])
+        write_shard(folder / view, 1, [f"{number:02d}" for number in range(16, 24)], images[16:])
+    return headings
+
+
+@pytest.mark.parametrize(("verified", "vote"), [(0, Votes(0, 0, 1)), (4, Votes(0.1, 0.2, 0.7))])
+def test_where_a_panorama_looks_that_begins_anywhere_is_found_with_its_tile(tmp_path, verified, vote):
+    headings = turned_world(tmp_path)
+    save_towers(TwoTowers(Model(channels=16, safa_heads=2), (8, 360), (48, 48)), tmp_path / "model.pt")
+    settings = {"curriculum": Curriculum(verified=verified), "contrast": Contrast(heading="unknown")}
+    folders = {"start": tmp_path, "into": tmp_path / "round", "train": tmp_path, "fakes": tmp_path / "bev"}
+
+    def scanned(experiment: Experiment) -> Matches:
+        return scan(**folders, vote=vote, experiment=experiment, machines=InProcess(lambda **_: None))
+
+    found = scanned(Experiment(**settings))
+    assert not [*(tmp_path / "round").iterdir()]
+    right = found.mutual & (found.reference == found.query)
+    assert right.sum() >= 22
+    assert found.heading_deg is not None
+    off = (found.heading_deg - headings + 180) % 360 - 180
+    assert (np.abs(off[right]) <= 8).sum() >= 20
+    north = scanned(Experiment(curriculum=settings["curriculum"]))
+    assert north.heading_deg is None and (north.mutual & (north.reference == north.query)).sum() < 8
+
+    write_labels(found, tmp_path / "pairs.parquet", 0, tmp_path, Experiment(**settings))
+    table = read_labels(tmp_path / "pairs.parquet")
+    np.testing.assert_array_equal(np.array(table["heading_deg"]), found.heading_deg)
+    own = Pairs("fake", ("query", "reference"), (tmp_path / "queries", tmp_path / "bev"), np.arange(24), np.arange(24))
+    labelled, *_ = labelled_pairs(table, 0, tmp_path, own, Experiment(**settings))
+    seen = [side.read(ImageStore(side.store), np.arange(len(labelled))) for side in labelled.sides]
+    middle = seen[0][:, 0, :, 0].argmax(1) - 180
+    np.testing.assert_allclose(middle, off[labelled.query], atol=1.5)  # the mark is in the north
+    tiles = ImageStore(tmp_path / "references").read(labelled.reference).astype(float)
+    inner = slice(16, 32)
+    apart = [np.abs(some.astype(float) - tiles)[:, inner, inner].mean((1, 2, 3)) for some in seen[1:]]
+    assert (apart[0] == 0).all() and np.median(apart[1]) < 0.5 * np.abs(tiles[1:] - tiles[:-1]).mean()
+
+
+def test_where_the_panoramas_of_known_pairs_look_is_found_by_their_tiles(tmp_path):
+    headings, rows = turned_world(tmp_path), np.array([3, 20, 7])
+    stores = tmp_path / "queries", tmp_path / "references"
+    known = Pairs("known", ("query", "reference"), stores, rows, rows)
+    machines = InProcess(lambda **_: None)
+    found = headings_of_pairs(known, tmp_path / "turns", machines, bevs=tmp_path / "bev")
+    assert (np.abs((found - headings + 180) % 360 - 180)[rows] <= 8).all()
+    assert (np.delete(found, rows) == 0).all() and not (tmp_path / "turns").exists()
+
+
+@pytest.mark.parametrize("verified", [0, 4])
+def test_panoramas_that_begin_anywhere_are_ranked_at_the_turn_of_their_best_tile(tmp_path, verified):
+    turned_world(tmp_path)
+    torch.manual_seed(0)
+    towers = TwoTowers(Model(channels=16, safa_heads=2, query="both"), (8, 360), (48, 48))
+    towers.panorama_share = 0.0
+    save_towers(towers, tmp_path / "model.pt")
+
+    def found(searched: bool) -> int:
+        into, how = tmp_path / f"seen_{searched}", AskedAs("both", verified, searched)
+        ranking = rank_images(into, tmp_path / "model.pt", tmp_path, [], InProcess(lambda **_: None), how=how)
+        assert not (into / "turns").exists()
+        return int((ranking.best_of_all.index[:, 0] == np.arange(24)).sum())
+
+    assert found(searched=True) > 14 and found(searched=False) < 8
+
+
 @pytest.mark.parametrize("verified", [0, 3])
 @pytest.mark.parametrize("bev_shows_the_tile", [True, False])
 def test_the_judge_weighs_panorama_and_birds_eye_view_without_truth(tmp_path, bev_shows_the_tile, verified):
@@ -232,18 +314,19 @@ def test_the_judge_weighs_panorama_and_birds_eye_view_without_truth(tmp_path, be
     model = tmp_path / "round" / "model.pt"
     model.parent.mkdir()
     save_towers(TwoTowers(Model(channels=16, safa_heads=2, query="both"), (32, 64), (32, 32)), model)
+    how = AskedAs("both", verified)
     machines, images = InProcess(lambda **_: None), tmp_path / "validation"
     told = tmp_path / "curriculum"
     told.mkdir()
-    share = weigh_query(model.parent, told, tmp_path, machines, verified=verified)
+    share = weigh_query(model.parent, told, tmp_path, machines, how=how)
     recalls = json.loads((told / "query.json").read_text())["judged_recalls"]
     assert load_towers(told / "model.pt").panorama_share == share and load_towers(model).panorama_share == 0.5
     assert verified or (recalls["0.0"] > 0.9 > recalls["1.0"]) is bev_shows_the_tile
     clearly = max(recalls.values()) >= recalls["0.5"] + LEAST_GAIN
     assert recalls[f"{share}"] == (max(recalls.values()) if clearly else recalls["0.5"]) and clearly is (share != 0.5)
     assert sorted(path.name for path in told.iterdir()) == ["model.pt", "query.json"]
-    assert weigh_query(model.parent, told, tmp_path, machines, verified=verified) == share
-    ranking = rank_images(tmp_path / "seen", told / "model.pt", images, [], machines, query="both", verified=verified)
+    assert weigh_query(model.parent, told, tmp_path, machines, how=how) == share
+    ranking = rank_images(tmp_path / "seen", told / "model.pt", images, [], machines, how=how)
     assert judged_recall(ranking.best_of_all.index, 64).value == recalls[f"{share}"]
 
 

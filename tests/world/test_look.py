@@ -14,7 +14,7 @@ from ucvgl.world.draft import Draft, rectangle
 from ucvgl.world.levels import LEVELS, NO_GAP
 from ucvgl.world.orthophoto import render_tile
 from ucvgl.world.palette import Material, brightness, palette_from_above, summer_palette
-from ucvgl.world.panorama import camera_position, render_panorama
+from ucvgl.world.panorama import camera_pose, camera_position, render_panorama
 from ucvgl.world.solids import BLOCK, HOUSE, LEAVES, box
 from ucvgl.world.world import build_world, finished, places
 
@@ -166,6 +166,17 @@ def test_north_is_off_the_middle_column_as_far_as_asked():
         columns.append(np.flatnonzero((views[0] != views[1]).any((0, 2))).mean() + 0.5 - 180)
     assert np.std(columns) == pytest.approx(20, rel=0.3)
     assert abs(np.mean(columns)) < 10
+
+
+def test_panoramas_that_begin_anywhere_look_everywhere_from_where_they_stood():
+    looks = WorldLook(off_centre_m=3.0), WorldLook(off_centre_m=3.0, any_heading=True)
+    poses = [[camera_pose(meadow(look=look), MIDDLE, np.random.default_rng(k)) for k in range(400)] for look in looks]
+    north, anywhere = map(np.array, poses)
+    np.testing.assert_array_equal(anywhere[:, :2], north[:, :2])
+    count, _ = np.histogram(anywhere[:, 2], 4, (-np.pi, np.pi))
+    assert (count > 70).all() and np.abs(north[:, 2]).max() < 0.1
+    tiles = [render_tile(meadow(look=look), MIDDLE, 1, size=32) for look in looks]
+    np.testing.assert_array_equal(*tiles)
 
 
 BEFORE: dict[str, Any] = {

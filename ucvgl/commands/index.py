@@ -26,7 +26,7 @@ def index(
     workers: int = 0,
     images_per_shard: int = 512,
     tile_side_m: float = 0.0,
-    heading: Literal["known", "unknown"] = "known",
+    heading: Literal["", "known", "unknown"] = "",
     unfinished: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False,
 ) -> None:
     """Embed tiles on Ray and write an index: a self-contained folder that `ucvgl localize` and `serve` search.
@@ -42,8 +42,9 @@ def index(
         workers: processes that embed, each with a GPU where there are GPUs; 0: as many as fit.
         images_per_shard: tiles that are read, embedded and kept together.
         tile_side_m: metres that a tile spans, so that positions are more than pixels; 0: as the run's settings tell.
-        heading: of the photos that will be asked about: known, with north in their middle, or unknown. The confidence
-            is that of answers to such photos; for unknown, held-out photos of the run are described at 24 turns each.
+        heading: of the photos that will be asked about: known, with north in their middle, or unknown; empty: as those
+            of the run. The confidence is that of answers to such photos; for unknown, held-out photos of the run are
+            described at 24 turns each.
         unfinished: take the last encoders of a run that has no result yet; the index and its answers say so.
 
     Raises:
@@ -76,7 +77,7 @@ def index(
         kind=None if kind == "auto" else kind,
         memory_bytes=memory * 1e9,
         tile_side_m=tile_side_m or None,
-        heading=heading,
+        heading=heading or ("unknown" if trained.experiment.headings_searched else "known"),
     )
     for uri, reason in bad:
         print(printable(f"left out: {uri}: {reason}"))

@@ -24,8 +24,9 @@ from ucvgl.images.storage import list_files, read, write
 from ucvgl.images.uris import is_local, join
 from ucvgl.index.doubt import doubt
 from ucvgl.index.ground import ShowsGround, packed
-from ucvgl.index.headings import Heading, each_turned, turns_of
+from ucvgl.index.headings import each_turned
 from ucvgl.poses.placing import SIDE
+from ucvgl.poses.turns import Heading, turns_of
 from ucvgl.projection.preprocessing import Preprocessing, preprocessed
 from ucvgl.projection.preprocessing import pixels as pixels_of
 from ucvgl.run.ending import at_work_on

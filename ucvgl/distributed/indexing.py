@@ -21,9 +21,10 @@ from ucvgl.index.area import Manifest, is_index, write_index
 from ucvgl.index.camera_place import placing_of, tile_side_of
 from ucvgl.index.doubt import alike
 from ucvgl.index.ground import Grounds, shown_by
-from ucvgl.index.headings import Heading, check_heading
+from ucvgl.index.headings import check_heading
 from ucvgl.index.sureness import sureness_of
 from ucvgl.index.trained_run import TrainedRun
+from ucvgl.poses.turns import Heading
 from ucvgl.settings.experiment import Resources
 
 log = logging.getLogger(__name__)

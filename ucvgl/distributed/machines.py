@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, final
 
 import numpy as np
-from jaxtyping import Float32, Int
+from jaxtyping import Float, Float32, Int
 
 from ucvgl.distributed.admission import wait_for_turn
 from ucvgl.distributed.cluster import placed, several_machines
@@ -19,6 +19,7 @@ from ucvgl.distributed.progress import Progress
 from ucvgl.distributed.worker_group import WorkerGroup
 from ucvgl.files import cached
 from ucvgl.images.image_store import count_images, shard_number, shard_path, shards_of
+from ucvgl.poses.verifying import KNOWN, Turns
 from ucvgl.programs import matching, ranked, verified
 from ucvgl.programs.embedding import EmbedJob, all_shards, embed_shards, part_path
 from ucvgl.programs.ranked import Ranking
@@ -122,7 +123,14 @@ class Crew(ABC):
         return ranked.read_ranked(cuts, folder, questions, queries=queries.span[1], count=count, k=k)
 
     def verify(
-        self, candidates: Int[np.ndarray, "q k"], *, bevs: Path, tiles: Path, folder: Path
+        self,
+        candidates: Int[np.ndarray, "q k"],
+        *,
+        bevs: Path,
+        tiles: Path,
+        folder: Path,
+        around_deg: Float[np.ndarray, "q k"] | Float[np.ndarray, " q"] | None = None,
+        turns: Turns = KNOWN,
     ) -> Float32[np.ndarray, "q k"]:
         """What the ground says of candidates, over poses (`ucvgl.poses.verifying`); -inf where there is none.
 
@@ -131,13 +139,16 @@ class Crew(ABC):
             bevs: store of the queries' bird's-eye views.
             tiles: store of the references.
             folder: where workers leave what they find; what is there is kept.
+            around_deg: where each query is thought to look, or that for each candidate; None: to the north.
+            turns: that are tried around it.
         """
         if not cached.exists(folder / "candidates.npy"):
-            verified.write_candidates(candidates, folder)
+            verified.write_candidates(candidates, folder, around_deg)
         cuts = verified.cut(len(candidates))
         left = cached.unmade(cuts, lambda shard: verified.shard_path(folder, shard))
         progress = Progress("verify", len(candidates), done=len(candidates) - sum(b - a for a, b in left))
-        self.run(verified.verify_candidates, progress=progress, cuts=left, folder=folder, bevs=bevs, tiles=tiles)
+        images: dict[str, Any] = {"bevs": bevs, "tiles": tiles, "turns": turns}
+        self.run(verified.verify_candidates, progress=progress, cuts=left, folder=folder, **images)
         return verified.read_verified(cuts, folder)
 
 

@@ -38,7 +38,7 @@ def train_round(
         sources=sources,
         name=f"round_{index:02d}",
         epochs=epochs_of(sources, batch, epochs=epochs, steps=steps),
-        settings=experiment.contrast,
+        settings=experiment.upright,
         rows_at_once=experiment.resources.train_rows,
         seed=experiment.seed * 1000 + 10 + index,
         span=(index / settings.rounds, (index + 1) / settings.rounds),

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+import numpy as np
+
+from ucvgl.distributed.heading_search import find_headings
 from ucvgl.distributed.machines import Crew
 from ucvgl.files import cached
 from ucvgl.programs.embedding import EmbedJob, Look, parts_of
@@ -50,6 +54,7 @@ def scan(
     A query is compared with a tile up to three times: its panorama by the two encoders, its fake by the tile encoder
     alone, and its bird's-eye view by structure, without an encoder. The best tiles of each are verified over poses.
     With labels by the judge, every tile stands beside its mirror image; these decoys are numbered after the tiles.
+    Where panoramas begin anywhere, it is searched for first where each looks.
 
     Args:
         start: folder of the encoders so far.
@@ -65,16 +70,17 @@ def scan(
         Look(train / "bev", "structure", vote.structure),
     ]
     looks = [look for look in looks if look.weight]
-    seen = [replace(look, store=tiles, view="structure" if look.view == "structure" else "reference") for look in looks]
-    sides = {"queries": looks, "references": seen}
-    if settings.labels == "judged":
-        sides["decoys"] = [replace(look, mirrored=True) for look in seen]
-    jobs = {
-        name: EmbedJob(tuple(some), start / "model.pt", into / "scan" / name, settings.scan_turns)
-        for name, some in sides.items()
-    }
-    machines.embed([*jobs.values()])
-    asked, *searched = jobs.values()
+    asked, searched = _jobs(looks, start, into / "scan", tiles, settings)
+    ground: dict[str, Any] = {"bevs": train / "bev", "tiles": tiles}
+    around = None
+    if experiment.headings_searched:
+        above = [look for look in looks if look.view != "query"] or looks
+        above = [replace(look, weight=look.weight / sum(one.weight for one in above)) for look in above]
+        how = ground | {"verify": settings.verified > 0, "whitening": settings.whitening}
+        jobs = _jobs(above, start, into / "scan", tiles, settings)
+        headings = find_headings(*jobs, into / "scan", machines, **how)
+        asked, around = replace(asked, heading_deg=headings), np.load(cached.here(headings))
+    machines.embed([asked, *searched])
     if settings.whitening:
         parts = [machines.whiten(some, shrinkage=settings.whitening) for some in ([asked], searched)]
     else:
@@ -82,8 +88,22 @@ def scan(
     k = max(2, settings.reciprocal + 1)
     best = machines.match(*parts, folder=into / "scan", k=max(k, settings.verified))
     if settings.verified:
-        ground = {"bevs": train / "bev", "tiles": tiles, "folder": into / "scan"}
-        best = rematched(best, machines.verify(best.row_index, **ground), k=k)
-    found = matches(best, reciprocal=settings.reciprocal)
+        evidence = machines.verify(best.row_index, around_deg=around, folder=into / "scan", **ground)
+        best = rematched(best, evidence, k=k)
+    found = replace(matches(best, reciprocal=settings.reciprocal), heading_deg=around)
     cached.remove(into / "scan")
     return found
+
+
+def _jobs(
+    looks: Sequence[Look], start: Path, folder: Path, tiles: Path, settings: Curriculum
+) -> tuple[EmbedJob, list[EmbedJob]]:
+    """What describes the queries, and what the tiles and, with labels by the judge, their mirror images."""
+    seen = [replace(look, store=tiles, view="structure" if look.view == "structure" else "reference") for look in looks]
+    sides = {"queries": looks, "references": seen}
+    if settings.labels == "judged":
+        sides["decoys"] = [replace(look, mirrored=True) for look in seen]
+    asked, *searched = (
+        EmbedJob(tuple(some), start / "model.pt", folder / name, settings.scan_turns) for name, some in sides.items()
+    )
+    return asked, searched

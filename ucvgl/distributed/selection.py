@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import numpy as np
+from jaxtyping import Float, Int
 from pydantic import Field
 
 from ucvgl.atomic import write_whole
+from ucvgl.distributed.heading_search import find_headings
 from ucvgl.distributed.machines import Crew
 from ucvgl.files import cached
 from ucvgl.files.parts import in_order, read_part
@@ -23,7 +25,7 @@ from ucvgl.programs.ranked import Ranking
 from ucvgl.programs.reranked import candidates_of, each_once, evidence_for, reranked
 from ucvgl.pseudo_labels.decoys import DECOYS_AHEAD, Estimate, judged_recall
 from ucvgl.retrieval.ranking import Question
-from ucvgl.settings.experiment import QueryBy
+from ucvgl.settings.experiment import Experiment, QueryBy
 
 KEPT = "kept.json"
 KEPT_PARTNERS = DECOYS_AHEAD + 1
@@ -49,28 +51,46 @@ class Weighed:
     judged_recalls: dict[str, float]
 
 
-def recall_of_round(
-    into: Path, projected: Path, machines: Crew, *, query: QueryBy = "panorama", verified: int = 0
-) -> Estimate:
+@dataclass(frozen=True)
+class AskedAs:
+    """How queries are searched for.
+
+    Args:
+        query: what they are described by.
+        verified: first candidates of a query that are verified over poses.
+        headings_searched: whether they begin anywhere, and their turn is searched for first.
+    """
+
+    query: QueryBy = "panorama"
+    verified: int = 0
+    headings_searched: bool = False
+
+
+def asked_as(experiment: Experiment, *, verified: int) -> AskedAs:
+    """How the queries of an experiment are searched for."""
+    return AskedAs(experiment.query_by, verified, experiment.headings_searched)
+
+
+def recall_of_round(into: Path, projected: Path, machines: Crew, *, how: AskedAs) -> Estimate:
     """Recall of the encoders in `into` on the validation images as far as decoys tell, without truth; kept there.
 
     The decoys are the tiles, mirrored.
 
     Args:
-        query: what queries are described by.
-        verified: first candidates of a query that are verified over poses.
+        into: folder of the round.
+        projected: folder of `2_project`.
     """
     file = into / "judged.json"
     if not file.exists():
         images, seen = projected / "validation", into / "seen"
-        ranking = rank_images(seen, into / "model.pt", images, [], machines, query=query, verified=verified)
+        ranking = rank_images(seen, into / "model.pt", images, [], machines, how=how)
         judged = judged_recall(ranking.best_of_all.index, len(ImageStore(images / "references")))
         write_whole(file, json.dumps(asdict(judged)))
         cached.remove(seen)
     return json_as(Estimate, file.read_bytes(), file)
 
 
-def weigh_query(kept: Path, folder: Path, projected: Path, machines: Crew, *, verified: int = 0) -> float:
+def weigh_query(kept: Path, folder: Path, projected: Path, machines: Crew, *, how: AskedAs) -> float:
     """Write `folder/model.pt`, the encoders in `kept` told what panorama and bird's-eye view weigh in a query.
 
     Of `PANORAMA_SHARES` that one is taken with which most validation images are found as far as decoys tell, without
@@ -78,14 +98,13 @@ def weigh_query(kept: Path, folder: Path, projected: Path, machines: Crew, *, ve
 
     Args:
         kept: folder of the encoders; its file stays as it is, as other machines may have it.
-        verified: first candidates of a query that are verified over poses.
 
     Returns:
         The panorama's share.
     """
     told, seen = folder / "query.json", folder / "weighed"
     if not told.exists():
-        recalls = _recalls_by_share(kept / "model.pt", seen, projected / "validation", machines, verified)
+        recalls = _recalls_by_share(kept / "model.pt", seen, projected / "validation", machines, how)
         best = max(recalls, key=recalls.__getitem__)
         best = best if recalls[best] >= recalls[HALF] + LEAST_GAIN else HALF
         write_whole(told, json.dumps({"panorama_share": best, "judged_recalls": recalls}) + "\n")
@@ -98,67 +117,86 @@ def weigh_query(kept: Path, folder: Path, projected: Path, machines: Crew, *, ve
 
 
 def _recalls_by_share(
-    model: Path, into: Path, images: Path, machines: Crew, verified: int
+    model: Path, into: Path, images: Path, machines: Crew, how: AskedAs
 ) -> dict[float, float]:
     """What decoys tell of each share. A tile that is a candidate of a query with several is verified once."""
     count, found = len(ImageStore(images / "references")), {}
+    headings = _headings(model, into, images, machines, how)
     for share in PANORAMA_SHARES:
         of_share = into / f"panorama_{share:g}"
         of_share.mkdir(parents=True, exist_ok=True)
-        how: dict[str, Any] = {"query": "both", "k": max(KEPT_PARTNERS, verified), "tiles": into}
-        found[share] = _ranked(of_share, model, images, [], machines, share=share, **how)
-    if verified:
-        tried = [candidates_of(ranking, verified, references=count) for ranking in found.values()]
+        shown = {"tiles": into, "share": share, "headings": headings}
+        found[share] = _ranked(of_share, model, images, [], machines, how, **shown)
+    if how.verified:
+        tried = [candidates_of(ranking, how.verified, references=count) for ranking in found.values()]
         every = each_once(np.hstack(tried))
-        evidence = machines.verify(every, bevs=images / "bev", tiles=images / "references", folder=into)
+        evidence = _evidence(every, images, into, machines, headings)
         for share, candidates in zip(found, tried, strict=True):
             found[share] = reranked(found[share], evidence_for(candidates, every, evidence), [], references=count)
     return {share: judged_recall(ranking.best_of_all.index, count).value for share, ranking in found.items()}
 
 
 def rank_images(
-    into: Path,
-    model: Path,
-    images: Path,
-    about: Sequence[Question],
-    machines: Crew,
-    *,
-    query: QueryBy = "panorama",
-    verified: int = 0,
+    into: Path, model: Path, images: Path, about: Sequence[Question], machines: Crew, *, how: AskedAs
 ) -> Ranking:
     """Embed queries, references and, as decoys, mirrored references by one model, and rank them, in the folder `into`.
 
     Args:
         images: folder of the stores.
         about: what is true, where that is asked; rows of the references.
-        query: what queries are described by.
-        verified: first candidates of a query that are verified over poses.
     """
-    ranking = _ranked(into, model, images, about, machines, query=query, k=max(KEPT_PARTNERS, verified), tiles=into)
-    if not verified:
+    headings = _headings(model, into, images, machines, how)
+    ranking = _ranked(into, model, images, about, machines, how, tiles=into, headings=headings)
+    if not how.verified:
         return ranking
     count = len(ImageStore(images / "references"))
-    ground = {"bevs": images / "bev", "tiles": images / "references", "folder": into / "ranked"}
-    evidence = machines.verify(candidates_of(ranking, verified, references=count), **ground)
+    candidates = candidates_of(ranking, how.verified, references=count)
+    evidence = _evidence(candidates, images, into / "ranked", machines, headings)
     return reranked(ranking, evidence, about, references=count)
 
 
+def _evidence(
+    candidates: Int[np.ndarray, "q v"], images: Path, into: Path, machines: Crew, headings: Path | None
+) -> Float[np.ndarray, "q v"]:
+    around = None if headings is None else np.load(cached.here(headings))
+    bevs, tiles = images / "bev", images / "references"
+    return machines.verify(candidates, bevs=bevs, tiles=tiles, folder=into, around_deg=around)
+
+
+def _headings(model: Path, into: Path, images: Path, machines: Crew, how: AskedAs) -> Path | None:
+    """Where the panoramas look, as their bird's-eye views are searched for; None: to the north."""
+    if not how.headings_searched:
+        return None
+    asked, *searched = _jobs(model, into, into, images, how, share=0.0)
+    bevs, tiles = images / "bev", images / "references"
+    return find_headings(asked, searched, into, machines, bevs=bevs, tiles=tiles, verify=how.verified > 0)
+
+
 def _ranked(
-    into: Path, model: Path, images: Path, about: Sequence[Question], machines: Crew, *, query: QueryBy, k: int,
-    tiles: Path, share: float | None = None,
+    into: Path, model: Path, images: Path, about: Sequence[Question], machines: Crew, how: AskedAs, *,
+    tiles: Path, share: float | None = None, headings: Path | None = None,
 ) -> Ranking:  # fmt: skip
     """The ranking by descriptors; those of tiles and decoys lie in the folder `tiles`, or are made there."""
-    panorama, bev = Look(images / "queries", "query"), Look(images / "bev", "reference")
-    looks = {
-        into / "query": (panorama, bev) if query == "both" else (panorama,),
-        tiles / "reference": (Look(images / "references", "reference"),),
-        tiles / "decoy": (Look(images / "references", "reference", mirrored=True),),
-    }
-    jobs = [EmbedJob(some, model, folder, searched=True, panorama_share=share) for folder, some in looks.items()]
+    first, *seen = _jobs(model, into, tiles, images, how, share)
+    jobs = [replace(first, heading_deg=headings or 0.0), *seen]
     machines.embed(jobs)
     (into / "ranked").mkdir(exist_ok=True)
     asked, found, decoys = (parts_of(job.folder) for job in jobs)
+    k = max(KEPT_PARTNERS, how.verified)
     return machines.rank(asked, found, decoys, about, folder=into / "ranked", k=k)
+
+
+def _jobs(
+    model: Path, into: Path, tiles: Path, images: Path, how: AskedAs, share: float | None
+) -> list[EmbedJob]:
+    """What describes queries, references and decoys as they are searched by."""
+    panorama, bev = Look(images / "queries", "query"), Look(images / "bev", "reference")
+    looks = {
+        into / "query": (panorama, bev) if how.query == "both" else (panorama,),
+        tiles / "reference": (Look(images / "references", "reference"),),
+        tiles / "decoy": (Look(images / "references", "reference", mirrored=True),),
+    }
+    return [EmbedJob(some, model, folder, searched=True, panorama_share=share) for folder, some in looks.items()]
 
 
 def worn_out(recalls: list[float], patience: int) -> bool:

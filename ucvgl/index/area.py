@@ -34,11 +34,11 @@ from ucvgl.index import nearest
 from ucvgl.index.confidence import Calibration
 from ucvgl.index.ground import COLUMNS as GROUND_COLUMNS
 from ucvgl.index.ground import Grounds, ShowsGround, shown_by
-from ucvgl.index.headings import Heading
 from ucvgl.index.presence import Presence
 from ucvgl.index.tiles import TILES as TILE_COLUMNS
 from ucvgl.index.tiles import check_tiles
 from ucvgl.poses.placing import Placing
+from ucvgl.poses.turns import Heading
 from ucvgl.projection.preprocessing import Preprocessing, query_preprocessing
 from ucvgl.run.record import as_json_holds
 from ucvgl.settings.experiment import Projection

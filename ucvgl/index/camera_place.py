@@ -9,9 +9,9 @@ from typing import Literal
 import numpy as np
 from jaxtyping import Float, UInt8
 
-from ucvgl.index.headings import TURNS
 from ucvgl.index.trained_run import TrainedRun
 from ucvgl.poses.placing import KNOWN, Placing, Pose, learned, likeness, place
+from ucvgl.poses.turns import TURNS
 from ucvgl.settings.experiment import Experiment
 
 METRES_PER_DEGREE = 111_320.0

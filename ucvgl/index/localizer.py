@@ -21,9 +21,10 @@ from ucvgl.index.confidence import margins
 from ucvgl.index.doubt import doubt
 from ucvgl.index.encoders import AT_ONCE, Encoders
 from ucvgl.index.ground import Found, Ground, in_verified_order
-from ucvgl.index.headings import Heading, check_heading, each_turned, search, turns_of
+from ucvgl.index.headings import check_heading, each_turned, search
 from ucvgl.index.presence import RIVALS, leads
 from ucvgl.index.trained_run import TrainedRun
+from ucvgl.poses.turns import Heading, turns_of
 from ucvgl.projection.preprocessing import Image, pixels
 
 TILE_S = 10.0

@@ -14,11 +14,12 @@ from ucvgl.index import headings, nearest
 from ucvgl.index.confidence import Calibration, calibrate
 from ucvgl.index.encoders import Encoders
 from ucvgl.index.ground import Ground, Grounds, in_verified_order, shown_by
-from ucvgl.index.headings import Heading, each_turned, turned
+from ucvgl.index.headings import each_turned
 from ucvgl.index.presence import RIVALS, Presence, calibrate_presence
 from ucvgl.index.trained_run import TrainedRun
 from ucvgl.networks.searched import references
 from ucvgl.poses.placing import ground_of_tile
+from ucvgl.poses.turns import Heading, turned
 from ucvgl.projection.preprocessing import pixels
 
 QUERIES, TILES = 2000, 2000

@@ -6,13 +6,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ucvgl.files.parts import in_order
-from ucvgl.files.tables import read_table
 from ucvgl.pages.comparison import Compared, write_comparison
 from ucvgl.pages.run_report import judged
-from ucvgl.run import columns
 from ucvgl.run.record import DONE, read_record
 from ucvgl.settings.dotted import dotted, saved_settings
 from ucvgl.stages.evaluate import read_recall, read_rounds
+from ucvgl.training.round_labels import read_labels
 
 
 def compare(runs: Sequence[Path], path: Path) -> Path:
@@ -40,7 +39,7 @@ def _compared(run: Path) -> Compared:
         recall=reached,
         r1=[row["r1"] for row in rounds if row["r1"] is not None] if reached else (),
         judged=[estimate for estimate in map(judged, rounds) if estimate],
-        labels=[sum(read_table(pairs, columns.LABELS)["label"].to_pylist()) for pairs in labelled],
+        labels=[sum(read_labels(pairs)["label"].to_pylist()) for pairs in labelled],
         settings=settings,
         seconds=sum(record.seconds for record in records if record),
     )

@@ -32,6 +32,7 @@ from ucvgl.stages.evaluate import read_recall, read_rounds
 from ucvgl.training.augment import Draws
 from ucvgl.training.fit_towers import augment, turned_together
 from ucvgl.training.pairs import fake_store
+from ucvgl.training.round_labels import read_labels
 
 SHEET = 8
 """Rows of the contact sheet."""
@@ -156,7 +157,7 @@ def learned(trained: Path, scores: list[dict]) -> list[Round]:
     for score in scores:
         labelled = trained / score["name"] / "pairs.parquet"
         if labelled.exists():
-            table = read_table(labelled, columns.LABELS)
+            table = read_labels(labelled)
         if table is None:
             raise ValueError(f"{trained} has no labels of {score['name']}, which was evaluated; copy the run again")
         labels, margins = np.array(table["label"]), np.array(table["margin"])

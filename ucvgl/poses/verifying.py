@@ -44,6 +44,8 @@ class Turns(NamedTuple):
 KNOWN = Turns((-4.0, 0.0, 4.0), 4.0)
 NEAREST = Turns((-8.0, -4.0, 0.0, 4.0, 8.0), 5.9)
 """Where the heading was told to the nearest of 24 turns: 4 degrees, and those of a step of 15 degrees."""
+NEAREST_ALONE = Turns((0.0,), 5.9)
+"""The same without turns around it: to tell 24 turns apart."""
 TileSpectra = Complex64[torch.Tensor, "k c y x"]
 GroundSpectra = Complex64[torch.Tensor, "t c y x"]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from pathlib import Path
 from typing import Literal
 
@@ -18,6 +19,7 @@ from ucvgl.networks import searched
 from ucvgl.networks.adapted import load_encoders
 from ucvgl.networks.towers import Encoders, View, embed
 from ucvgl.poses.structure import DIMENSION, describe
+from ucvgl.poses.turns import upright
 from ucvgl.programs.sharing import mine, read_ahead
 from ucvgl.training.loop import Log
 from ucvgl.types import Embeddings
@@ -52,6 +54,8 @@ class EmbedJob:
         searched: the descriptors are those that are searched by (`ucvgl.networks.searched`): of a panorama, of it and
             its bird's-eye view, or of a tile.
         panorama_share: of such a query, in place of what its encoders were told.
+        heading_deg: where the middles of these panoramas look: clockwise from north, for all or, in a `.npy` file [n],
+            for each row of the stores; they and their views from above are described as if it were north.
     """
 
     looks: tuple[Look, ...]
@@ -60,6 +64,7 @@ class EmbedJob:
     turns: int = 1
     searched: bool = False
     panorama_share: float | None = None
+    heading_deg: float | Path = 0.0
 
     def columns(self, width: int) -> list[list[slice]]:
         """Where, in descriptors of this width, each look from each of its turns stands."""
@@ -73,16 +78,21 @@ class EmbedJob:
         return found
 
 
-Work = tuple[EmbedJob, str]
-"""A job and the name of one shard."""
+Work = tuple[EmbedJob, str, int]
+"""A job, the name of one shard, and the row of its first image."""
 Seen = dict[Path, tuple[list[str], np.ndarray]]
 """The ids and images of a shard, by store."""
 
 
 def all_shards(jobs: Sequence[EmbedJob]) -> list[tuple[Work, int]]:
     """Every shard of the jobs, and how many images it holds; neighbours share a model."""
-    shards = [(job, shard) for job in jobs for shard in shards_of(job.looks[0].store)]
-    return [((job, shard.name), count_images(shard)) for job, shard in shards]
+    work: list[tuple[Work, int]] = []
+    for job in jobs:
+        shards = shards_of(job.looks[0].store)
+        counts = [count_images(shard) for shard in shards]
+        firsts = accumulate(counts, initial=0)
+        work += [((job, shard.name, first), count) for shard, count, first in zip(shards, counts, firsts, strict=False)]
+    return work
 
 
 def embed_shards(work: Sequence[Work], *, device: torch.device, log: Log) -> None:
@@ -92,7 +102,7 @@ def embed_shards(work: Sequence[Work], *, device: torch.device, log: Log) -> Non
         ValueError: stores do not show the same images, or descriptors cannot be matched.
     """
     model, encoders = None, None
-    for (job, shard), seen in read_ahead(_read, mine(work)):
+    for (job, shard, _), seen in read_ahead(_read, mine(work)):
         if not seen:
             continue
         if model != job.model and any(look.view != "structure" for look in job.looks):
@@ -104,10 +114,23 @@ def embed_shards(work: Sequence[Work], *, device: torch.device, log: Log) -> Non
 
 def _read(work: Work) -> Seen:
     """The images of a shard in every store that is looked at; none where its part is written."""
-    job, shard = work
+    job, shard, first = work
     if cached.exists(part_path(job.folder, shard)):
         return {}
-    return {store: read_shard(store / shard) for store in {look.store: None for look in job.looks}}
+    seen = {look.store: read_shard(look.store / shard) for look in {look.store: look for look in job.looks}.values()}
+    if not job.heading_deg:
+        return seen
+    above = {look.store: look.view != "query" for look in job.looks}
+    return {
+        store: (ids, upright(images, _headings(job, first, len(ids)), above=above[store]))
+        for store, (ids, images) in seen.items()
+    }
+
+
+def _headings(job: EmbedJob, first: int, count: int) -> np.ndarray:
+    if isinstance(job.heading_deg, Path):
+        return np.load(cached.here(job.heading_deg), mmap_mode="r")[first : first + count]
+    return np.full(count, job.heading_deg)
 
 
 def _embedded(job: EmbedJob, shard: str, seen: Seen, encoders: Encoders | None) -> Embeddings:

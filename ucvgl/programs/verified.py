@@ -8,12 +8,12 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from jaxtyping import Float32, Int
+from jaxtyping import Float, Float32, Int
 
 from ucvgl.atomic import write_array
 from ucvgl.files import cached
 from ucvgl.images.image_store import ImageStore
-from ucvgl.poses.verifying import evidence, ground_spectra, tile_spectrum
+from ucvgl.poses.verifying import Turns, evidence, ground_spectra, tile_spectrum
 from ucvgl.programs.matching import Range
 from ucvgl.programs.sharing import mine
 from ucvgl.training.loop import Log
@@ -35,20 +35,24 @@ def verify_candidates(
     folder: Path,
     bevs: Path,
     tiles: Path,
+    turns: Turns,
     device: torch.device,
     log: Log,
 ) -> None:
     """Write the evidence for the candidates of every shard of the queries into `folder`, for `read_verified`.
 
     Args:
-        folder: holds `candidates.npy`, see `write_candidates`; a shard that is there is kept.
+        folder: holds what `write_candidates` left; a shard that is there is kept.
         bevs: the store of the queries' bird's-eye views.
         tiles: the store of the references; numbers beyond it mean their mirror images, in the same order.
+        turns: that are tried.
     """
     left = [shard for shard in mine(cuts) if not cached.exists(shard_path(folder, shard))]
     if not left:
         return
     candidates = np.load(cached.here(folder / "candidates.npy"), mmap_mode="r")
+    headings = folder / "around.npy"
+    around = np.load(cached.here(headings), mmap_mode="r") if cached.exists(headings) else np.zeros_like(candidates)
     grounds, references = ImageStore(bevs), ImageStore(tiles)
 
     held: OrderedDict[int, torch.Tensor] = OrderedDict()
@@ -68,15 +72,28 @@ def verify_candidates(
         asked = candidates[slice(*shard)]
         found = np.full(asked.shape, -np.inf, np.float32)
         for row, bev in enumerate(grounds.read(range(*shard))):
-            there = np.flatnonzero(asked[row] >= 0)
-            if len(there):
-                found[row, there] = evidence(ground_spectra(bev, device), spectra(asked[row, there].tolist()))
+            degrees, there = around[shard[0] + row], asked[row] >= 0
+            for heading in np.unique(degrees[there]):
+                these = np.flatnonzero(there & (degrees == heading))
+                ground = ground_spectra(bev, device, turns=turns, around_deg=float(heading))
+                found[row, these] = evidence(ground, spectra(asked[row, these].tolist()), turns)
         write_array(shard_path(folder, shard), found)
         log(kept=shard[1] - shard[0])
 
 
-def write_candidates(candidates: Int[np.ndarray, "q k"], folder: Path) -> None:
-    """Leave what is to be verified for the workers: numbers of references, -1 for none."""
+def write_candidates(
+    candidates: Int[np.ndarray, "q k"],
+    folder: Path,
+    around_deg: Float[np.ndarray, "q k"] | Float[np.ndarray, " q"] | None = None,
+) -> None:
+    """Leave what is to be verified for the workers: numbers of references, -1 for none.
+
+    Args:
+        around_deg: where each panorama is thought to look, or that for each candidate; None: to the north.
+    """
+    if around_deg is not None:
+        each = around_deg if around_deg.ndim == 2 else around_deg[:, None]
+        write_array(folder / "around.npy", np.broadcast_to(each, candidates.shape))
     write_array(folder / "candidates.npy", candidates)
 
 

@@ -20,11 +20,12 @@ KNOWN = pa.schema(required(query_id=TEXT, reference_id=TEXT, spared=pa.list_(TEX
 LABELS = pa.schema(
     required(
         query_id=TEXT, reference_id=TEXT, score=NUMBER, margin=NUMBER, reference_margin=NUMBER, mutual=TRUE,
-        decoy=TRUE, weight=NUMBER, label=TRUE,
+        decoy=TRUE, weight=NUMBER, label=TRUE, heading_deg=NUMBER,
     )
 )  # fmt: skip
 """`5_curriculum/round_*/pairs.parquet`: every match, whether it fell on a decoy, what it would count as a label and
-whether it is one; what share of the labels the judge believes, in the metadata."""
+whether it is one; where the panorama was found to look, if that was searched for; what share of the labels the judge
+believes, in the metadata."""
 ADAPTER_LABELS = pa.schema(
     required(query=WHOLE, reference=WHOLE, weight=NUMBER, query_id=TEXT, reference_id=TEXT, label=TRUE)
 )

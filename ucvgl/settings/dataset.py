@@ -27,6 +27,8 @@ class WorldLook:
     """Standard deviation per axis of the camera from the tile's centre, beside the level's."""
     off_north_deg: Annotated[float, Ge(0), Le(45)] = 0.0
     """Standard deviation of the panorama's north, beside the level's."""
+    any_heading: bool = False
+    """Panoramas begin anywhere: the middle of each looks in a direction that nobody tells (`contrast.heading`)."""
     land: Literal["town", "city", "country"] = "town"
     """`city`: blocks, squares and little green, close together. `country`: fields, parks and few houses."""
     season: Literal["autumn", "winter"] = "autumn"

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Annotated, Literal
 
 from annotated_types import Ge, Le
@@ -102,8 +102,9 @@ class Contrast:
     temperature: Positive = 0.07
     """Where the learnable temperature starts."""
     heading: Literal["known", "unknown"] = "known"
-    """Where a query looks. `known`: it is a panorama that begins at a known bearing, and turns only together with its
-    tile. `unknown`, as for a drone: every tile is turned by any angle, and the picture never."""
+    """Where a query looks. `known`: it is a panorama with north in its middle, and turns only together with its tile.
+    `unknown`: it begins anywhere, and the turn at which it fits its best tile is searched for in every round; without
+    bird's-eye views (`projection.bev`), as for a drone, every tile is turned by any angle, and the picture never."""
     rotate: bool = True
     """Synchronous roll of the panorama and rot90 of the tile, where the heading is known."""
     flip: bool = True
@@ -133,8 +134,7 @@ class ColdStart:
     """Steps of intra-view contrast at least: an epoch of few images ends before encoders tell any image from another
     (`docs/reproduce.md`)."""
     cross_epochs: CountOrNone = 0
-    """Epochs on (panorama, fake); 0 drops it (Table 2, row d): the rounds train on these pairs as well, beside labels
-    (`curriculum.with_fakes`)."""
+    """Epochs on (panorama, fake); 0 drops it (Table 2, row d): rounds train on these, too (`curriculum.with_fakes`)."""
     intra_label_smoothing: BelowOne = 0.1
     cross_label_smoothing: BelowOne = 0.3
 
@@ -281,6 +281,16 @@ class Experiment:
     evaluation: Evaluation = field(default_factory=Evaluation)
     resources: Resources = field(default_factory=Resources)
     seed: CountOrNone = 0
+
+    @property
+    def headings_searched(self) -> bool:
+        """Whether the turn of every panorama is searched for."""
+        return self.contrast.heading == "unknown" and self.projection.bev
+
+    @property
+    def upright(self) -> Contrast:
+        """How encoders are trained where it has been found."""
+        return replace(self.contrast, heading="known") if self.headings_searched else self.contrast
 
     @property
     def query_by(self) -> QueryBy:

@@ -148,8 +148,6 @@ def _structure(experiment: Experiment) -> list[str]:
     mistakes, flags = [], " and ".join(name for name, share in asked.items() if share)
     if flags and not experiment.projection.bev:
         mistakes.append(f"projection.bev: off rules out {flags}, which compare bird's-eye views; set them to 0")
-    if flags and experiment.contrast.heading == "unknown":
-        mistakes.append(f"contrast.heading: unknown rules out {flags}, which take both views north up; set them to 0")
     if not curriculum.whitening and (curriculum.first_structure_vote or curriculum.final_structure_vote):
         mistakes.append(
             "curriculum.whitening: 0 rules out curriculum.first_structure_vote and curriculum.final_structure_vote: "

@@ -76,7 +76,7 @@ def cold_start(
                 sources=sources,
                 name=f"cold_start_{name}",
                 epochs=epochs,
-                settings=experiment.contrast,
+                settings=experiment.upright,
                 rows_at_once=experiment.resources.train_rows,
                 seed=experiment.seed * 1000 + number,
             )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import shutil
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -16,24 +16,20 @@ from jaxtyping import Float
 from ucvgl.distributed.machines import Crew
 from ucvgl.distributed.rounds import train_round
 from ucvgl.distributed.scanning import scan, votes
-from ucvgl.distributed.selection import keep, recall_of_round, weigh_query, worn_out
+from ucvgl.distributed.selection import asked_as, keep, recall_of_round, weigh_query, worn_out
 from ucvgl.files.plain import json_as
-from ucvgl.files.tables import read_table, write_table
+from ucvgl.files.tables import write_table
 from ucvgl.images.image_store import ImageStore
 from ucvgl.pseudo_labels.decoys import Estimate, estimated_precision, percent, right_probability
 from ucvgl.pseudo_labels.mutual_matching import eligible, margin_threshold, undecided
-from ucvgl.run import columns
 from ucvgl.settings.experiment import Curriculum, Experiment
 from ucvgl.training.batches import Pairs
 from ucvgl.training.loop import Log
-from ucvgl.training.pairs import fake_pairs, fake_store, joined, known_pairs, repeated
+from ucvgl.training.pairs import fake_pairs, fake_store, known_pairs
+from ucvgl.training.round_labels import labelled_pairs, read_labels
 from ucvgl.types import Matches
 
 logger = logging.getLogger(__name__)
-
-MINIMUM_LABELS = 8
-MOST_COPIES = 32
-"""Of a label in an epoch: no two meet in a batch, so more copies of a few labels only make more small batches."""
 
 FAKES_ALONE = 2
 """So many times the steps of a round in one without panoramas, whose steps take less than half the time."""
@@ -83,12 +79,12 @@ def curriculum(
             if not labelled.exists():
                 found = scan(start, into, train, fakes, votes(index, settings), experiment, machines)
                 write_labels(found, labelled, index, train, experiment, known)
-            table = read_table(labelled, columns.LABELS)
+            table = read_labels(labelled)
             count = sum(table["label"].to_pylist())
             mutual = sum(table["mutual"].to_pylist())
             log(stage="curriculum", step=index, labels=count, mutual=mutual, judged=judged_share(table))
             doubted = known is None and in_doubt(table)
-            before = read_table(_labels_of(index - 1, folder, settings), columns.LABELS) if doubted and index else None
+            before = read_labels(_labels_of(index - 1, folder, settings)) if doubted and index else None
             if doubted and (own is None or (before is not None and in_doubt(before))):
                 raise ValueError(_cannot_learn(table, index))
             if doubted:
@@ -99,8 +95,7 @@ def curriculum(
             train_round(into, start, sources, index, experiment=experiment, machines=machines, times=times)
         start = into
         if settings.keep == "judged":
-            how: dict[str, Any] = {"query": experiment.query_by, "verified": settings.verified}
-            recall = recall_of_round(into, projected, machines, **how)
+            recall = recall_of_round(into, projected, machines, how=asked_as(experiment, verified=settings.verified))
             judged.append(recall.value)
             log(stage="selection", step=index, judged_recall=recall.value, low=recall.low, high=recall.high)
             if worn_out(judged, settings.patience):
@@ -125,7 +120,8 @@ def write_result(
     if experiment.query_by != "both" or experiment.curriculum.query_weights == "equal":
         shutil.copyfile(kept / "model.pt", folder / "model.pt")
         return {}
-    share = weigh_query(kept, folder, projected, machines, verified=experiment.curriculum.verified)
+    how = asked_as(experiment, verified=experiment.curriculum.verified)
+    share = weigh_query(kept, folder, projected, machines, how=how)
     logger.info("a query is %.0f %% panorama, the rest bird's-eye view, as far as decoys tell", 100 * share)
     return {"panorama_share": share}
 
@@ -186,6 +182,8 @@ def write_labels(
         },
         metadata=metadata,
     )
+    if found.heading_deg is not None:
+        table = table.append_column("heading_deg", pa.array(found.heading_deg))
     write_table(path, table)
 
 
@@ -233,58 +231,3 @@ def label_weights(found: Matches, references: int, index: int, settings: Curricu
     margin, on_decoy = found.margin[candidate], found.reference[candidate] >= references
     weight[candidate] = right_probability(margin, on_decoy, references=references, decoys=references)
     return np.where(weight >= settings.min_probability, weight, 0.0)
-
-
-def labelled_pairs(
-    table: pa.Table, index: int, train: Path, own: Pairs | None, experiment: Experiment, known: Pairs | None = None
-) -> list[Pairs]:
-    """Pseudo-labels and known pairs as training pairs: panorama, tile and, on request, the panorama's fake.
-
-    They are repeated until an epoch is about as long as the corpus, as in the released code, but not endlessly; with
-    the dustbin, unlabelled queries join as negatives. Panoramas without a label are trained on with their fakes. Before
-    panoramas join (`curriculum.panoramas_after`) the pairs are fake and tile, both seen by the tile encoder.
-
-    Args:
-        table: what `write_labels` wrote.
-        index: of the round, from 0.
-        train: folder of the training images.
-        own: every panorama with its own fake; None: fakes are not trained on.
-        known: pairs that the job was told.
-
-    Raises:
-        ValueError: too few labels to train on.
-    """
-    settings = experiment.curriculum
-    queries, references = ImageStore(train / "queries"), ImageStore(train / "references")
-    label, query = np.array(table["label"]), queries.rows_of(np.array(table["query_id"]))
-    reference = references.rows_of(np.array(table["reference_id"])[label])
-    stores, smoothing = (queries.folder, references.folder), settings.label_smoothing
-    weight = np.array(table["weight"])[label]
-    pairs = Pairs("label", ("query", "reference"), stores, query[label], reference, smoothing, weight)
-    pairs = pairs if known is None else joined(pairs, known)
-    if len(pairs) < MINIMUM_LABELS:
-        raise ValueError(
-            f"round {index + 1} found {label.sum()} pseudo-labels among {len(label)} queries, too few to train on; "
-            "the views are not brought together, or do not show the same places"
-        )
-    labelled = np.isin(query, pairs.query)
-    pairs = repeated(pairs, max(1, min(MOST_COPIES, round(len(label) / len(pairs)))))
-    if labelled.mean() >= settings.dustbin_share:
-        pairs = _with_dustbin(pairs, query[~labelled], index, experiment)
-    if own is None:
-        return [pairs]
-    if index < settings.rounds_without_panoramas:
-        return [replace(pairs, views=("reference", "reference"), stores=(own.stores[1], references.folder))]
-    pairs = replace(pairs, fakes=own.stores[1], fake_label_smoothing=own.label_smoothing)
-    alone = np.setdiff1d(own.query, pairs.query)
-    enough = 2 * len(alone) >= experiment.contrast.batch  # a batch of a few panoramas has too few negatives
-    return [pairs, replace(own, query=alone, reference=alone)] if enough else [pairs]
-
-
-def _with_dustbin(pairs: Pairs, unlabelled: np.ndarray, index: int, experiment: Experiment) -> Pairs:
-    """Add the unlabelled queries, each beside a tile that is nobody's label, as rows without a partner."""
-    free = np.setdiff1d(np.arange(len(ImageStore(pairs.stores[1]))), pairs.reference)
-    count = min(len(unlabelled), len(free))
-    drawn = np.random.default_rng((experiment.seed, index)).choice(free, size=count, replace=False)
-    alone = replace(pairs, query=unlabelled[:count], reference=drawn, weight=None, spared=None)
-    return replace(joined(pairs, alone), labelled=np.arange(len(pairs) + count) < len(pairs))

@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from ucvgl.atomic import write_whole
 from ucvgl.distributed.machines import Crew
-from ucvgl.distributed.selection import rank_images, rounds_up_to_kept
+from ucvgl.distributed.selection import asked_as, rank_images, rounds_up_to_kept
 from ucvgl.files import cached
 from ucvgl.files.parts import read_part
 from ucvgl.files.plain import REMAKE, json_as
@@ -28,6 +28,7 @@ from ucvgl.run import columns
 from ucvgl.settings.experiment import Experiment
 from ucvgl.stages.catalog import as_listed
 from ucvgl.stages.curriculum import judged_precision
+from ucvgl.training.round_labels import read_labels
 from ucvgl.truth.door import GroundTruth, label_precision, read_truth
 from ucvgl.truth.score import Protocol, protocol_of, questions, score, trained_on
 
@@ -89,8 +90,8 @@ def evaluate(
 
     def ranked(name: str) -> Ranking:
         into, model = folder / "embeddings" / name, models[name] / "model.pt"
-        how: dict[str, Any] = {"query": experiment.query_by, "verified": experiment.evaluation.verified}
-        return rank_images(into, model, images, about, machines, **how)
+        how = asked_as(experiment, verified=experiment.evaluation.verified)
+        return rank_images(into, model, images, about, machines, how=how)
 
     images, about = projected / "validation", questions(protocol) if protocol.answerable else []
     every = _every_round(experiment, len(queries) * len(references))
@@ -199,7 +200,7 @@ def _write_rounds(
     known = truth is not None and truth.positives
     for name in names:
         labels = trained / name / "pairs.parquet"
-        table = read_table(labels, columns.LABELS) if labels.exists() else None
+        table = read_labels(labels) if labels.exists() else None
         believed = judged_precision(table) if table is not None else None
         found = reached.get(name)
         recall = found.recall if found else None

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from ucvgl.atomic import write_array
+from ucvgl.distributed.heading_search import headings_of_pairs
 from ucvgl.distributed.machines import Crew
 from ucvgl.distributed.rounds import train_round
 from ucvgl.files import cached
@@ -56,6 +57,9 @@ def supervised(
     settings, supervision, train = experiment.curriculum, experiment.supervision, projected / "train"
     known = known_pairs(labels, train, experiment)
     copies = max(1, round(len(ImageStore(train / "queries")) / len(known)))
+    if experiment.headings_searched:
+        headings = headings_of_pairs(known, folder / "turns", machines, bevs=train / "bev")
+        known = replace(known, heading_deg=headings)
     start = cold
     for index in range(settings.rounds):
         into = folder / f"round_{index:02d}"

@@ -10,17 +10,34 @@ from pathlib import Path
 from typing import NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Float, Int, UInt8
 
+from ucvgl.images.image_store import ImageStore
 from ucvgl.networks.towers import View
+from ucvgl.poses.turns import upright
 
 
 class Side(NamedTuple):
-    """Images that meet others in a step: who sees them, where they are, and the row of each pair's own."""
+    """Images that meet others in a step: who sees them, where they are, the row of each pair's own, and where queries
+    look, see `Pairs`."""
 
     view: View
     store: Path
     rows: Int[np.ndarray, " n"]
+    heading_deg: Float[np.ndarray, " q"] | None = None
+
+    def read(self, store: ImageStore, own: Int[np.ndarray, " n"]) -> UInt8[np.ndarray, "n h w 3"]:
+        """The images of some pairs, panoramas and their views from above with north up.
+
+        Args:
+            store: what `store` names, open.
+            own: numbers of the pairs.
+        """
+        rows = self.rows[own]
+        images = store.read(rows)
+        if self.heading_deg is None or not len(rows):
+            return images
+        return upright(images, self.heading_deg[rows], above=self.view != "query")
 
 
 @dataclass(frozen=True)
@@ -41,6 +58,8 @@ class Pairs:
         fakes: folder of a store with the fake (or bird's-eye view) of every query, row by row: then a step contrasts
             three sides, and the encoder of references sees the third as well.
         fake_label_smoothing: of the loss between a query and its own fake.
+        heading_deg: where the middle of every panorama in the store of queries looks, clockwise from north; it and its
+            fake are turned by that much. None: to the north.
     """
 
     name: str
@@ -55,12 +74,14 @@ class Pairs:
     neighbours: Int[np.ndarray, "n k"] | None = None
     fakes: Path | None = None
     fake_label_smoothing: float = 0.3
+    heading_deg: Float[np.ndarray, " q"] | None = None
 
     @property
     def sides(self) -> list[Side]:
         """What a step shows: queries, references and, where there are any, the fakes of the queries."""
-        told = zip(self.views, self.stores, (self.query, self.reference), strict=True)
-        fakes = [] if self.fakes is None else [Side("reference", self.fakes, self.query)]
+        headings = (self.heading_deg, None)
+        told = zip(self.views, self.stores, (self.query, self.reference), headings, strict=True)
+        fakes = [] if self.fakes is None else [Side("reference", self.fakes, self.query, self.heading_deg)]
         return [*(Side(*one) for one in told), *fakes]
 
     def __len__(self) -> int:

@@ -87,8 +87,7 @@ def fit_towers(
     def read(index: int) -> list[Tensor]:
         source, rows = plan[index]
         own = rows[workers.share(len(rows))]
-        images = (stores[side.store].read(side.rows[own]) for side in source.sides)
-        return [ready(torch.from_numpy(some), device) for some in images]
+        return [ready(torch.from_numpy(side.read(stores[side.store], own)), device) for side in source.sides]
 
     def step(index: int) -> dict[str, Tensor]:
         source, rows = plan[index]

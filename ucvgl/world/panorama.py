@@ -44,6 +44,8 @@ def camera_pose(world: World, place: np.ndarray, rng: np.random.Generator) -> tu
     """Where the camera near `place` stands, and how far its panorama's middle looks right of north, radians."""
     x, y = camera_position(world, place, rng)
     yaw = rng.normal(0, 1) * math.hypot(world.level.yaw_jitter_deg, world.look.off_north_deg)
+    if world.look.any_heading:
+        yaw = rng.uniform(-180, 180)
     return x, y, math.radians(yaw)
 
 

@@ -76,6 +76,26 @@ def test_numbers_of_commands_have_the_ranges_of_the_settings_they_stand_for(
     assert capsys.readouterr().err.startswith(f"ucvgl {words[0]}: {says}")
 
 
+@pytest.mark.parametrize(
+    ("words", "flag"),
+    [
+        (["export", "run", "--out", "s3://b/x"], "--out"),
+        (["report", "one", "other", "--out", "s3://b/x"], "--out"),
+        (["localize", "a.jpg", "--index", "area", "--picture", "s3://b/x"], "--picture"),
+    ],
+)
+def test_a_bucket_is_not_taken_for_a_folder_of_its_name(words: list[str], flag: str, capsys) -> None:
+    assert cli.main(words) == 2
+    assert f"{flag} s3://b/x: this is written on this machine; name a folder here" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("most", ["nan", "-1", "much"])
+def test_a_cache_has_a_size(most: str, monkeypatch: pytest.MonkeyPatch, capsys) -> None:
+    monkeypatch.setenv("UCVGL_CACHE_GB", most)
+    assert cli.main(["cache"]) == 2
+    assert f"UCVGL_CACHE_GB={most} is no number of gigabytes" in capsys.readouterr().err
+
+
 def test_a_reader_that_closes_the_pipe_is_no_error() -> None:
     words = [sys.executable, "-m", "ucvgl.cli", "show", "config"]
     with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:

@@ -77,6 +77,7 @@ def test_work_that_failed_shows_a_traceback_only_where_its_cause_is_a_bug(capsys
         (RuntimeError("[enforce fail at inline_container.cc:672] . unexpected pos 704 vs 598"), "disk is full"),
         (OSError("100000 requested and 28144 written"), "disk is full"),
         (MemoryError(), "not enough memory"),
+        (RuntimeError("could not create a primitive"), "not enough memory"),
         (ImportError("libtorch_cpu.so: failed to map segment from shared object"), "ulimit -v"),
         (RuntimeError("can't start new thread"), "ulimit -u"),
         (NodeDiedError("Task failed as its node died"), "a process of Ray was lost, or its machine (Ray calls it Node"),

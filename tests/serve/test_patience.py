@@ -3,6 +3,7 @@
 import asyncio
 import json
 import resource
+import signal
 import socket
 import subprocess
 import sys
@@ -191,3 +192,17 @@ def test_work_that_outlives_the_server_ends_without_a_word(caplog):
     release.set()
     desk._threads.shutdown()
     assert not caplog.text
+
+
+@pytest.mark.parametrize(("came", "times", "code"), [(signal.SIGHUP, 1, 129), (signal.SIGINT, 3, 130)])
+def test_a_server_whose_terminal_goes_or_that_is_ended_twice_shows_no_traceback(localizer, home, came, times, code):
+    words = [sys.executable, "-m", "ucvgl.cli", "serve", str(home / "area"), "--port", "0"]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as server:
+        assert server.stdout is not None and server.stderr is not None
+        assert "Ctrl-C ends it" in server.stdout.readline()
+        time.sleep(1)
+        for _ in range(times):
+            server.send_signal(came)
+            time.sleep(0.05)
+        said = server.stderr.read()
+    assert server.returncode == code and "Traceback" not in said, said

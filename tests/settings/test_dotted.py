@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import string
+import time
 from dataclasses import replace
 from typing import Any, Literal, get_args, get_origin
 
@@ -108,6 +109,19 @@ def test_a_file_that_holds_no_settings_is_named(text: str, line: str) -> None:
     with pytest.raises(Mistakes) as caught:
         from_yaml(text, origin="mine.yaml")
     assert caught.value.lines[0].startswith(line)
+
+
+def test_a_setting_that_is_written_dotted_and_nested_is_written_twice() -> None:
+    for text in ("curriculum.rounds: 2\ncurriculum: {rounds: 3}", "curriculum: {rounds: 3}\ncurriculum.rounds: 3"):
+        with pytest.raises(Mistakes, match="mine.yaml writes a setting twice, as"):
+            from_yaml(text, origin="mine.yaml")
+
+
+def test_a_file_of_more_settings_than_there_are_is_not_compared_with_all_that_there_are() -> None:
+    begun = time.monotonic()
+    with pytest.raises(Mistakes, match="mine.yaml holds 5,000 settings, and there are"):
+        from_yaml("".join(f"k{number}: 1\n" for number in range(5000)), origin="mine.yaml")
+    assert time.monotonic() - begun < 30, "reading YAML takes most of it"
 
 
 def test_dotted_names_follow_the_dataclasses_and_stop_at_leaves() -> None:

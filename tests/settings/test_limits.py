@@ -39,12 +39,14 @@ def test_values_out_of_range_are_all_told_with_the_range() -> None:
             "curriculum.min_margin": -0.1,
             "projection.fov_deg": 180.0,
             "dataset.tile_size": 60,
+            "dataset.panorama_width": 32_768,
             "contrast.batch": 7,
             "contrast.temperature": 0.0,
             "dataset.max_bad_share": 1.5,
         }
     ) == [
-        "dataset.tile_size: 60 is not allowed; it must be a multiple of 8 and at least 8",
+        "dataset.panorama_width: 32768 is not allowed; it must be a multiple of 8 and at least 8 and at most 32760",
+        "dataset.tile_size: 60 is not allowed; it must be a multiple of 8 and at least 8 and at most 32760",
         "dataset.max_bad_share: 1.5 is not allowed; it must be at least 0 and at most 1",
         "projection.fov_deg: 180.0 is not allowed; it must be more than 0 and less than 180",
         "contrast.batch: 7 is not allowed; it must be a multiple of 2 and at least 2",

@@ -69,6 +69,11 @@ def test_a_file_without_settings_is_refused(tmp_path: Path, text: str) -> None:
         read(tmp_path, text)
 
 
+def test_a_space_of_more_settings_than_there_are_is_refused_at_once(tmp_path: Path) -> None:
+    with pytest.raises(Mistakes, match="names 2,000 settings, and there are"):
+        read(tmp_path, "settings:\n" + "".join(f"  k{number}: {{int: [1, 2]}}\n" for number in range(2000)))
+
+
 def test_a_file_that_is_not_there_is_refused(tmp_path: Path) -> None:
     with pytest.raises(Mistakes, match=r"absent.yaml cannot be read: .*No such file"):
         read_space(tmp_path / "absent.yaml", Experiment())

@@ -28,14 +28,15 @@ def export(
         format: torch (torch.export, .pt2) or onnx.
         unfinished: take the last encoders of a run that has no result yet.
     """
-    from pathlib import Path
-
     from ucvgl.files.owned import refuse_foreign, refuse_foreign_file
+    from ucvgl.run.places import on_this_machine
+
+    folder = on_this_machine(out, flag="--out")
     from ucvgl.index.localizer import load
     from ucvgl.networks.export import ABOUT, export_towers
 
-    refuse_foreign(Path(out), (ABOUT,), "an export; name another folder with --out")
-    refuse_foreign_file(Path(out, ABOUT), (b'"layout": "n 3 h w"',))
-    differences = export_towers(load(source, device="cpu", unfinished=unfinished).encoders.towers, Path(out), format)
+    refuse_foreign(folder, (ABOUT,), "an export; name another folder with --out")
+    refuse_foreign_file(folder / ABOUT, (b'"layout": "n 3 h w"',))
+    differences = export_towers(load(source, device="cpu", unfinished=unfinished).encoders.towers, folder, format)
     for view, difference in differences.items():
         print(f"{out}: {view} encoder, differs from the original by at most {difference:.1e}")

@@ -72,7 +72,10 @@ def _one_by_one(
     from ucvgl.images.decode import BadImage
     from ucvgl.index.answers import FORMATS
     from ucvgl.index.localizer import load
+    from ucvgl.run.places import on_this_machine
 
+    if picture:
+        on_this_machine(picture, flag="--picture")
     localizer, answers, bad = load(index, heading=heading or None), [], 0
     for photo in _files(photos):
         try:

@@ -33,9 +33,11 @@ def report(runs: tyro.conf.Positional[tuple[str, ...]], /, out: str = "compariso
     if len(runs) > 1:
         from ucvgl.files.owned import refuse_foreign_file
         from ucvgl.pages.compare_runs import compare
+        from ucvgl.run.places import on_this_machine
 
-        refuse_foreign_file(Path(out))
-        return f"comparison: {compare([Path(run) for run in runs], Path(out))}"
+        page = on_this_machine(out, flag="--out")
+        refuse_foreign_file(page)
+        return f"comparison: {compare([Path(run) for run in runs], page)}"
     only = list(runs)[0]
     from ucvgl.index.trained_run import TrainedRun
     from ucvgl.pages.run_report import report as draw

@@ -33,9 +33,12 @@ def limit() -> float:
     """
     if told := os.environ.get(LIMIT):
         try:
-            return float(told) * 1e9
+            most = float(told) * 1e9
         except ValueError:
-            raise ValueError(f"{LIMIT}={told} is no number of gigabytes") from None
+            most = -1.0
+        if not most >= 0:  # nor NaN
+            raise ValueError(f"{LIMIT}={told} is no number of gigabytes")
+        return most
     root = cache_root()
     root.mkdir(parents=True, exist_ok=True)
     return SHARE * (shutil.disk_usage(root).free + _taken())

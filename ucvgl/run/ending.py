@@ -49,7 +49,8 @@ MACHINE = tuple((re.compile(words, re.IGNORECASE), told) for words, told in (
      r"the machine ran out of memory (\1 of \2 used), and Ray ended processes of this job; " + MEMORY),
     (r"CUDA out of memory", "the GPU ran out of memory; lower resources.train_rows, resources.search_rows or a batch, "
      "and see that no other program uses it"),
-    (r"failed to map segment|cannot allocate memory|can't allocate memory|MemoryError|Unable to allocate",
+    (r"failed to map segment|cannot allocate memory|can't allocate memory|MemoryError|Unable to allocate|"
+     r"could not (create|execute) a (primitive|memory)",
      "there was not enough memory; allow this program more (ulimit -v unlimited), or " + MEMORY),
     (r"can't start new thread|Resource temporarily unavailable",
      "this machine allows no more processes or threads; end other programs, or raise ulimit -u"),

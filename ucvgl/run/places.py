@@ -31,6 +31,17 @@ def local_folder(uri: str) -> Path:
     return runs_folder().joinpath(*split_options(uri.partition("://")[2])[0].strip("/").split("/"))
 
 
+def on_this_machine(where: str, *, flag: str) -> Path:
+    """Where to write what goes to no store.
+
+    Raises:
+        ValueError: it is a URI, which as a path would be a folder of that name.
+    """
+    if "://" in where:
+        raise ValueError(f"{flag} {where}: this is written on this machine; name a folder here, and copy it from there")
+    return Path(where)
+
+
 def folder_to_read(where: Path | str) -> Path:
     """The folder of a run. Where that lies in a store it appears in the cache: small files now, others when opened.
 

@@ -65,7 +65,7 @@ class PatientProtocol(H11Protocol):
 def patient(app: Any) -> uvicorn.Server:
     """A server of this application for clients that are alive."""
     PatientProtocol.most = connections_at_once()
-    how = {"log_level": "error", "server_header": False}
+    how = {"log_level": "error", "server_header": False, "lifespan": "off"}  # it would show a traceback at its end
     return uvicorn.Server(uvicorn.Config(app, http=PatientProtocol, backlog=BACKLOG, **how))
 
 

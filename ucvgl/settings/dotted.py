@@ -20,6 +20,8 @@ from ucvgl.files.seal import lines_fit, sealed_lines
 from ucvgl.settings.experiment import Experiment
 from ucvgl.settings.yaml_door import text_of, tree_of
 
+MOST_SETTINGS = 1000
+"""In a file; each that is unknown is compared with all that there are."""
 PLAIN_WORDS = {int: "a whole number", float: "a number", bool: "true or false", str: "a text"}
 
 
@@ -138,7 +140,17 @@ def read_yaml(text: str, *, origin: str) -> tuple[dict[str, Any], list[str]]:
         return {}, []
     if not isinstance(tree, Mapping):
         return {}, [f"{origin} holds no settings; write them as `curriculum: {{min_margin: 0.03}}`"]
-    return dotted(tree), []
+    changes, written = dotted(tree), _count(tree)
+    if written > len(changes):
+        return {}, [f"{origin} writes a setting twice, as `curriculum.rounds: 2` and `curriculum: {{rounds: 3}}`"]
+    if written > MOST_SETTINGS:
+        return {}, [f"{origin} holds {written:,} settings, and there are {len(setting_types())}"]
+    return changes, []
+
+
+def _count(tree: Any) -> int:
+    """Values in a nested mapping."""
+    return sum(map(_count, tree.values())) if isinstance(tree, Mapping) else 1
 
 
 def from_yaml(text: str, *, base: Experiment | None = None, origin: str = "the YAML text") -> Experiment:

@@ -90,9 +90,11 @@ def _refuse_tangles(text: str) -> None:
 
 def _refuse_repetitions(node: yaml.Node) -> None:
     if isinstance(node, yaml.MappingNode):
-        names = [str(name.value) for name, _ in node.value]
-        if twice := next((name for place, name in enumerate(names) if name in names[:place]), None):
-            raise ValueError(f"{twice} is written twice")
+        met = set[str]()
+        for name in (str(name.value) for name, _ in node.value):
+            if name in met:
+                raise ValueError(f"{name} is written twice")
+            met.add(name)
     for child in node.value if isinstance(node, yaml.CollectionNode) else ():
         for part in child if isinstance(child, tuple) else (child,):
             _refuse_repetitions(part)

@@ -12,7 +12,7 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 
-from ucvgl.settings.dotted import Mistakes, setting_types, suggestion, with_changes
+from ucvgl.settings.dotted import MOST_SETTINGS, Mistakes, setting_types, suggestion, with_changes
 from ucvgl.settings.experiment import Experiment
 from ucvgl.settings.limits import check
 from ucvgl.settings.ranges import MOST
@@ -74,6 +74,8 @@ def read_space(path: Path, base: Experiment) -> Space:
         raise Mistakes([str(error)]) from error
     if not isinstance(tree, Mapping) or not isinstance(tree.get("settings"), Mapping) or not tree["settings"]:
         raise Mistakes([f"{path} names no settings; write `settings:` and below it `curriculum.min_margin: ...`"])
+    if max(len(tree), len(tree["settings"])) > MOST_SETTINGS:
+        raise Mistakes([f"{path} names {len(tree['settings']):,} settings, and there are {len(setting_types())}"])
     known = ("about", "settings", "trials", "seed", "scheduler", "patience_rounds")
     mistakes = [f"{path}: {name}: no such entry{suggestion(name, list(known))}" for name in tree if name not in known]
     settings = {}

@@ -59,6 +59,7 @@ SUITE: dict[str, World] = {
     )
     | {"dataset.synthetic.panorama_height": 64, "dataset.synthetic.panorama_width": 384},
     "offset": rendered("medium", off_centre_m=6.0, off_north_deg=5.0),
+    "north": rendered("medium", camera_height_m=2.5, tile_side_m=50.0),
     "anywhere": rendered("medium", camera_height_m=2.5, tile_side_m=50.0, any_heading=True)
     | {"contrast.heading": "unknown"},
     "winter": rendered("medium", camera_height_m=3.0, tile_side_m=60.0, season="winter", texture=2.5),

@@ -98,7 +98,7 @@ class Localizer:
         The first tiles are verified by the ground, and the camera is placed on the first, where the index can.
 
         Args:
-            vectors: of each query at each of its turns (`ucvgl.index.headings.turns_of`).
+            vectors: of each query at each of its turns (`ucvgl.poses.turns.turns_of`).
             doubts: of each query, if any; where there is one, no confidence is given.
             grounds: around each query's camera (`ucvgl.index.area.photo_ground`); none where nothing is found by it.
 

@@ -9,7 +9,8 @@ from one_job import wait_until
 
 from ucvgl.run.run_dir import RunDir
 from ucvgl.settings.experiment import Experiment
-from ucvgl.sweep.space import Trial, trial_folder
+from ucvgl.sweep.home import Home
+from ucvgl.sweep.space import Trial
 
 
 def agree(run: RunDir, experiment: Experiment) -> str:
@@ -55,5 +56,8 @@ class Nothing:
     """An actor that only takes room."""
 
 
-def link_nothing(path: Path, trial: Trial) -> None:
-    path.mkdir(parents=True, exist_ok=True)
+def share_nothing(sweep: Home, trial: Trial) -> None: ...
+
+
+def trial_folder(sweep: Path, number: int) -> Path:
+    return Home(str(sweep)).trial(number).folder

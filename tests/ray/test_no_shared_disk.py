@@ -26,7 +26,7 @@ from rendered_world import FLAGS, rendered_world
 
 from benchmarks.object_store import ObjectStore
 from ucvgl.files.arrivals import ARRIVALS
-from ucvgl.images.storage import list_files
+from ucvgl.images.storage import list_files, read
 
 pytestmark = [
     pytest.mark.cluster,
@@ -59,6 +59,21 @@ SHORT = (
     "--resources.worker-cpus=2",
     "--resources.image-cpus=4",
 )
+SWEEP = (
+    "--dataset.synthetic.train-places=96",
+    "--dataset.synthetic.validation-places=32",
+    "--translation.steps=10",
+    "--cold-start.intra-epochs=1",
+    "--cold-start.cross-epochs=1",
+    "--curriculum.rounds=2",
+    "--curriculum.epochs-per-round=1",
+    "--resources.images-per-shard=16",
+    "--resources.workers=1",
+    "--resources.worker-cpus=2",
+    "--resources.image-cpus=2",
+)
+"""Two trials at a time, on a machine each."""
+SPACE = "settings:\n  curriculum.min_margin: {grid: [0.01, 0.03, 0.05]}\n"
 
 
 @dataclass
@@ -196,6 +211,70 @@ def test_a_bucket_is_all_that_machines_share_and_one_is_lost_in_every_stage(mach
     trained = sum(size for place, size in stores.items() if "/validation/" not in place)
     told = {"seconds": seconds, "alone": round(time.monotonic() - begun), "trained_bytes": trained}
     proof(what="no shared disk", **told, lost=lost, fetched=fetched)
+
+
+def test_so_does_a_sweep_over_rendered_worlds_and_a_trial_outlives_its_machine(machines, bucket, tmp_path, proof):
+    """Worlds are rendered into the bucket. The sweep is that of one machine and a folder, and asking again from a
+    machine that has nothing of it makes nothing again."""
+    uri, log, space = f"s3://{bucket}/sweeps/a", machines.base / "sweep.log", tmp_path / "space.yaml"
+    space.write_text(SPACE)
+    words, begun = [str(ROOT / "jobs" / "tune.py"), str(space), "tiny", *SWEEP], time.monotonic()
+    job, lost = machines.begin(*words, f"--run={uri}", log=log), ""
+
+    def lose() -> bool:
+        nonlocal lost
+        if not lost and "after round 1" in so_far(log):
+            lost = machines.replace("run_trial") or machines.replace("ImplicitFunc")
+        return bool(lost) or job.poll() is not None
+
+    wait_until(lose)
+    assert job.wait(timeout=2 * JOB_S) == 0, log.read_text()
+    assert lost, log.read_text()
+    seconds, made = round(time.monotonic() - begun), records_in(uri)
+    assert any(name.startswith("shared/.worlds/") for name in list_files(uri))
+    caches = {name: machines.base / name / "cache" / bucket / "sweeps" / "a" for name in (HEAD, *WORKERS)}
+    fetched = {
+        name: {str(file.parent.relative_to(cache)): sum(of_images(file.parent).values())
+               for file in sorted(cache.rglob(ARRIVALS))}
+        for name, cache in caches.items()
+    }  # fmt: skip
+
+    shutil.rmtree(machines.base / HEAD / "cache")
+    again = time.monotonic()
+    assert machines.begin(*words, f"--run={uri}", log=log).wait(timeout=JOB_S) == 0, log.read_text()
+    again_s = round(time.monotonic() - again)
+    assert records_in(uri) == made, "something was made again"
+
+    begun, plainly, ray = time.monotonic(), tmp_path / "a", tempfile.mkdtemp(prefix="ucvgl")
+    command = [sys.executable, *words, f"--run={plainly}", f"--dataset.root={tmp_path / 'data'}"]
+    env = machines.environment(HEAD) | {"RAY_TMPDIR": ray}
+    alone = subprocess.run(command, env=env, capture_output=True, text=True, timeout=2 * JOB_S)
+    shutil.rmtree(ray, ignore_errors=True)
+    assert alone.returncode == 0, alone.stderr
+    for name in ("shared", *(f"trials/{number:03d}" for number in range(3))):
+        here = {place: digest for place, digest in recorded(plainly / name).items() if not place.startswith("1_")}
+        assert parts_of(made, name) == here, "not the files of one machine"
+    results = [json.loads(text) for text in (read(f"{uri}/results.json"), (plainly / "results.json").read_bytes())]
+    assert results[0] == results[1]
+    stores = sum(size for place, size in list_files(f"{uri}/shared").items() if place.endswith(".arrow"))
+    told = {"seconds": seconds, "again": again_s, "alone": round(time.monotonic() - begun), "images": stores}
+    proof(what="a sweep without a shared disk", **told, lost=lost, fetched=fetched)
+
+
+def records_in(uri: str) -> dict[str, bytes]:
+    """The records of all stages of all runs of a sweep."""
+    return {name: read(f"{uri}/{name}") for name in list_files(uri) if name.endswith("/DONE.json")}
+
+
+def parts_of(records: dict[str, bytes], run: str) -> dict[str, str]:
+    """What the stages of one of them say that they hold, but for the lists of images, which say where these lie."""
+    found = {}
+    for name, record in records.items():
+        stage = name.removeprefix(f"{run}/").partition("/")[0]
+        if name == f"{run}/{stage}/DONE.json" and stage[0] in "2345":
+            parts = json.loads(record)["parts"]
+            found |= {f"{stage}/{part}": told["sha256"] for part, told in parts.items()}
+    return found
 
 
 def so_far(file: Path) -> str:

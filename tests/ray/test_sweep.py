@@ -9,13 +9,14 @@ from pathlib import Path
 
 import pytest
 from one_job import ROOT, processes_with, wait_until
-from small_runs import agree, agree_on_most_cpus, link_nothing
+from small_runs import agree, agree_on_most_cpus, share_nothing, trial_folder
 
 from ucvgl.distributed.placement import Placement
 from ucvgl.distributed.trials import run_trials, trials_at_once
 from ucvgl.settings.experiment import Curriculum, Experiment
+from ucvgl.sweep.home import Home
 from ucvgl.sweep.outcome import Outcome
-from ucvgl.sweep.space import Space, draw, trial_folder
+from ucvgl.sweep.space import Space, draw
 
 MARGINS = {"curriculum.min_margin": ("grid", [0.02, 0.05, 0.6, 0.2])}
 BASE = Experiment(curriculum=Curriculum(rounds=4))
@@ -23,7 +24,7 @@ BASE = Experiment(curriculum=Curriculum(rounds=4))
 
 def sweep(folder, work=agree, **how) -> list[Outcome]:
     space = Space(MARGINS, **how)
-    return run_trials(draw(space, BASE), folder, work, link_nothing, space)
+    return run_trials(draw(space, BASE), Home(str(folder)), work, share_nothing, space)
 
 
 def built(folder, number: int) -> int:
@@ -47,7 +48,7 @@ def test_every_trial_is_a_run_and_one_that_fails_does_not_stop_the_others(cluste
 
 def test_a_trial_whose_workers_died_is_tried_again(cluster, tmp_path):
     space = Space({"curriculum.min_margin": ("grid", [0.31])})
-    (outcome,) = run_trials(draw(space, BASE), tmp_path, agree, link_nothing, space)
+    (outcome,) = run_trials(draw(space, BASE), Home(str(tmp_path)), agree, share_nothing, space)
     assert outcome.finished and outcome.error == "" and outcome.judged == pytest.approx(0.64)
     assert (trial_folder(tmp_path, 0) / "tried_again").exists()
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from ucvgl.files import cached, room
 from ucvgl.images.storage import list_files, read, write
 from ucvgl.run import mirror
 from ucvgl.run.copied import names_of
@@ -335,6 +336,32 @@ def test_files_of_somebody_else_stay_in_the_store_and_in_the_folder(uri: str, tm
     machine(tmp_path / "one", uri)
     assert (tmp_path / "one" / "here.txt").read_text() == "precious"
     assert (tmp_path / "one" / "newer").exists()
+
+
+def test_what_came_to_be_read_and_went_to_make_room_stays_in_the_store(
+    uri: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("UCVGL_CACHE", str(tmp_path))
+
+    def build(at: Path) -> None:
+        (at / "images.arrow").write_bytes(b"many")
+
+    with machine(tmp_path / "one", uri), RunDir(tmp_path / "one", Experiment()) as run:
+        run.make("1_a", build, settings={})
+    for turn in range(2):  # the second time another machine was at work on it meanwhile
+        with machine(tmp_path / "two", uri) as second:
+            shard = tmp_path / "two" / "1_a" / "images.arrow"
+            assert cached.here(shard).read_bytes() == b"many"
+            if turn:
+                os.utime(shard, ns=(0, shard.stat().st_mtime_ns))
+                monkeypatch.setenv("UCVGL_CACHE_GB", "0")
+                with pytest.raises(room.CacheFull):
+                    room.make(1)
+                assert not shard.exists()
+                second.push()
+                assert "1_a/images.arrow" in list_files(uri)
+        with machine(tmp_path / "one", uri):
+            pass
 
 
 @pytest.mark.parametrize("place", ["../x", "1_a/../../x", "/etc/x", "1_a//x", "./x"])

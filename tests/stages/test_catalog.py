@@ -5,10 +5,17 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
+
+from ucvgl.distributed import rendering
+from ucvgl.images.storage import read
+from ucvgl.run.mirror import Mirror
 from ucvgl.run.run_dir import RunDir
-from ucvgl.settings.experiment import Dataset, Experiment
+from ucvgl.settings.experiment import Dataset, Experiment, Synthetic
+from ucvgl.stages import catalog as stage
 from ucvgl.stages.catalog import as_listed, catalog, read_catalogs
 from ucvgl.truth.door import read_truth
+from ucvgl.world import panorama_worlds
 
 
 def test_a_relative_root_means_the_folder_in_which_the_run_was_begun(tmp_path, monkeypatch):
@@ -31,3 +38,30 @@ def test_a_relative_root_means_the_folder_in_which_the_run_was_begun(tmp_path, m
 def test_what_was_never_listed_is_where_the_settings_say(tmp_path):
     dataset = Dataset(name="folder", root="city")
     assert as_listed(tmp_path, dataset) == dataset
+
+
+@pytest.mark.parametrize("several", [True, False], ids=["several machines", "one machine"])
+def test_worlds_lie_beside_a_run_of_which_machines_share_the_bucket_alone(bucket, tmp_path, monkeypatch, several):
+    small = Synthetic(train_places=3, validation_places=2, panorama_height=32, panorama_width=128, tile_size=32)
+    dataset, uri = Dataset(root=str(tmp_path / "data"), synthetic=small), f"s3://{bucket}/runs/mine"
+    experiment = replace(Experiment(), dataset=dataset)
+
+    def render(dataset, resources):
+        for world in panorama_worlds.plan(dataset.synthetic):
+            rendering._render._function(dataset, world)
+
+    monkeypatch.setattr(rendering, "several_machines", lambda: several)
+    monkeypatch.setattr(stage, "render_worlds", render)
+    for name in ("one", "two"):  # which goes on
+        (tmp_path / name).mkdir()
+        mirror = Mirror(tmp_path / name, uri, every_s=1e9)
+        mirror.fetch()
+        with mirror, RunDir(tmp_path / name, experiment) as run:
+            made = run.make("1_catalog", lambda folder: catalog(folder, experiment=experiment), settings={})
+        root = f"{uri}/.worlds" if several else dataset.root
+        images = [one for found in read_catalogs(made).values() for one in found.queries["uri"].to_pylist()]
+        assert len(images) == 5 and all(one.startswith(f"{root}/synthetic-") and read(one) for one in images)
+        truth = read_truth(as_listed(made, dataset), "train")
+        assert truth is not None and len(truth.positives) == 3
+        assert not [*(tmp_path / name).rglob("*.jpg")]
+    assert (tmp_path / "data").exists() is not several

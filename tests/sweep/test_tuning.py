@@ -85,7 +85,7 @@ def test_the_same_sweep_goes_on_and_another_one_is_refused_in_its_folder(tmp_pat
 @pytest.mark.parametrize(
     ("flags", "message"),
     [
-        (["--run", "s3://bucket/sweep"], "--run s3://bucket/sweep: a sweep lies in a local or mounted folder"),
+        (["--run", "s3://bucket"], "--run s3://bucket: name a folder below the bucket"),
         (["--select-by", "luck"], "--select-by luck: write judged, or recall to choose by the truth"),
         (["--curriculum.rounds", "many"], "curriculum.rounds: 'many' is not a whole number"),
     ],

@@ -5,8 +5,8 @@ from __future__ import annotations
 import logging
 import os
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -19,10 +19,11 @@ from ucvgl.images.corpora import missing_root
 from ucvgl.log import start_logging
 from ucvgl.networks.weights_ahead import missing_weights
 from ucvgl.run.ending import Interrupted, ended, trace
-from ucvgl.run.mirror import Mirror, fetch_records
+from ucvgl.run.mirror import fetch_records
 from ucvgl.run.prospects import Prospect, Stage
 from ucvgl.run.record import FAILURE
 from ucvgl.run.run_dir import RunDir, StopRequested
+from ucvgl.run.stored import stored
 from ucvgl.settings.experiment import Experiment, Resources
 
 log = logging.getLogger(__name__)
@@ -61,7 +62,7 @@ def _run(
     stages = plan(invocation.experiment)
     run = RunDir(invocation.run, invocation.experiment, stop_after=invocation.stop_after)
     try:
-        with _copied(invocation, run):
+        with stored(run, None if invocation.dry_run else invocation.store):
             told = _work(invocation, run, work, stages, connect)
             _forget_failure(run)
             print(told, flush=True)
@@ -117,22 +118,6 @@ def _prospects(invocation: Invocation, run: RunDir, plan: Sequence[Stage]) -> li
     with tempfile.TemporaryDirectory() as records:  # a dry run leaves the local folder as it is
         fetch_records(invocation.store, Path(records))
         return RunDir(records, invocation.experiment).status(plan, redo=invocation.redo)
-
-
-@contextmanager
-def _copied(invocation: Invocation, run: RunDir) -> Iterator[None]:
-    """Bring the run from its store if it has one, and copy it there while it is at work."""
-    if not invocation.store or invocation.dry_run:
-        yield
-        return
-    run.lock()
-    mirror = Mirror(run.path, invocation.store)
-    mirror.fetch()
-    with mirror:
-        try:
-            yield
-        finally:
-            run.flush()
 
 
 def _keep_traceback(run: RunDir, error: Exception) -> None:

@@ -1,13 +1,35 @@
-"""The synthetic worlds, one Ray task each."""
+"""The synthetic worlds, one Ray task each, into a folder or a bucket."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
 import ray
 
-from ucvgl.distributed.cluster import placed
+from ucvgl.distributed.cluster import placed, several_machines
 from ucvgl.distributed.progress import Progress
+from ucvgl.files import cached
+from ucvgl.images.storage import AT_ONCE, copy_out, exists
+from ucvgl.images.uris import is_local, join
 from ucvgl.settings.experiment import Dataset, Resources
 from ucvgl.world import drone_worlds, panorama_worlds
+
+WORLDS = ".worlds"
+"""Where worlds lie in the place of a run, which no folder of a machine holds."""
+
+
+def root_of_worlds(dataset: Dataset, folder: Path) -> str:
+    """Where worlds are rendered to: the data set's root, or beside the run where machines share its bucket alone.
+
+    Args:
+        folder: in the run.
+    """
+    uri = cached.uri_of_run(folder)
+    return join(uri, WORLDS) if uri and is_local(dataset.root) and several_machines() else dataset.root
 
 
 def render_worlds(dataset: Dataset, resources: Resources) -> None:
@@ -30,6 +52,22 @@ def render_worlds(dataset: Dataset, resources: Resources) -> None:
 @ray.remote(num_cpus=1, max_retries=3)
 def _render(dataset: Dataset, world: drone_worlds.Area | panorama_worlds.WorldPlan) -> None:
     if isinstance(world, drone_worlds.Area):
-        drone_worlds.render_area(dataset, world, drone_worlds.home(dataset))
+        home, mark = drone_worlds.home_uri(dataset), drone_worlds.mark_of(world)
+        render: Callable[[str], None] = partial(drone_worlds.render_area, dataset, world)
     else:
-        panorama_worlds.render_world(dataset.synthetic, world, panorama_worlds.home(dataset))
+        home, mark = panorama_worlds.home_uri(dataset), panorama_worlds.mark_of(world)
+        render = partial(panorama_worlds.render_world, dataset.synthetic, world)
+    if is_local(home):
+        render(home)
+    elif not exists(join(home, mark)):
+        with TemporaryDirectory() as made:
+            render(made)
+            _upload(Path(made), home, last=mark)
+
+
+def _upload(made: Path, home: str, *, last: str) -> None:
+    """Copy a folder into a bucket, one file when all others are there."""
+    names = [path.relative_to(made).as_posix() for path in made.rglob("*") if path.is_file()]
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        list(pool.map(lambda name: copy_out(made / name, join(home, name)), [name for name in names if name != last]))
+    copy_out(made / last, join(home, last))

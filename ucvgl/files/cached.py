@@ -195,6 +195,12 @@ def renewed(path: Path) -> bool:
     return path.exists() if tree is None else tree.renew(path)
 
 
+def uri_of_run(path: Path) -> str | None:
+    """The place of the run in a bucket that a path is in; None where it is in none."""
+    tree = tree_around(path)
+    return tree.uri if tree else None
+
+
 def in_bucket(path: Path) -> bool:
     """Whether a path is one of a run in a bucket, which other machines may see elsewhere."""
     return tree_of(path) is not None

@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import suppress
 from pathlib import Path
 
 from ucvgl.files.arrivals import ARRIVALS, Arrivals
-from ucvgl.files.names import LOCKS, place_of
+from ucvgl.files.names import LOCKS, PARTIAL, place_of
 
 CACHE, LIMIT = "UCVGL_CACHE", "UCVGL_CACHE_GB"
 SHARE = 0.8
@@ -85,6 +85,33 @@ def make(size: int) -> None:
     _known["bytes"] = _known.get("bytes", 0.0) + size
 
 
+def twin(sums: Collection[tuple[int, str]], aside: Path) -> str:
+    """Link a file that the cache holds already, for whatever run, to another name; its digest, empty where none is.
+
+    Args:
+        sums: sizes and digests that it may have.
+        aside: the name, in a folder of the cache.
+    """
+    if sums and time.monotonic() - _looked.get("at", -LOOK_AGAIN_S) >= LOOK_AGAIN_S:
+        _looked["at"] = time.monotonic()
+        there = trees()
+        for gone in _trees.keys() - set(there):
+            del _trees[gone]
+        _trees.update({tree: Arrivals(tree) for tree in there if tree not in _trees})
+    for size, sha256 in sums:
+        for tree, arrivals in list(_trees.items()):
+            for place, arrival in arrivals.with_digest(sha256) if sha256 else ():
+                stage, slash, name = place.partition("/")
+                for path in (tree / place, tree / f"{stage}{PARTIAL}{slash}{name}"):
+                    with suppress(OSError):  # dropped meanwhile, or a disk without links
+                        aside.unlink(missing_ok=True)
+                        os.link(path, aside)
+                        if arrival.size == size and arrival.fits(aside):
+                            return sha256
+                        aside.unlink()
+    return ""
+
+
 def trees() -> list[Path]:
     """The folders of the cache in which runs appear."""
     return sorted(file.parent for file in cache_root().rglob(ARRIVALS))
@@ -125,10 +152,14 @@ def _taken() -> float:
 
 
 def _files(folder: Path) -> Iterator[tuple[Path, int]]:
+    """Every file and its bytes; of one that has several names, as runs of a sweep share it, its share."""
     for home, _, names in os.walk(folder):
         for name in names:
             with suppress(FileNotFoundError):
-                yield (path := Path(home, name)), path.stat().st_size
+                seen = (path := Path(home, name)).stat()
+                yield path, seen.st_size // max(1, seen.st_nlink)
 
 
 _known: dict[str, float] = {}
+_looked: dict[str, float] = {}
+_trees: dict[Path, Arrivals] = {}

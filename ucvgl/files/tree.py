@@ -240,6 +240,10 @@ class Tree:
         try:
             for attempt in range(TRIES):
                 sums = self._sums(path, place)
+                if attempt == 0 and (sha256 := room.twin(sums, aside)):
+                    os.replace(aside, path)
+                    self.arrivals.add(place, path, sha256, fetched=False)
+                    return
                 room.make(max((size for size, _ in sums), default=0))
                 sha256 = patiently(partial(_copied, uri, aside), uri)
                 if not sums or (aside.stat().st_size, sha256) in sums:

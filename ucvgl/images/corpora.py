@@ -46,5 +46,5 @@ def read_catalog(dataset: Dataset, split: Split) -> Catalog:
         case "denseuav":
             return denseuav.read_catalog(dataset.root, split, protocol)
         case "synthetic_drone":
-            return university1652.read_catalog(str(drone_worlds.home(dataset)), split, protocol)
+            return university1652.read_catalog(drone_worlds.home_uri(dataset), split, protocol)
     raise ValueError(f"{dataset.name} is rendered, and no pile of files")

@@ -79,6 +79,11 @@ def images_in(root: str, *folders: str) -> list[str]:
     return [path for folder in folders for path in _files(root, folder, recursive=False) if _is_image(path)]
 
 
+def files_in(root: str, folder: str) -> list[str]:
+    """Every file that lies directly in a folder below the root."""
+    return _files(root, folder, recursive=False)
+
+
 def images_matching(root: str, pattern: str) -> list[str]:
     """Every image in a folder, or whose path below the root matches a glob; `*` also stands for several folders."""
     fixed = list(takewhile(lambda part: not set(part) & set("*?["), pattern.strip("/").split("/")))

@@ -94,7 +94,9 @@ class Mirror:
             list(pool.map(lambda place: copy_in(join(self.uri, place), missing[place]), missing))
         if missing:
             log.info("%d files fetched from %s", len(missing), self.uri)
-        self._copied = {place: _state(path) for place, path in wanted.items() if path.exists()}
+        came = self.tree.arrivals.all()  # what came may go again, to make room
+        kept = {place: path for place, path in wanted.items() if not (place in came and came[place].fits(path))}
+        self._copied = {place: _state(path) for place, path in kept.items() if path.exists()}
         self._remember()
         here.write_bytes(there)  # last: what is fetched by half is fetched again
 

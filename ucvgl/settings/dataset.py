@@ -117,7 +117,8 @@ class Dataset:
         "denseuav",
     ] = "synthetic"
     root: str = "data"
-    """Folder of the images (of the rendered worlds, for `synthetic` and `synthetic_drone`)."""
+    """Folder of the images, or their place in a bucket (of the rendered worlds, for `synthetic` and
+    `synthetic_drone`)."""
     protocol: Literal[
         "default",
         "validation",

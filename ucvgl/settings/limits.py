@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ucvgl.images.uris import NO_CREDENTIALS, holds_secrets, no_place, without_secrets
+from ucvgl.images.uris import NO_CREDENTIALS, holds_secrets, is_local, no_place, without_secrets
 from ucvgl.settings.adaptation import TRANSPORT_PARTNERS
 from ucvgl.settings.dotted import Mistakes, dotted, setting_types, with_changes
 from ucvgl.settings.experiment import PROTOCOLS, Experiment, Resources
@@ -35,8 +35,9 @@ def check(experiment: Experiment) -> list[str]:
     mistakes += [
         f"{name}: {text!r} is not UTF-8; rename it, or link to it" for name, text in texts.items() if not _is_utf8(text)
     ]
-    root = "" if experiment.dataset.rendered else no_place(experiment.dataset.root)
-    mistakes += [f"dataset.root: {root}"] if root and not holds_secrets(experiment.dataset.root) else []
+    dataset = experiment.dataset
+    root = "" if dataset.rendered and is_local(dataset.root) else no_place(dataset.root)
+    mistakes += [f"dataset.root: {root}"] if root and not holds_secrets(dataset.root) else []
     return mistakes or disagreements(experiment)
 
 

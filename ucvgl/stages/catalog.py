@@ -9,7 +9,7 @@ from typing import Any, cast, get_args
 
 import pyarrow as pa
 
-from ucvgl.distributed.rendering import render_worlds
+from ucvgl.distributed.rendering import render_worlds, root_of_worlds
 from ucvgl.files.tables import read_table, write_table
 from ucvgl.images import corpora
 from ucvgl.images.folder import absolute
@@ -35,6 +35,9 @@ def catalog(folder: Path, *, experiment: Experiment, both_ways: bool = False) ->
     Args:
         both_ways: list the pools of the reverse protocol as well, where there is one.
     """
+    if experiment.dataset.rendered:
+        root = root_of_worlds(experiment.dataset, folder)
+        experiment = replace(experiment, dataset=replace(experiment.dataset, root=root))
     counts: dict[str, Any] = {"root": absolute(experiment.dataset.root)}
     missing = []
     catalogs = {split: _list(experiment, split) for split in SPLITS}
@@ -77,5 +80,5 @@ def _list(experiment: Experiment, split: Split) -> Catalog:
     if dataset.rendered:
         render_worlds(dataset, experiment.resources)
     if dataset.name == "synthetic":
-        return panorama_worlds.catalog(panorama_worlds.home(dataset), split)
+        return panorama_worlds.catalog(panorama_worlds.home_uri(dataset), split)
     return corpora.read_catalog(dataset, split)

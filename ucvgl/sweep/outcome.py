@@ -1,4 +1,4 @@
-"""How a trial ended, as its folder tells it: the same whether it ended now or before an interruption."""
+"""How a trial ended, as its run tells it: the same whether it ended now or before an interruption."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from ucvgl.files.plain import MOST_IN_RECORD, read_plain
 from ucvgl.run.metrics import read_metrics
 from ucvgl.run.record import DONE, FAILURE, Record, read_record
 from ucvgl.run.run_dir import cause
-from ucvgl.sweep.space import Trial, trial_folder
+from ucvgl.sweep.home import Home
+from ucvgl.sweep.space import Trial
 
 
 @dataclass(frozen=True)
@@ -32,9 +33,14 @@ class Outcome:
     finished: bool
 
 
-def outcome_of(sweep: Path, trial: Trial) -> Outcome:
-    """What the folder of a trial says of it."""
-    run = trial_folder(sweep, trial.number)
+def outcome_of(sweep: Home, trial: Trial) -> Outcome:
+    """What the run of a trial says of it, where the sweep lies."""
+    with sweep.told_by(trial.number) as told:
+        return outcome_in(told, trial)
+
+
+def outcome_in(run: Path, trial: Trial) -> Outcome:
+    """What the folder of a run says of its trial."""
     done = read_record(run / "6_evaluate" / DONE)
     if done is not None:
         return Outcome(trial.number, _judged(run, done), trial.experiment.curriculum.rounds, "", True)

@@ -57,11 +57,6 @@ class Trial:
     experiment: Experiment
 
 
-def trial_folder(sweep: Path, number: int) -> Path:
-    """Where the run of a trial lies."""
-    return sweep / "trials" / f"{number:03d}"
-
-
 def read_space(path: Path, base: Experiment) -> Space:
     """The space that a YAML file describes.
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import logging
 import math
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -14,9 +14,8 @@ from typing import Any
 
 import yaml
 
-from ucvgl.atomic import write_whole
 from ucvgl.commands.invocation import resolve
-from ucvgl.files.owned import refuse_foreign, refuse_links_and_pipes
+from ucvgl.files.owned import refuse_links_and_pipes
 from ucvgl.log import start_logging
 from ucvgl.methods import plan
 from ucvgl.pages.sweep_page import Row, table, write_sweep_page
@@ -25,21 +24,25 @@ from ucvgl.run.lock import locked
 from ucvgl.run.places import runs_folder
 from ucvgl.run.record import as_json_holds
 from ucvgl.run.run_dir import RunDir, StopRequested
+from ucvgl.run.stored import stored
 from ucvgl.settings.dotted import Mistakes, differences, to_yaml
 from ucvgl.settings.experiment import Experiment, Resources
-from ucvgl.settings.yaml_door import read_tree
+from ucvgl.settings.yaml_door import tree_of
 from ucvgl.stages.evaluate import read_recall, read_rounds
-from ucvgl.sweep.share import common_stages, share_stages
-from ucvgl.sweep.space import Space, Trial, draw, read_space, trial_folder
+from ucvgl.sweep.home import OTHER_PLACE, WHAT, Home
+from ucvgl.sweep.share import common_stages, share
+from ucvgl.sweep.space import Space, Trial, draw, read_space
 
 log = logging.getLogger(__name__)
 
-USAGE = """usage: python jobs/tune.py SPACE [PRESET] [--run FOLDER] [--select-by judged|recall] [--SETTING VALUE ...]
+USAGE = """usage: python jobs/tune.py SPACE [PRESET] [--run PLACE] [--select-by judged|recall] [--SETTING VALUE ...]
 
 SPACE is a file as in tune_spaces/. All else is as for jobs/unsupervised.py: preset, --config and flags are what the
 trials have in common. The best setting is chosen by the recall on the validation images as the judge
 estimates it, which needs no truth; --select-by recall chooses by the truth, for comparison.
-The same command goes on where an interrupted sweep stopped."""
+PLACE is a folder, which all machines of a cluster must see, or a place in a bucket, as s3://bucket/sweeps/mine, and
+nothing else need be shared then. The same command goes on where an interrupted sweep stopped, from a bucket on any
+machine."""
 
 
 def main(argv: Sequence[str], work: Callable, *, run_trials: Callable, connect: Callable[[Resources], Any]) -> int:
@@ -60,38 +63,45 @@ def main(argv: Sequence[str], work: Callable, *, run_trials: Callable, connect: 
 def _run(argv: Sequence[str], work: Callable, run_trials: Callable, connect: Callable[[Resources], Any]) -> int:
     select_by, rest = _select_by(list(argv[1:]))
     invocation = resolve(rest)
-    if invocation.store:
-        raise Mistakes([f"--run {invocation.store}: a sweep lies in a local or mounted folder"])
     lock = None
     try:
         base = invocation.experiment
         space = read_space(Path(argv[0]), base)
         trials = draw(space, base)
-        folder = Path(_value(rest, "--run") or runs_folder() / f"sweep_{Path(argv[0]).stem}")
-        _remember(folder, space, base)
-        lock = locked(folder)
-        log.info("%d trials over %s, in %s", len(trials), ", ".join(space.settings), folder)
+        sweep = Home(invocation.store or _value(rest, "--run") or str(runs_folder() / f"sweep_{Path(argv[0]).stem}"))
+        _remember(sweep, space, base)
+        sweep.folder.mkdir(parents=True, exist_ok=True)
+        lock = locked(sweep.folder)
+        log.info("%d trials over %s, in %s", len(trials), ", ".join(space.settings), sweep.where)
         connect(base.resources)
         start_logging()
-        shared = _train_in_common(folder, base, trials, work)
-        outcomes = run_trials(trials, folder, work, partial(_prepare, str(shared.resolve())), space)
+        with _in_common(sweep, base, trials, work):
+            outcomes = run_trials(trials, sweep, work, _prepare, space)
+            return _compared(sweep, space, trials, outcomes, select_by)
     except (KeyboardInterrupt, SystemExit) as stop:
         told = "interrupted. The same command goes on; finished trials and rounds are kept"
         raise Interrupted(told, stop) from stop
     finally:
         if lock is not None:
             lock.release()
-    rows = [_row(folder, trial, outcome) for trial, outcome in zip(trials, outcomes, strict=True)]
-    best = best_of(rows, select_by)
+
+
+def _compared(sweep: Home, space: Space, trials: Sequence[Trial], outcomes: Sequence[Any], select_by: str) -> int:
+    """Say which trial is the best and leave what tells it; the exit code."""
+    rows = [_row(sweep, trial, outcome) for trial, outcome in zip(trials, outcomes, strict=True)]
+    best, title = best_of(rows, select_by), sweep.folder.name
     print(table(rows, best))
-    page = write_sweep_page(folder / "sweep.html", folder.name, list(space.settings), rows, best, select_by)
-    write_whole(folder / "results.json", json.dumps([asdict(row) for row in rows], indent=1) + "\n")
+    page = write_sweep_page(sweep.folder / "sweep.html", title, list(space.settings), rows, best, select_by)
+    sweep.publish(page)
+    sweep.write("results.json", json.dumps([asdict(row) for row in rows], indent=1) + "\n")
     print(f"report: {page}")
     if best is None:
         print("no trial came to its end")
         return FAILED
-    write_whole(folder / "best.yaml", to_yaml(trials[best].experiment))
-    print(f"best by {select_by}: trial {best:03d}; python jobs/unsupervised.py --config {folder / 'best.yaml'}")
+    settings = sweep.write("best.yaml", to_yaml(trials[best].experiment))
+    print(f"best by {select_by}: trial {best:03d}; python jobs/unsupervised.py --config {settings}")
+    if sweep.store:
+        print(f"copied to {sweep.store}")
     return DONE
 
 
@@ -102,25 +112,39 @@ def best_of(rows: Sequence[Row], select_by: str) -> int | None:
     return max(finished, key=lambda row: (value(row), -row.number)).number if finished else None
 
 
-def _train_in_common(folder: Path, base: Experiment, trials: Sequence[Trial], work: Callable) -> Path:
-    """A run with the stages that no trial changes."""
-    shared = folder / "shared"
+@contextmanager
+def _in_common(sweep: Home, base: Experiment, trials: Sequence[Trial], work: Callable) -> Iterator[None]:
+    """Make the stages that no trial changes, in a run of their own.
+
+    Who holds that run in a bucket holds the sweep: a newer process takes it over, and the older one stops.
+    """
     names = common_stages(plan.unsupervised(base), [plan.unsupervised(trial.experiment) for trial in trials])
     log.info("in common: %s", ", ".join(names) or "nothing")
-    if names:
-        with RunDir(shared, base, stop_after=names[-1]) as run, suppress(StopRequested):
-            work(run, base)
-    return shared
+    run = RunDir(sweep.shared.folder, base, stop_after=names[-1] if names else None)
+    try:
+        with stored(run, sweep.shared.store) as mirror:
+            if names:
+                with suppress(StopRequested):
+                    work(run, base)
+            if mirror is None:
+                run.close()
+            else:
+                mirror.push()
+            yield
+    finally:
+        run.close()
 
 
-def _prepare(shared: str, path: Path, trial: Trial) -> None:
-    share_stages(Path(shared), path, plan.unsupervised(trial.experiment))
+def _prepare(sweep: Home, trial: Trial) -> None:
+    """Give a trial the stages that all have in common."""
+    share(sweep.shared, sweep.trial(trial.number), plan.unsupervised(trial.experiment))
 
 
-def _row(folder: Path, trial: Trial, outcome: Any) -> Row:
-    scored = trial_folder(folder, trial.number) / "6_evaluate"
-    recall = read_recall(scored)[0] if (scored / "recall.json").exists() else None
-    last = read_rounds(scored, recall)[-1] if (scored / "rounds.parquet").exists() else None
+def _row(sweep: Home, trial: Trial, outcome: Any) -> Row:
+    with sweep.told_by(trial.number) as told:
+        scored = told / "6_evaluate"
+        recall = read_recall(scored)[0] if (scored / "recall.json").exists() else None
+        last = read_rounds(scored, recall)[-1] if (scored / "rounds.parquet").exists() else None
     return Row(
         number=trial.number,
         changes=dict(trial.changes),
@@ -133,27 +157,26 @@ def _row(folder: Path, trial: Trial, outcome: Any) -> Row:
     )
 
 
-def _remember(folder: Path, space: Space, base: Experiment) -> None:
-    """Write down what the sweep is, or refuse another one in its folder.
+def _remember(sweep: Home, space: Space, base: Experiment) -> None:
+    """Write down what the sweep is, or refuse another one in its place.
 
     Raises:
-        ValueError: the folder holds another sweep, a link or a pipe.
+        ValueError: the place holds another sweep, or something else, a link or a pipe.
     """
     now = as_json_holds({"space": asdict(space), "base": {**asdict(base), "resources": None}})
-    file = folder / "sweep.yaml"
-    refuse_links_and_pipes(folder, but=("ray_tune", "ray_train"))
-    if file.exists():
-        before = read_tree(file)
-        changed = differences(before if isinstance(before, dict) else {}, now)
-        if changed:
-            name, old, new = changed[0]
-            raise ValueError(
-                f"{folder} holds another sweep ({name}: {old} -> {new}); name another folder with --run, or remove it"
-            )
+    refuse_links_and_pipes(sweep.folder, but=("ray_tune", "ray_train"))
+    written = sweep.text(WHAT)
+    if written is None:
+        sweep.refuse_foreign()
+        sweep.write(WHAT, yaml.safe_dump(now, sort_keys=False))
         return
-    refuse_foreign(folder, (file.name,), "a sweep; name another folder with --run")
-    folder.mkdir(parents=True, exist_ok=True)
-    write_whole(file, yaml.safe_dump(now, sort_keys=False))
+    before = tree_of(written.decode("utf-8", "replace"), origin=f"{sweep.where}/{WHAT}")
+    changed = differences(before if isinstance(before, dict) else {}, now)
+    if changed:
+        name, old, new = changed[0]
+        raise ValueError(
+            f"{sweep.where} holds another sweep ({name}: {old} -> {new}); {OTHER_PLACE}, or remove it"
+        )
 
 
 def _select_by(rest: list[str]) -> tuple[str, list[str]]:

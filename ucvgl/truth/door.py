@@ -33,7 +33,7 @@ def read_truth(dataset: Dataset, split: Split) -> GroundTruth | None:
     protocol = cast(Any, dataset.chosen_protocol)  # checked with the settings
     match dataset.name:
         case "synthetic":
-            return written_pairs.read_parquet(str(panorama_worlds.home(dataset)), split)
+            return written_pairs.read_parquet(panorama_worlds.home_uri(dataset), split)
         case "folder":
             return written_pairs.read_csv(dataset.root, split, by_glob=bool(dataset.queries))
         case "cvusa":
@@ -49,7 +49,7 @@ def read_truth(dataset: Dataset, split: Split) -> GroundTruth | None:
         case "denseuav":
             return denseuav_places.read(dataset.root, split, protocol)
         case "synthetic_drone":
-            home = str(drone_worlds.home(dataset))
+            home = drone_worlds.home_uri(dataset)
             return university1652_buildings.read(home, split, protocol, title="embedded world,")
 
 

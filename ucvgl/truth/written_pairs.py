@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from fnmatch import fnmatchcase
 
 import pyarrow as pa
 
 from ucvgl.files.tables import read_table, required
 from ucvgl.images.folder import QUERIES, REFERENCES, split_folder, view_folder
-from ucvgl.images.listing import Split, as_spelled, csv_columns, images_below, is_file, opaque_id
+from ucvgl.images.listing import Split, address, as_spelled, csv_columns, files_in, images_below, is_file, opaque_id
+from ucvgl.images.storage import read
 from ucvgl.truth.ground_truth import GroundTruth
 
 Rows = list[tuple[str | None, str | None]]
@@ -17,10 +18,11 @@ PAIRS = pa.schema(required(query_id=pa.string(), reference_id=pa.string()))
 
 def read_parquet(root: str, split: Split) -> GroundTruth | None:
     """The pairs of all worlds of a split: columns `query_id, reference_id`."""
-    paths = sorted(Path(root, "truth").glob(f"{split}-*.parquet"))
-    if not paths:
+    names = sorted(name for name in files_in(root, "truth") if fnmatchcase(name, f"truth/{split}-*.parquet"))
+    if not names:
         return None
-    table = pa.concat_tables(read_table(path, PAIRS) for path in paths)
+    uris = [address(root, name) for name in names]
+    table = pa.concat_tables(read_table(read(uri), PAIRS, origin=uri) for uri in uris)
     pairs = zip(table["query_id"].to_pylist(), table["reference_id"].to_pylist(), strict=True)
     return GroundTruth({query: (reference,) for query, reference in pairs})
 

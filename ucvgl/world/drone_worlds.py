@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from ucvgl.images.listing import Split
+from ucvgl.images.uris import join
 from ucvgl.settings.experiment import Dataset
 from ucvgl.world.flight import buildings, render_flight, render_street
 from ucvgl.world.levels import LEVELS
@@ -64,10 +65,24 @@ def plan(dataset: Dataset) -> list[Area]:
 
 
 def home(dataset: Dataset) -> Path:
-    """Where the worlds of these settings lie below the data set's root."""
+    """Where the worlds of these settings lie below the data set's root, a folder."""
+    return Path(dataset.root) / _name(dataset)
+
+
+def home_uri(dataset: Dataset) -> str:
+    """The same where the root may lie in a bucket."""
+    return join(dataset.root, _name(dataset))
+
+
+def mark_of(area: Area) -> str:
+    """The file of a rendered world that is written last, below its home."""
+    return f"rendered/{area.split}-{area.seed}.json"
+
+
+def _name(dataset: Dataset) -> str:
     level = dataset.synthetic.level
     decides = (RENDERER, CAMERA, asdict(dataset.synthetic), asdict(dataset.drone), asdict(LEVELS[level]))
-    return Path(dataset.root) / f"synthetic-drone-{level}-{digest(json.dumps(decides, sort_keys=True))[:12]}"
+    return f"synthetic-drone-{level}-{digest(json.dumps(decides, sort_keys=True))[:12]}"
 
 
 def render_area(dataset: Dataset, area: Area, folder: Path | str) -> None:
@@ -76,7 +91,7 @@ def render_area(dataset: Dataset, area: Area, folder: Path | str) -> None:
     Raises:
         ValueError: the world has fewer buildings than were asked for.
     """
-    note = Path(folder) / "rendered" / f"{area.split}-{area.seed}.json"
+    note = Path(folder) / mark_of(area)
     if note.exists():
         return
     settings, size = dataset.synthetic, dataset.drone.size

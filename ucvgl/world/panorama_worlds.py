@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
@@ -20,6 +19,10 @@ import numpy as np
 import pyarrow as pa
 
 from ucvgl.files.tables import read_table, required, write_table
+from ucvgl.images.folder import absolute
+from ucvgl.images.listing import files_in, images_in, name_of
+from ucvgl.images.storage import read
+from ucvgl.images.uris import join
 from ucvgl.settings.experiment import Dataset, Synthetic
 from ucvgl.types import Catalog
 from ucvgl.world.levels import LEVELS
@@ -32,6 +35,7 @@ PLACES_PER_WORLD = 500
 RENDERER = 5
 """Raise it when the same settings give other pictures."""
 POSITIONS = pa.schema(required(id=pa.string(), lat=pa.float64(), lon=pa.float64()))
+POSITIONS_OF = "reference_positions-"
 METRES_PER_DEGREE = 111_320.0
 
 
@@ -67,9 +71,22 @@ def plan(settings: Synthetic) -> list[WorldPlan]:
 
 
 def home(dataset: Dataset) -> Path:
-    """Where the worlds of these settings lie below the data set's root."""
-    settings = dataset.synthetic
-    return Path(dataset.root) / f"synthetic-{settings.level}-{settings_digest(settings)}"
+    """Where the worlds of these settings lie below the data set's root, a folder."""
+    return Path(dataset.root) / _name(dataset.synthetic)
+
+
+def home_uri(dataset: Dataset) -> str:
+    """The same where the root may lie in a bucket."""
+    return join(dataset.root, _name(dataset.synthetic))
+
+
+def mark_of(item: WorldPlan) -> str:
+    """The file of a rendered world that is written last, below its home."""
+    return f"{item.split}/{POSITIONS_OF}{item.seed}.parquet"
+
+
+def _name(settings: Synthetic) -> str:
+    return f"synthetic-{settings.level}-{settings_digest(settings)}"
 
 
 def settings_digest(settings: Synthetic) -> str:
@@ -87,7 +104,7 @@ def render_world(settings: Synthetic, item: WorldPlan, folder: Path | str) -> No
     Raises:
         ValueError: the world has room for fewer places than were asked for.
     """
-    positions_path = Path(folder) / item.split / f"reference_positions-{item.seed}.parquet"
+    positions_path = Path(folder) / mark_of(item)
     if positions_path.exists():
         return
     truth_path = Path(folder) / "truth" / f"{item.split}-{item.seed}.parquet"
@@ -122,11 +139,15 @@ def render_world(settings: Synthetic, item: WorldPlan, folder: Path | str) -> No
 
 
 def catalog(folder: Path | str, split: str) -> Catalog:
-    """The two piles of a split, each sorted by opaque id; reads no truth."""
-    home = Path(folder) / split
-    queries = _listing(home / "panorama")
-    references = _listing(home / "satellite")
-    located = [read_table(path, POSITIONS) for path in sorted(home.glob("reference_positions-*.parquet"))]
+    """The two piles of a split, each sorted by opaque id; reads no truth.
+
+    Args:
+        folder: home of the worlds, which may lie in a bucket.
+    """
+    root = absolute(str(folder))
+    queries, references = _listing(root, f"{split}/panorama"), _listing(root, f"{split}/satellite")
+    uris = [join(root, path) for path in files_in(root, split) if path.startswith(f"{split}/{POSITIONS_OF}")]
+    located = [read_table(read(uri), POSITIONS, origin=uri) for uri in uris]
     return Catalog(queries, references.join(pa.concat_tables(located), "id").sort_by("id"))
 
 
@@ -139,11 +160,12 @@ def open_world(settings: Synthetic, seed: int, count: int) -> tuple[np.ndarray, 
     return (rank < lone_queries) | (rank >= lone_queries + lone_references), rank >= lone_queries
 
 
-def _listing(folder: Path) -> pa.Table:
-    paths = sorted(folder.glob("*.jpg"), key=lambda path: path.stem)
-    if not paths:
-        raise ValueError(f"{folder} holds no image; render the synthetic worlds first")
-    return pa.table({"id": [path.stem for path in paths], "uri": [os.path.abspath(path) for path in paths]})
+def _listing(root: str, below: str) -> pa.Table:
+    images = {name_of(path): join(root, path) for path in images_in(root, below)}
+    if not images:
+        raise ValueError(f"{join(root, below)} holds no image; render the synthetic worlds first")
+    ids = sorted(images)
+    return pa.table({"id": ids, "uri": [images[one] for one in ids]})
 
 
 def write_jpeg(path: Path, image: np.ndarray) -> None:

@@ -10,10 +10,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import replace
 
 import tyro
+from cost_units import GETS_OF_AN_IMAGE, Plan, Stage, files, gets, puts, requests
 
+from ucvgl.images.far_images import AT_ONCE
 from ucvgl.settings.experiment import Experiment
 from ucvgl.settings.presets import folder
 
@@ -24,85 +26,6 @@ BACKWARD = 3
 """A training step is a forward pass and a backward pass of twice its work."""
 GENERATOR_GFLOP, GENERATOR_SIDE, DISCRIMINATOR_GFLOP = 114.0, 256, 6.0
 """CycleGAN's 9-block generator and its 70 x 70 discriminator on an image of that side."""
-
-
-@dataclass(frozen=True)
-class Units:
-    """Unit costs."""
-
-    panorama_ms: float = 14.6
-    """CPU time of one core to decode a 2048 x 1024 panorama, lay it on the ground and shrink it: 7.2 + 7.4, measured
-    (docs/performance.md)."""
-    tile_ms: float = 8.2
-    """CPU time to decode a PNG tile of 640 x 640, measured; a JPEG takes 1.6."""
-    panorama_mb: float = 0.5
-    tile_mb: float = 0.7
-    gpu_tflops: float = 400.0
-    """Assumed: what an H100 reaches in bfloat16, 40 % of its peak. Not measured with this code."""
-    float32_share: float = 0.1
-    """Assumed: of that, what ranking reaches, whose products are in float32."""
-    gan_share: float = 0.25
-    """Assumed: the CycleGAN trains in float32 (TF32 where the card has it)."""
-    shared_gb_s: float = 1.0
-    """Assumed: what the folder that all machines share, where there is one, gives to all of them together."""
-    bucket_gb_s: float = 1.0
-    """Assumed: what one machine reads from the object store, or writes there."""
-    disk_gb_s: float = 1.0
-    """Assumed: what a machine's own disk, where its cache lies, gives to it."""
-    gpu_node_dollars_h: float = 4.0
-    """Assumed: an hour of a spot machine with one such GPU and 16 cores."""
-    cpu_node_dollars_h: float = 0.35
-    """Assumed: an hour of a spot machine with 16 cores."""
-    head_dollars_h: float = 0.45
-    """Assumed: an hour of the head, on demand."""
-
-
-@dataclass(frozen=True)
-class Plan:
-    """A corpus, the machines for it, and what deviates from the preset."""
-
-    queries: int = 105_214
-    references: int = 90_618
-    gpu_nodes: int = 8
-    cpu_nodes: int = 4
-    cores: int = 16
-    """Of a machine."""
-    rounds: int | None = None
-    """Of the curriculum; empty: the preset's."""
-    turns: int | None = None
-    """`curriculum.scan_turns`; empty: the preset's."""
-    search_rows: int | None = None
-    """`resources.search_rows`; empty: its default."""
-    labelled: float = 1.0
-    """Share of the queries that a round trains on; 1 is an upper bound."""
-    shared: bool = False
-    """The run lies in a folder that all machines share; else in a bucket, and each has what it needs in a cache."""
-    units: Units = field(default_factory=Units)
-
-
-@dataclass(frozen=True)
-class Stage:
-    """What a stage needs in all.
-
-    Args:
-        pool: whose machines it keeps.
-        read, written: bytes of the run, as if no machine kept anything in its memory.
-        fetched: bytes of the run that each machine fetches where it lies in a bucket, once, for its cache.
-        bucket: bytes of the data set in the object store.
-        core_s: CPU time of one core.
-        flop: on GPUs, as if all were at the bfloat16 rate.
-        memory: bytes that a machine holds, without the activations of networks.
-    """
-
-    name: str
-    pool: str
-    read: float = 0
-    written: float = 0
-    fetched: float = 0
-    bucket: float = 0
-    core_s: float = 0
-    flop: float = 0
-    memory: float = 0
 
 
 def stages(plan: Plan) -> Iterator[Stage]:
@@ -116,13 +39,20 @@ def stages(plan: Plan) -> Iterator[Stage]:
     panorama_bytes, tile_bytes = 3.0 * height * width, 3.0 * tile * tile
     see_panorama, see_tile = forward(height * width), forward(tile * tile)
     rounds = plan.rounds or experiment.curriculum.rounds
-    shard = experiment.resources.images_per_shard * (panorama_bytes + tile_bytes)
+    per = experiment.resources.images_per_shard
+    shard = per * (panorama_bytes + tile_bytes)
+    fake, nodes = experiment.translation.fake, plan.gpu_nodes
+    corpus = n * (panorama_bytes + tile_bytes) + m * tile_bytes + fake * n * tile_bytes
+    streams = plan.cache_gb is not None and plan.cache_gb * GB < corpus and not plan.shared
+    gets_shards = gets(n, panorama_bytes, per) + gets(n, tile_bytes, per) + gets(m, tile_bytes, per)
 
     yield Stage(
         "project",
         "cpu",
         written=n * (panorama_bytes + tile_bytes) + m * tile_bytes,
         bucket=1e6 * (n * units.panorama_mb + m * units.tile_mb),
+        puts=puts(n, panorama_bytes, per) + puts(n, tile_bytes, per) + puts(m, tile_bytes, per),
+        gets=GETS_OF_AN_IMAGE * (n + m),
         core_s=(n * units.panorama_ms + m * units.tile_ms) / 1000,
         memory=plan.cores * 2 * shard,
     )
@@ -130,22 +60,28 @@ def stages(plan: Plan) -> Iterator[Stage]:
     area = (tile / GENERATOR_SIDE) ** 2
     gan = (6 * BACKWARD * GENERATOR_GFLOP + 6 * BACKWARD * DISCRIMINATOR_GFLOP) * area * 1e9
     fakes = n * GENERATOR_GFLOP * area * 1e9
-    if experiment.translation.fake:
+    if fake:
+        read, each = (2 * steps + n) * tile_bytes, 2 * steps + n
         yield Stage(
             "translate",
             "gpu",
-            read=2 * steps * tile_bytes + n * tile_bytes,
+            read=0 if streams else read,
             written=n * tile_bytes,
-            fetched=(n + m) * tile_bytes,
+            fetched=read / nodes if streams else (n + m) * tile_bytes,
+            puts=puts(n, tile_bytes, per),
+            gets=each if streams else nodes * (gets(n, tile_bytes, per) + gets(m, tile_bytes, per)),
             flop=(steps * gan + fakes) / units.gan_share,
         )
     intra, cross = experiment.cold_start.intra_epochs, experiment.cold_start.cross_epochs
     weights = 50e6 * 2 * 4 * 4  # two encoders; weights, gradients, two moments, and their running mean besides
+    read = intra * (n * panorama_bytes + (n + m) * tile_bytes) + cross * n * (panorama_bytes + tile_bytes)
+    each = intra * (2 * n + m) + cross * 2 * n
     yield Stage(
         "cold start",
         "gpu",
-        read=intra * (n * panorama_bytes + (n + m) * tile_bytes) + cross * n * (panorama_bytes + tile_bytes),
-        fetched=n * (panorama_bytes + tile_bytes) + (0 if experiment.translation.fake else m * tile_bytes),
+        read=0 if streams else read,
+        fetched=read / nodes if streams else n * (panorama_bytes + tile_bytes) + (0 if fake else m * tile_bytes),
+        gets=each if streams else nodes * (gets_shards - fake * gets(m, tile_bytes, per)),
         flop=BACKWARD
         * (intra * 2 * (n * see_panorama + (n + m) * see_tile) + cross * n * (see_panorama + see_tile)),
         memory=weights,
@@ -158,26 +94,35 @@ def stages(plan: Plan) -> Iterator[Stage]:
         "gpu",
         read=rounds * (n * (panorama_bytes + tile_bytes) + held * tile_bytes),
         written=rounds * (n + held) * vector,
+        fetched=streams * rounds * (n * (panorama_bytes + tile_bytes) + m * tile_bytes) / nodes,
+        puts=rounds * (puts(n, vector, per) + puts(held, vector, per)),
+        gets=streams * rounds * gets_shards,
         flop=rounds * turns * (n * (see_panorama + see_tile) + held * see_tile),
         memory=shard,
     )
     rows = plan.search_rows or experiment.resources.search_rows
-    others = 1 - 1 / plan.gpu_nodes  # what a machine made itself it need not fetch
-    waves = math.ceil(held / (plan.gpu_nodes * rows))  # a worker holds a shard at a time; queries pass once per wave
+    others = 1 - 1 / nodes  # what a machine made itself it need not fetch
+    waves = math.ceil(held / (nodes * rows))  # a worker holds a shard at a time; queries pass once per wave
+    passes = waves if plan.cache_gb is not None and plan.cache_gb * GB < n * vector else 1
     yield Stage(
         f"{rounds} x match",
         "gpu",
         read=rounds * (waves * plan.gpu_nodes * n + held) * vector,
-        fetched=rounds * others * (n + held / plan.gpu_nodes) * vector,
+        fetched=rounds * others * (passes * n + held / nodes) * vector,
+        puts=rounds * others * (nodes * passes * files(n, per) + files(held, per)),  # a list of marks for each
+        gets=rounds * others * (nodes * passes * gets(n, vector, per) + gets(held, vector, per)),
         flop=rounds * 2.0 * n * held * vector / 4,
         memory=held / waves / plan.gpu_nodes * vector / 2,
     )
     labels, fakes = rounds * plan.labelled * n, experiment.curriculum.with_fakes  # others are seen with their fakes
     panoramas, tiles = (rounds * n, rounds * n + labels) if fakes else (labels, labels)
+    read = panoramas * panorama_bytes + tiles * tile_bytes
     yield Stage(
         f"{rounds} x train",
         "gpu",
-        read=panoramas * panorama_bytes + tiles * tile_bytes,
+        read=0 if streams else read,
+        fetched=streams * read / nodes,
+        gets=streams * (panoramas + tiles),
         flop=BACKWARD * (panoramas * see_panorama + tiles * see_tile),
         memory=weights,
     )
@@ -189,7 +134,10 @@ def stages(plan: Plan) -> Iterator[Stage]:
         read=2 * (n * panorama_bytes + 2 * m * tile_bytes + (waves * plan.gpu_nodes * n + 2 * m) * plain),
         written=2 * (n + 2 * m) * plain,
         fetched=2 * others * (n + 2 * m / plan.gpu_nodes) * plain
-        + (n * panorama_bytes + m * tile_bytes) / plan.gpu_nodes,
+        + (n * panorama_bytes + m * tile_bytes) / nodes,
+        puts=2 * (puts(n, plain, per) + puts(2 * m, plain, per) + others * (nodes * files(n, per) + files(2 * m, per))),
+        gets=2 * others * (nodes * gets(n, plain, per) + gets(2 * m, plain, per))
+        + gets(n, panorama_bytes, per) + gets(m, tile_bytes, per),
         flop=2 * (n * see_panorama + 2 * m * see_tile + 2.0 * n * 2 * m * plain / 4 / units.float32_share),
         memory=2 * m / waves / plan.gpu_nodes * plain,
     )
@@ -214,19 +162,24 @@ def seconds(stage: Stage, plan: Plan) -> dict[str, float]:
         "shared folder": plan.shared * (stage.read + stage.written) / (units.shared_gb_s * GB),
         "bucket": (stage.bucket + (0 if plan.shared else stage.fetched * nodes + stage.written))
         / (units.bucket_gb_s * GB * nodes),
+        "requests": requests(stage, plan)[1] * max(units.request_s / (AT_ONCE * nodes), 1 / units.bucket_gets_s),
     }
 
 
 def dollars(stage: Stage, plan: Plan) -> float:
-    """Of the machines of its pool and of the head while the stage lasts; machines that start and idle not included."""
+    """Of the machines of its pool and of the head while the stage lasts, and of requests; machines that start and idle
+    are not included."""
     units, hours = plan.units, max(seconds(stage, plan).values()) / 3600
     nodes = {"gpu": plan.gpu_nodes * units.gpu_node_dollars_h, "cpu": plan.cpu_nodes * units.cpu_node_dollars_h}
-    return hours * (nodes[stage.pool] + units.head_dollars_h)
+    writing, reading = requests(stage, plan)
+    asked = (writing * units.puts_dollars_million + reading * units.gets_dollars_million) / 1e6
+    return hours * (nodes[stage.pool] + units.head_dollars_h) + asked
 
 
 def table(plan: Plan) -> str:
     """All stages in Markdown."""
-    heading = ["stage", "GB read", "GB written", "core hours", "PFLOP", "GB a machine", "minutes", "$", "limit"]
+    sizes = ["GB read", "GB written", "1,000 requests", "core hours", "PFLOP", "GB a machine"]
+    heading = ["stage", *sizes, "minutes", "$", "limit"]
     lines = [heading, ["---"] * len(heading)]
     made = list(stages(plan))
     for stage in made:
@@ -234,6 +187,7 @@ def table(plan: Plan) -> str:
         numbers = [
             (stage.bucket + (stage.read if plan.shared else stage.fetched * nodes)) / GB,
             stage.written / GB,
+            sum(requests(stage, plan)) / 1000,
             stage.core_s / 3600,
             stage.flop / 1e15,
             stage.memory / GB,
@@ -242,12 +196,14 @@ def table(plan: Plan) -> str:
         ]
         lines.append([stage.name, *map(shown, numbers), max(busy, key=busy.__getitem__)])
     minutes = sum(max(seconds(stage, plan).values()) for stage in made) / 60
-    lines.append(["all", "", "", "", "", "", shown(minutes), shown(sum(dollars(stage, plan) for stage in made)), ""])
+    paid = sum(dollars(stage, plan) for stage in made)
+    lines.append(["all", *[""] * len(sizes), shown(minutes), shown(paid), ""])
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 
 def images(plan: Plan) -> float:
     """Bytes of the images that a training reads in any order."""
+    plan = replace(plan, cache_gb=None)
     return sum(stage.fetched for stage in stages(plan) if stage.name in ("translate", "cold start"))
 
 

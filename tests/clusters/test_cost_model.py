@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from cost_units import Plan, Units, gets, puts, requests
 
-from benchmarks.cost_model import GB, Plan, Units, dollars, images, seconds, shown, stages, table
+from benchmarks.cost_model import GB, dollars, images, seconds, shown, stages, table
 from tests.clusters.machine_files import ROOT
 from ucvgl.settings.presets import folder
 
@@ -67,7 +68,8 @@ def test_the_tables_in_the_document_are_what_the_model_says() -> None:
     )
     assert table(large) in text
     assert f"{shown(images(Plan()) / GB)} GB at VIGOR's size, {shown(images(large) / GB)} GB at ten million" in text
-    assert table(replace(Plan(), shared=True)).splitlines()[-1].replace(" ", "") == "|all||||||120|64||"
+    assert table(replace(large, cache_gb=1000)) in text
+    assert table(replace(Plan(), shared=True)).splitlines()[-1].replace(" ", "") == "|all|||||||120|64||"
 
 
 def test_machines_fetch_every_image_once_and_every_round_the_descriptors_of_the_others() -> None:
@@ -81,3 +83,43 @@ def test_machines_fetch_every_image_once_and_every_round_the_descriptors_of_the_
     assert seconds(stage_of(plan, "match"), plan)["bucket"] == pytest.approx(3 * (750 + 225) * length / 1e9)
     assert seconds(stage_of(plan, "embed"), plan)["bucket"] == pytest.approx(3 * (1000 + 1200) * length / 4e9)
     assert not seconds(stage_of(plan, "match"), plan)["shared folder"]
+
+
+def test_a_shard_takes_a_request_for_every_8_mib_and_those_that_begin_and_end_it() -> None:
+    size = 2**20
+    assert puts(40, size, 20) == 2 * 4 + 5 and gets(40, size, 20) == 2 * 1 + 5
+
+
+def test_requests_are_paid_for_and_waited_for() -> None:
+    units = Units(puts_dollars_million=5, gets_dollars_million=1, request_s=0.032, bucket_gets_s=4000, gpu_tflops=1e9)
+    plan = Plan(gpu_nodes=2, units=replace(units, gpu_node_dollars_h=0, head_dollars_h=0))
+    stage = replace(stage_of(plan, "train"), puts=1e6, gets=2e6, read=0, flop=0)
+    assert dollars(stage, plan) == pytest.approx(5 + 2)
+    assert seconds(stage, plan)["requests"] == pytest.approx(2e6 * 0.032 / 32 / 2)
+    many = replace(plan, gpu_nodes=8)
+    assert seconds(stage, many)["requests"] == pytest.approx(2e6 / 4000), "what the bucket gives to all of them"
+    assert requests(stage, replace(plan, shared=True)) == (0, 0)
+
+
+def test_images_that_no_cache_holds_are_fetched_whenever_they_are_due() -> None:
+    plan = Plan(queries=10_000, references=6_000, gpu_nodes=4, rounds=3, turns=1)
+    held, small = images(plan) / GB, replace(plan, cache_gb=images(plan) / GB - 0.1)
+    assert images(small) == images(plan)
+    assert list(stages(replace(plan, cache_gb=held + 0.1))) == list(stages(plan))
+    for name in ("cold start", "train"):
+        kept, anew = stage_of(plan, name), stage_of(small, name)
+        assert anew.fetched * 4 == pytest.approx(kept.read) and anew.read == 0
+    experiment = folder()
+    assert experiment.curriculum.with_fakes, "a tile and a fake beside every panorama"
+    assert stage_of(small, "train").gets == 3 * (10_000 + 20_000) and stage_of(plan, "train").gets == 0
+    assert stage_of(small, "embed").fetched * 4 == pytest.approx(3 * images(plan)), "in shards, once per round"
+    assert stage_of(small, "embed").gets < 2 * stage_of(small, "train").gets
+
+
+def test_queries_that_no_cache_holds_come_anew_for_every_wave_of_shards() -> None:
+    plan = Plan(queries=10_000, references=8_000, gpu_nodes=2, rounds=1, turns=1, search_rows=1000)
+    vectors = 10_000 * 768 * 8 * 2 * 4 / GB
+    one, eight = (stage_of(replace(plan, cache_gb=size), "match") for size in (vectors + 0.1, vectors - 0.1))
+    assert one.fetched == stage_of(plan, "match").fetched
+    assert eight.fetched - one.fetched == pytest.approx(7 * 0.5 * vectors * GB)
+    assert eight.gets > 4 * one.gets

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import itertools
-import json
 import logging
 import shutil
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -20,6 +20,7 @@ from ucvgl.methods import plan
 from ucvgl.run import mirror
 from ucvgl.run.run_dir import RunDir
 from ucvgl.settings.experiment import Experiment
+from ucvgl.settings.presets import tiny
 from ucvgl.sweep import tuning
 from ucvgl.sweep.home import Home
 from ucvgl.sweep.outcome import outcome_of
@@ -185,20 +186,21 @@ def test_a_newer_process_takes_a_sweep_over(machines: Machines, bucket: str, mon
 
     def run_trials(drawn, sweep: Home, work, prepare, space) -> list:
         write(f"{sweep.shared.store}/.owner", b"newer")
-        while not lost:
-            pass
+        end = time.monotonic() + 60
+        while not lost and time.monotonic() < end:
+            time.sleep(0.01)
         raise KeyboardInterrupt
 
     words = [str(machines.base / "space.yaml"), *FLAGS, "--run", uri]
     (machines.base / "space.yaml").write_text(SPACE)
     assert tuning.main(words, machines.work, run_trials=run_trials, connect=lambda resources: None) == 130
-    assert read(f"{uri}/shared/.owner") == b"newer"
+    assert lost and read(f"{uri}/shared/.owner") == b"newer"
 
 
-def test_a_stage_that_a_trial_has_begun_is_left_to_it(machines: Machines, bucket: str) -> None:
-    uri = f"s3://{bucket}/sweeps/mine"
+def test_a_stage_that_a_trial_has_begun_is_left_to_it_and_so_is_what_follows(machines: Machines, bucket: str) -> None:
+    uri, other = f"s3://{bucket}/sweeps/mine", f"s3://{bucket}/run"
     assert machines.sweep(uri) == 0
-    stages = plan.unsupervised(Experiment())
-    write(f"s3://{bucket}/run/1_catalog/BEGUN.json", read(f"{uri}/shared/1_catalog/DONE.json"))
-    assert share_in_store(f"{uri}/shared", f"s3://{bucket}/run", stages) == []
-    assert json.loads(read(f"s3://{bucket}/run/1_catalog/BEGUN.json"))
+    write(f"{other}/2_project/BEGUN.json", read(f"{uri}/shared/2_project/DONE.json"))
+    assert share_in_store(f"{uri}/shared", other, plan.unsupervised(tiny())) == ["1_catalog"]
+    assert sorted(list_files(other)) == [".owner", *(f"1_catalog/{name}" for name in ("DONE.json", "artefact")),
+                                         "2_project/BEGUN.json"]  # fmt: skip

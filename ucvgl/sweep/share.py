@@ -80,7 +80,7 @@ def share_in_store(made: str, run: str, plan: Sequence[Stage]) -> list[str]:
         fetch_records(made, records[0])
         fetch_records(run, records[1])
         begun = {path.name.removesuffix(".partial") for path in records[1].glob("*.partial")}
-        names = [name for name in share_stages(*records, plan) if name not in begun]
+        names = share_stages(*records, [stage for stage in plan if stage.name not in begun])
     if names and not exists(join(run, OWNER)):
         write(join(run, OWNER), b"shared")  # a place that holds something and no run is refused
     for name in names:

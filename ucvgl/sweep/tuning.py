@@ -124,6 +124,7 @@ def _in_common(sweep: Home, base: Experiment, trials: Sequence[Trial], work: Cal
     try:
         with stored(run, sweep.shared.store) as mirror:
             if names:
+                run.open()
                 with suppress(StopRequested):
                     work(run, base)
             if mirror is None:

@@ -73,7 +73,7 @@ SWEEP = (
     "--resources.image-cpus=2",
 )
 """Two trials at a time, on a machine each."""
-SPACE = "settings:\n  curriculum.min_margin: {grid: [0.01, 0.03, 0.05]}\n"
+SPACE = "settings:\n  curriculum.min_margin: {grid: [0.02, 0.03, 0.05]}\n"
 
 
 @dataclass

@@ -57,9 +57,9 @@ class Arrivals:
 
     def with_digest(self, sha256: str) -> list[tuple[str, Arrival]]:
         """The places whose file has a digest, the last arrival first."""
-        known = self.all()
-        places = self._places.get(sha256, [])[::-1]
-        return [(place, known[place]) for place in places if known[place].sha256 == sha256]
+        with self._alone:
+            known, places = self._all(), self._places.get(sha256, [])[::-1]
+            return [(place, known[place]) for place in places if known[place].sha256 == sha256]
 
     def add(self, place: str, path: Path, sha256: str, *, fetched: bool) -> None:
         """Write down that a file is now as it lies in the bucket.

@@ -92,15 +92,16 @@ def twin(sums: Collection[tuple[int, str]], aside: Path) -> str:
         sums: sizes and digests that it may have.
         aside: the name, in a folder of the cache.
     """
-    if sums and time.monotonic() - _looked.get("at", -LOOK_AGAIN_S) >= LOOK_AGAIN_S:
-        _looked["at"] = time.monotonic()
+    root = cache_root()
+    if sums and time.monotonic() - _looked.get(root, -LOOK_AGAIN_S) >= LOOK_AGAIN_S:
+        _looked[root] = time.monotonic()
         there = trees()
         for gone in _trees.keys() - set(there):
-            del _trees[gone]
+            _trees.pop(gone, None)
         _trees.update({tree: Arrivals(tree) for tree in there if tree not in _trees})
     for size, sha256 in sums:
-        for tree, arrivals in list(_trees.items()):
-            for place, arrival in arrivals.with_digest(sha256) if sha256 else ():
+        for tree, arrivals in [known for known in _trees.items() if sha256 and known[0].is_relative_to(root)]:
+            for place, arrival in arrivals.with_digest(sha256):
                 stage, slash, name = place.partition("/")
                 for path in (tree / place, tree / f"{stage}{PARTIAL}{slash}{name}"):
                     with suppress(OSError):  # dropped meanwhile, or a disk without links
@@ -161,5 +162,5 @@ def _files(folder: Path) -> Iterator[tuple[Path, int]]:
 
 
 _known: dict[str, float] = {}
-_looked: dict[str, float] = {}
+_looked: dict[Path, float] = {}
 _trees: dict[Path, Arrivals] = {}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -62,6 +63,28 @@ def test_a_file_that_another_run_has_in_the_cache_is_linked_and_not_fetched(cach
     assert one.samefile(two) and two.read_bytes() == b"same" * 1000 and other.read_bytes() == b"else" * 1000
     assert [Arrivals(cache / name).all()[SHARD].fetched for name in "abc"] == [True, False, True]
     assert sum(room.size_of(path.parent) for path in (one, two, other)) == 8000, "what has two names is there once"
+
+
+def test_many_files_that_come_at_once_are_all_linked(cache, bucket, tmp_path, monkeypatch):
+    def build(folder: Path) -> None:
+        for shard in range(8):
+            (folder / f"part-{shard}.arrow").write_bytes(bytes([shard]) * 100)
+
+    found = []
+    for name in "ab":
+        (tmp_path / name).mkdir()
+        mirror = Mirror(tmp_path / name, f"s3://{bucket}/runs/{name}", every_s=1e9)
+        mirror.fetch()
+        with mirror, RunDir(tmp_path / name, Experiment()) as run:
+            run.make("2_project", build, settings={})
+    look = room.trees
+    monkeypatch.setattr(room, "trees", lambda: (time.sleep(0.2), look())[1])
+    for name in "ab":
+        room._looked.clear()
+        tree = cached.attach(Tree(cache / name, f"s3://{bucket}/runs/{name}", own=False))
+        tree.bring_all([tree.folder / "2_project" / f"part-{shard}.arrow" for shard in range(8)])
+        found.append({arrival.fetched for place, arrival in tree.arrivals.all().items() if place.endswith(".arrow")})
+    assert found == [{True}, {False}]
 
 
 def test_a_linked_file_makes_room_when_the_last_of_its_names_goes(cache, runs, monkeypatch):

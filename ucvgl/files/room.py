@@ -8,6 +8,7 @@ import time
 from collections.abc import Collection, Iterator
 from contextlib import suppress
 from pathlib import Path
+from threading import Lock
 
 from ucvgl.files.arrivals import ARRIVALS, Arrivals
 from ucvgl.files.names import LOCKS, PARTIAL, place_of
@@ -93,14 +94,16 @@ def twin(sums: Collection[tuple[int, str]], aside: Path) -> str:
         aside: the name, in a folder of the cache.
     """
     root = cache_root()
-    if sums and time.monotonic() - _looked.get(root, -LOOK_AGAIN_S) >= LOOK_AGAIN_S:
-        _looked[root] = time.monotonic()
-        there = trees()
-        for gone in _trees.keys() - set(there):
-            _trees.pop(gone, None)
-        _trees.update({tree: Arrivals(tree) for tree in there if tree not in _trees})
+    with _looking:  # others wait for what one finds
+        if sums and time.monotonic() - _looked.get(root, -LOOK_AGAIN_S) >= LOOK_AGAIN_S:
+            there = trees()
+            for gone in _trees.keys() - set(there):
+                del _trees[gone]
+            _trees.update({tree: Arrivals(tree) for tree in there if tree not in _trees})
+            _looked[root] = time.monotonic()
+        known = [(tree, arrivals) for tree, arrivals in _trees.items() if tree.is_relative_to(root)]
     for size, sha256 in sums:
-        for tree, arrivals in [known for known in _trees.items() if sha256 and known[0].is_relative_to(root)]:
+        for tree, arrivals in known if sha256 else ():
             for place, arrival in arrivals.with_digest(sha256):
                 stage, slash, name = place.partition("/")
                 for path in (tree / place, tree / f"{stage}{PARTIAL}{slash}{name}"):
@@ -164,3 +167,4 @@ def _files(folder: Path) -> Iterator[tuple[Path, int]]:
 _known: dict[str, float] = {}
 _looked: dict[Path, float] = {}
 _trees: dict[Path, Arrivals] = {}
+_looking = Lock()

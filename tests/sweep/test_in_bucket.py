@@ -181,7 +181,7 @@ def test_another_sweep_and_files_of_somebody_else_are_refused(machines: Machines
 
 def test_a_newer_process_takes_a_sweep_over(machines: Machines, bucket: str, monkeypatch: pytest.MonkeyPatch) -> None:
     uri, lost = f"s3://{bucket}/sweeps/mine", []
-    monkeypatch.setattr(mirror, "_terminate_this_process", lambda: lost.append("older"))
+    monkeypatch.setattr(mirror, "terminate_this_process", lambda: lost.append("older"))
     monkeypatch.setattr(mirror, "EVERY_S", 0.05)
 
     def run_trials(drawn, sweep: Home, work, prepare, space) -> list:

@@ -60,7 +60,7 @@ SHORT = (
     "--resources.image-cpus=4",
 )
 SWEEP = (
-    "--dataset.synthetic.train-places=96",
+    "--dataset.synthetic.train-places=64",
     "--dataset.synthetic.validation-places=32",
     "--translation.steps=10",
     "--cold-start.intra-epochs=1",
@@ -73,7 +73,7 @@ SWEEP = (
     "--resources.image-cpus=2",
 )
 """Two trials at a time, on a machine each."""
-SPACE = "settings:\n  curriculum.min_margin: {grid: [0.02, 0.03, 0.05]}\n"
+SPACE = "settings:\n  curriculum.min_margin: {grid: [0.02, 0.05]}\n"
 
 
 @dataclass
@@ -251,7 +251,7 @@ def test_so_does_a_sweep_over_rendered_worlds_and_a_trial_outlives_its_machine(m
     alone = subprocess.run(command, env=env, capture_output=True, text=True, timeout=2 * JOB_S)
     shutil.rmtree(ray, ignore_errors=True)
     assert alone.returncode == 0, alone.stderr
-    for name in ("shared", *(f"trials/{number:03d}" for number in range(3))):
+    for name in ("shared", *(f"trials/{number:03d}" for number in range(2))):
         here = {place: digest for place, digest in recorded(plainly / name).items() if not place.startswith("1_")}
         assert parts_of(made, name) == here, "not the files of one machine"
     results = [json.loads(text) for text in (read(f"{uri}/results.json"), (plainly / "results.json").read_bytes())]

@@ -52,4 +52,5 @@ def test_so_with_flights(cluster, bucket):
     render_worlds(dataset, Resources())
     found = read_catalog(dataset, "validation")
     assert (found.queries.num_rows, found.references.num_rows) == (4, 3)
-    assert len(read_truth(dataset, "validation").positives) == 4
+    truth = read_truth(dataset, "validation")
+    assert truth is not None and len(truth.positives) == 4

@@ -49,20 +49,23 @@ def render_worlds(dataset: Dataset, resources: Resources) -> None:
         progress.advance(running.pop(finished).places)
 
 
-@ray.remote(num_cpus=1, max_retries=3)
-def _render(dataset: Dataset, world: drone_worlds.Area | panorama_worlds.WorldPlan) -> None:
+def render(dataset: Dataset, world: drone_worlds.Area | panorama_worlds.WorldPlan) -> None:
+    """Render one world below the data set's root, unless it is there."""
     if isinstance(world, drone_worlds.Area):
         home, mark = drone_worlds.home_uri(dataset), drone_worlds.mark_of(world)
-        render: Callable[[str], None] = partial(drone_worlds.render_area, dataset, world)
+        into: Callable[[str], None] = partial(drone_worlds.render_area, dataset, world)
     else:
         home, mark = panorama_worlds.home_uri(dataset), panorama_worlds.mark_of(world)
-        render = partial(panorama_worlds.render_world, dataset.synthetic, world)
+        into = partial(panorama_worlds.render_world, dataset.synthetic, world)
     if is_local(home):
-        render(home)
+        into(home)
     elif not exists(join(home, mark)):
         with TemporaryDirectory() as made:
-            render(made)
+            into(made)
             _upload(Path(made), home, last=mark)
+
+
+_render = ray.remote(num_cpus=1, max_retries=3)(render)
 
 
 def _upload(made: Path, home: str, *, last: str) -> None:

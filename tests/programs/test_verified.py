@@ -68,6 +68,19 @@ def test_a_view_is_compared_around_the_heading_that_is_thought_to_be_right(tmp_p
         assert found[query, place] == pytest.approx(expected, rel=1e-5)
 
 
+@pytest.mark.parametrize("threads", [1, 3])
+def test_neither_threads_nor_how_few_tiles_are_held_change_what_is_found(tmp_path, stores, monkeypatch, threads):
+    verify(tmp_path / "whole", stores)
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    monkeypatch.setattr(ucvgl.programs.verified, "SPECTRA", 4)
+    verify(tmp_path / "few", stores)
+    assert torch.get_num_threads() == threads
+    torch.set_num_threads(before)
+    whole, few = (read_verified(cut(QUERIES), tmp_path / name) for name in ("whole", "few"))
+    np.testing.assert_array_equal(few, whole)
+
+
 def test_any_number_of_workers_leaves_the_same_files(tmp_path, stores, monkeypatch):
     verify(tmp_path / "one", stores)
     monkeypatch.setattr(workers, "size", lambda: 3)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Executor, ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -57,28 +59,52 @@ def verify_candidates(
 
     held: OrderedDict[int, torch.Tensor] = OrderedDict()
 
-    def spectra(numbers: list[int]) -> torch.Tensor:
-        missing = [number for number in dict.fromkeys(numbers) if number not in held]
-        for number, tile in zip(missing, references.read(np.array(missing, int) % len(references)), strict=True):
-            held[number] = tile_spectrum(tile if number < len(references) else tile[:, ::-1], device)
+    def hold(numbers: Sequence[int], pool: Executor) -> None:
+        missing = [number for number in numbers if number not in held]
+        shown = references.read(np.array(missing, int) % len(references))
+        seen = [tile[:, :: -1 if number >= len(references) else 1] for number, tile in zip(missing, shown, strict=True)]
+        held.update(zip(missing, pool.map(lambda tile: tile_spectrum(tile, device), seen), strict=True))
         for number in numbers:
             held.move_to_end(number)
-        tried = torch.stack([held[number] for number in numbers])
-        while len(held) > SPECTRA:
-            held.popitem(last=False)
-        return tried
 
-    for shard in left:
-        asked = candidates[slice(*shard)]
-        found = np.full(asked.shape, -np.inf, np.float32)
-        for row, bev in enumerate(grounds.read(range(*shard))):
-            degrees, there = around[shard[0] + row], asked[row] >= 0
-            for heading in np.unique(degrees[there]):
-                these = np.flatnonzero(there & (degrees == heading))
-                ground = ground_spectra(bev, device, turns=turns, around_deg=float(heading))
-                found[row, these] = evidence(ground, spectra(asked[row, these].tolist()), turns)
-        write_array(shard_path(folder, shard), found)
-        log(kept=shard[1] - shard[0])
+    def found_for(bev: np.ndarray, asked: np.ndarray, degrees: np.ndarray) -> np.ndarray:
+        found, there = np.full(len(asked), -np.inf, np.float32), asked >= 0
+        for heading in np.unique(degrees[there]):
+            these = np.flatnonzero(there & (degrees == heading))
+            ground = ground_spectra(bev, device, turns=turns, around_deg=float(heading))
+            tried = torch.stack([held[number] for number in asked[these].tolist()])
+            found[these] = evidence(ground, tried, turns)
+        return found
+
+    step = max(1, SPECTRA // candidates.shape[1])
+    with each_in_a_thread(device) as pool:
+        for shard in left:
+            found: list[np.ndarray] = []
+            for first in range(*shard, step):
+                rows = range(first, min(first + step, shard[1]))
+                asked, degrees = (np.array(some[rows.start : rows.stop]) for some in (candidates, around))
+                hold(np.unique(asked[asked >= 0]).tolist(), pool)
+                found += pool.map(found_for, grounds.read(rows), asked, degrees)
+                while len(held) > SPECTRA:
+                    held.popitem(last=False)
+            write_array(shard_path(folder, shard), np.stack(found))
+            log(kept=shard[1] - shard[0])
+
+
+@contextmanager
+def each_in_a_thread(device: torch.device) -> Iterator[Executor]:
+    """As many threads as PyTorch would take for one view, each for views of its own: one is too little to share."""
+    if device.type != "cpu":
+        with ThreadPoolExecutor(1) as pool:
+            yield pool
+        return
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        with ThreadPoolExecutor(threads) as pool:
+            yield pool
+    finally:
+        torch.set_num_threads(threads)
 
 
 def write_candidates(

@@ -3,9 +3,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from tests.index.areas import make_index, make_run
+from tests.index.areas import EXPERIMENT, make_index, make_run
 from ucvgl import cli
 from ucvgl.commands.evaluate import Pool, _confidence, scored
+from ucvgl.settings.dotted import save_settings
 from ucvgl.truth.score import Protocol
 
 
@@ -22,6 +23,9 @@ def test_mistakes_are_told_before_ray_starts(tmp_path, capsys):
     assert "did you mean folder?" in told(capsys, run, "foldr")
     assert "add --config RUN, or --config config.yaml" in told(capsys, str(tmp_path / "area"))
     assert "there is no ground truth for synthetic" in told(capsys, run, "--root", str(tmp_path))
+    anywhere = replace(EXPERIMENT, contrast=replace(EXPERIMENT.contrast, heading="unknown"))
+    save_settings(tmp_path / "run" / "config.yaml", anywhere)
+    assert "its panoramas begin anywhere" in told(capsys, run)
 
 
 def test_recall_and_confidence_of_an_index_are_counted(tmp_path):

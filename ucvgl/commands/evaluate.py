@@ -53,7 +53,7 @@ def evaluate(
         unfinished: take the last encoders of a run that has no result yet.
 
     Raises:
-        ValueError: nobody wrote down the truth, or no query has a true tile in the pool.
+        ValueError: nobody wrote down the truth, no query has a true tile in the pool, or photos begin anywhere.
     """
     from pathlib import Path
 
@@ -73,6 +73,11 @@ def evaluate(
     named = config or source
     run = folder_to_read(named) if config or localizer.index is None else Path(named)
     experiment = _experiment(run, named)
+    if experiment.headings_searched:
+        raise ValueError(
+            f"{named}: its panoramas begin anywhere (contrast.heading), and here they are searched with north in their "
+            "middle; its recall at the turns that were found is in its report, and --redo evaluate measures it anew"
+        )
     of_run = as_listed(run / "1_catalog", experiment.dataset)
     chosen = _dataset(of_run, dataset, root, protocol)
     truth = read_truth(chosen, split)

@@ -194,8 +194,9 @@ def test_work_that_outlives_the_server_ends_without_a_word(caplog):
     assert not caplog.text
 
 
-@pytest.mark.parametrize(("came", "times", "code"), [(signal.SIGHUP, 1, 129), (signal.SIGINT, 3, 130)])
-def test_a_server_whose_terminal_goes_or_that_is_ended_twice_shows_no_traceback(localizer, home, came, times, code):
+@pytest.mark.parametrize(("came", "times", "codes"), [(signal.SIGHUP, 1, [129]), (signal.SIGINT, 3, [0, 130])])
+def test_a_server_whose_terminal_goes_or_that_is_ended_twice_shows_no_traceback(localizer, home, came, times, codes):
+    """One that has ended at the first Ctrl-C, before the second came, ended well."""
     words = [sys.executable, "-m", "ucvgl.cli", "serve", str(home / "area"), "--port", "0"]
     with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as server:
         assert server.stdout is not None and server.stderr is not None
@@ -205,4 +206,4 @@ def test_a_server_whose_terminal_goes_or_that_is_ended_twice_shows_no_traceback(
             server.send_signal(came)
             time.sleep(0.05)
         said = server.stderr.read()
-    assert server.returncode == code and "Traceback" not in said, said
+    assert server.returncode in codes and "Traceback" not in said, said

@@ -15,7 +15,7 @@ from ucvgl.distributed.machines import Crew
 from ucvgl.files import cached
 from ucvgl.images.image_store import ImageStore
 from ucvgl.poses.turns import best_turns, turns_of
-from ucvgl.poses.verifying import NEAREST_ALONE, verified
+from ucvgl.poses.verifying import NEAREST_ALONE, Turns, verified
 from ucvgl.programs.embedding import EmbedJob, parts_of
 from ucvgl.training.batches import Pairs
 
@@ -32,6 +32,7 @@ def find_headings(
     bevs: Path,
     tiles: Path,
     verify: bool,
+    turns: Turns = NEAREST_ALONE,
     whitening: float = 0.0,
 ) -> Path:
     """Write `headings.npy` into a folder: where the middle of every panorama looks, degrees clockwise from north.
@@ -45,29 +46,30 @@ def find_headings(
         into: nothing but the result is left there.
         bevs: the store of the queries' bird's-eye views.
         tiles: the store of the references.
-        verify: compare the best candidates over poses (`ucvgl.poses.verifying`), each at its turn.
+        verify: compare the best candidates over poses (`ucvgl.poses.verifying`), each around its turn.
+        turns: that are tried around it: none is quick, several find more.
         whitening: shrinkage of the whitening of both sides; 0: none.
     """
     file, work = into / "headings.npy", into / "turns"
     if cached.exists(file):
         return file
     tried = -turns_of("unknown")
-    turns = [
+    looks = [
         replace(asked, folder=work / f"turn_{number:02d}", heading_deg=float(degrees))
         for number, degrees in enumerate(tried)
     ]
     seen = [replace(job, folder=work / f"searched_{number}") for number, job in enumerate(searched)]
-    machines.embed([*turns, *seen])
+    machines.embed([*looks, *seen])
     if whitening:
-        parts = [machines.whiten(some, shrinkage=whitening) for some in (turns, seen)]
+        parts = [machines.whiten(some, shrinkage=whitening) for some in (looks, seen)]
     else:
-        parts = [[part for job in some for part in parts_of(job.folder)] for some in (turns, seen)]
+        parts = [[part for job in some for part in parts_of(job.folder)] for some in (looks, seen)]
     best = machines.match(*parts, folder=work, k=MOST_VERIFIED if verify else 1)
     by_turn = (some.reshape(len(tried), -1, some.shape[1]).swapaxes(0, 1) for some in (best.row_score, best.row_index))
     score, row, turn = best_turns(*by_turn)
     if verify:
-        ground = {"bevs": bevs, "tiles": tiles, "folder": work}
-        score = verified(score, machines.verify(row, around_deg=tried[turn], turns=NEAREST_ALONE, **ground))
+        ground: dict[str, Any] = {"bevs": bevs, "tiles": tiles, "folder": work}
+        score = verified(score, machines.verify(row, around_deg=tried[turn], turns=turns, **ground))
     chosen = np.take_along_axis(tried[turn], score.argmax(1)[:, None], 1)[:, 0]
     write_array(file, chosen % 360)
     cached.remove(work)

@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -20,6 +20,7 @@ from ucvgl.files.parts import in_order, read_part
 from ucvgl.files.plain import REMAKE, json_as
 from ucvgl.images.image_store import ImageStore
 from ucvgl.networks.towers import HALF, load_towers, save_towers
+from ucvgl.poses.verifying import NEAREST
 from ucvgl.programs.embedding import EmbedJob, Look, parts_of
 from ucvgl.programs.ranked import Ranking
 from ucvgl.programs.reranked import candidates_of, each_once, evidence_for, reranked
@@ -168,8 +169,9 @@ def _headings(model: Path, into: Path, images: Path, machines: Crew, how: AskedA
     if not how.headings_searched:
         return None
     asked, *searched = _jobs(model, into, into, images, how, share=0.0)
+    fine: dict[str, Any] = {"verify": how.verified > 0, "turns": NEAREST}
     bevs, tiles = images / "bev", images / "references"
-    return find_headings(asked, searched, into, machines, bevs=bevs, tiles=tiles, verify=how.verified > 0)
+    return find_headings(asked, searched, into, machines, bevs=bevs, tiles=tiles, **fine)
 
 
 def _ranked(

@@ -67,13 +67,15 @@ SWEEP = (
     "--cold-start.cross-epochs=1",
     "--curriculum.rounds=2",
     "--curriculum.epochs-per-round=1",
+    "--curriculum.labels=margin",  # so few places are in doubt for the judge, and the run would stop
+    "--curriculum.final-margin=0",
     "--resources.images-per-shard=16",
     "--resources.workers=1",
     "--resources.worker-cpus=2",
     "--resources.image-cpus=2",
 )
 """Two trials at a time, on a machine each."""
-SPACE = "settings:\n  curriculum.min_margin: {grid: [0.02, 0.05]}\n"
+SPACE = "settings:\n  curriculum.min_margin: {grid: [0.0, 0.002]}\n"
 
 
 @dataclass

@@ -16,7 +16,7 @@ from ucvgl.files import cached
 from ucvgl.images.image_store import ImageStore
 from ucvgl.poses.turns import best_turns, turns_of
 from ucvgl.poses.verifying import NEAREST_ALONE, Turns, verified
-from ucvgl.programs.embedding import EmbedJob, parts_of
+from ucvgl.programs.embedding import EmbedJob
 from ucvgl.training.batches import Pairs
 
 MOST_VERIFIED = 10
@@ -43,7 +43,7 @@ def find_headings(
     Args:
         asked: describes the queries, north up.
         searched: describe the references and, after them, their mirror images.
-        into: nothing but the result is left there.
+        into: nothing but the result is left there; what describes the references stays in the folders of its jobs.
         bevs: the store of the queries' bird's-eye views.
         tiles: the store of the references.
         verify: compare the best candidates over poses (`ucvgl.poses.verifying`), each around its turn.
@@ -58,12 +58,7 @@ def find_headings(
         replace(asked, folder=work / f"turn_{number:02d}", heading_deg=float(degrees))
         for number, degrees in enumerate(tried)
     ]
-    seen = [replace(job, folder=work / f"searched_{number}") for number, job in enumerate(searched)]
-    machines.embed([*looks, *seen])
-    if whitening:
-        parts = [machines.whiten(some, shrinkage=whitening) for some in (looks, seen)]
-    else:
-        parts = [[part for job in some for part in parts_of(job.folder)] for some in (looks, seen)]
+    parts = machines.described([looks, searched], whitening=whitening)
     best = machines.match(*parts, folder=work, k=MOST_VERIFIED if verify else 1)
     by_turn = (some.reshape(len(tried), -1, some.shape[1]).swapaxes(0, 1) for some in (best.row_score, best.row_index))
     score, row, turn = best_turns(*by_turn)

@@ -21,7 +21,7 @@ from ucvgl.files import cached
 from ucvgl.images.image_store import count_images, shard_number, shard_path, shards_of
 from ucvgl.poses.verifying import KNOWN, Turns
 from ucvgl.programs import matching, ranked, verified
-from ucvgl.programs.embedding import EmbedJob, all_shards, embed_shards, part_path
+from ucvgl.programs.embedding import EmbedJob, all_shards, embed_shards, part_path, parts_of
 from ucvgl.programs.ranked import Ranking
 from ucvgl.programs.translating import translate_shards
 from ucvgl.programs.whitened import whiten_parts, whitened_parts
@@ -79,6 +79,17 @@ class Crew(ABC):
         """The parts of what was embedded, whitened as those of the first job are spread."""
         self.run(whiten_parts, jobs=jobs, shrinkage=shrinkage)
         return [into for _, into in whitened_parts(jobs)]
+
+    def described(self, sides: Sequence[Sequence[EmbedJob]], *, whitening: float) -> list[list[Path]]:
+        """Embed the jobs of every side; their parts, whitened side by side where that is asked for.
+
+        Args:
+            whitening: shrinkage; 0: none.
+        """
+        self.embed([job for side in sides for job in side])
+        if whitening:
+            return [self.whiten(side, shrinkage=whitening) for side in sides]
+        return [[part for job in side for part in parts_of(job.folder)] for side in sides]
 
     def match(
         self, query_parts: Sequence[Path], reference_parts: Sequence[Path], *, folder: Path, k: int = 2

@@ -12,7 +12,7 @@ import numpy as np
 from ucvgl.distributed.heading_search import find_headings
 from ucvgl.distributed.machines import Crew
 from ucvgl.files import cached
-from ucvgl.programs.embedding import EmbedJob, Look, parts_of
+from ucvgl.programs.embedding import EmbedJob, Look
 from ucvgl.programs.reranked import rematched
 from ucvgl.pseudo_labels.mutual_matching import matches
 from ucvgl.settings.experiment import Curriculum, Experiment
@@ -77,14 +77,10 @@ def scan(
         above = [look for look in looks if look.view != "query"] or looks
         above = [replace(look, weight=look.weight / sum(one.weight for one in above)) for look in above]
         how = ground | {"verify": settings.verified > 0, "whitening": settings.whitening}
-        jobs = _jobs(above, start, into / "scan", tiles, settings)
+        jobs = _jobs(above, start, into / "scan" / "above", tiles, settings)
         headings = find_headings(*jobs, into / "scan", machines, **how)
         asked, around = replace(asked, heading_deg=headings), np.load(cached.here(headings))
-    machines.embed([asked, *searched])
-    if settings.whitening:
-        parts = [machines.whiten(some, shrinkage=settings.whitening) for some in ([asked], searched)]
-    else:
-        parts = [[part for job in some for part in parts_of(job.folder)] for some in ([asked], searched)]
+    parts = machines.described([[asked], searched], whitening=settings.whitening)
     k = max(2, settings.reciprocal + 1)
     best = machines.match(*parts, folder=into / "scan", k=max(k, settings.verified))
     if settings.verified:

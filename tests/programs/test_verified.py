@@ -40,32 +40,32 @@ def verify(folder, stores, candidates=CANDIDATES, around=None, turns=KNOWN):
     verify_candidates(cut(len(candidates)), folder=folder, **stores, **ends)
 
 
-def test_numbers_beyond_the_tiles_are_their_mirror_images_and_none_has_no_evidence(tmp_path, stores):
-    verify(tmp_path, stores)
-    found = read_verified(cut(QUERIES), tmp_path)
+def assert_found(found, view_of, turns):
+    """That every candidate has the evidence of its pair alone; `view_of` gives the view of a query for a candidate."""
     for (query, place), number in np.ndenumerate(CANDIDATES):
         if number < 0:
             assert found[query, place] == -np.inf
             continue
         tile = patches(5 + number % TILES, SIDE)[:, :: -1 if number >= TILES else 1]
-        ground = ground_spectra(patches(query, SIDE))
-        (expected,) = evidence(ground, tile_spectrum(tile)[None])
+        ground = ground_spectra(view_of(query, place), turns=turns)
+        (expected,) = evidence(ground, tile_spectrum(tile)[None], turns)
         assert found[query, place] == pytest.approx(expected, rel=1e-5)
+
+
+def test_numbers_beyond_the_tiles_are_their_mirror_images_and_none_has_no_evidence(tmp_path, stores):
+    verify(tmp_path, stores)
+    assert_found(read_verified(cut(QUERIES), tmp_path), lambda query, _: patches(query, SIDE), KNOWN)
 
 
 @pytest.mark.parametrize("each", [False, True])
 def test_a_view_is_compared_around_the_heading_that_is_thought_to_be_right(tmp_path, stores, each):
     around = np.random.default_rng(1).choice([0.0, 90.0, 345.0], (QUERIES, 4) if each else QUERIES)
     verify(tmp_path, stores, around=around, turns=NEAREST_ALONE)
-    found = read_verified(cut(QUERIES), tmp_path)
-    for (query, place), number in np.ndenumerate(CANDIDATES):
-        if number < 0:
-            assert found[query, place] == -np.inf
-            continue
-        tile = patches(5 + number % TILES, SIDE)[:, :: -1 if number >= TILES else 1]
-        view = turned(patches(query, SIDE), float(around[query, place] if each else around[query]))
-        (expected,) = evidence(ground_spectra(view, turns=NEAREST_ALONE), tile_spectrum(tile)[None], NEAREST_ALONE)
-        assert found[query, place] == pytest.approx(expected, rel=1e-5)
+
+    def view(query: int, place: int) -> np.ndarray:
+        return turned(patches(query, SIDE), float(around[query, place] if each else around[query]))
+
+    assert_found(read_verified(cut(QUERIES), tmp_path), view, NEAREST_ALONE)
 
 
 @pytest.mark.parametrize("threads", [1, 3])

@@ -19,6 +19,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from matching_peers import PEERS, THREADS, faiss_both_ways
+from origin import measured_here, processor
 from regimes import REGIMES, trained
 
 from ucvgl.pseudo_labels.mutual_matching import matches, pseudo_labels
@@ -36,9 +37,9 @@ def main(argv: Sequence[str]) -> int:
     parser.add_argument("--out", type=Path, default=Path("benchmarks/results/matching.jsonl"))
     wish = parser.parse_args(argv)
     torch.set_num_threads(1)  # the two threads are ours
-    print(f"two threads; fast bfloat16: {'yes' if bfloat16_is_fast() else 'no'}; {_processor()}")
+    print(f"two threads; fast bfloat16: {'yes' if bfloat16_is_fast() else 'no'}; {processor()}")
     for part in wish.parts:
-        line = {"part": part, "processor": _processor(), "torch": torch.__version__} | PARTS[part](wish.runs)
+        line = {"part": part, "torch": torch.__version__, **measured_here()} | PARTS[part](wish.runs)
         wish.out.parent.mkdir(parents=True, exist_ok=True)
         with wish.out.open("a") as file:
             file.write(json.dumps(line) + "\n")
@@ -152,11 +153,6 @@ def _parts(folder: Path, vectors: np.ndarray) -> list[Path]:
 
 def _loaded(parts: Sequence[Path]) -> np.ndarray:
     return np.concatenate([np.load(part) for part in parts])
-
-
-def _processor() -> str:
-    lines = Path("/proc/cpuinfo").read_text().splitlines()
-    return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), "unknown")
 
 
 PARTS = {part.__name__: part for part in (exact, peers, large, vigor, wide)}

@@ -6,7 +6,7 @@ The stages are those of the jobs; `InProcess` stands in for their workers. A wor
 (row, world, seed) is a line of the results when it is done; started again, finished lines are skipped, and one that
 was broken off goes on. Beside the recall of the job, a line has what the same encoders reach by panorama, by bird's-eye
 view and by both. What is trained goes to `data/runs`, with its numbers in `log.jsonl`, and stays there.
-`recipes_table.py` prints the tables.
+`recipes_table.py` prints the tables, `figures.py` writes them into the documents.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import torch
 from in_process import InProcess
+from origin import measured_here
 from recipe_rows import ROWS
 from suite import SUITE
 
@@ -39,7 +40,6 @@ from ucvgl.networks.towers import embed
 from ucvgl.pseudo_labels.decoys import DECOYS_AHEAD, judged_recall
 from ucvgl.pseudo_labels.whitening import unit
 from ucvgl.retrieval.topk import two_sided_topk
-from ucvgl.run.environment import commit
 from ucvgl.settings.experiment import Experiment
 from ucvgl.settings.limits import changed
 from ucvgl.settings.presets import PRESETS
@@ -186,8 +186,7 @@ def line_of(row: str, world: str, seed: int, wish: argparse.Namespace) -> dict[s
         "row": row,
         "world": world,
         "seed": seed,
-        "commit": commit(ROOT),
-        "date": time.strftime("%Y-%m-%d"),
+        **measured_here(),
         "seconds": seconds,
         "cpu_seconds": cpu_seconds,
         "r1": round(result["recall"]["r1"], 4),

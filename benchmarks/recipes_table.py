@@ -1,5 +1,5 @@
-"""What `recipes.py` measured, as tables: recall by row and world, how far the label-free judge was from the truth, and
-the rounds of the default recipe.
+"""What `recipes.py` measured, as tables: the worlds, recall by row and world, how far the label-free judge was from the
+truth, and the rounds of a recipe.
 
     python benchmarks/recipes_table.py                                     # of results/recipes.jsonl
 """
@@ -7,65 +7,148 @@ the rounds of the default recipe.
 from __future__ import annotations
 
 import argparse
-import json
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Sequence
+from itertools import zip_longest
 from pathlib import Path
-from typing import Any
 
 import numpy as np
+from origin import origin
+from results import RESULTS, Line, lines_of, per_cent, table
 from scipy.stats import spearmanr
+from suite import SUITE, described
 
-RESULTS = Path(__file__).with_name("results") / "recipes.jsonl"
-Line = Mapping[str, Any]
+RECIPES = "recipes.jsonl"
 
 
-def recall_table(lines: Sequence[Line]) -> Iterator[str]:
+def read(file: str | Path = RECIPES) -> list[Line]:
+    """The last line of every (row, world, seed)."""
+    return list({(line["row"], line["world"], line["seed"]): line for line in lines_of(file)}.values())
+
+
+def worlds(file: str = RECIPES, row: str = "default") -> str:
+    """What one recipe reaches on every world it was run on, beside what costs nothing and what true pairs reach."""
+    lines = read(file)
+    ours, bound = ([line for line in lines if line["row"] == name] for name in (row, "supervised"))
+    heading = ["world", "seeds", "structure alone", "cold start", "**without labels**", "judged without truth"]
+    heading += ["true pairs", "share of that", "minutes of a core"]
+    rows = []
+    for world in _worlds(ours):
+        some, best = ([line for line in part if line["world"] == world] for part in (ours, bound))
+        reached, reachable = ([line["r1"] for line in part] for part in (some, best))
+        rows.append(
+            [
+                described(world),
+                str(len(some)),
+                per_cent([line["raw_pixels"].get("structure") for line in some]),
+                per_cent([line["rounds"][0]["r1"] for line in some]),
+                per_cent(reached, bold=True),
+                per_cent([line["rounds"][-1]["judged"] for line in some]),
+                per_cent(reachable),
+                f"{np.mean(reached) / np.mean(reachable):.2f}" if reachable else "",
+                f"{np.mean([line['cpu_seconds'] for line in some]) / 60:.0f}",
+            ]
+        )
+    several = " Mean ± standard error of the seeds." if any(int(cells[1]) > 1 for cells in rows) else ""
+    told = [line for line in [*ours, *bound] if line["world"] in {some["world"] for some in ours}]
+    return f"{table(heading, rows)}\n\nR@1 in %.{several} {origin(str(file), told)}"
+
+
+def floors(file: str = RECIPES) -> str:
+    """What is found on every world without learning."""
+    lines = read(file)
+    by_world = {line["world"]: line for line in lines}
+    ways = list(dict.fromkeys(way for line in lines for way in line["raw_pixels"]))
+    rows = [[world, *(per_cent([by_world[world]["raw_pixels"].get(way)]) for way in ways)] for world in _worlds(lines)]
+    heading = ["world", *(way.replace("_", ", ") for way in ways)]
+    return f"{table(heading, rows)}\n\nR@1 in %. {origin(file, by_world.values())}"
+
+
+def recipes(file: str = RECIPES) -> str:
     """R@1 of every row on every world, and as a share of what true pairs reach there."""
-    worlds = list(dict.fromkeys(line["world"] for line in lines))
-    yield f"| row | {' | '.join(worlds)} |"
-    yield f"| --- |{' --- |' * len(worlds)}"
-    true_pairs = {world: _mean(lines, "supervised", world) for world in worlds}
+    lines = read(file)
+    return f"{recall_table(lines)}\n\nR@1 in %, in brackets the share of what true pairs reach. {origin(file, lines)}"
+
+
+def rounds(file: str = RECIPES, row: str = "default") -> str:
+    """What a recipe reached after every round, and how far the judge was off."""
+    lines = [line for line in read(file) if line["row"] == row]
+    return f"{rounds_table(lines)}\n\nIn %. {_off(lines)} {origin(file, lines)}"
+
+
+def judged(file: str = RECIPES) -> str:
+    """By how much the judge's estimates were off, of all rows."""
+    lines = [line for line in read(file) if line["labels"]]
+    return f"{judge_table(lines)}\n\nIn points of R@1, and of the share of right labels. {origin(file, lines)}"
+
+
+def recall_table(lines: Sequence[Line]) -> str:
+    """R@1 of every row on every world, and as a share of what true pairs reach there."""
+    shown = _worlds(lines)
+    rows = []
     for row in dict.fromkeys(line["row"] for line in lines):
         cells = []
-        for world in worlds:
-            reached, best = _mean(lines, row, world), true_pairs[world]
-            share = f" ({reached / best:.2f})" if reached and best and row != "supervised" else ""
-            cells.append(f"{100 * reached:.1f}{share}" if reached else "")
-        yield f"| `{row}` | {' | '.join(cells)} |"
+        for world in shown:
+            reached, best = _r1(lines, row, world), _r1(lines, "supervised", world)
+            share = f" ({np.mean(reached) / np.mean(best):.2f})" if reached and best and row != "supervised" else ""
+            cells.append(per_cent(reached) + share)
+        rows.append([f"`{row}`", *cells])
+    return table(["row", *shown], rows)
 
 
-def judge_table(lines: Sequence[Line]) -> Iterator[str]:
+def judge_table(lines: Sequence[Line]) -> str:
     """By how much the judge's estimates were off, over the models and labels of all rounds of a world, in points."""
-    heading = ("world", "models", "R@1 off by, median", "in 95 %", "rank correlation")
-    heading += ("rounds", "share of right labels off by, median", "at most")
-    yield f"| {' | '.join(heading)} |"
-    yield f"|{' --- |' * len(heading)}"
-    for world in [*dict.fromkeys(line["world"] for line in lines), "all"]:
+    heading = ["world", "models", "R@1 off by, median", "in 95 %", "rank correlation"]
+    heading += ["rounds", "share of right labels off by, median", "at most"]
+    rows = []
+    for world in [*_worlds(lines), "all"]:
         some = [one for line in lines if world in ("all", line["world"]) for one in line["rounds"]]
         reached, told = _both(some, "r1", "judged")
         right, told_right = _both(some, "precision", "judged_precision")
         if len(reached) < 3:
             continue
         off, off_right = 100 * abs(reached - told), 100 * abs(right - told_right)
-        order = spearmanr(reached, told).statistic
-        yield (
-            f"| {world} | {len(reached)} | {np.median(off):.1f} | {np.quantile(off, 0.95):.1f} | {order:.3f} | "
-            f"{len(right)} | {np.median(off_right):.1f} | {off_right.max():.1f} |"
-        )
+        numbers = [np.median(off), np.quantile(off, 0.95)], [np.median(off_right), off_right.max(initial=0)]
+        shown, shown_right = ([f"{number:.1f}" for number in part] for part in numbers)
+        order = f"{spearmanr(reached, told).statistic:.3f}"
+        rows.append([world, str(len(reached)), *shown, order, str(len(right)), *shown_right])
+    return table(heading, rows)
 
 
-def rounds_table(lines: Sequence[Line], row: str = "default") -> Iterator[str]:
-    """What a recipe reached after every round, and what the judge said of it without a label, in %."""
-    some = [line for line in lines if line["row"] == row]
-    rounds = max((len(line["rounds"]) for line in some), default=1) - 1
-    yield f"| | | cold | {' | '.join(str(number + 1) for number in range(rounds))} |"
-    yield f"| --- | --- |{' --- |' * (rounds + 1)}"
-    told = {"r1": "R@1", "judged": "judged", "precision": "labels right", "judged_precision": "judged"}
-    for line in some:
+def rounds_table(lines: Sequence[Line]) -> str:
+    """What one recipe reached after every round, and what the judge said of it without a label, in %."""
+    count = max((len(line["rounds"]) for line in lines), default=1) - 1
+    told = {"r1": "R@1", "judged": "judged", "precision": "labels right"}
+    rows = []
+    for world in _worlds(lines):
+        some = [line for line in lines if line["world"] == world]
         for name, what in told.items():
-            cells = ["" if one[name] is None else f"{100 * one[name]:.1f}" for one in line["rounds"]]
-            yield f"| {line['world'] if name == 'r1' else ''} | {what} | {' | '.join(cells)} |"
+            by_round = zip_longest(*([one[name] for one in line["rounds"]] for line in some))
+            cells = [per_cent(list(values)) for values in by_round]
+            seeds = f", {len(some)} seeds" if len(some) > 1 else ""
+            rows.append([world + seeds if name == "r1" else "", what, *cells, *[""] * (count + 1 - len(cells))])
+    return table(["", "", "cold", *(str(number + 1) for number in range(count))], rows)
+
+
+def _off(lines: Sequence[Line]) -> str:
+    """By how much the judge was off at most, in words."""
+    some = [one for line in lines for one in line["rounds"]]
+    reached, told = _both(some, "r1", "judged")
+    right, told_right = _both(some, "precision", "judged_precision")
+    if not len(reached) or not len(right):
+        return ""
+    off, off_right = 100 * abs(reached - told), 100 * abs(right - told_right)
+    return (
+        f"R@1 is judged within 5 points in {(off <= 5).sum()} of {len(off)} models and off by {off.max():.1f} at most, "
+        f"the share of right labels by {off_right.max():.1f} at most in {len(right)} rounds."
+    )
+
+
+def _worlds(lines: Iterable[Line]) -> list[str]:
+    """Those of the suite in its order, each with what is derived from it; then others."""
+    place = {name: number for number, name in enumerate(SUITE)}
+    found = dict.fromkeys(line["world"] for line in lines)
+    return sorted(found, key=lambda world: (place.get(world.split(":")[-1], len(place)), ":" in world))
 
 
 def _both(rounds: Iterable[Line], *names: str) -> np.ndarray:
@@ -73,18 +156,17 @@ def _both(rounds: Iterable[Line], *names: str) -> np.ndarray:
     return np.array([pair for pair in found if None not in pair], float).reshape(-1, 2).T
 
 
-def _mean(lines: Sequence[Line], row: str, world: str) -> float:
-    found = [line["r1"] for line in lines if (line["row"], line["world"]) == (row, world)]
-    return float(np.mean(found)) if found else 0.0
+def _r1(lines: Sequence[Line], row: str, world: str) -> list[float]:
+    return [line["r1"] for line in lines if (line["row"], line["world"]) == (row, world)]
 
 
 def main(argv: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("results", nargs="?", type=Path, default=RESULTS)
-    lines = [json.loads(line) for line in parser.parse_args(argv).results.read_text().splitlines()]
-    lines = [line for line in lines if "error" not in line]
-    tables = recall_table(lines), judge_table([line for line in lines if line["labels"]]), rounds_table(lines)
-    print("\n\n".join("\n".join(table) for table in tables))
+    parser.add_argument("results", nargs="?", type=Path, default=RESULTS / RECIPES)
+    lines = read(parser.parse_args(argv).results.resolve())
+    default = [line for line in lines if line["row"] == "default"]
+    tables = recall_table(lines), judge_table([line for line in lines if line["labels"]]), rounds_table(default)
+    print("\n\n".join(tables))
     return 0
 
 

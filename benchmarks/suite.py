@@ -83,3 +83,22 @@ SUITE: dict[str, World] = {
     },
 }
 """By name. `b` trains on 4,238 places, `flights` on 701 buildings, nine pictures of each."""
+
+SHOWN = {
+    "b": "B, another renderer",
+    "low_camera_city": "`low_camera_city`: camera at 1.6 m, blocks and squares",
+    "high_camera_wide": "`high_camera_wide`: camera at 4 m, tiles of 80 m",
+    "inverted_country": "`inverted_country`: bright from the ground is dark from above",
+    "cropped_haze": "`cropped_haze`: sky and ground cropped away, haze",
+    "offset": "`offset`: cameras 6 m off the middle per axis",
+    "north": "`north`: the places of `anywhere`, headings known",
+    "anywhere": "`anywhere`: panoramas of unknown heading",
+    "winter": "`winter`: snow from above, summer from the ground",
+    "open": "`{}`: three training panoramas of ten have no tile",
+    "strangers": "`{}`: no training panorama has a tile",
+}
+
+
+def described(world: str) -> str:
+    """A world in a few words, for tables."""
+    return SHOWN.get(world.partition(":")[0], "`{}`").format(world)

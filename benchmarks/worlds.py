@@ -10,11 +10,8 @@ done once for each world and seed, whatever is set; `--name supervised` is its o
 from __future__ import annotations
 
 import argparse
-import datetime
 import json
 import logging
-import os
-import platform
 import subprocess
 import sys
 import time
@@ -24,10 +21,10 @@ from typing import Any
 
 import numpy as np
 import pyarrow.parquet as pq
+from origin import measured_here
 from suite import ELSEWHERE, SUITE
 
 from ucvgl.log import start_logging
-from ucvgl.run.environment import commit
 from ucvgl.settings.presets import PRESETS
 
 log = logging.getLogger(__name__)
@@ -75,9 +72,7 @@ def _measure(line: Mapping[str, Any], run: Path) -> dict[str, Any] | None:
         "raw_pixels": result["raw_pixels"],
         "rounds": pq.read_table(scored / "rounds.parquet").to_pylist(),
         "seconds": round(time.time() - begun),
-        "machine": f"{os.cpu_count()} cores, {platform.machine()}",
-        "date": datetime.date.today().isoformat(),
-        "commit": commit(ROOT),
+        **measured_here(),
     }
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -40,8 +39,6 @@ GROUPS = {"round": "curriculum", "adapt": "adaptation"}
 """Trainings that are numbered, and what they are called together."""
 HITS, MISSES = 4, 4
 """Retrievals shown of each kind."""
-SUPERVISED_R1 = "86.8 and 88.0"
-"""Of the preset `synthetic`, by `benchmarks/ablation.py --rows supervised --seeds 0,1`."""
 
 
 def report(
@@ -78,7 +75,7 @@ def report(
     write_card(run.path, experiment, content)
     labels = [f"labels: {used}"] if used else []
     begun = "begun with" if experiment.supervision.start else "cold start"
-    return "\n".join([f"report: {page}", *labels, *_supervised(experiment), *_verdict(reached, raw, scores, begun)])
+    return "\n".join([f"report: {page}", *labels, *_verdict(reached, raw, scores, begun)])
 
 
 def of_the_run(run: RunDir, experiment: Experiment, projected: Path) -> dict[str, Any]:
@@ -106,15 +103,6 @@ def _how(translated: Path | None, used: str) -> str:
         "semi_supervised": "Semi-supervised cross-view geo-localization (UCVGL)",
         "unsupervised": "Unsupervised cross-view geo-localization (UCVGL)",
     }[_job(translated, used)]
-
-
-def _supervised(experiment: Experiment) -> list[str]:
-    """What true pairs reach, where the demo's own images and network are used; measured once (docs/reproduce.md)."""
-    demo, world = synthetic(), experiment.dataset.synthetic
-    same = replace(experiment.dataset, root="", synthetic=replace(world, seed=0)) == replace(demo.dataset, root="")
-    if not same or experiment.model != demo.model:
-        return []
-    return [f"supervised, the same network on worlds 0 and 1, measured before: R@1 {SUPERVISED_R1}"]
 
 
 def _verdict(reached: Recall | None, raw: Mapping[str, float], scores: list[dict], begun: str) -> list[str]:

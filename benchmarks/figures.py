@@ -1,0 +1,71 @@
+"""Writes the tables of README.md and docs/ from what was measured, so that none of their figures is typed.
+
+    python benchmarks/figures.py            # writes every block again
+    python benchmarks/figures.py --check    # only tells which are not what it would write
+
+A block stands between `<!-- figures: NAME argument=value -->` and `<!-- end -->`; NAME is one of `BLOCKS`. A table of
+figures outside of any is preceded by `<!-- typed: WHY -->`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+import recipes_table
+import table
+
+ROOT = Path(__file__).resolve().parents[1]
+DOCUMENTS = ("README.md", "docs/*.md")
+BLOCK = re.compile(r"(<!-- figures: (.+?) -->\n).*?(<!-- end -->)", re.DOTALL)
+BLOCKS: Mapping[str, Callable[..., str]] = {
+    "worlds": recipes_table.worlds,
+    "rounds": recipes_table.rounds,
+    "recipes": recipes_table.recipes,
+    "judged": recipes_table.judged,
+    "floors": recipes_table.floors,
+    "ablation": table.ablation,
+}
+"""Name -> what writes the block in Markdown. It reads results and takes strings only."""
+
+
+def written(text: str) -> str:
+    """A document with all of its blocks written again.
+
+    Raises:
+        ValueError: a block is called what is not known.
+    """
+    return BLOCK.sub(lambda block: f"{block[1]}{_body(block[2])}\n{block[3]}", text)
+
+
+def _body(call: str) -> str:
+    name, *words = call.split()
+    if name not in BLOCKS:
+        raise ValueError(f"no block is called {name!r}; there are {', '.join(BLOCKS)}")
+    return BLOCKS[name](**dict(word.split("=", 1) for word in words)).strip()
+
+
+def documents() -> list[Path]:
+    """All that may hold blocks."""
+    return [file for pattern in DOCUMENTS for file in sorted(ROOT.glob(pattern))]
+
+
+def main(argv: Sequence[str]) -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--check", action="store_true", help="write nothing; 1 where a document would change")
+    check, stale = parser.parse_args(argv).check, []
+    for file in documents():
+        text = file.read_text(encoding="utf-8")
+        if (new := written(text)) != text:
+            stale.append(file.relative_to(ROOT).as_posix())
+            if not check:
+                file.write_text(new, encoding="utf-8")
+    print(f"{'stale' if check else 'written'}: {', '.join(stale) or 'none'}")
+    return int(check and bool(stale))
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

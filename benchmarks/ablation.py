@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow.parquet as pq
+from origin import measured_here
 from table import markdown
 
 from ucvgl.distributed.cluster import connect
@@ -27,7 +28,6 @@ from ucvgl.methods.labelled import supervised
 from ucvgl.methods.plan import supervised as labelled_stages_of
 from ucvgl.methods.plan import unsupervised as stages_of
 from ucvgl.methods.ucvgl import unsupervised
-from ucvgl.run.environment import environment
 from ucvgl.run.metrics import read_metrics
 from ucvgl.run.prospects import partial_folder
 from ucvgl.run.record import DONE, read_record
@@ -125,7 +125,7 @@ def _measure(row: str, seed: int, experiment: Experiment, base: Experiment, runs
             if row != "full":
                 share_stages(full, run.path, stages_of(experiment))
             trained, scored, stopped = _unsupervised(run, experiment)
-        return _numbers(run.path, trained, scored) | {"stopped": stopped, "commit": environment().get("commit", "")}
+        return _numbers(run.path, trained, scored) | {"stopped": stopped, **measured_here()}
 
 
 def with_truth(base: Experiment, full: Path) -> Experiment:

@@ -20,6 +20,7 @@ from typing import Any, cast
 import numpy as np
 import pyarrow.parquet as pq
 from in_process import InProcess
+from origin import measured_here
 
 from ucvgl.distributed.cluster import connect
 from ucvgl.images.image_store import ImageStore
@@ -127,7 +128,8 @@ def _measure(scene: str, row: str, experiment: Experiment, base: Experiment, run
         assert record is not None
         share = made["trained"] / (made["trained"] + run.summary("3_features")["frozen"])
         recall = json.loads((run.path / "5_evaluate" / "recall.json").read_text())
-        return {"row": row, "rounds": rounds, "recall": recall, "seconds": record.seconds, "share": share}
+        about = {"row": row, "seconds": record.seconds, "share": share, **measured_here()}
+        return about | {"rounds": rounds, "recall": recall}
 
 
 def _project(path: Path, experiment: Experiment) -> None:

@@ -22,6 +22,8 @@ from typing import Any
 
 import absent_ray  # noqa: F401
 import numpy as np
+from origin import measured_here
+from results import RESULTS
 from suite import SUITE
 
 from ucvgl.index.camera_place import halves_of
@@ -54,7 +56,10 @@ def main(argv: Sequence[str]) -> int:
         placing = learned(halves_of(bevs, tiles), halves_of(bevs, np.roll(tiles, 1, axis=0)))
         for heading in ("known", "unknown"):
             line = measured(experiment, placing, asked, heading, seed=wish.seed)
-            print(json.dumps({"world": name, "heading": heading} | line), flush=True)
+            line = {"world": name, "heading": heading, **measured_here()} | line
+            print(json.dumps(line), flush=True)
+            with (RESULTS / "beyond.jsonl").open("a", encoding="utf-8") as file:
+                file.write(json.dumps(line) + "\n")
     return 0
 
 

@@ -23,6 +23,8 @@ from typing import Any
 import absent_ray  # noqa: F401
 import numpy as np
 import torch
+from origin import measured_here
+from results import RESULTS
 from scipy.stats import rankdata
 from suite import SUITE
 
@@ -37,13 +39,11 @@ from ucvgl.index.presence import RIVALS, calibrate_presence, leads
 from ucvgl.networks.searched import references
 from ucvgl.poses.placing import ground_of_tile
 from ucvgl.poses.turns import TURNS, Heading, turned
-from ucvgl.run.environment import commit
 from ucvgl.settings.limits import changed
 from ucvgl.settings.presets import PRESETS
 from ucvgl.stages.catalog import as_listed, read_catalogs
 from ucvgl.truth.door import read_truth, true_rows
 
-ROOT = Path(__file__).resolve().parents[1]
 HEADINGS: tuple[Heading, ...] = ("known", "unknown")
 
 
@@ -58,7 +58,10 @@ def main(argv: Sequence[str]) -> int:
     for named in wish.runs.split(","):
         world, run = named.split("=", 1)
         for line in lines(world, Path(run), wish):
-            print(json.dumps({"world": world} | line), flush=True)
+            told = {"world": world, **measured_here()} | line
+            print(json.dumps(told), flush=True)
+            with (RESULTS / "beyond_search.jsonl").open("a", encoding="utf-8") as file:
+                file.write(json.dumps(told) + "\n")
     return 0
 
 
@@ -84,7 +87,7 @@ def lines(world: str, run: Path, wish: argparse.Namespace) -> list[dict[str, Any
     ground = shown_by("query", experiment.projection)
     assert ground is not None
     sides = [[ground_of_tile(tile[:, ::step]) for tile in pixels] for step in (1, -1)]
-    about = {"photos": len(photos), "tiles": len(tiles), "model": model.parent.name, "commit": commit(ROOT)}
+    about = {"photos": len(photos), "tiles": len(tiles), "model": model.parent.name}
     found = []
     for heading in HEADINGS:
         begun = time.process_time()

@@ -24,6 +24,7 @@ from pathlib import Path
 
 import numpy as np
 from object_store import rclone_server
+from origin import measured_here
 
 from ucvgl.files import cached
 from ucvgl.files.tree import Tree
@@ -62,7 +63,7 @@ def main(argv: Sequence[str]) -> int:
                 line = {"cache_percent": float(share), "store_bytes": size, **json.loads(told)}
                 print(json.dumps(line), flush=True)
                 with wish.out.open("a") as file:
-                    file.write(json.dumps(line | {"date": time.strftime("%Y-%m-%d")}) + "\n")
+                    file.write(json.dumps(line | measured_here()) + "\n")
                 shutil.rmtree(f"{folder}/cache", ignore_errors=True)
     return 0
 

@@ -27,6 +27,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "tests" / "ray"))
 from one_job import Job, artefacts, log_of, processes_with  # noqa: E402 - the tests' way to run the job
+from origin import measured_here  # noqa: E402
 
 VICTIMS = {
     "worker": ("ray::RayTrainWorker",),
@@ -163,8 +164,9 @@ def _line(tally: Tally) -> str:
 def _write(out: Path, tally: Tally, alone: float, seed: int) -> None:
     out.parent.mkdir(parents=True, exist_ok=True)
     result = {
-        "kills": sum(tally.killed.values()), "seed": seed, "runs": tally.runs, "starts": tally.starts,
-        "lost": tally.lost, "seconds_undisturbed": round(alone), "by_stage": dict(tally.by_stage),
+        **measured_here(), "kills": sum(tally.killed.values()), "seed": seed, "runs": tally.runs,
+        "starts": tally.starts, "lost": tally.lost, "seconds_undisturbed": round(alone),
+        "by_stage": dict(tally.by_stage),
         "by_victim": {kind: {"killed": count, "ended": tally.ended[kind]} for kind, count in tally.killed.items()},
     }  # fmt: skip
     out.write_text(json.dumps(result, indent=1) + "\n")

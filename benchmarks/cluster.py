@@ -18,6 +18,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from origin import measured_here
+
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "benchmarks" / "results" / "cluster.jsonl"
 Line = Mapping[str, Any]
@@ -100,13 +102,14 @@ def measure(part: str) -> bool:
     command = [sys.executable, "-m", "pytest", f"tests/ray/{tests}"]
     passed = subprocess.run(command, cwd=ROOT, env=os.environ | {"UCVGL_PROOFS": str(fresh)}).returncode == 0
     if fresh.exists():
+        made = [line | measured_here() for line in _read(fresh)]
         others = [line for line in _read(RESULTS) if line["what"] not in names]
-        RESULTS.write_text("".join(json.dumps(line) + "\n" for line in others + _read(fresh)))
+        RESULTS.write_text("".join(json.dumps(line) + "\n" for line in [*others, *made]))
         fresh.unlink()
     return passed
 
 
-def _read(path: Path) -> list[Line]:
+def _read(path: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
 
 

@@ -27,6 +27,8 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from origin import measured_here
+
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
 
@@ -59,8 +61,9 @@ def main(argv: Sequence[str]) -> int:
         found[kind] = {"cases": count, **dict(sorted(tally.items())), "seconds": round(time.monotonic() - begun, 1),
                        "odd": odd[:SHOWN]}  # fmt: skip
         print(f"{kind}: {json.dumps(found[kind], indent=1)}", flush=True)
+    told = {**measured_here(), "seed": arguments.seed, "share": arguments.share}
     arguments.out.parent.mkdir(exist_ok=True)
-    arguments.out.write_text(json.dumps({"seed": arguments.seed, "share": arguments.share, **found}, indent=1) + "\n")
+    arguments.out.write_text(json.dumps(told | found, indent=1) + "\n")
     return int(any(kind.get(word) for kind in found.values() for word in ("traceback", "hang", "crash")))
 
 

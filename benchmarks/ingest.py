@@ -26,6 +26,7 @@ import psutil
 import pyarrow as pa
 from ingest_images import HEIGHT, good_images, names
 from object_store import rclone_server
+from origin import measured_here
 
 from ucvgl.images.folder import read_catalog
 from ucvgl.images.image_store import ImageStore
@@ -215,7 +216,7 @@ def main() -> None:
     print(json.dumps(line))
     options.out.parent.mkdir(parents=True, exist_ok=True)
     with options.out.open("a") as file:
-        file.write(json.dumps(line) + "\n")
+        file.write(json.dumps(line | measured_here()) + "\n")
 
 
 if __name__ == "__main__":

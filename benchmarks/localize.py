@@ -1,8 +1,8 @@
-"""What answering a photo costs, and what an approximate index loses; one JSON line per index.
+"""What answering a photo costs, and what an approximate index loses; one JSON line per index, kept in `results/`.
 
 python benchmarks/localize.py                                  10 k and 100 k tiles, every kind: minutes on one core
 python benchmarks/localize.py --tiles 1000000 --kinds flat,ivfpq
-python benchmarks/localize.py --confidence runs/synthetic      is the confidence right? Reads the truth, afterwards
+python benchmarks/localize.py --confidence runs/synthetic      is the confidence right? By `ucvgl index` and `evaluate`
 """
 
 from __future__ import annotations
@@ -14,8 +14,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import asdict
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -23,16 +22,15 @@ import faiss
 import numpy as np
 import pyarrow as pa
 import torch
+from origin import measured_here
+from results import RESULTS
 
-from ucvgl.images.image_store import ImageStore
 from ucvgl.index import nearest
 from ucvgl.index.area import write_index
-from ucvgl.index.confidence import Calibration, calibrate, margins, reliability
+from ucvgl.index.confidence import Calibration
 from ucvgl.index.localizer import Localizer, load
-from ucvgl.index.trained_run import TrainedRun
-from ucvgl.networks.towers import TwoTowers, embed, load_towers, save_towers
+from ucvgl.networks.towers import TwoTowers, save_towers
 from ucvgl.settings.experiment import Model, Projection
-from ucvgl.truth.door import read_truth, true_rows
 
 DIMENSION, BATCH, K = 512, 20_000, 5
 CALIBRATION = Calibration(0.0, 30.0, 1.0, 500, 1000)
@@ -46,16 +44,24 @@ def main() -> None:
     parser.add_argument("--confidence", metavar="RUN", help="measure the confidence of this run's models instead")
     asked = parser.parse_args()
     if asked.confidence:
-        for line in confidence(Path(asked.confidence)):
-            print(json.dumps(line), flush=True)
+        told = confidence(Path(asked.confidence))
+        print(told["output"], flush=True)
+        (RESULTS / "confidence.json").write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
         return
-    print(json.dumps(cold_start()), flush=True)
+    keep(cold_start())
     for count in map(int, asked.tiles.split(",")):
         exact: np.ndarray | None = None
         for kind in asked.kinds.split(","):
             line, best = measure(kind, count, asked.queries, exact)
             exact = best if kind == "flat" else exact
-            print(json.dumps(line), flush=True)
+            keep(line)
+
+
+def keep(line: Mapping[str, Any]) -> None:
+    """Print a line of results, and add it to them."""
+    print(json.dumps(line), flush=True)
+    with (RESULTS / "localize.jsonl").open("a", encoding="utf-8") as file:
+        file.write(json.dumps(line | measured_here()) + "\n")
 
 
 def measure(
@@ -169,38 +175,16 @@ def cold_start() -> dict[str, Any]:
     return {"ucvgl --help, CPU s": round(min(seconds), 3), "worst": round(max(seconds), 3)}
 
 
-def confidence(run: Path) -> Iterator[dict[str, Any]]:
-    """For the encoders of each round: calibrated without labels as an index is, then compared with the truth."""
-    trained = TrainedRun(run)
-    stores = {view: ImageStore(run / "2_project" / "validation" / view) for view in ("queries", "references")}
-    truth = read_truth(trained.experiment.dataset, "validation")
-    assert truth is not None, "this run has no truth to compare with"
-    rows = true_rows(truth, stores["queries"].ids, stores["references"].ids)
-    decoy_images = trained.training_tiles(len(stores["references"]))
-    for path in [run / "4_cold_start" / "model.pt", *sorted(run.glob("5_curriculum/round_*/model.pt"))]:
-        towers = load_towers(path)
-        query = embed(towers, stores["queries"].read(range(len(rows))), "query")
-        own = embed(towers, stores["references"].read(range(len(stores["references"]))), "reference")
-        decoys = embed(towers, decoy_images, "reference")
-        best, found = nearest.search(exactly(own), query, 2)
-        decoy_best, _ = nearest.search(exactly(decoys), query, 2)
-        fitted = calibrate(best, decoy_best, own_tiles=len(own), decoys=len(decoys))
-        stated = fitted.confidence(margins(best))
-        known = rows >= 0
-        right = found[known, 0] == rows[known]
-        bins, error = reliability(stated[known], right)
-        yield {
-            "model": path.parent.name,
-            "r1": round(float(right.mean()), 3),
-            "mean_confidence": round(float(stated[known].mean()), 3),
-            "ece": round(error, 3),
-            "bins": [[round(mean, 2), round(share, 2), count] for mean, share, count in bins],
-            "calibration": {name: round(value, 3) for name, value in asdict(fitted).items()},
-        }
-
-
-def exactly(vectors: np.ndarray) -> Any:
-    return nearest.build("flat", lambda: iter([vectors]), count=len(vectors), dimension=vectors.shape[1])
+def confidence(run: Path) -> dict[str, Any]:
+    """What `ucvgl evaluate` says of an index of the run's own validation tiles, made for it beside the run."""
+    area = run.with_name(f"{run.name}-area")
+    tiles = run / "1_catalog/validation_references.parquet"
+    command = [sys.executable, "-m", "ucvgl.cli"]
+    subprocess.run([*command, "index", str(run), str(tiles), "--out", str(area)], check=True)
+    asked = [*command, "evaluate", str(area), "--config", str(run)]
+    told = subprocess.run(asked, check=True, stdout=subprocess.PIPE, text=True).stdout
+    made = json.loads((run / "environment.json").read_text())["commit"]
+    return {**measured_here(), "encoders": made, "output": told.partition("\n")[2]}
 
 
 if __name__ == "__main__":

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import platform
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ import numpy as np
 import projection_peers as peers
 import simplejpeg
 import torch
+from origin import measured_here
 
 from ucvgl.images.decode import decode, resize
 from ucvgl.projection.birdseye import COLUMNS_PER_PIXEL, BirdsEye
@@ -195,7 +195,7 @@ def main() -> None:
         lines += birdseye_lines(images, options.repeat)
         if images.shape[0] >= INPUT[0]:
             lines += input_lines(images, options.repeat)
-    about = {"machine": f"{platform.machine()}, one thread", "fov_deg": FOV_DEG, "absent": peers.ABSENT}
+    about = {**measured_here(), "fov_deg": FOV_DEG, "absent": peers.ABSENT}
     options.out.parent.mkdir(parents=True, exist_ok=True)
     options.out.write_text(json.dumps({**about, "lines": lines}, indent=1) + "\n")
     print(markdown(lines))

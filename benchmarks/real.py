@@ -17,6 +17,8 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from adapter_tables import real_table
+from origin import measured_here
 from real_sources import NETWORKS, Absent, descriptors, parts, pictures, stored
 
 from ucvgl.networks.adapter import Adapter
@@ -58,33 +60,12 @@ def main(argv: list[str]) -> int:
             measured = [one_split(both, parts(name), seed) for seed in range(chosen.splits)]
             title = f"{name}, {chosen.turns} turns"
             with RESULTS.open("a") as lines:
-                lines.write(json.dumps({"title": title, "splits": measured}) + "\n")
-            print(table(title, measured), flush=True)
+                lines.write(json.dumps({"title": title, "splits": measured, **measured_here()}) + "\n")
+            print(real_table(title, measured), flush=True)
     except Absent as error:
         print(error, file=sys.stderr)
         return 2
     return 0
-
-
-def table(title: str, measured: Sequence[Mapping[str, Sequence[float]]]) -> str:
-    """One network's rows in Markdown: mean and standard error over random halves, and what the judge said."""
-    lines = [f"| {title} | R@1 | judged | back: R@1 | judged |", "| --- | --- | --- | --- | --- |"]
-    for row in measured[0]:
-        forth, back, *judged = np.array([split[row] for split in measured]).T
-        cells = [_mean(forth), _mean(judged[0]) if judged else "", _mean(back), _mean(judged[1]) if judged else ""]
-        lines.append(f"| {row} | {' | '.join(cells)} |")
-    for way, number in (("forth", 0), ("back", 1)):
-        free = np.max([[split[row][number] for split in measured] for row in NO_VOTES], axis=0)
-        ours, most = (np.array([split[row][number] for split in measured]) for row in ("voted", "true pairs"))
-        gains = ", ".join(f"{one:+.1f}" for one in ours - free)
-        shares = f"{ours.mean() / free.mean():.2f} times that, {ours.mean() / most.mean():.0%} of true pairs"
-        lines.append(f"\n{way}: voted minus the best of the free rows, split by split: {gains}; {shares}")
-    return "\n".join(lines)
-
-
-def _mean(numbers: np.ndarray) -> str:
-    spread = np.std(numbers, ddof=1) / len(numbers) ** 0.5 if len(numbers) > 1 else 0.0
-    return f"{np.mean(numbers):.1f} ± {spread:.1f}"
 
 
 def one_split(both: Mapping[View, np.ndarray], widths: Sequence[int], seed: int) -> dict[str, list[float]]:

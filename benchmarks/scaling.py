@@ -26,6 +26,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from origin import measured_here
 
 from ucvgl.distributed.cluster import connect
 from ucvgl.distributed.placement import Placement
@@ -67,7 +68,7 @@ def main(argv: Sequence[str]) -> int:
         if "same" in wish.parts:
             result["same"] = same(Path(folder))
     wish.out.parent.mkdir(parents=True, exist_ok=True)
-    wish.out.write_text(json.dumps(result, indent=1) + "\n")
+    wish.out.write_text(json.dumps(result | measured_here(), indent=1) + "\n")
     return 0
 
 

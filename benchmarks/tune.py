@@ -18,6 +18,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+from origin import measured_here
 from scipy.stats import spearmanr
 
 from ucvgl.distributed.cluster import connect
@@ -95,7 +96,7 @@ def main(argv: Sequence[str]) -> int:
         result["times_faster"] = 8 * alone / result["wall_seconds_of_8_trials"]
         print(f"8 trials: {ends[7] - started:.0f} s; one run alone {alone:.0f} s, so {result['times_faster']:.1f}x")
     wish.out.parent.mkdir(parents=True, exist_ok=True)
-    wish.out.write_text(json.dumps(result | {"rows": rows}, indent=1) + "\n")
+    wish.out.write_text(json.dumps({**measured_here(), **result, "rows": rows}, indent=1) + "\n")
     return 0
 
 

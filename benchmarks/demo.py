@@ -1,0 +1,43 @@
+"""The demo by the clock, after set-up, and what it says: the README shows it.
+
+    python benchmarks/demo.py            # some minutes; `runs/demo` must not be there
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+
+from origin import ROOT, measured_here, origin
+from results import RESULTS, whole
+
+FILE = "demo.json"
+
+
+def demo(file: str = FILE) -> str:
+    """What it printed last time, and how long it took."""
+    told = whole(file)
+    minutes, seconds = divmod(round(told["seconds"]), 60)
+    return f"```text\n{told['output'].strip()}\n```\n\n{minutes} min {seconds} s after set-up. {origin(file, [told])}"
+
+
+def main() -> int:
+    if (ROOT / "runs/demo").exists():
+        print("runs/demo is there, and would be taken up again; move it away", file=sys.stderr)
+        return 2
+    subprocess.run(["make", "setup"], cwd=ROOT, check=True)
+    begun = time.monotonic()
+    command = ["make", "--silent", "demo"]
+    done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    seconds = time.monotonic() - begun
+    print(done.stdout)
+    if done.returncode == 0:
+        told = {**measured_here(), "seconds": round(seconds), "output": done.stdout}
+        (RESULTS / FILE).write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
+    return done.returncode
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -3,7 +3,7 @@ from dataclasses import replace
 
 import pytest
 
-from ucvgl.pages.comparison import Compared, differing, write_comparison
+from ucvgl.pages.comparison import Compared, differing, spreads, write_comparison
 from ucvgl.pseudo_labels.decoys import Estimate
 from ucvgl.retrieval.recall import Recall
 
@@ -51,3 +51,23 @@ def test_a_run_without_truth_is_shown_with_what_is_judged(tmp_path):
 def test_what_cannot_be_compared_is_refused(tmp_path, runs, words):
     with pytest.raises(ValueError, match=words):
         write_comparison(tmp_path / "page.html", runs)
+
+
+def test_runs_that_differ_in_their_seeds_only_have_their_mean_and_standard_error(tmp_path):
+    runs = [
+        Compared(f"seed {seed}", replace(RECALL, r1=r1), (), (), {"seed": seed, "a": 1}, 1.0, [Estimate(0.5, 0.4, 0.6)])
+        for seed, r1 in enumerate((0.7, 0.8, 0.9))
+    ]
+    (spread,) = spreads([*runs, FIRST])
+    assert spread.names == ["seed 0", "seed 1", "seed 2"]
+    assert spread.scores[0] == (pytest.approx(0.8), pytest.approx(0.1 / 3**0.5))
+    assert spread.judged == (0.5, 0.0)
+    text = page(tmp_path, *runs, FIRST)
+    assert "<b>80.0 \N{PLUS-MINUS SIGN} 5.8</b>" in text and "seeds of seed 0, seed 1, seed 2" in text
+
+
+def test_runs_with_other_pools_or_settings_or_without_truth_have_no_mean(tmp_path):
+    other = replace(FIRST, name="other", recall=replace(RECALL, references=9000))
+    blind = replace(FIRST, name="blind", recall=None)
+    assert spreads([FIRST, SECOND, other, blind]) == []
+    assert "standard error" not in page(tmp_path, FIRST, SECOND, other, blind)

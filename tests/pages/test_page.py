@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from ucvgl.pages.page import Report, Retrieval, Round, Translated, duration, percent, write_page
+from ucvgl.poses.verifying import Fit
 from ucvgl.pseudo_labels.decoys import Estimate
 from ucvgl.retrieval.recall import Recall
 
@@ -119,6 +120,18 @@ def test_every_image_has_a_text_and_a_size(page):
     images = [attributes for tag, attributes in Tags(page).tags if tag == "img"]
     assert len(images) == 4 + 2 + 2 + 5
     assert all(image["alt"] and image["width"] and image["height"] for image in images)
+
+
+def test_a_true_tile_beyond_the_best_is_the_last_and_marks_say_where_the_ground_lies(report, tmp_path):
+    (retrieval,) = report.retrievals
+    fits = [Fit(8.0 * place, 0.1, 0.2, 4.0) for place in range(6)]
+    far = replace(retrieval, right=[False] * 5, rank=36, true_tile=picture(16, 16), fits=fits)
+    told = replace(report, retrievals=[far], true_places=[("first", 445), ("after 100", 7)])
+    text = write_page(tmp_path / "far.html", told).read_text(encoding="utf-8")
+    assert re.findall(r'<figure class="(right|wrong)">', text) == ["wrong"] * 5 + ["right"]
+    assert "37. true tile<br>ground +0.500" in text and "at place 37" in text
+    assert text.count('aria-label="where the ground fits best"') == 6
+    assert re.search(r">first</th><th[^>]*>after 100<.*445</td><td[^>]*>7<", text, re.DOTALL)
 
 
 def test_the_true_tile_is_framed_right_and_the_others_wrong(page):

@@ -16,6 +16,7 @@ from ucvgl.poses.verifying import (
     SIDE,
     WEIGHT,
     evidence,
+    fits,
     ground_spectra,
     tile_spectrum,
     verified,
@@ -97,3 +98,14 @@ def test_ground_of_one_colour_speaks_for_no_tile_and_no_ground_for_a_tile_of_one
 
 def test_evidence_is_added_to_the_cosine_in_its_unit():
     assert verified(np.array([0.5, 0.25]), np.array([8.0, 0.0])).tolist() == [0.5 + 8 * WEIGHT, 0.25]
+
+
+@pytest.mark.parametrize(("east", "north", "heading"), [(0.0, 0.0, 0.0), (0.25, -0.125, 0.0), (-0.125, 0.125, 4.0)])
+def test_a_view_lies_best_where_its_camera_stood_and_as_it_was_turned(east, north, heading):
+    tiles = [patches(number, 96) for number in range(3)]
+    spectra = torch.stack([tile_spectrum(tile) for tile in tiles])
+    ground = ground_spectra(seen_from(tiles[0], east * 96, north * 96, heading))
+    own, *strange = fits(ground, spectra)
+    assert (own.east, own.north) == pytest.approx((east, north), abs=1.01 / SIDE)
+    assert own.turn_deg == heading
+    assert [fit.evidence for fit in (own, *strange)] == pytest.approx(evidence(ground, spectra).tolist())

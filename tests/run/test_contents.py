@@ -17,7 +17,7 @@ from ucvgl.files.parts import check_all
 from ucvgl.files.seal import sealed
 from ucvgl.files.tables import write_table
 from ucvgl.images.image_store import write_shard
-from ucvgl.pages.run_report import retrievals
+from ucvgl.pages.right_and_wrong import retrievals
 from ucvgl.retrieval.recall import Recall
 from ucvgl.run import columns
 from ucvgl.run.record import read_record
@@ -97,10 +97,10 @@ def test_retrievals_of_images_that_are_not_there_are_damaged(
 ) -> None:
     for view in ("queries", "bev", "references"):
         write_shard(tmp_path / view, 0, ["a", "b"], np.zeros((2, 4, 4, 3), np.uint8))
-    row = {"query_row": query, "rank": 0, "reference_rows": references, "right": [True], "scores": [0.5]}
+    row = {"query_row": query, "rank": 0, "true_row": 0, "reference_rows": references, "right": [True], "scores": [0.5]}
     write_table(tmp_path / "retrievals.parquet", pa.Table.from_pylist([row], columns.RETRIEVALS))
     with pytest.raises(ValueError, match=r"retrievals.parquet is damaged: it names images that are not there; copy"):
-        retrievals(tmp_path, tmp_path, bev=True)
+        retrievals(tmp_path, tmp_path, Experiment())
 
 
 @pytest.mark.parametrize("r1", [[], [None, 0.5], [0.5, None]])

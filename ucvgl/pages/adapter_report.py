@@ -9,7 +9,8 @@ import numpy as np
 from ucvgl.files.tables import read_table
 from ucvgl.images.image_store import ImageStore
 from ucvgl.pages.page import Report, Round, write_page
-from ucvgl.pages.run_report import of_the_run, retrievals, source_of
+from ucvgl.pages.right_and_wrong import retrievals, true_places
+from ucvgl.pages.run_report import of_the_run, source_of
 from ucvgl.pages.write_card import write_card
 from ucvgl.run import columns
 from ucvgl.run.run_dir import RunDir
@@ -36,7 +37,8 @@ def report_adapter(run: RunDir, experiment: Experiment, projected: Path, scored:
         begun_r1=table[0]["forth_r1"],
         ways=[(name, reached, found) for (name, reached), (_, found) in zip(before, after, strict=True)],
         rounds=_rounds(table, queries),
-        retrievals=retrievals(projected / "validation", scored, bev=experiment.projection.bev),
+        retrievals=retrievals(projected / "validation", scored, experiment),
+        true_places=true_places(scored),
         **of_the_run(run, experiment, projected),
         command="python jobs/adapt.py",
     )

@@ -6,12 +6,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
 from markupsafe import Markup
 
 from ucvgl.pages.curves import recall_curves
 from ucvgl.pages.page import publish
 from ucvgl.pseudo_labels.decoys import Estimate
 from ucvgl.retrieval.recall import Recall
+
+SEEDS = ("seed", "dataset.synthetic.seed")
+SCORES = ("r1", "r5", "r10", "r1pct")
 
 
 @dataclass(frozen=True)
@@ -36,6 +40,21 @@ class Compared:
     judged: Sequence[Estimate] = ()
 
 
+@dataclass(frozen=True)
+class Spread:
+    """Runs that differ in their seeds only: mean and standard error over them, as shares.
+
+    Args:
+        names: of the runs.
+        scores: of `SCORES`, in that order.
+        judged: R@1 as far as decoys tell; None where one of the runs has none.
+    """
+
+    names: Sequence[str]
+    scores: Sequence[tuple[float, float]]
+    judged: tuple[float, float] | None
+
+
 def write_comparison(path: Path | str, runs: Sequence[Compared]) -> Path:
     """Render the comparison; the file appears whole or not at all.
 
@@ -54,10 +73,33 @@ def write_comparison(path: Path | str, runs: Sequence[Compared]) -> Path:
         "comparison.html.j2",
         runs=runs,
         settings=differing(runs),
+        spreads=spreads(runs),
         curve=Markup(recall_curves(curves)) if curves else None,
         judged=Markup(recall_curves(judged)) if judged else None,
         pools={(run.recall.queries, run.recall.references, run.recall.protocol) for run in runs if run.recall},
     )
+
+
+def spreads(runs: Sequence[Compared]) -> list[Spread]:
+    """Every group of two runs or more, with truth and pools alike, whose settings are the same but for their seeds."""
+    groups: dict[object, list[Compared]] = {}
+    for run in runs:
+        if run.recall:
+            same = {name: value for name, value in run.settings.items() if name not in SEEDS}
+            pools = run.recall.queries, run.recall.references, run.recall.protocol
+            groups.setdefault((repr(sorted(same.items())), pools), []).append(run)
+    found = []
+    for group in groups.values():
+        if len(group) > 1:
+            scores = [_spread([getattr(run.recall, name) for run in group]) for name in SCORES]
+            judged = _spread([run.judged[-1].value for run in group]) if all(run.judged for run in group) else None
+            found.append(Spread([run.name for run in group], scores, judged))
+    return found
+
+
+def _spread(shares: Sequence[float]) -> tuple[float, float]:
+    """Mean and standard error."""
+    return float(np.mean(shares)), float(np.std(shares, ddof=1)) / len(shares) ** 0.5
 
 
 def differing(runs: Sequence[Compared]) -> dict[str, list[object]]:

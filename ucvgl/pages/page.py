@@ -15,8 +15,10 @@ from markupsafe import Markup
 
 from ucvgl.atomic import write_whole
 from ucvgl.files.owned import refuse_foreign_file
+from ucvgl.pages.camera_mark import fit_mark
 from ucvgl.pages.curves import loss_curve, margin_histogram, recall_curve
 from ucvgl.pages.gallery import at_most
+from ucvgl.poses.verifying import WEIGHT, Fit
 from ucvgl.pseudo_labels import decoys
 from ucvgl.pseudo_labels.decoys import Estimate
 from ucvgl.retrieval.recall import Recall
@@ -75,6 +77,8 @@ class Retrieval:
         bev: None where queries are not projected.
         rank: wrong tiles before or level with the true one; 0 is a hit at 1.
         right: for each of `tiles`, whether it is a true one.
+        true_tile: the true one that comes first, where it is not among `tiles`.
+        fits: how the bird's-eye view lies on each of `tiles`, then on `true_tile`; empty where that is not asked.
     """
 
     query_id: str
@@ -84,16 +88,21 @@ class Retrieval:
     similarities: Sequence[float]
     rank: int
     right: Sequence[bool]
+    true_tile: Image | None = None
+    fits: Sequence[Fit] = ()
 
 
 @dataclass(frozen=True)
 class Attention:
-    """A panorama and a tile, each with the positions that make up its descriptor (SAFA) lit up."""
+    """A panorama and a tile, each with the positions that make up its descriptor (SAFA) lit up; and the true tile,
+    where that is another one and known."""
 
     panorama: Image
     panorama_lit: Image
     tile: Image
     tile_lit: Image
+    true_tile: Image | None = None
+    true_lit: Image | None = None
 
 
 @dataclass(frozen=True)
@@ -114,6 +123,7 @@ class Report:
         settings: (preset's value, this run's) by dotted name, only where they differ.
         seconds: duration by stage.
         first_batch: what the two encoders are given, augmented: (panorama, tile) pairs.
+        true_places: how many queries have their true tile at which places, in words.
         heading_known: whether a panorama begins at a known bearing, and is turned together with its tile.
         losses: (steps, values) by name.
         rejected: (uri, reason) of images left out; the first ones are enough.
@@ -137,6 +147,7 @@ class Report:
     first_batch: Sequence[tuple[Image, Image]] = ()
     heading_known: bool = True
     retrievals: Sequence[Retrieval] = ()
+    true_places: Sequence[tuple[str, int]] = ()
     attention: Sequence[Attention] = ()
     losses: Mapping[str, tuple[Sequence[float], Sequence[float]]] = field(default_factory=dict)
     settings: Mapping[str, tuple[object, object]] = field(default_factory=dict)
@@ -176,8 +187,9 @@ def publish(path: Path, template: str, **content: object) -> Path:
         lstrip_blocks=True,
     )
     environment.filters.update(
-        picture=picture, percent=percent, duration=duration, estimate=estimate, histogram=_histogram, loss=_loss
-    )
+        picture=picture, percent=percent, duration=duration, estimate=estimate, histogram=_histogram, loss=_loss,
+        on_tile=_on_tile, of_ground=_of_ground, spread=_spread,
+    )  # fmt: skip
     page = environment.get_template(template).render(**content)
     write_whole(path, page)
     return path
@@ -235,6 +247,20 @@ def duration(seconds: float) -> str:
         if whole < 3600
         else f"{whole // 3600} h {whole % 3600 // 60:02d} min"
     )
+
+
+def _spread(score: tuple[float, float]) -> str:
+    """Mean and standard error of shares, as percentages."""
+    return f"{100 * score[0]:.1f} \N{PLUS-MINUS SIGN} {100 * score[1]:.1f}"
+
+
+def _on_tile(fit: Fit) -> Markup:
+    return Markup(fit_mark(fit))
+
+
+def _of_ground(fit: Fit) -> str:
+    """What the ground adds to the similarity of a tile that is verified."""
+    return f"{WEIGHT * fit.evidence:+.3f}"
 
 
 def _curve(report: Report) -> Markup | None:

@@ -9,14 +9,13 @@ from typing import Any
 import numpy as np
 import torch
 
-from ucvgl.files.plain import REMAKE, json_object
+from ucvgl.files.plain import json_object
 from ucvgl.files.tables import read_table
 from ucvgl.images.image_store import ImageStore
-from ucvgl.networks.attention import attention
-from ucvgl.networks.towers import View, load_towers
-from ucvgl.pages.gallery import lit
+from ucvgl.networks.towers import View
 from ucvgl.pages.labels_used import labels_used
-from ucvgl.pages.page import Attention, Report, Retrieval, Round, Translated, write_page
+from ucvgl.pages.page import Report, Round, Translated, write_page
+from ucvgl.pages.right_and_wrong import attended, retrievals, true_places
 from ucvgl.pages.write_card import write_card
 from ucvgl.pseudo_labels.decoys import Estimate, percent
 from ucvgl.retrieval.recall import Recall
@@ -37,8 +36,6 @@ SHEET = 8
 """Rows of the contact sheet."""
 GROUPS = {"round": "curriculum", "adapt": "adaptation"}
 """Trainings that are numbered, and what they are called together."""
-HITS, MISSES = 4, 4
-"""Retrievals shown of each kind."""
 
 
 def report(
@@ -66,8 +63,9 @@ def report(
         translated=_translated(projected, fakes) if fakes else [],
         first_batch=_first_batch(projected, fakes, experiment) if fakes else [],
         heading_known=experiment.contrast.heading == "known",
-        retrievals=retrievals(projected / "validation", scored, bev=experiment.projection.bev),
-        attention=_attention(projected / "validation", trained, scored),
+        retrievals=retrievals(projected / "validation", scored, experiment),
+        true_places=true_places(scored),
+        attention=attended(projected / "validation", trained, scored),
         **of_the_run(run, experiment, projected),
         command=f"python jobs/{_job(translated, used)}.py",
     )
@@ -175,52 +173,6 @@ def _first_batch(projected: Path, fakes: Path, experiment: Experiment) -> list[t
         images = augment(images, view, draws, quarters, flip, experiment.contrast).clamp(0, 1)
         sides.append((images.permute(0, 2, 3, 1) * 255).byte().numpy())
     return list(zip(*sides, strict=True))
-
-
-def retrievals(validation: Path, scored: Path, *, bev: bool) -> list[Retrieval]:
-    """The first hits and misses of the validation queries, in the order of their opaque ids; with their BEVs or not."""
-    panoramas, bevs, tiles = (ImageStore(validation / name) for name in ("queries", "bev", "references"))
-    shown = []
-    for row in _hits_and_misses(scored, len(panoramas), len(tiles)):
-        query, best = row["query_row"], row["reference_rows"]
-        shown.append(
-            Retrieval(
-                query_id=str(panoramas.ids[query]),
-                panorama=panoramas.read([query])[0],
-                bev=bevs.read([query])[0] if bev else None,
-                tiles=list(tiles.read(best)),
-                similarities=row["scores"],
-                rank=row["rank"],
-                right=row["right"],
-            )
-        )
-    return shown
-
-
-def _hits_and_misses(scored: Path, queries: int, references: int) -> list[dict]:
-    file = scored / "retrievals.parquet"
-    table = read_table(file, columns.RETRIEVALS).to_pylist()
-    for row in table:
-        best = row["reference_rows"]
-        if not (best and 0 <= row["query_row"] < queries and -1 <= min(best) <= max(best) < references):  # -1: none
-            raise ValueError(f"{file} is damaged: it names images that are not there; {REMAKE}")
-    hits = [row for row in table if row["rank"] == 0][:HITS]
-    return hits + [row for row in table if row["rank"] != 0][:MISSES]
-
-
-def _attention(validation: Path, trained: Path, scored: Path) -> list[Attention]:
-    """The first hits and misses again, each with its best tile, as the last encoders look at them."""
-    panoramas, tiles = (ImageStore(validation / name) for name in ("queries", "references"))
-    shown = _hits_and_misses(scored, len(panoramas), len(tiles))
-    towers = load_towers(trained / "model.pt")
-    pairs = panoramas.read([row["query_row"] for row in shown]), tiles.read([row["reference_rows"][0] for row in shown])
-    heats = attention(towers, pairs[0], "query"), attention(towers, pairs[1], "reference")
-    if heats[0] is None or heats[1] is None:
-        return []
-    return [
-        Attention(panorama, lit(panorama, heat), tile, lit(tile, tile_heat))
-        for panorama, heat, tile, tile_heat in zip(pairs[0], heats[0], pairs[1], heats[1], strict=True)
-    ]
 
 
 def _losses(run: Path) -> Mapping[str, tuple[list[float], list[float]]]:

@@ -41,6 +41,21 @@ class Turns(NamedTuple):
     deviation: float
 
 
+class Fit(NamedTuple):
+    """A bird's-eye view where it lies best on a tile.
+
+    Args:
+        evidence: how much speaks for the tile, over all poses.
+        east: of the camera from the tile's middle, as a share of its side.
+        turn_deg: of the panorama's middle, clockwise from where it is thought to look.
+    """
+
+    evidence: float
+    east: float
+    north: float
+    turn_deg: float
+
+
 KNOWN = Turns((-4.0, 0.0, 4.0), 4.0)
 NEAREST = Turns((-8.0, -4.0, 0.0, 4.0, 8.0), 5.9)
 """Where the heading was told to the nearest of 24 turns: 4 degrees, and those of a step of 15 degrees."""
@@ -79,10 +94,17 @@ def ground_spectra(
 
 def evidence(ground: GroundSpectra, tiles: TileSpectra, turns: Turns = KNOWN) -> Float32[np.ndarray, " k"]:
     """How much speaks for each tile: the logarithm of the odds that the camera stood there, up to a constant."""
-    found = [_likeness(spectra, tiles) for spectra in ground]
-    likeness = torch.stack(found, 1)
-    often = torch.from_numpy(_usual(turns)).to(likeness.device)
-    return (SHARPNESS * likeness + often).flatten(1).logsumexp(1).cpu().numpy()
+    return _log_odds(ground, tiles, turns).flatten(1).logsumexp(1).cpu().numpy()
+
+
+def fits(ground: GroundSpectra, tiles: TileSpectra, turns: Turns = KNOWN) -> list[Fit]:
+    """How a bird's-eye view lies on each tile, where it lies best."""
+    odds = _log_odds(ground, tiles, turns)
+    found = []
+    for best, told in zip(odds.flatten(1).argmax(1).tolist(), evidence(ground, tiles, turns).tolist(), strict=True):
+        turn, north, east = np.unravel_index(best, odds.shape[1:])
+        found.append(Fit(told, (east - REACH) / SIDE, (north - REACH) / SIDE, turns.degrees[turn]))
+    return found
 
 
 def verified(
@@ -90,6 +112,12 @@ def verified(
 ) -> Float[np.ndarray, "*k"]:
     """The similarity of candidates and what their ground adds, in the unit of the first, a cosine."""
     return similarity + WEIGHT * evidence
+
+
+def _log_odds(ground: GroundSpectra, tiles: TileSpectra, turns: Turns) -> Float32[torch.Tensor, "k t r r"]:
+    """Of every pose on every tile, up to a constant."""
+    likeness = torch.stack([_likeness(spectra, tiles) for spectra in ground], 1)
+    return SHARPNESS * likeness + torch.from_numpy(_usual(turns)).to(likeness.device)
 
 
 def _likeness(ground: Complex64[torch.Tensor, "c y x"], tiles: TileSpectra) -> Float32[torch.Tensor, "k r r"]:

@@ -50,6 +50,10 @@ ADAPTER_ROUNDS = pa.schema(
 )  # fmt: skip
 """`5_evaluate/rounds.parquet` of an adaptation."""
 RETRIEVALS = pa.schema(
-    required(query_row=WHOLE, rank=WHOLE, reference_rows=pa.list_(WHOLE), right=pa.list_(TRUE), scores=pa.list_(NUMBER))
-)
-"""`*_evaluate/retrievals.parquet`: the best references of every query."""
+    required(
+        query_row=WHOLE, rank=WHOLE, true_row=WHOLE, reference_rows=pa.list_(WHOLE), right=pa.list_(TRUE),
+        scores=pa.list_(NUMBER),
+    )
+)  # fmt: skip
+"""`*_evaluate/retrievals.parquet`: the best references of every query, and of its true ones that which comes first, and
+at which rank from 0; -1 where there is none. Older runs lack `true_row`."""

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+from jaxtyping import Int
 
 from ucvgl.atomic import write_whole
 from ucvgl.distributed.machines import Crew
@@ -107,7 +108,7 @@ def evaluate(
     bevs, recall = ImageStore(projected / "validation" / "bev"), reached[last].recall
     raw = _raw_pixels(bevs, references, protocol) if recall else {}
     _write_rounds(folder / "rounds.parquet", trained, [*models], reached, read_truth(dataset, "train"))
-    write_retrievals(folder / "retrievals.parquet", ranking.best, _order(ranking, len(queries)), protocol)
+    write_retrievals(folder / "retrievals.parquet", ranking.best, ranking.ranks[0] if ranking.ranks else None, protocol)
     result = {"recall": recall and recall.saved(), "raw_pixels": raw}
     write_whole(folder / "recall.json", json.dumps(result, indent=1) + "\n")
     for name in before:
@@ -127,25 +128,26 @@ def _said(ranking: Ranking, references: int, protocol: Protocol) -> Said:
     return Said(recall, judged_recall(ranking.best_of_all.index, references))
 
 
-def _order(ranking: Ranking, queries: int) -> np.ndarray:
-    """The rank of each query's best true reference; -1 where none is known."""
-    return best_rank(ranking.ranks[0]) if ranking.ranks else np.full(queries, -1)
-
-
-def write_retrievals(path: Path, best: Best, order: np.ndarray, protocol: Protocol) -> None:
-    """One row per query: its best references and whether they are right, and the rank of the first that is.
+def write_retrievals(path: Path, best: Best, ranks: Int[np.ndarray, "q p"] | None, protocol: Protocol) -> None:
+    """One row per query: its best references and whether they are right; which true one comes first, and its rank.
 
     Args:
         path: the table to write.
         best: references of every query, best first.
-        order: rank of the first right reference of every query.
+        ranks: of every true reference, -1 where there is none; None where no query has any.
     """
     shown = best.index[:, : min(SHOWN, int((best.index >= 0).sum(1).max(initial=0)))]
+    order, true = np.full(len(shown), -1), np.full(len(shown), -1)
+    if ranks is not None:
+        order, rows = best_rank(ranks), np.arange(len(shown))
+        first = np.where(ranks >= 0, ranks, np.iinfo(ranks.dtype).max).argmin(axis=1)
+        true = np.where(order >= 0, protocol.positives[rows, first], -1)
     retrievals = {
         "query_row": np.arange(len(shown)),
         "rank": order,
+        "true_row": true,
         "reference_rows": list(shown),
-        "right": [np.isin(rows, true) for rows, true in zip(shown, protocol.positives, strict=True)],
+        "right": [np.isin(found, known) for found, known in zip(shown, protocol.positives, strict=True)],
         "scores": list(best.score[:, : shown.shape[1]]),
     }
     write_table(path, pa.table(retrievals))

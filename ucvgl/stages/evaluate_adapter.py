@@ -22,7 +22,6 @@ from ucvgl.images.image_store import ImageStore
 from ucvgl.networks.towers import VIEWS, View
 from ucvgl.programs.embedding import parts_of
 from ucvgl.pseudo_labels.mutual_matching import agreement, matches
-from ucvgl.retrieval.ranking import best_rank
 from ucvgl.retrieval.recall import Recall
 from ucvgl.retrieval.vectors import Stored
 from ucvgl.run import columns
@@ -91,8 +90,8 @@ def evaluate_adapter(
             if key == "forth":
                 row["agreement"] = agreement(matches(machines.match(queries, references, folder=work)))
                 if name == result_name:
-                    order = best_rank(ranking.ranks[0]) if asked else np.full(len(ranking.best.index), -1)
-                    write_retrievals(folder / "retrievals.parquet", ranking.best, order, way.protocol)
+                    ranks = ranking.ranks[0] if asked else None
+                    write_retrievals(folder / "retrievals.parquet", ranking.best, ranks, way.protocol)
             for when in [when for when, one in (("before", names[0]), ("after", result_name)) if one == name]:
                 if reached:
                     result.setdefault(when, {})[way.name] = reached.saved()

@@ -17,7 +17,7 @@ class Catalog:
     """The images of one split: two piles that nothing links.
 
     Args:
-        queries: columns `id, uri`, one row per ground (or drone) image.
+        queries: columns `id, uri` and, where known, `heading_deg`, one row per ground (or drone) image.
         references: columns `id, uri` and, where known, `lat, lon`.
         missing: files that the data set lists and that are not there.
     """

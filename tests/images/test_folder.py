@@ -196,7 +196,7 @@ def test_other_folders_beside_the_splits_may_hold_what_they_like(tmp_path):
 def test_a_tile_that_has_two_places_is_refused(tmp_path):
     root = make(tmp_path, "panorama/1.jpg", "satellite/1.jpg")
     (tmp_path / "references.csv").write_text("file,lat,lon\n1.jpg,1.0,2.0\n1.jpg,3.0,4.0\n")
-    with pytest.raises(ValueError, match="references.csv names 1.jpg more than once; give each tile one place"):
+    with pytest.raises(ValueError, match="references.csv names 1.jpg more than once; write one row for each image"):
         read_catalog(root, "train")
 
 
@@ -225,5 +225,31 @@ def test_an_image_that_would_be_query_and_tile_at_once_is_refused(tmp_path):
 def test_a_list_of_places_without_rows_does_not_pass_for_none(tmp_path):
     root = make(tmp_path, "panorama/a.jpg", "satellite/a.jpg")
     (tmp_path / "references.csv").write_text("file,lat,lon\n")
-    with pytest.raises(ValueError, match="references.csv gives no tile a place; write a row for each, or remove it"):
+    with pytest.raises(ValueError, match="references.csv tells of no image; write a row for each, or remove it"):
         read_catalog(root, "train")
+
+
+def test_headings_of_ground_images_are_read_and_may_be_partial(tmp_path):
+    make(tmp_path, "train/panorama/a.jpg", "train/panorama/b/c.jpg", "train/satellite/a.jpg")
+    (tmp_path / "train/headings.csv").write_text("file,heading_deg\nb/c.jpg,-90\n")
+    queries = read_catalog(str(tmp_path), "train").queries
+    found = dict(zip(queries["uri"].to_pylist(), queries["heading_deg"].to_pylist(), strict=True))
+    assert {uri.rpartition("/")[2]: looks for uri, looks in found.items()} == {"a.jpg": None, "c.jpg": 270.0}
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("file,heading_deg\na.jpg,north\n", "headings.csv: a.jpg looks to north; write degrees"),
+        ("file,heading_deg\na.jpg,361\n", "headings.csv: a.jpg looks to 361; write degrees"),
+        ("file,heading_deg\nb.jpg,1\n", "headings.csv names 1 files that are not in .*panorama: .'b.jpg'"),
+        ("file,heading_deg\na.jpg,1\na.jpg,2\n", "headings.csv names a.jpg more than once"),
+        ("file,heading_deg\n", "headings.csv tells of no image"),
+        ("file,heading\na.jpg,1\n", "headings.csv lacks the columns"),
+    ],
+)
+def test_a_wrong_list_of_headings_is_refused_in_plain_words(tmp_path, text, message):
+    make(tmp_path, "panorama/a.jpg", "satellite/a.jpg")
+    (tmp_path / "headings.csv").write_text(text)
+    with pytest.raises(ValueError, match=message):
+        read_catalog(str(tmp_path), "train")

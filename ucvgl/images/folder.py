@@ -3,6 +3,8 @@
     <root>/[train|validation/]panorama/**.jpg      (or ground, query)
     <root>/[train|validation/]satellite/**.png     (or tile, reference)
     <root>/[train|validation/]references.csv       optional: file,lat,lon  (file: below the tiles' folder)
+    <root>/[train|validation/]headings.csv         optional: file,heading_deg  (file: below the ground images' folder;
+                                                   where its middle looks, clockwise from north)
 
 `training` means `train`; `val`, `valid`, `test`, `dev` and `eval` mean `validation`, where there is one of them.
 Without `train` and `validation` every image trains, and the same pool is searched. The two piles may also be any two
@@ -13,6 +15,7 @@ from __future__ import annotations
 
 import logging
 import os
+from collections.abc import Iterator
 
 import pyarrow as pa
 
@@ -50,12 +53,12 @@ def read_catalog(root: str, split: Split, queries: str = "", references: str = "
         ValueError: a pile is not there or empty, an image is in both, or a list names what is not there.
     """
     if queries and references:
-        folder, below = "", ""
+        folder, below, asked_below = "", "", ""
         asked, searched = (Found(_matching(root, pattern)) for pattern in (queries, references))
     else:
         folder = split_folder(root, split)
         views = [view_folder(root, folder, names) for names in (QUERIES, REFERENCES)]
-        below = f"{views[1]}/"
+        asked_below, below = (f"{view}/" for view in views)
         asked, searched = (_found(root, view) for view in views)
     if both := sorted(set(asked.images) & set(searched.images)):
         raise ValueError(
@@ -63,8 +66,10 @@ def read_catalog(root: str, split: Split, queries: str = "", references: str = "
             "folders that share none"
         )
     places = _places(root, folder, below, searched.images)
+    looks = headings(root, folder, asked_below, asked.images)
     missing = asked.left_out + searched.left_out
-    return Catalog(pile(root, asked.images), pile(root, searched.images, places), missing=missing)
+    piles = pile(root, asked.images, headings=looks), pile(root, searched.images, places)
+    return Catalog(*piles, missing=missing)
 
 
 def read_references(root: str) -> pa.Table:
@@ -168,27 +173,58 @@ def _matching(root: str, pattern: str) -> list[str]:
 
 def _places(root: str, folder: str, below: str, references: list[str]) -> dict[str, tuple[float, float]]:
     """Latitude and longitude by path, as far as `references.csv` tells."""
-    name = f"{folder}/references.csv" if folder else "references.csv"
-    if not is_file(root, name):
-        return {}
-    rows, places = csv_columns(root, name, "file", "lat", "lon"), {}
-    if not rows:
-        raise ValueError(f"{root}/{name} gives no tile a place; write a row for each, or remove it")
-    files = as_spelled((row[0] for row in rows), {path[len(below) :] for path in references})
-    for file, (_, lat, lon) in zip(files, rows, strict=True):
+    name, places = f"{folder}/references.csv" if folder else "references.csv", {}
+    for path, file, (lat, lon) in _listed(root, name, below, references, "lat", "lon"):
         if not (_is_within(lat, 90.0) and _is_within(lon, 180.0)):
             raise ValueError(
                 f"{root}/{name}: {file} lies at lat {lat or 'nothing'}, lon {lon or 'nothing'}; "
                 "write degrees as decimal numbers, lat in [-90, 90] and lon in [-180, 180]"
             )
-        if f"{below}{file}" in places:
-            raise ValueError(f"{root}/{name} names {file} more than once; give each tile one place")
-        places[f"{below}{file}"] = (decimal(lat), decimal(lon))
-    absent = sorted(path[len(below) :] for path in places.keys() - set(references))
-    if absent:
-        where = f"{root}/{below}".rstrip("/")
-        raise ValueError(f"{root}/{name} names {len(absent)} files that are not in {where}: {absent[:3]}")
+        places[path] = (decimal(lat), decimal(lon))
     return places
+
+
+def headings(root: str, folder: str, below: str, queries: list[str]) -> dict[str, float]:
+    """Where the middles of ground images look, degrees clockwise from north, by path, as far as `headings.csv` tells.
+
+    Args:
+        folder: of the split, below the root.
+        below: begins the path of every ground image, and of no file that the list names.
+
+    Raises:
+        ValueError: the list is none, or names what is not there, or something twice.
+    """
+    name, found = f"{folder}/headings.csv" if folder else "headings.csv", {}
+    for path, file, (degrees,) in _listed(root, name, below, queries, "heading_deg"):
+        if not _is_within(degrees, 360.0):
+            raise ValueError(
+                f"{root}/{name}: {file} looks to {degrees or 'nothing'}; write degrees clockwise from north as decimal "
+                "numbers, from -360 to 360"
+            )
+        found[path] = decimal(degrees) % 360
+    return found
+
+
+def _listed(
+    root: str, name: str, below: str, images: list[str], *columns: str
+) -> Iterator[tuple[str, str, tuple[str, ...]]]:
+    """Path, name in the list, and columns of every image that a CSV file tells about; nothing where there is none."""
+    if not is_file(root, name):
+        return
+    rows, told = csv_columns(root, name, "file", *columns), set()
+    if not rows:
+        raise ValueError(f"{root}/{name} tells of no image; write a row for each, or remove it")
+    files = as_spelled((row[0] for row in rows), {path[len(below) :] for path in images})
+    there, where = set(images), f"{root}/{below}".rstrip("/")
+    absent = sorted(str(file) for file in set(files) if f"{below}{file}" not in there)
+    for file, (_, *values) in zip(files, rows, strict=True):
+        path = f"{below}{file}"
+        if path in told:
+            raise ValueError(f"{root}/{name} names {file} more than once; write one row for each image")
+        told.add(path)
+        yield path, str(file), tuple(values)
+    if absent:
+        raise ValueError(f"{root}/{name} names {len(absent)} files that are not in {where}: {absent[:3]}")
 
 
 def _is_within(text: str, limit: float) -> bool:

@@ -265,11 +265,19 @@ def present(names: Iterable[str], path_of: Mapping[str, str], expected: str) -> 
     return found, [expected.format(name) for name in names if name not in path_of]
 
 
-def pile(root: str, paths: Iterable[str], places: Mapping[str, tuple[float, float]] | None = None) -> pa.Table:
-    """Images as a table of `id, uri` sorted by id; with places also `lat, lon`, null where unknown.
+def pile(
+    root: str,
+    paths: Iterable[str],
+    places: Mapping[str, tuple[float, float]] | None = None,
+    *,
+    headings: Mapping[str, float] | None = None,
+) -> pa.Table:
+    """Images as a table of `id, uri` sorted by id; with places also `lat, lon`, with headings also `heading_deg`, null
+    where unknown.
 
     Args:
         places: latitude and longitude in degrees, by path below the root.
+        headings: degrees clockwise from north, likewise.
     """
     rows = sorted((opaque_id(path), path) for path in paths)
     table = pa.table(
@@ -281,4 +289,7 @@ def pile(root: str, paths: Iterable[str], places: Mapping[str, tuple[float, floa
     for column, name in enumerate(("lat", "lon") if places else ()):
         known = [places[path][column] if places and path in places else None for _, path in rows]
         table = table.append_column(name, pa.array(known, pa.float64()))
+    if headings:
+        known = [headings.get(path) for _, path in rows]
+        table = table.append_column("heading_deg", pa.array(known, pa.float64()))
     return table

@@ -34,6 +34,14 @@ def rendered(level: str, *, places: Mapping[str, int] = PLACES, **look: Any) -> 
     )
 
 
+def photographed(fov_deg: float, **look: Any) -> World:
+    """The world `north`, seen by photos that look anywhere instead of panoramas."""
+    camera = {"camera_height_m": 2.5, "tile_side_m": 50.0, "photo_fov_deg": fov_deg}
+    photos = {"dataset.camera": "photo", "dataset.fov_deg": fov_deg}
+    whole = {"projection.top_elevation_deg": 45.0, "projection.bottom_elevation_deg": -45.0}
+    return {**rendered("medium", **camera, **look), **photos, **whole}
+
+
 HOME = {"train": 4000, "validation": 500}
 SUITE: dict[str, World] = {
     "easy": rendered("easy", places=HOME),
@@ -62,6 +70,9 @@ SUITE: dict[str, World] = {
     "north": rendered("medium", camera_height_m=2.5, tile_side_m=50.0),
     "anywhere": rendered("medium", camera_height_m=2.5, tile_side_m=50.0, any_heading=True)
     | {"contrast.heading": "unknown"},
+    "photos_90": photographed(90.0),
+    "photos_70": photographed(70.0),
+    "photos_90_anywhere": {**photographed(90.0, any_heading=True), "contrast.heading": "unknown"},
     "winter": rendered("medium", camera_height_m=3.0, tile_side_m=60.0, season="winter", texture=2.5),
     "flights": {
         "dataset.name": "synthetic_drone",

@@ -29,8 +29,9 @@ def test_the_birds_eye_view_of_a_rendered_world_covers_its_tile_and_knows_its_cr
     look, projection = experiment.dataset.synthetic.look, experiment.projection
     covered = 2 * look.camera_height_m * math.tan(math.radians(projection.fov_deg) / 2)
     assert covered == pytest.approx(look.tile_side_m, rel=1e-3)
-    assert projection.top_elevation_deg == look.top_elevation_deg
-    assert projection.bottom_elevation_deg == look.bottom_elevation_deg
+    photos = experiment.dataset.camera == "photo"  # they are cut from the whole sphere, and used up to 45 degrees
+    expected = (45.0, -45.0) if photos else (look.top_elevation_deg, look.bottom_elevation_deg)
+    assert (projection.top_elevation_deg, projection.bottom_elevation_deg) == expected
 
 
 @pytest.fixture

@@ -1,8 +1,10 @@
 import json
 
+import cv2
+import numpy as np
 import pytest
 
-from tests.index.areas import make_index, pictures
+from tests.index.areas import make_index, pictures, pixels_of
 from ucvgl import cli
 
 
@@ -74,3 +76,18 @@ def test_mistakes_are_told(home, capsys):
     assert code == 2 and printed.err == "ucvgl localize: --k 0: ask for at least one tile\n"
     assert cli.main(["localize", "x.jpg", "--index", str(home)]) == 2
     assert "is neither a run" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("heading", ["north", "361", "nan", "1e2"])
+def test_a_heading_that_is_none_is_refused(home, capsys, heading):
+    code, printed = lines(home, capsys, str(home / "photos"), "--heading", heading)
+    assert code == 2 and f"--heading {heading}: it is known, unknown, or degrees clockwise from north" in printed.err
+
+
+def test_a_panorama_whose_middle_looks_east_is_turned_to_north(home, capsys, tmp_path):
+    photo = pixels_of(home / "photos" / "000.png")
+    cv2.imwrite(str(tmp_path / "east.png"), np.roll(photo, -32, axis=1)[..., ::-1])  # a quarter of its 128 columns
+    _, straight = lines(home, capsys, str(home / "photos" / "000.png"), "--format", "jsonl")
+    code, turned = lines(home, capsys, str(tmp_path / "east.png"), "--heading", "90", "--format", "jsonl")
+    tiles = [json.loads(printed.out)["tiles"] for printed in (straight, turned)]
+    assert code == 0 and tiles[0] == tiles[1]

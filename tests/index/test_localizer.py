@@ -1,13 +1,26 @@
 """One object answers photos, given as paths, bytes or pixels."""
 
-from dataclasses import replace
+import json
+from dataclasses import asdict, replace
 
 import numpy as np
 import pytest
 
 import ucvgl
 from benchmarks.in_process import InProcess
-from tests.index.areas import CALIBRATION, MODEL, QUERY, TILE, make_index, make_run, pictures, pixels_of
+from tests.index.areas import (
+    CALIBRATION,
+    MODEL,
+    PLACING,
+    QUERY,
+    TILE,
+    change_manifest,
+    make_index,
+    make_run,
+    pictures,
+    pixels_of,
+)
+from ucvgl.distributed.bulk import read_listed
 from ucvgl.images.decode import BadImage, resize
 from ucvgl.images.image_store import write_shard
 from ucvgl.index.encoders import Encoders
@@ -15,6 +28,8 @@ from ucvgl.index.localizer import Localizer, load
 from ucvgl.networks.towers import TwoTowers, embed, save_towers
 from ucvgl.programs.embedding import EmbedJob, Look, parts_of
 from ucvgl.projection.birdseye import from_above
+from ucvgl.projection.photo import panorama_of
+from ucvgl.settings.dataset import Lens
 from ucvgl.settings.experiment import Projection
 
 
@@ -127,3 +142,50 @@ def test_what_is_neither_run_nor_index_is_refused(tmp_path):
     (tmp_path / "config.yaml").write_text("seed: 3")
     with pytest.raises(ValueError, match="has no trained encoders yet; the command that began this run goes on"):
         load(tmp_path)
+
+
+LENS = Lens(80.0, 45.0, -45.0)
+
+
+@pytest.fixture(scope="module")
+def for_photos(tmp_path_factory):
+    """An index of a run that was trained on photos."""
+    folder = tmp_path_factory.mktemp("snapshots") / "area"
+    make_index(folder)
+    change_manifest(folder, lens=asdict(LENS), placing=PLACING, tile_side_m=40.0, photo_aspect=None)
+    return folder
+
+
+def test_a_photo_is_answered_as_the_panorama_that_it_is_a_part_of(for_photos, tmp_path):
+    (path,) = pictures(tmp_path, 1, (48, 64), seed=9)
+    photo, localizer = pixels_of(path), load(for_photos, heading=70.0)
+    whole = panorama_of(np.ascontiguousarray(photo), LENS, fov_deg=80, heading_deg=70)
+    np.testing.assert_array_equal(localizer.query(path).panorama, whole)
+    seen = np.stack([resize(whole, *QUERY)])
+    expected = embed(localizer.encoders.towers, seen, "query")
+    (answer,), (north,) = localizer.localize(path), load(for_photos, heading=0.0).localize(path)
+    assert localizer.index is not None and answer.camera is not None and north.camera is not None
+    assert answer.candidates[0].similarity == pytest.approx((localizer.index.vectors() @ expected[0]).max(), abs=1e-4)
+    assert abs(answer.camera.heading_deg - 70) < 30 and abs((north.camera.heading_deg + 180) % 360 - 180) < 30
+
+
+def test_photos_that_say_nothing_of_where_they_looked_need_a_heading_or_are_searched_all_around(for_photos, tmp_path):
+    (path,) = pictures(tmp_path, 1, (48, 64), seed=9)
+    with pytest.raises(BadImage, match="nobody says where it looked"):
+        load(for_photos).localize(path)
+    assert load(for_photos, heading="unknown").localize(path)[0].heading_deg is not None
+
+
+@pytest.mark.parametrize("heading", ["known", "unknown"])
+def test_many_photos_are_read_as_one_is(for_photos, tmp_path, heading):
+    paths = [str(path) for path in pictures(tmp_path, 3, (48, 64), seed=9)]
+    localizer = load(for_photos, heading=heading if heading == "unknown" else 200.0)
+    row = {"id": paths, "uri": paths, "heading_deg": [200.0, 200.0, None]}
+    read = read_listed(row, how=localizer.encoders.preprocessing("query"), heading=heading)
+    good = paths if heading == "unknown" else paths[:2]
+    assert list(read["id"]) == good and [uri for uri, _ in json.loads(read["bad"])] == paths[len(good) :]
+    assert read["looked_deg"] == [0.0 if heading == "unknown" else 200.0] * len(good)
+    turns = 24 if heading == "unknown" else 1
+    images = np.frombuffer(read["image"], np.uint8).reshape(len(good), turns, *QUERY, 3)
+    for path, image in zip(good, images, strict=True):
+        np.testing.assert_array_equal(image[0], resize(localizer.query(path).panorama, *QUERY))

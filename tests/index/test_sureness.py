@@ -1,7 +1,5 @@
 """What held-out images say of answers to photos that begin anywhere; encoders and run are stand-ins."""
 
-from types import SimpleNamespace
-
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -16,6 +14,7 @@ from ucvgl.index.presence import leads
 from ucvgl.index.sureness import sureness_of
 from ucvgl.index.trained_run import TrainedRun
 from ucvgl.poses.turns import turned
+from ucvgl.projection.preprocessing import whole_image
 
 PHOTOS, COLUMNS = 60, 24  # a turn is a column
 RANDOM = np.random.default_rng(0)
@@ -50,10 +49,10 @@ class Seeing(Encoders):
         self.towers = None  # pyright: ignore[reportAttributeAccessIssue]
 
     def preprocessing(self, view):
-        return SimpleNamespace(enough=(2, COLUMNS))  # pyright: ignore[reportReturnType]
+        return whole_image((2, COLUMNS))
 
-    def embed_queries(self, images):
-        return described(images)
+    def embed_panoramas(self, panoramas):
+        return described(panoramas)
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import torch
 
 from ucvgl.networks.adapted import load_encoders
 from ucvgl.networks.saved import load_saved
-from ucvgl.networks.towers import TwoTowers, embed, load_towers, save_towers, turned
+from ucvgl.networks.towers import TwoTowers, embed, load_towers, save_towers, standardised, turned
 from ucvgl.projection.birdseye import BirdsEye
 from ucvgl.settings.experiment import Model
 
@@ -137,3 +137,13 @@ def test_a_file_that_claims_larger_encoders_than_it_holds_fills_no_memory(other,
     with pytest.raises(ValueError, match=rf"model.pt does not hold the encoders of a run \({why}"):
         load_towers(tmp_path / "model.pt")
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 500_000, "kilobytes"
+
+
+def test_images_are_standardised_over_what_they_show():
+    """A photo beside a black frame is standardised as it is alone."""
+    photo = torch.rand(2, 3, 8, 8, generator=torch.Generator().manual_seed(0)) + 0.1
+    framed = torch.zeros(2, 3, 8, 20)
+    framed[..., :8] = photo
+    alone = (photo - photo.mean((2, 3), keepdim=True)) / (photo.std((2, 3), keepdim=True) + 1e-2)
+    assert torch.allclose(standardised(framed)[..., :8], alone, atol=1e-5)
+    assert not standardised(framed)[..., 8:].any() and not standardised(torch.zeros(1, 3, 4, 4)).any()

@@ -2,7 +2,7 @@ import cv2
 import numpy as np
 
 from tests.poses.flat_ground import patches
-from ucvgl.poses.structure import CELLS, describe, structure, windows
+from ucvgl.poses.structure import CELLS, CHANNELS, describe, shown, structure, windows
 from ucvgl.pseudo_labels.whitening import unit
 
 
@@ -62,3 +62,31 @@ def test_windows_are_means_and_the_same_from_either_end():
         assert np.allclose(window, window[::-1, ::-1], atol=1e-6)
         middles = (np.arange(1, CELLS - 1) + 0.5) * side / CELLS - 0.5
         assert np.allclose(window[1:-1] @ np.arange(side), middles, atol=0.05 * side / CELLS)
+
+
+def test_what_is_not_shown_says_nothing_and_takes_nothing_from_the_rest():
+    tile = patches(5)
+    part = tile.copy()
+    part[:, 48:] = 0
+    cells = describe(part[None]).reshape(CELLS, CELLS, CHANNELS)
+    assert not cells[:, 7:].any(), "cells beyond the edge of what is shown"
+    whole = describe(np.ascontiguousarray(tile[None, :, :48])).reshape(CELLS, CELLS, CHANNELS)
+    assert np.isfinite(whole).all() and cells[:, :5].any((1, 2)).all()
+    other = part.copy()
+    other[:, :48] = patches(6)[:, :48]
+    assert np.array_equal(describe(other[None]) != 0, cells.reshape(1, -1) != 0), "which cells are shown, not what"
+    strength = structure(part, shown(part))
+    inside = structure(tile[:, :48].copy())[:, :40]
+    assert np.allclose(strength[:, :40], inside, atol=0.1), "as strong as if nothing were missing"
+
+
+def test_single_black_pixels_are_shadows():
+    tile = patches(7)
+    tile[10:13, 10:14] = 0
+    assert shown(tile) is None
+    tile[30:60, 30:70] = 0
+    inside = shown(tile)
+    assert inside is not None
+    y, x = np.mgrid[:96, :96]
+    beside = np.maximum(np.maximum(30 - y, y - 59), np.maximum(30 - x, x - 69))
+    assert np.array_equal(inside == 0, beside <= 2), "and two pixels around"

@@ -4,7 +4,15 @@ import pytest
 from tests.index.areas import pictures, pixels_of
 from ucvgl.images.decode import BadImage, resize
 from ucvgl.projection.birdseye import birds_eye
-from ucvgl.projection.preprocessing import apart, pixels, preprocessed, query_preprocessing, sheet_size, whole_image
+from ucvgl.projection.preprocessing import (
+    apart,
+    pixels,
+    preprocessed,
+    query_of,
+    query_preprocessing,
+    sheet_size,
+    whole_image,
+)
 from ucvgl.settings.experiment import Projection
 
 
@@ -13,7 +21,10 @@ def test_every_form_of_an_image_is_seen_alike(tmp_path):
     whole = pixels_of(path)
     for form in (path, str(path), path.read_bytes(), np.ascontiguousarray(whole)):
         np.testing.assert_array_equal(pixels(form), whole)
-        np.testing.assert_array_equal(preprocessed(form, whole_image((16, 64))), resize(whole, 16, 64))
+        query = query_of(form, whole_image((16, 64)))
+        assert query.photo is query.panorama, "as nobody says that its middle looks elsewhere than to north"
+        np.testing.assert_array_equal(query.panorama, whole)
+    np.testing.assert_array_equal(preprocessed(whole, whole_image((16, 64))), resize(whole, 16, 64))
 
 
 def test_a_panorama_is_seen_from_above_where_the_encoder_is_one_of_tiles(tmp_path):
@@ -21,22 +32,23 @@ def test_a_panorama_is_seen_from_above_where_the_encoder_is_one_of_tiles(tmp_pat
     whole, flat = pixels_of(path), Projection(bev=False)
     above = query_preprocessing((16, 64), 16, Projection(), above=True)
     assert (above.size, above.enough) == ((16, 16), (16, 128)), "eight columns for every pixel of the view from above"
-    np.testing.assert_array_equal(preprocessed(path, above), birds_eye(Projection(), 16, 64, 128)(whole))
+    np.testing.assert_array_equal(preprocessed(whole, above), birds_eye(Projection(), 16, 64, 128)(whole))
     as_it_is = query_preprocessing((8, 32), 16, flat, above=True)
     assert as_it_is.enough == (16, 32)
-    np.testing.assert_array_equal(preprocessed(path, as_it_is), resize(whole, 16, 16))
+    np.testing.assert_array_equal(preprocessed(whole, as_it_is), resize(whole, 16, 16))
 
 
 @pytest.mark.parametrize(("panorama", "tile"), [((16, 64), 24), ((16, 20), 24)])
 def test_a_panorama_and_its_view_from_above_stand_on_one_sheet(tmp_path, panorama, tile):
     (path,) = pictures(tmp_path, 1, (64, 128), seed=0)
     how = query_preprocessing(panorama, tile, Projection(), above=False, both=True)
-    sheet = preprocessed(path, how)
+    whole = pixels_of(path)
+    sheet = preprocessed(whole, how)
     assert sheet.shape == (*how.size, 3) == (*sheet_size(panorama, tile), 3)
     (seen,), (view,) = apart(sheet[None], panorama, tile)
-    np.testing.assert_array_equal(seen, resize(pixels_of(path), *panorama))
+    np.testing.assert_array_equal(seen, resize(whole, *panorama))
     alone = query_preprocessing(panorama, tile, Projection(), above=True)
-    np.testing.assert_array_equal(view, preprocessed(path, alone))
+    np.testing.assert_array_equal(view, preprocessed(whole, alone))
     assert how.enough == alone.enough
 
 

@@ -56,3 +56,17 @@ def test_descriptors_that_are_all_alike_stay_finite():
 def test_one_descriptor_has_no_spread():
     with pytest.raises(ValueError, match="1 descriptor cannot be whitened"):
         whitening(np.ones((1, 3), np.float32), shrinkage=0.1)
+
+
+def test_a_number_that_is_not_known_is_taken_for_the_mean():
+    """As if it had been filled in before: the mean of those that are known, and no deviation from it."""
+    rng = np.random.default_rng(1)
+    vectors = view(1) + 20  # no number is 0 by itself
+    known = rng.uniform(size=vectors.shape) < 0.4
+    mean = np.array([column[here].mean() for column, here in zip(vectors.T, known.T, strict=True)])
+    holes, filled = np.where(known, vectors, 0), np.where(known, vectors, mean).astype(np.float32)
+    found, expected = whitening(holes, shrinkage=0.1, gaps=True), whitening(filled, shrinkage=0.1)
+    np.testing.assert_allclose(found.mean, expected.mean, rtol=1e-4)
+    some = known.any(1)
+    np.testing.assert_allclose(found(holes)[some], expected(filled)[some], atol=2e-3)
+    assert not found(holes)[~some].any(), "of which nothing is known"

@@ -159,3 +159,27 @@ def test_a_root_that_is_not_utf8_is_told_before_anything_starts():
 def test_a_root_at_which_nothing_can_lie_is_told_before_anything_starts(root: str) -> None:
     (told,) = mistakes({"dataset.name": "folder", "dataset.root": root})
     assert told.startswith("dataset.root: ")
+
+
+def test_photos_are_used_up_to_45_degrees_unless_something_else_is_set() -> None:
+    photos, _ = with_changes(Experiment(), {"dataset.camera": "photo"})
+    again, _ = with_changes(photos, {"projection.bottom_elevation_deg": -30.0})
+    assert (photos.projection.top_elevation_deg, photos.projection.bottom_elevation_deg) == (45, -45)
+    assert (again.projection.top_elevation_deg, again.projection.bottom_elevation_deg) == (45, -30)
+    assert Experiment().dataset.lens(Experiment().projection) is None
+    lens = again.dataset.lens(again.projection)
+    assert lens is not None and (lens.top_elevation_deg, lens.bottom_elevation_deg) == (45, -30)
+
+
+def test_a_camera_and_what_is_rendered_go_together() -> None:
+    assert mistakes({"dataset.fov_deg": 60.0}) == [
+        "dataset.fov_deg: panoramas show all around; set dataset.camera to photo, or leave it at 0"
+    ]
+    (told,) = mistakes({"dataset.camera": "photo"})
+    assert told.startswith("dataset.camera: photo, but dataset.synthetic.look.photo_fov_deg is 0; rendered photos")
+    (told,) = mistakes({"dataset.synthetic.look.photo_fov_deg": 90.0})
+    assert told.startswith("dataset.camera: panorama, but")
+    photos = {"dataset.camera": "photo", "dataset.synthetic.look.photo_fov_deg": 90.0}
+    assert mistakes(photos) == [] and mistakes({"dataset.name": "folder", "dataset.camera": "photo"}) == []
+    (told,) = mistakes(photos | {"dataset.synthetic.look.top_elevation_deg": 40.0})
+    assert "photos are cut from whole spheres" in told

@@ -267,7 +267,7 @@ def test_where_a_panorama_looks_that_begins_anywhere_is_found_with_its_tile(tmp_
     np.testing.assert_array_equal(np.array(table["heading_deg"]), found.heading_deg)
     own = Pairs("fake", ("query", "reference"), (tmp_path / "queries", tmp_path / "bev"), np.arange(24), np.arange(24))
     labelled, *_ = labelled_pairs(table, 0, tmp_path, own, Experiment(**settings))
-    seen = [side.read(ImageStore(side.store), np.arange(len(labelled))) for side in labelled.sides]
+    seen = [side.read({side.store: ImageStore(side.store)}, np.arange(len(labelled))) for side in labelled.sides]
     middle = seen[0][:, 0, :, 0].argmax(1) - 180
     np.testing.assert_allclose(middle, off[labelled.query], atol=1.5)  # the mark is in the north
     tiles = ImageStore(tmp_path / "references").read(labelled.reference).astype(float)

@@ -5,7 +5,8 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ucvgl.training.batches import Pairs, epoch_order
+from ucvgl.images.image_store import ImageStore, write_shard
+from ucvgl.training.batches import Pairs, Side, epoch_order
 
 
 def pairs_of(query, reference) -> Pairs:
@@ -133,3 +134,18 @@ def test_one_neighbourhood_takes_at_most_half_of_a_batch():
     first, *company = epoch_order(pairs, 8, (3,))[0].tolist()
     near = pairs.neighbours[first].tolist()
     assert company[:2] == near[:2] and set(company[2:4]) <= set(near[2:]) and company[4] not in near
+
+
+def test_of_a_tile_that_is_seen_through_a_view_only_that_is_there_which_the_view_shows(tmp_path):
+    random = np.random.default_rng(0)
+    tiles, views = (random.integers(1, 256, (count, 4, 4, 3), np.uint8) for count in (3, 2))
+    views[0, :2] = 0
+    views[1, :, 3] = 0
+    for name, images in (("tiles", tiles), ("views", views)):
+        write_shard(tmp_path / name, 0, [f"{name}{row}" for row in range(len(images))], images)
+    side = Side("reference", tmp_path / "tiles", np.arange(3), through=tmp_path / "views")
+    stores = {store: ImageStore(store) for store in side.stores}
+    seen = side.read(stores, np.array([0, 1, 2]))
+    for row, image in enumerate(seen):
+        shown = views[row % 2].any(2)
+        assert np.array_equal(image[shown], tiles[row][shown]) and not image[~shown].any()

@@ -2,6 +2,8 @@ import dataclasses
 import shutil
 from pathlib import Path
 
+import cv2
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -109,6 +111,25 @@ def test_every_setting_changes_the_name_of_the_cache():
     )  # fmt: skip
     names = [settings_digest(dataclasses.replace(Synthetic(), **change)) for change in ({}, *changes)]
     assert len(set(names)) == len(names)
+
+
+def test_a_look_that_is_new_later_changes_no_name():
+    """What is looked like as usual is no part of the name; else every version of ours would render all anew."""
+    assert settings_digest(Synthetic()) == "d7e57a58b53e"
+
+
+@pytest.mark.parametrize("anywhere", [False, True])
+def test_photos_take_the_place_of_panoramas_and_say_where_they_look_if_they_may(small_worlds, tmp_path, anywhere):
+    look = WorldLook(photo_fov_deg=90.0, any_heading=anywhere)
+    settings = dataclasses.replace(SETTINGS, look=look, panorama_height=64, panorama_width=256)
+    for item in plan(settings):
+        render_world(settings, item, tmp_path)
+    queries = catalog(tmp_path, "validation").queries
+    assert cv2.imread(queries["uri"][0].as_py()).shape == (48, 64, 3)
+    assert ("heading_deg" in queries.column_names) != anywhere
+    if not anywhere:
+        looks = np.array(queries["heading_deg"].to_pylist())
+        assert len(looks) == 7 and (looks >= 0).all() and (looks < 360).all() and np.ptp(looks) > 90
 
 
 def test_an_impossible_share_is_refused_by_name():

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import math
 import os
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
 
 import tyro
 
 from ucvgl.files.printable import printable
+from ucvgl.images.decimals import decimal
 
 if TYPE_CHECKING:
     from ucvgl.index.answers import Answer
     from ucvgl.index.localizer import Localizer
+    from ucvgl.poses.turns import Heading
 
+Looks = Literal["known", "unknown"] | float | None
+"""Where photos look: what `--heading` says."""
 DRAWN = 10
 """Tiles in a picture."""
 LONGEST_STEM = 200
@@ -33,7 +38,7 @@ def localize(
     /,
     index: str,
     k: int = 5,
-    heading: Literal["", "known", "unknown"] = "",
+    heading: str = "",
     format: Literal["table", "jsonl", "geojson"] = "table",
     picture: str = "",
     parquet: str = "",
@@ -46,8 +51,9 @@ def localize(
         photos: panoramas: files, folders or URIs.
         index: folder or URI that `ucvgl index` wrote.
         k: tiles for each photo.
-        heading: known: panoramas have north in their middle; unknown: they begin anywhere, and each is searched for at
-            24 turns; empty: as the index was made for.
+        heading: known: panoramas have north in their middle, photos look where their EXIF says; a number: all look so
+            many degrees clockwise from north; unknown: they look anywhere, and each is searched for at 24 turns; empty:
+            as the index was made for.
         format: how the answers are printed.
         picture: folder for a picture of each answer: photo, bird's-eye view, tiles, map.
         parquet: for many photos: folder or URI for the answers as Parquet, worked out on Ray; nothing is printed.
@@ -55,20 +61,33 @@ def localize(
         workers: processes that localize, with --parquet, each with a GPU where there are GPUs; 0: as many as fit.
 
     Raises:
-        ValueError: no photo is named, or no tile is asked for.
+        ValueError: no photo is named, no tile is asked for, or a heading is none.
     """
     if not photos:
         raise ValueError("which photo? ucvgl localize PHOTO ... --index INDEX")
     if k < 1:
         raise ValueError(f"--k {k}: ask for at least one tile")
     if parquet:
-        return _in_bulk(photos, index, k, heading, parquet, address, workers)
-    return _one_by_one(photos, index, k, heading, format, picture)
+        return _in_bulk(photos, index, k, _looks(heading), parquet, address, workers)
+    return _one_by_one(photos, index, k, _looks(heading), format, picture)
 
 
-def _one_by_one(
-    photos: Sequence[str], index: str, k: int, heading: Literal["", "known", "unknown"], form: str, picture: str
-) -> int:
+def _looks(heading: str) -> Looks:
+    """Where photos look, as the flag says."""
+    if heading in ("known", "unknown"):
+        return cast(Any, heading)
+    if not heading:
+        return None
+    try:
+        degrees = decimal(heading)
+    except ValueError:
+        degrees = math.inf
+    if not abs(degrees) <= 360:
+        raise ValueError(f"--heading {heading}: it is known, unknown, or degrees clockwise from north, up to 360")
+    return degrees % 360
+
+
+def _one_by_one(photos: Sequence[str], index: str, k: int, heading: Looks, form: str, picture: str) -> int:
     from ucvgl.images.decode import BadImage
     from ucvgl.index.answers import FORMATS
     from ucvgl.index.localizer import load
@@ -76,7 +95,7 @@ def _one_by_one(
 
     if picture:
         on_this_machine(picture, flag="--picture")
-    localizer, answers, bad = load(index, heading=heading or None), [], 0
+    localizer, answers, bad = load(index, heading=heading), [], 0
     for photo in _files(photos):
         try:
             (answer,) = localizer.localize(photo, k=max(k, DRAWN) if picture else k)
@@ -128,7 +147,7 @@ def _in_bulk(
     photos: Sequence[str],
     index: str,
     k: int,
-    heading: Literal["", "known", "unknown"],
+    heading: Looks,
     out: str,
     address: str,
     workers: int,
@@ -157,12 +176,15 @@ def _in_bulk(
     uris = _files([absolute(photo) for photo in photos])
     listed = pa.table({"id": [opaque_id(uri) for uri in uris], "uri": uris})
     made_from = {"index": hashlib.sha256(read(join(index, MANIFEST))).hexdigest(), "photos": contents_of(uris), "k": k}
-    made_from["heading"] = heading = heading or manifest.heading
+    known: Heading = heading if isinstance(heading, str) else "known" if heading is not None else manifest.heading
+    made_from["heading"] = known if heading is None else heading
+    if isinstance(heading, float):
+        listed = listed.append_column("heading_deg", pa.array([heading] * len(uris), pa.float64()))
     begin(out, made_from | {"images_per_shard": resources.images_per_shard}, flag="--parquet")
     connect(resources)
     start_logging()
     seen = {"aspect": manifest.photo_aspect, "ground": photo_ground(manifest)}
-    parts = localize_listed(listed, out, index=index, k=k, how=how, resources=resources, heading=heading, **seen)
+    parts = localize_listed(listed, out, index=index, k=k, how=how, resources=resources, heading=known, **seen)
     bad = read_bad(parts, ROWS)
     for uri, reason in bad:
         print(printable(f"ucvgl localize: {uri}: {reason}"), file=sys.stderr)

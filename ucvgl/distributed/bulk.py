@@ -27,8 +27,7 @@ from ucvgl.index.ground import ShowsGround, packed
 from ucvgl.index.headings import each_turned
 from ucvgl.poses.placing import SIDE
 from ucvgl.poses.turns import Heading, turns_of
-from ucvgl.projection.preprocessing import Preprocessing, preprocessed
-from ucvgl.projection.preprocessing import pixels as pixels_of
+from ucvgl.projection.preprocessing import Preprocessing, preprocessed, query_of
 from ucvgl.run.ending import at_work_on
 from ucvgl.settings.experiment import Resources
 
@@ -60,7 +59,8 @@ def embed_listed(
     resources: Resources,
     ground: ShowsGround | None = None,
 ) -> list[str]:
-    """Write the descriptors of all images of a list (`id, uri`); the URIs of the parts, in the list's order.
+    """Write the descriptors of all images of a list (`id, uri` and, where that is known, `heading_deg`); the URIs of
+    the parts, in the list's order.
 
     A part `part-*.parquet` has the columns `VECTORS` of the images that could be used; the others are in its
     metadata, see `read_bad`. Parts that exist are kept.
@@ -76,7 +76,7 @@ def embed_listed(
     placement = placed(resources)
     actors = placement.workers
     settings = {"model": Sent(model), "view": view, "folder": folder, "threads": threads_each(actors)}
-    # in:          shard, id [n], uri [n]
+    # in:          shard, id [n], uri [n], heading_deg [n]
     # read_listed: shard, id [good], image (raw pixels of the good ones), height, width, bad (JSON), doubts
     # Embed:       images (how many were read)
     steps = (
@@ -100,7 +100,8 @@ def localize_listed(
     ground: ShowsGround | None = None,
     heading: Heading = "known",
 ) -> list[str]:
-    """Write the answers for all photos of a list (`id, uri`), as rows of `ucvgl.index.answers.ROWS`.
+    """Write the answers for all photos of a list (`id, uri` and, where that is known, `heading_deg`), as rows of
+    `ucvgl.index.answers.ROWS`.
 
     Args:
         folder: local or in a bucket, where parts go; those that exist are kept.
@@ -117,7 +118,7 @@ def localize_listed(
     actors = placement.workers
     settings = {"index": index, "k": k, "folder": folder, "threads": threads_each(actors), "heading": heading}
     reading = {"how": how, "aspect": aspect, "ground": ground, "heading": heading}
-    # in:          shard, id [n], uri [n]
+    # in:          shard, id [n], uri [n], heading_deg [n]
     # read_listed: shard, id, uri [good], image (raw pixels of the good ones, turn by turn), height, width, bad (JSON),
     #              doubts, ground
     # Localize:    images (how many were read)
@@ -145,14 +146,16 @@ def read_listed(
         ground: gives that of an image, where it is to be read as well.
         heading: of the photos: one that is unknown is read at several turns.
     """
-    good, uris, images, bad, doubts, below = [], [], [], [], [], []
-    for identity, uri in zip(row["id"], row["uri"], strict=True):
+    good, uris, images, bad, doubts, below, looked = [], [], [], [], [], [], []
+    for identity, uri, looks in zip(row["id"], row["uri"], row["heading_deg"], strict=True):
         with at_work_on(uri):
             try:
-                whole = pixels_of(uri, enough=how.enough)
-                images.append(b"".join(preprocessed(one, how).tobytes() for one in each_turned(whole, heading)))
-                doubts.append(doubt(whole, aspect))
-                below += [] if ground is None else [ground(whole)]
+                query = query_of(uri, how, heading_deg=looks if heading == "known" else 0.0)
+                turns = each_turned(query.panorama, heading)
+                images.append(b"".join(preprocessed(one, how).tobytes() for one in turns))
+                doubts.append(doubt(query.photo, aspect))
+                below += [] if ground is None else [ground(query.panorama)]
+                looked.append(query.looked_deg)
             except (BadImage, OSError) as error:
                 bad.append((uri, error.reason if isinstance(error, BadImage) else str(error)))
                 continue
@@ -160,7 +163,7 @@ def read_listed(
         uris.append(uri)
     found = {"id": good, "uri": uris, "image": b"".join(images), "height": how.size[0], "width": how.size[1]}
     found["ground"] = b"".join(seen.tobytes() for seen in below)
-    return {**row, **found, "bad": json.dumps(bad), "doubts": doubts}
+    return {**row, **found, "bad": json.dumps(bad), "doubts": doubts, "looked_deg": looked}
 
 
 class Embed:
@@ -210,7 +213,8 @@ class Localize:
         names = list(row["uri"])
         vectors = self.localizer.encoders.embed_seen(pixels(row), "query")
         turns = vectors.reshape(len(names), len(turns_of(self.localizer.heading)), vectors.shape[1])
-        answers = self.localizer.answers(names, turns, k=self.k, doubts=list(row["doubts"]), grounds=grounds(row))
+        seen = {"doubts": list(row["doubts"]), "grounds": grounds(row), "looked_deg": list(row["looked_deg"])}
+        answers = self.localizer.answers(names, turns, k=self.k, **seen)
         _publish(self.folder, row, pa.Table.from_pylist(rows(answers), schema=ROWS))
         return {"images": len(names) + len(json.loads(row["bad"]))}
 
@@ -265,7 +269,9 @@ def _missing(listed: pa.Table, folder: str, size: int) -> list[Row]:
     for shard, start in enumerate(range(0, listed.num_rows, size)):
         if part_name(shard) not in there:
             part = listed.slice(start, size)
-            rows.append({"shard": shard, "id": part["id"].to_pylist(), "uri": part["uri"].to_pylist()})
+            looks = part["heading_deg"].to_pylist() if "heading_deg" in part.column_names else [None] * len(part)
+            row = {"shard": shard, "id": part["id"].to_pylist(), "uri": part["uri"].to_pylist()}
+            rows.append(row | {"heading_deg": looks})
     return rows
 
 

@@ -99,6 +99,7 @@ def index(
         "encoders": run.about,
         "finished": run.finished,
         "photo_aspect": run.photo_aspect,
+        "lens": encoders.lens,
         "verified": verified,
         "placing": placing,
         "unplaced": unplaced,

@@ -20,10 +20,11 @@ from ucvgl.distributed.stream import Row, Step, stream_missing
 from ucvgl.files import cached
 from ucvgl.files.plain import json_as
 from ucvgl.images.bounds import MAX_BYTES
-from ucvgl.images.decode import BadImage, decode, resize
+from ucvgl.images.decode import BadImage, resize
 from ucvgl.images.image_store import shard_path, write_shard
 from ucvgl.images.storage import read_ahead
 from ucvgl.projection.birdseye import from_above, worth_decoding
+from ucvgl.projection.preprocessing import Preprocessing, query_of, whole_image
 from ucvgl.run import columns
 from ucvgl.run.ending import at_work_on
 from ucvgl.settings.experiment import Experiment
@@ -62,7 +63,7 @@ def project_images(catalogs: Mapping[str, Catalog], folder: Path, *, experiment:
     limit = experiment.dataset.max_bad_share * total
     rejected = _rejected(folder)
     progress = Progress("project", total, done=total - left)
-    # in:      split, view, shard, id [n], uri [n]
+    # in:      split, view, shard, id [n], uri [n], heading_deg [n]
     # Project: images (how many were read), bad (JSON)
     settings = {"folder": Sent(folder), "experiment": experiment}
     project = Step(Project, settings, at_once=placed(resources).image_cpus)
@@ -86,14 +87,17 @@ class Project:
         cv2.setNumThreads(1)
         self.folder, self.dataset, self.projection = Path(folder), experiment.dataset, experiment.projection
         tile, panorama = self.dataset.tile_size, (self.dataset.panorama_height, self.dataset.panorama_width)
-        self._enough = {"queries": worth_decoding(self.projection, tile, panorama), "references": (tile, tile)}
+        enough, lens = worth_decoding(self.projection, tile, panorama), self.dataset.lens(self.projection)
+        self._how = {"queries": Preprocessing(panorama, enough, lens=lens), "references": whole_image((tile, tile))}
+        self._headings_known = experiment.contrast.heading == "known"
 
     def __call__(self, row: Row) -> Row:
         good, images, bevs, bad = [], [], [], []
-        for identity, uri, read in zip(row["id"], row["uri"], read_ahead(row["uri"], most=MAX_BYTES), strict=True):
+        ahead, how = read_ahead(row["uri"], most=MAX_BYTES), self._how[row["view"]]
+        for identity, uri, looks, read in zip(row["id"], row["uri"], row["heading_deg"], ahead, strict=True):
             with at_work_on(uri):
                 try:
-                    image = decode(read(), uri, enough=self._enough[row["view"]])
+                    image = query_of(read(), how, uri, heading_deg=looks if self._headings_known else 0.0).panorama
                 except (BadImage, OSError) as error:
                     reason = error.reason if isinstance(error, BadImage) else str(error)
                     bad.append(
@@ -134,7 +138,9 @@ def _shard_rows(catalogs: Mapping[str, Catalog], folder: Path, images_per_shard:
             for start in range(0, table.num_rows, size):
                 part = table.slice(start, size)
                 where = {"split": split, "view": view, "shard": start // size}
-                rows.append({**where, "id": part["id"].to_pylist(), "uri": part["uri"].to_pylist()})
+                looks = part["heading_deg"].to_pylist() if "heading_deg" in part.column_names else [None] * len(part)
+                row = {**where, "id": part["id"].to_pylist(), "uri": part["uri"].to_pylist()}
+                rows.append(row | {"heading_deg": looks})
     return rows
 
 

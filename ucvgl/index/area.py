@@ -41,6 +41,7 @@ from ucvgl.poses.placing import Placing
 from ucvgl.poses.turns import Heading
 from ucvgl.projection.preprocessing import Preprocessing, query_preprocessing
 from ucvgl.run.record import as_json_holds
+from ucvgl.settings.dataset import Lens
 from ucvgl.settings.experiment import Projection
 
 FORMAT, VERSION, READ = "ucvgl-index", 5, (1, 2, 3, 4, 5)
@@ -76,6 +77,7 @@ class Manifest:
         encoders: of which round of its run they are, in words.
         finished: whether these are the result of that run.
         photo_aspect: width over height of the photos that were trained on; None where nobody knows.
+        lens: how photos become parts of panoramas; None where they are panoramas.
     """
 
     ucvgl: str
@@ -93,6 +95,7 @@ class Manifest:
     encoders: str = ""
     finished: bool = True
     photo_aspect: float | None = None
+    lens: Lens | None = None
     heading: Heading = "known"
     presence: Presence | None = None
     verified: int = 0
@@ -165,7 +168,7 @@ def photo_preprocessing(manifest: Manifest) -> Preprocessing:
     """How photos reach the query encoder."""
     (height, width), tile = manifest.query_size, manifest.reference_size[0]
     how = {"above": manifest.from_above, "both": manifest.both}
-    return query_preprocessing((height, width), tile, manifest.projection, **how)
+    return query_preprocessing((height, width), tile, manifest.projection, lens=manifest.lens, **how)
 
 
 def photo_ground(manifest: Manifest) -> ShowsGround | None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from io import BytesIO
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float, UInt8
@@ -13,7 +14,16 @@ from ucvgl.networks.frozen import Frozen
 from ucvgl.networks.searched import dimension, embed_seen
 from ucvgl.networks.towers import TwoTowers, View
 from ucvgl.projection.birdseye import from_above
-from ucvgl.projection.preprocessing import Image, Preprocessing, preprocessed, query_preprocessing, whole_image
+from ucvgl.projection.preprocessing import (
+    Image,
+    Preprocessing,
+    pixels,
+    preprocessed,
+    query_of,
+    query_preprocessing,
+    whole_image,
+)
+from ucvgl.settings.dataset import Lens
 from ucvgl.settings.experiment import Projection
 
 AT_ONCE = 128
@@ -28,12 +38,21 @@ class Encoders:
         projection: how the run looked at the ground: for pictures, and for models that see panoramas from above.
         origin: what to call the model in errors.
         device: `cpu`, `cuda`; empty: the GPU when there is one.
+        lens: how photos become parts of panoramas; None where they are panoramas.
 
     Raises:
         ValueError: the model cannot be read.
     """
 
-    def __init__(self, model: bytes, projection: Projection, *, origin: str = "the model", device: str = "") -> None:
+    def __init__(
+        self,
+        model: bytes,
+        projection: Projection,
+        *,
+        origin: str = "the model",
+        device: str = "",
+        lens: Lens | None = None,
+    ) -> None:
         import torch
 
         device = device or ("cuda" if torch.cuda.is_available() else "cpu")
@@ -41,7 +60,7 @@ class Encoders:
         if isinstance(towers, Frozen):
             raise ValueError(f"{origin} does not hold the encoders of a run (a frozen model without its adapter)")
         self.towers: TwoTowers | Adapted = towers
-        self.projection = projection
+        self.projection, self.lens = projection, lens
 
     @property
     def dimension(self) -> int:
@@ -66,21 +85,27 @@ class Encoders:
         """How images reach the encoder of a view."""
         if view == "reference":
             return whole_image(self.size(view))
+        size, tile = self.size(view), self.size("reference")[0]
         how = {"above": self.from_above, "both": self.both}
-        return query_preprocessing(self.size(view), self.size("reference")[0], self.projection, **how)
+        return query_preprocessing(size, tile, self.projection, lens=self.lens, **how)
 
     def embed_queries(self, images: Sequence[Image]) -> Float[np.ndarray, "n d"]:
-        """Unit-norm descriptors of panoramas (ground images).
+        """Unit-norm descriptors of panoramas (ground images), or of photos where the model was trained on these.
 
         Raises:
-            BadImage: one of them is not a whole image.
+            BadImage: one of them is not a whole image, or no photo of which somebody says where it looked.
             OSError: one of them cannot be read.
         """
-        return self._embed(images, "query")
+        how = self.preprocessing("query")
+        return self._embed(images, "query", lambda image: query_of(image, how).panorama)
+
+    def embed_panoramas(self, panoramas: Sequence[UInt8[np.ndarray, "h w 3"]]) -> Float[np.ndarray, "n d"]:
+        """The same of what `ucvgl.projection.preprocessing.query_of` gives."""
+        return self._embed(panoramas, "query", pixels)
 
     def embed_references(self, images: Sequence[Image]) -> Float[np.ndarray, "n d"]:
         """Unit-norm descriptors of tiles; their inner products with those of queries are the similarities."""
-        return self._embed(images, "reference")
+        return self._embed(images, "reference", lambda image: pixels(image, enough=self.size("reference")))
 
     def birdseye(self, panorama: UInt8[np.ndarray, "h w 3"], side: int) -> UInt8[np.ndarray, "side side 3"]:
         """The bird's-eye view of a panorama, as the run projected it."""
@@ -90,11 +115,13 @@ class Encoders:
         """Unit-norm descriptors of images that are as the encoder sees them."""
         return embed_seen(self.towers, images, view)
 
-    def _embed(self, images: Sequence[Image], view: View) -> Float[np.ndarray, "n d"]:
-        found = [self.embed_seen(part, view) for part in self._seen(images, view)]
+    def _embed(self, images: Sequence[Any], view: View, show: Callable[[Any], np.ndarray]) -> Float[np.ndarray, "n d"]:
+        found = [self.embed_seen(part, view) for part in self._seen(images, view, show)]
         return np.concatenate(found) if found else np.empty((0, self.dimension), np.float32)
 
-    def _seen(self, images: Sequence[Image], view: View) -> Iterator[UInt8[np.ndarray, "n h w 3"]]:
+    def _seen(
+        self, images: Sequence[Any], view: View, show: Callable[[Any], np.ndarray]
+    ) -> Iterator[UInt8[np.ndarray, "n h w 3"]]:
         how = self.preprocessing(view)
         for start in range(0, len(images), AT_ONCE):
-            yield np.stack([preprocessed(image, how) for image in images[start : start + AT_ONCE]])
+            yield np.stack([preprocessed(show(image), how) for image in images[start : start + AT_ONCE]])

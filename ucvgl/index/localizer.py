@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float, UInt8
@@ -25,7 +26,7 @@ from ucvgl.index.headings import check_heading, each_turned, search
 from ucvgl.index.presence import RIVALS, leads
 from ucvgl.index.trained_run import TrainedRun
 from ucvgl.poses.turns import Heading, turns_of
-from ucvgl.projection.preprocessing import Image, pixels
+from ucvgl.projection.preprocessing import Image, Query, query_of
 
 TILE_S = 10.0
 """How long a tile may take that lies in a store."""
@@ -39,17 +40,25 @@ class Localizer:
         index: the tiles to search; None for a run, which can embed but has nothing to search.
         about: which encoders of their run these are, in words.
         heading: of the photos; None: as the index was made for.
+        looks_deg: where all photos look, clockwise from north; None: as each says, and panoramas to north.
 
     Raises:
-        ValueError: a heading is unknown of photos that are no panoramas.
+        ValueError: a heading is unknown of photos that are not seen from above.
     """
 
     def __init__(
-        self, encoders: Encoders, index: Index | None = None, *, about: str = "", heading: Heading | None = None
+        self,
+        encoders: Encoders,
+        index: Index | None = None,
+        *,
+        about: str = "",
+        heading: Heading | None = None,
+        looks_deg: float | None = None,
     ) -> None:
         self.encoders, self.index = encoders, index
         self.heading: Heading = heading or (index.manifest.heading if index is not None else "known")
         check_heading(self.heading, encoders.projection)
+        self.looks_deg = 0.0 if self.heading == "unknown" else looks_deg
         self.about = index.manifest.encoders if index is not None else about
 
     def embed_queries(self, images: Sequence[Image]) -> Float[np.ndarray, "n d"]:
@@ -69,16 +78,26 @@ class Localizer:
         """
         photos = [images] if isinstance(images, (str, os.PathLike, bytes, np.ndarray)) else list(images)
         names = [name_of(photo, number) for number, photo in enumerate(photos, 1)]
-        found, enough = [], self.encoders.preprocessing("query").enough
+        found: list[Answer] = []
         ground = None if self.index is None else photo_ground(self.index.manifest)
         for start in range(0, len(photos), AT_ONCE):
             some = slice(start, start + AT_ONCE)
-            shown = [pixels(photo, name, enough=enough) for photo, name in zip(photos[some], names[some], strict=True)]
-            doubts = [self.doubt(photo) for photo in shown]
-            vectors = np.stack([self.embed_queries(list(each_turned(photo, self.heading))) for photo in shown])
-            grounds = [ground(photo) for photo in shown] if ground else []
-            found += self.answers(names[some], vectors, k=k, doubts=doubts, grounds=grounds)
+            shown = [self.query(photo, name) for photo, name in zip(photos[some], names[some], strict=True)]
+            doubts, around = [self.doubt(one.photo) for one in shown], [one.panorama for one in shown]
+            turns = (list(each_turned(one, self.heading)) for one in around)
+            vectors = np.stack([self.encoders.embed_panoramas(some) for some in turns])
+            seen: dict[str, Any] = {"grounds": [ground(one) for one in around] if ground else []}
+            seen["looked_deg"] = [one.looked_deg for one in shown]
+            found += self.answers(names[some], vectors, k=k, doubts=doubts, **seen)
         return found
+
+    def query(self, photo: Image, name: str = "the photo") -> Query:
+        """A photo and the panorama that it is a part of, as it is asked for.
+
+        Raises:
+            BadImage: it is not a whole image, or nobody says where it looked.
+        """
+        return query_of(photo, self.encoders.preprocessing("query"), name, heading_deg=self.looks_deg)
 
     def doubt(self, photo: UInt8[np.ndarray, "h w 3"]) -> str:
         """Why an answer for a photo means little; empty where nothing speaks against it."""
@@ -92,6 +111,7 @@ class Localizer:
         k: int,
         doubts: Sequence[str] = (),
         grounds: Sequence[Ground] = (),
+        looked_deg: Sequence[float] = (),
     ) -> list[Answer]:
         """The answers for queries that are embedded already.
 
@@ -101,6 +121,7 @@ class Localizer:
             vectors: of each query at each of its turns (`ucvgl.poses.turns.turns_of`).
             doubts: of each query, if any; where there is one, no confidence is given.
             grounds: around each query's camera (`ucvgl.index.area.photo_ground`); none where nothing is found by it.
+            looked_deg: where each is said to have looked; none: all to north.
 
         Raises:
             ValueError: there are no tiles to search, or none is asked for.
@@ -131,7 +152,9 @@ class Localizer:
             )
         if not len(grounds):
             return found
-        return [replace(one, camera=self._camera(one, seen)) for one, seen in zip(found, grounds, strict=True)]
+        looked = looked_deg or [0.0] * len(found)
+        told = zip(found, grounds, looked, strict=True)
+        return [replace(one, camera=self._camera(one, seen, looks)) for one, seen, looks in told]
 
     def searched(self, vectors: Float[np.ndarray, "n t d"], k: int, grounds: Sequence[Ground]) -> Found:
         """The k best tiles of queries, the first of them verified where the index does so.
@@ -146,7 +169,7 @@ class Localizer:
             return found
         return in_verified_order(found, grounds, self.index.grounds, count=count, heading=self.heading)
 
-    def _camera(self, answer: Answer, ground: Ground) -> Camera | None:
+    def _camera(self, answer: Answer, ground: Ground, looked_deg: float) -> Camera | None:
         index = self.index
         if index is None or index.manifest.placing is None or index.grounds is None or not answer.candidates:
             return None
@@ -155,6 +178,7 @@ class Localizer:
         if side is None and shown is None:
             return None  # neither metres nor pixels are known
         pose = pose_of(ground, index.grounds(first.row), index.manifest.placing, heading_deg=answer.heading_deg)
+        pose = replace(pose, heading_deg=pose.heading_deg + looked_deg)
         wide = 0 if shown is None else shown.shape[1]
         return camera(pose, tile_side_m=side, tile_pixels=wide, lat=first.lat, lon=first.lon)
 
@@ -185,7 +209,11 @@ class Localizer:
 
 
 def load(
-    run_or_index: str | os.PathLike, *, device: str = "", unfinished: bool = False, heading: Heading | None = None
+    run_or_index: str | os.PathLike,
+    *,
+    device: str = "",
+    unfinished: bool = False,
+    heading: Heading | float | None = None,
 ) -> Localizer:
     """The encoders of a run, or of an index with its tiles, ready for images.
 
@@ -193,17 +221,21 @@ def load(
         run_or_index: a run or an index: a folder or a URI.
         device: `cpu` or `cuda`; empty: the GPU when there is one.
         unfinished: of a run that has no result yet, take the last encoders that it made.
-        heading: of the photos; None: as the index was made for.
+        heading: of the photos, or where all of them look, degrees clockwise from north; None: as the index was made
+            for.
 
     Raises:
         ValueError: it is neither, not finished, or broken.
     """
     where = os.fspath(run_or_index)
+    known: Heading | None = heading if heading is None or isinstance(heading, str) else "known"
+    looks = {"heading": known, "looks_deg": heading if isinstance(heading, (int, float)) else None}
     if not is_index(where) and (is_local(where) or exists(join(where, "config.yaml"))):
         run = TrainedRun(where, unfinished=unfinished)
-        return Localizer(run.encoders(device=device), about=run.about)
+        return Localizer(run.encoders(device=device), about=run.about, **looks)
     index, model = open_index(where)
-    encoders = Encoders(model, index.manifest.projection, origin=f"{where}/model.pt", device=device)
+    how = {"origin": f"{where}/model.pt", "device": device, "lens": index.manifest.lens}
+    encoders = Encoders(model, index.manifest.projection, **how)
     manifest, sizes = index.manifest, [list(encoders.size("query")), list(encoders.size("reference"))]
     told = manifest.dimension, [manifest.query_size, manifest.reference_size], manifest.from_above, manifest.both
     if (encoders.dimension, sizes, encoders.from_above, encoders.both) != told:
@@ -211,7 +243,7 @@ def load(
             f"{where}: the encoders see images of {sizes} and make {encoders.dimension} numbers, the manifest says "
             f"{[manifest.query_size, manifest.reference_size]} and {manifest.dimension}; make the index anew"
         )
-    return Localizer(encoders, index, heading=heading)
+    return Localizer(encoders, index, **looks)
 
 
 def tile_pixels(uri: str, *, patience_s: float | None = TILE_S) -> UInt8[np.ndarray, "h w 3"] | None:

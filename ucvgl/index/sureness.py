@@ -20,7 +20,7 @@ from ucvgl.index.trained_run import TrainedRun
 from ucvgl.networks.searched import references
 from ucvgl.poses.placing import ground_of_tile
 from ucvgl.poses.turns import Heading, turned
-from ucvgl.projection.preprocessing import pixels
+from ucvgl.projection.preprocessing import query_of
 
 QUERIES, TILES = 2000, 2000
 """Most queries, and most tiles that are no query's place, that are searched."""
@@ -141,11 +141,11 @@ def _asked(
         vectors = queries[:QUERIES, None]
         bevs = run.held_out_bevs(np.arange(len(vectors))) if verified else []
         return Asked(vectors, [ground_of_tile(bev) for bev in bevs], heading, verified)
-    random, enough = np.random.default_rng(0), encoders.preprocessing("query").enough
+    random, how = np.random.default_rng(0), encoders.preprocessing("query")
     show, found, grounds = shown_by("query", encoders.projection) if verified else None, [], []
     for uri in run.held_out_photos(TURNED_QUERIES):
-        photo = turned(pixels(uri, enough=enough), random.uniform(0, 360))
-        found.append(encoders.embed_queries(list(each_turned(photo, "unknown"))))
+        photo = turned(query_of(uri, how, heading_deg=0.0).panorama, random.uniform(0, 360))
+        found.append(encoders.embed_panoramas(list(each_turned(photo, "unknown"))))
         grounds += [show(photo)] if show else []
     return Asked(np.stack(found), grounds, heading, verified)
 

@@ -15,7 +15,7 @@ from ucvgl.files.tables import read_table
 from ucvgl.images.image_store import ImageStore
 from ucvgl.index.encoders import Encoders
 from ucvgl.retrieval.topk import two_sided_topk
-from ucvgl.run.columns import CATALOG, PLACES
+from ucvgl.run.columns import CATALOG, OPTIONAL
 from ucvgl.run.places import folder_to_read
 from ucvgl.run.record import DONE, read_record
 from ucvgl.run.weights import described, is_result, weights_of
@@ -54,7 +54,9 @@ class TrainedRun:
 
     @property
     def photo_aspect(self) -> float | None:
-        """Width over height of the photos that were trained on, as the run noted it."""
+        """Width over height of the panoramas that were trained on, as the run noted it; photos may have any."""
+        if self.experiment.dataset.camera == "photo":
+            return None
         record = read_record(self.path / "2_project" / DONE)
         return None if record is None else record.summary.get("photo_aspect")
 
@@ -64,9 +66,9 @@ class TrainedRun:
         Args:
             device: `cpu`, `cuda`; empty: the GPU when there is one.
         """
-        return Encoders(
-            read_part(self.model), self.experiment.projection, origin=str(self.model), device=device
-        )
+        lens = self.experiment.dataset.lens(self.experiment.projection)
+        how = {"origin": str(self.model), "device": device}
+        return Encoders(read_part(self.model), self.experiment.projection, lens=lens, **how)
 
     def held_out(self) -> tuple[Float[np.ndarray, "q d"], Float[np.ndarray, "r d"]] | None:
         """Descriptors of the validation queries and of the tiles of their area, as evaluation embedded them.
@@ -116,7 +118,7 @@ class TrainedRun:
 
     def held_out_photos(self, most: int, *, seed: int = 0) -> list[str]:
         """URIs of some of the held-out queries, as they were before anything was made of them."""
-        listed = read_table(self.path / "1_catalog" / "validation_queries.parquet", CATALOG, optional=PLACES)
+        listed = read_table(self.path / "1_catalog" / "validation_queries.parquet", CATALOG, optional=OPTIONAL)
         return np.random.default_rng(seed).permutation(listed["uri"].to_pylist())[:most].tolist()
 
     def training_tiles(self, most: int, *, seed: int = 0) -> np.ndarray:

@@ -37,7 +37,7 @@ class Ground:
 
 def ground_from(saved: dict[str, Any]) -> Ground:
     """What `Ground.saved` gave."""
-    sides = {name: Whitening(*(part.cpu().numpy() for part in saved[name])) for name in ("bev", "tile")}
+    sides = {name: Whitening(*(part.cpu().numpy() for part in saved[name]), gaps=True) for name in ("bev", "tile")}
     return Ground(saved["share"], **sides)
 
 

@@ -68,9 +68,16 @@ class Encoder(nn.Module):
 
 
 def standardised(images: Float[Tensor, "n 3 h w"]) -> Float[Tensor, "n 3 h w"]:
-    """Each channel of each image with mean 0 and deviation 1 over its pixels."""
-    deviation, mean = torch.std_mean(images, dim=(2, 3), keepdim=True)
-    return ((images - mean) / (deviation + 1e-2)).contiguous(memory_format=torch.channels_last)
+    """Each channel of each image with mean 0 and deviation 1 over the pixels that show something; 0 where they do not.
+
+    What a camera did not see is black (`ucvgl.projection`).
+    """
+    shown = (images != 0).any(1, keepdim=True).to(images.dtype)
+    count = shown.sum((2, 3), keepdim=True).clamp(min=1)
+    mean = (images * shown).sum((2, 3), keepdim=True) / count
+    centred = (images - mean) * shown
+    deviation = (centred.square().sum((2, 3), keepdim=True) / (count - 1).clamp(min=1)).sqrt()
+    return (centred / (deviation + 1e-2)).contiguous(memory_format=torch.channels_last)
 
 
 class TwoTowers(nn.Module):

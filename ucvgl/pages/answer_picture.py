@@ -17,7 +17,7 @@ from ucvgl.index.localizer import Localizer, tile_pixels
 from ucvgl.pages.camera_mark import CONE_DEG
 from ucvgl.pages.gallery import at_most
 from ucvgl.pages.tile_map import bar_metres, distance, metres, thinned
-from ucvgl.projection.preprocessing import Image, pixels
+from ucvgl.projection.preprocessing import Image
 
 COLUMNS = 5
 """Tiles in a row."""
@@ -39,7 +39,7 @@ def draw(localizer: Localizer, photo: Image, answer: Answer, path: Path | str) -
     from matplotlib.figure import Figure
 
     path = Path(path)
-    image, tiles = pixels(photo), answer.candidates[: 2 * COLUMNS]
+    query, tiles = localizer.query(photo), answer.candidates[: 2 * COLUMNS]
     below = -(-len(tiles) // COLUMNS)
     known = [tile for tile in tiles if tile.lat is not None]
     heights = [1.0] + [1.1] * below + ([1.9] if known else [])
@@ -48,8 +48,9 @@ def draw(localizer: Localizer, photo: Image, answer: Answer, path: Path | str) -
     name = printable(os.path.basename(answer.query).encode("utf-8", "replace").decode())
     where = f"\n{in_words(answer.camera)}" if answer.camera else ""
     figure.suptitle(f"{name}{sure_words(answer)}{where}", fontsize=11, parse_math=False)
-    _show(figure.add_subplot(grid[0, : COLUMNS - 1]), at_most(image, TALL), "photo")
-    _show(figure.add_subplot(grid[0, COLUMNS - 1]), localizer.encoders.birdseye(image, BEV_SIDE), "bird's-eye view")
+    _show(figure.add_subplot(grid[0, : COLUMNS - 1]), at_most(query.photo, TALL), "photo")
+    above = localizer.encoders.birdseye(query.panorama, BEV_SIDE)
+    _show(figure.add_subplot(grid[0, COLUMNS - 1]), above, "bird's-eye view")
     for place, tile in enumerate(tiles):
         axes = figure.add_subplot(grid[1 + place // COLUMNS, place % COLUMNS])
         seen = tile_pixels(tile.uri)

@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Float, Float32, UInt8
 
 from ucvgl.images.decode import resize
-from ucvgl.poses.structure import CHANNELS, structure
+from ucvgl.poses.structure import CHANNELS, shown, structure
 
 LOCAL = 0.52
 """Side of the square whose mean is taken from every pixel, as a share of the view's."""
@@ -20,15 +20,22 @@ STRAY = 0.1
 
 
 def field(image: UInt8[np.ndarray, "h w 3"], side: int) -> Float32[np.ndarray, "9 s s"]:
-    """Structure against that around it, each channel equally strong.
+    """Structure against that around it, each channel equally strong; 0 where an image shows nothing.
 
     Args:
         side: pixels of the field.
     """
-    seen, local = structure(resize(image, side, side)), int(LOCAL * side) // 2 * 2 + 1
+    inside, local = shown(image), int(LOCAL * side) // 2 * 2 + 1
+    if inside is not None:
+        inside = np.asarray(cv2.resize(inside, (side, side), interpolation=cv2.INTER_AREA) > 1 - 1e-3, np.float32)
+    seen = structure(resize(image, side, side), inside)
     around = np.dstack([cv2.blur(seen[..., some : some + 3], (local, local)) for some in range(0, CHANNELS, 3)])
+    if inside is not None:
+        around = around / np.maximum(cv2.blur(inside, (local, local)), 1 / local**2)[..., None]
+        around = around * inside[..., None]
     apart = seen - around
-    strength = np.sqrt((apart**2).mean((0, 1))) + 1e-3
+    share = 1.0 if inside is None else max(float(inside.mean()), 1 / side**2)
+    strength = np.sqrt((apart**2).mean((0, 1)) / share) + 1e-3
     return np.ascontiguousarray((apart / strength).transpose(2, 0, 1), np.float32)
 
 

@@ -22,6 +22,10 @@ CELLS = 12
 WIDTH = 1 / 25
 """Standard deviation of a cell's window, as a share of the image's side: cells overlap, so that a camera that stands a
 little aside, or is turned a little, does not move edges over their borders (`docs/reproduce.md`)."""
+LEAST_SHOWN = 0.3
+"""Share of a cell's window that an image must show for the cell to say anything."""
+SPECK, RIM = 5, 2
+"""Pixels: a black square of at least this side is not shown, and around it interpolation and gradients mix it in."""
 DIMENSION = CELLS * CELLS * CHANNELS
 """Numbers in a descriptor."""
 SHRINKAGE = 0.3
@@ -33,30 +37,66 @@ def describe(
 ) -> Float32[np.ndarray, "n d"]:
     """Unit-norm descriptors of views from above, north up, without training: the structure of their cells.
 
-    Whitened (`ucvgl.pseudo_labels.whitening`), the descriptors of a bird's-eye view and of its tile are alike. An image
-    of one colour, as a server gives where it has none, is as strong everywhere and runs no way.
+    Whitened (`ucvgl.pseudo_labels.whitening`), the descriptors of a bird's-eye view and of its tile are alike. A cell
+    that shows nothing is 0, which whitening takes for its mean. An image of one colour, as a server gives where it has
+    none, is as strong everywhere and runs no way.
 
     Args:
         mirrored: left and right changed before.
     """
     down, right = (windows(side) for side in images.shape[1:3])
-    fields = (structure(image[:, ::-1] if mirrored else image) for image in images)
-    means = [right @ (down @ field.reshape(len(field), -1)).reshape(CELLS, -1, CHANNELS) for field in fields]
-    cells = np.asarray(means, np.float32).reshape(len(images), -1, CHANNELS)
-    cells[~cells.any((1, 2)), :, : CHANNELS // 3] = 1
+    cells = np.zeros((len(images), CELLS * CELLS, CHANNELS), np.float32)
+    for number, image in enumerate(images):
+        image = image[:, ::-1] if mirrored else image
+        inside = shown(image)
+        field = structure(image, inside)
+        means = right @ (down @ field.reshape(len(field), -1)).reshape(CELLS, -1, CHANNELS)
+        cells[number] = means.reshape(-1, CHANNELS)
+        if inside is not None:
+            share = (down @ inside @ right.T).reshape(-1, 1)
+            cells[number] = np.where(share > LEAST_SHOWN, cells[number] / np.maximum(share, LEAST_SHOWN), 0)
+        elif not cells[number].any():
+            cells[number, :, : CHANNELS // 3] = 1
     vectors = cells.reshape(len(images), DIMENSION)
     return vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), np.finfo(np.float32).tiny)
 
 
-def structure(image: UInt8[np.ndarray, "h w 3"]) -> Float[np.ndarray, "h w 9"]:
+def shown(image: UInt8[np.ndarray, "h w 3"]) -> Float32[np.ndarray, "h w"] | None:
+    """1 where an image shows something, and so do the pixels around it, else 0; None where it does so everywhere.
+
+    What a panorama does not show, its bird's-eye view leaves black, in one piece: single black pixels are shadows. An
+    image that shows nothing is of one colour.
+    """
+    black = np.asarray(~image.any(2), np.uint8)
+    if not black.any() or black.all():
+        return None
+    black = cv2.erode(black, np.ones((SPECK, SPECK), np.uint8), borderType=cv2.BORDER_CONSTANT, borderValue=1)
+    if not black.any():
+        return None
+    wider = SPECK + 2 * RIM
+    return (cv2.dilate(black, np.ones((wider, wider), np.uint8)) == 0).astype(np.float32)
+
+
+def structure(
+    image: UInt8[np.ndarray, "h w 3"], inside: Float32[np.ndarray, "h w"] | None = None
+) -> Float[np.ndarray, "h w 9"]:
     """Per pixel and channel s, s cos 2a and s sin 2a, with the edge's strength s in 0 to 1 and the angle a across it.
 
     s = g / (g + KNEE mean(g)) with g the length of the channel's gradient; the angle grows from right to down.
+
+    Args:
+        inside: 1 where the image shows something, as `shown` says; elsewhere all is 0. None: it does so everywhere.
     """
     lab = cv2.cvtColor(np.ascontiguousarray(image), cv2.COLOR_RGB2LAB)
     right, down = cv2.Sobel(lab, cv2.CV_32F, 1, 0), cv2.Sobel(lab, cv2.CV_32F, 0, 1)
     length = np.sqrt(right * right + down * down)
-    saturated = 1 / (length + np.float32(KNEE) * length.mean((0, 1)) + np.float32(1e-3))
+    if inside is None:
+        usual = length.mean((0, 1))
+    else:
+        length = length * inside[..., None]
+        usual = length.sum((0, 1)) / max(float(inside.sum()), 1.0)
+        right, down = right * inside[..., None], down * inside[..., None]
+    saturated = 1 / (length + np.float32(KNEE) * usual + np.float32(1e-3))
     turned = saturated / (length + np.float32(1e-3))
     return np.concatenate(
         (length * saturated, (right * right - down * down) * turned, 2 * right * down * turned), axis=2

@@ -39,4 +39,4 @@ def _spread(folder: Path) -> Whitening:
     store = ImageStore(folder)
     rows = np.linspace(0, len(store) - 1, min(SAMPLE, len(store))).astype(int)
     parts = [describe(store.read(rows[start : start + AT_ONCE])) for start in range(0, len(rows), AT_ONCE)]
-    return whitening(np.concatenate(parts), shrinkage=SHRINKAGE)
+    return whitening(np.concatenate(parts), shrinkage=SHRINKAGE, gaps=True)

@@ -35,8 +35,9 @@ def whiten_parts(jobs: Sequence[EmbedJob], *, shrinkage: float, device: torch.de
     first, parts = jobs[0], parts_of(jobs[0].folder)
     sample = np.concatenate([np.load(cached.here(part), mmap_mode="r")[: -(-SAMPLE // len(parts))] for part in parts])
     columns = first.columns(sample.shape[1])
-    shrunk = [SHRINKAGE if look.view == "structure" else shrinkage for look in first.looks]
-    looks = whitening_of_looks(sample, columns, shrinkage=shrunk)
+    ground = [look.view == "structure" for look in first.looks]
+    shrunk = [SHRINKAGE if one else shrinkage for one in ground]
+    looks = whitening_of_looks(sample, columns, shrinkage=shrunk, gaps=ground)
     weights = [look.weight for look in first.looks]
     for (_, into), vectors in read_ahead(lambda one: np.load(cached.here(one[0])), left):
         write_array(into, whiten_looks(vectors, looks, columns, weights))

@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import UInt8
 
-from ucvgl.images.decode import decode, load, resize
+from ucvgl.images.bounds import MAX_BYTES
+from ucvgl.images.decode import BadImage, decode, resize
+from ucvgl.images.exif import Exif, exif_of
+from ucvgl.images.storage import read
 from ucvgl.projection.birdseye import from_above, worth_decoding
+from ucvgl.projection.photo import panorama_of
+from ucvgl.settings.dataset import Lens
 from ucvgl.settings.experiment import Projection
 
 Image = str | os.PathLike | bytes | np.ndarray
@@ -26,12 +32,23 @@ class Preprocessing:
         above: how panoramas are projected, where an encoder sees them from above.
         panorama: height and width of the panorama where it and its view from above are seen both: on one sheet of
             `size`, the square view under the panorama. Otherwise the view alone is.
+        lens: how photos become parts of panoramas; None where they are panoramas.
     """
 
     size: tuple[int, int]
     enough: tuple[int, int]
     above: Projection | None = None
     panorama: tuple[int, int] | None = None
+    lens: Lens | None = None
+
+
+class Query(NamedTuple):
+    """A photo as it was decoded, the panorama that it is a part of, north in the middle, and where the photo's middle
+    is said to look, degrees clockwise from north."""
+
+    photo: UInt8[np.ndarray, "h w 3"]
+    panorama: UInt8[np.ndarray, "r c 3"]
+    looked_deg: float
 
 
 def whole_image(size: tuple[int, int]) -> Preprocessing:
@@ -40,20 +57,27 @@ def whole_image(size: tuple[int, int]) -> Preprocessing:
 
 
 def query_preprocessing(
-    panorama: tuple[int, int], tile: int, projection: Projection, *, above: bool, both: bool = False
+    panorama: tuple[int, int],
+    tile: int,
+    projection: Projection,
+    *,
+    above: bool,
+    both: bool = False,
+    lens: Lens | None = None,
 ) -> Preprocessing:
     """That of queries: whole panoramas, their views from above where one encoder sees these and tiles, or both.
 
     Args:
         panorama: height and width of panoramas for the networks of the data set, pixels.
         tile: width of tiles, pixels.
+        lens: how photos become parts of panoramas, where they are none.
     """
     if not above and not both:
-        return whole_image(panorama)
+        return Preprocessing(panorama, panorama, lens=lens)
     enough = worth_decoding(projection, tile, panorama)
     if both:
-        return Preprocessing(sheet_size(panorama, tile), enough, projection, panorama)
-    return Preprocessing((tile, tile), enough, projection)
+        return Preprocessing(sheet_size(panorama, tile), enough, projection, panorama, lens)
+    return Preprocessing((tile, tile), enough, projection, lens=lens)
 
 
 def sheet_size(panorama: tuple[int, int], tile: int) -> tuple[int, int]:
@@ -69,17 +93,8 @@ def apart(
     return sheets[:, :height, :width], sheets[:, height:, :tile]
 
 
-def preprocessed(image: Image, how: Preprocessing, name: str = "the photo") -> UInt8[np.ndarray, "h w 3"]:
-    """The image as an encoder sees it, and as the pipeline reads it.
-
-    Args:
-        name: what to call it in errors, where it has no name of its own.
-
-    Raises:
-        BadImage: it is not a whole image.
-        OSError: it cannot be read.
-    """
-    whole = pixels(image, name, enough=how.enough)
+def preprocessed(whole: UInt8[np.ndarray, "h w 3"], how: Preprocessing) -> UInt8[np.ndarray, "r c 3"]:
+    """A tile, or a panorama, as an encoder sees it, and as the pipeline reads it."""
     if how.above is None:
         return resize(whole, *how.size)
     if how.panorama is None:
@@ -89,6 +104,47 @@ def preprocessed(image: Image, how: Preprocessing, name: str = "the photo") -> U
     sheet[:height, :width] = resize(whole, height, width)
     sheet[height:, :tile] = from_above(how.above, whole, tile)
     return sheet
+
+
+def query_of(
+    image: Image, how: Preprocessing, name: str = "the photo", *, heading_deg: float | None = None
+) -> Query:
+    """A photo and the panorama that it is a part of, decoded.
+
+    Args:
+        name: what to call it in errors, where it has no name of its own.
+        heading_deg: where its middle looks, clockwise from north; None: as its EXIF says, or, of a panorama, to north.
+
+    Raises:
+        BadImage: it is not a whole image, or a photo that does not say how wide it saw, or where it looked.
+        OSError: it cannot be read.
+    """
+    if isinstance(image, (str, os.PathLike)):
+        name = os.fspath(image)
+        image = read(name, most=MAX_BYTES)
+    photo = pixels(image, name, enough=how.enough)
+    if how.lens is None:
+        return Query(photo, turned_north(photo, heading_deg or 0.0), heading_deg or 0.0)
+    lens, told = how.lens, exif_of(image) if isinstance(image, bytes) else Exif()
+    fov_deg = lens.fov_deg or told.fov_deg
+    looks = told.heading_deg if heading_deg is None else heading_deg
+    if fov_deg is None:
+        raise BadImage(name, "its EXIF does not say how wide it saw; give the angle across the longer side")
+    if not 1 <= fov_deg <= lens.WIDEST:
+        raise BadImage(name, f"its EXIF says that it saw {fov_deg:.3g} degrees; from 1 to {lens.WIDEST:g} can be used")
+    if looks is None:
+        raise BadImage(name, "nobody says where it looked: neither a list of headings nor its EXIF")
+    return Query(photo, panorama_of(photo, lens, fov_deg=fov_deg, heading_deg=looks), looks)
+
+
+def turned_north(panorama: UInt8[np.ndarray, "h w 3"], heading_deg: float) -> UInt8[np.ndarray, "h w 3"]:
+    """The panorama with north in its middle, to a column.
+
+    Args:
+        heading_deg: where its middle looks now, clockwise from north.
+    """
+    columns = round(heading_deg / 360 * panorama.shape[1])
+    return np.roll(panorama, columns, axis=1) if columns else panorama
 
 
 def pixels(
@@ -108,4 +164,4 @@ def pixels(
         return image
     if isinstance(image, bytes):
         return decode(image, name, enough=enough)
-    return load(os.fspath(image), enough=enough)
+    return decode(read(os.fspath(image), most=MAX_BYTES), os.fspath(image), enough=enough)

@@ -22,35 +22,45 @@ class Whitening:
     Args:
         mean: of the descriptors that it was made for.
         matrix: symmetric (ZCA), so that what both views share stays where it was.
+        gaps: numbers that are 0 are not known, and taken for the mean (`ucvgl.poses.structure`).
     """
 
     mean: Float32[np.ndarray, " d"]
     matrix: Float32[np.ndarray, "d d"]
+    gaps: bool = False
 
     def __call__(self, vectors: Float32[np.ndarray, "n d"]) -> Float32[np.ndarray, "n d"]:
-        """The same descriptors, whitened; one that equals the mean stays zero."""
-        return unit((vectors - self.mean) @ self.matrix)
+        """The same descriptors, whitened; one that equals the mean becomes zero."""
+        return unit(_centred(vectors, self.mean, gaps=self.gaps) @ self.matrix)
 
 
-def whitening(vectors: Float[np.ndarray, "n d"], *, shrinkage: float) -> Whitening:
+def whitening(vectors: Float[np.ndarray, "n d"], *, shrinkage: float, gaps: bool = False) -> Whitening:
     """The whitening of the view that these descriptors were drawn from.
 
     Args:
         shrinkage: added to the variance along every direction, as a share of the largest; directions of less variance
             are hardly amplified. Without limit it leaves centring alone.
+        gaps: numbers that are 0 are not known.
 
     Raises:
         ValueError: fewer than two descriptors.
     """
     if len(vectors) < 2:
         raise ValueError(f"{len(vectors)} descriptor cannot be whitened: it takes two to have a spread")
-    mean = vectors.mean(0, dtype=np.float64)
-    centred = vectors - mean
+    known = np.maximum((vectors != 0).sum(0), 1) if gaps else len(vectors)
+    mean = vectors.sum(0, dtype=np.float64) / known
+    centred = _centred(vectors, mean, gaps=gaps)
     variance, direction = np.linalg.eigh(centred.T @ centred / len(vectors))
     variance = np.maximum(variance, 0)
     largest = variance[-1] or 1.0
     matrix = direction / np.sqrt(variance / largest + shrinkage) @ direction.T
-    return Whitening(mean.astype(np.float32), matrix.astype(np.float32))
+    return Whitening(mean.astype(np.float32), matrix.astype(np.float32), gaps)
+
+
+def _centred(
+    vectors: Float[np.ndarray, "n d"], mean: Float[np.ndarray, " d"], *, gaps: bool
+) -> Float[np.ndarray, "n d"]:
+    return np.where(vectors == 0, 0, vectors - mean) if gaps else vectors - mean
 
 
 def whiten_looks(
@@ -74,7 +84,11 @@ def whiten_looks(
 
 
 def whitening_of_looks(
-    sample: Float32[np.ndarray, "n w"], columns: Sequence[Sequence[slice]], *, shrinkage: Sequence[float]
+    sample: Float32[np.ndarray, "n w"],
+    columns: Sequence[Sequence[slice]],
+    *,
+    shrinkage: Sequence[float],
+    gaps: Sequence[bool],
 ) -> list[Whitening]:
     """The whitening of each look, from a sample of descriptors that are made of all of them.
 
@@ -82,10 +96,11 @@ def whitening_of_looks(
         sample: descriptors, all looks of a place side by side.
         columns: where each look from each of its turns stands; turns of a look share its whitening.
         shrinkage: of each look, as a share of its largest variance.
+        gaps: whether numbers of a look that are 0 are not known.
     """
     return [
-        whitening(np.concatenate([unit(sample[:, at]) for at in turns]), shrinkage=shrunk)
-        for turns, shrunk in zip(columns, shrinkage, strict=True)
+        whitening(np.concatenate([unit(sample[:, at]) for at in turns]), shrinkage=shrunk, gaps=gap)
+        for turns, shrunk, gap in zip(columns, shrinkage, gaps, strict=True)
     ]
 
 

@@ -31,7 +31,7 @@ def raw_recall(
     the method.
     """
     sides = [describe(np.stack([_shrunk(image, SIDE) for image in view])) for view in (bevs, tiles)]
-    structure = [whitening(side, shrinkage=SHRINKAGE)(side) if len(side) > 1 else side for side in sides]
+    structure = [whitening(side, shrinkage=SHRINKAGE, gaps=True)(side) if len(side) > 1 else side for side in sides]
     recall = {"structure": recall_at_1(structure[0] @ structure[1].T, truth_index)}
     for name, features in (("colour", colour_features), ("edges", edge_features)):
         reference = [features(_shrunk(tile, SIDE)) for tile in tiles]

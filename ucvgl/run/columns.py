@@ -8,9 +8,9 @@ from ucvgl.files.tables import required
 
 TEXT, NUMBER, WHOLE, TRUE = pa.string(), pa.float64(), pa.int64(), pa.bool_()
 
-CATALOG = pa.schema([*required(id=TEXT, uri=TEXT), ("lat", NUMBER), ("lon", NUMBER)])
-"""`1_catalog/<split>_<view>.parquet`; positions of references, where they are known."""
-PLACES = ("lat", "lon")
+CATALOG = pa.schema([*required(id=TEXT, uri=TEXT), ("lat", NUMBER), ("lon", NUMBER), ("heading_deg", NUMBER)])
+"""`1_catalog/<split>_<view>.parquet`; positions of references and headings of queries, where they are known."""
+OPTIONAL = ("lat", "lon", "heading_deg")
 MISSING = pa.schema(required(split=TEXT, path=TEXT))
 """`1_catalog/missing.parquet`: what the data set lists and does not hold."""
 REJECTED = pa.schema(required(split=TEXT, view=TEXT, id=TEXT, uri=TEXT, reason=TEXT))

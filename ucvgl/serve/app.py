@@ -31,7 +31,6 @@ from ucvgl.index.localizer import Localizer
 from ucvgl.pages.camera_mark import camera_mark
 from ucvgl.pages.gallery import at_most
 from ucvgl.pages.tile_map import tile_map
-from ucvgl.projection.preprocessing import pixels
 from ucvgl.serve.patience import may_ask
 
 T = TypeVar("T")
@@ -145,9 +144,8 @@ def answer(localizer: Localizer, data: bytes, tiles: int, max_pixels: int) -> di
     """
     assert localizer.index is not None
     check_upload(data, max_pixels)
-    photo = pixels(data, "the photo")
-    (found,) = localizer.localize(photo, k=tiles)
-    bev = localizer.encoders.birdseye(photo, SHOWN_TALL)
+    (found,) = localizer.localize(data, k=tiles)
+    bev = localizer.encoders.birdseye(localizer.query(data).panorama, SHOWN_TALL)
     return {
         "confidence": found.confidence,
         "here": found.here,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from annotated_types import Ge, Gt, Le, Lt
 
@@ -27,8 +27,13 @@ class WorldLook:
     """Standard deviation per axis of the camera from the tile's centre, beside the level's."""
     off_north_deg: Annotated[float, Ge(0), Le(45)] = 0.0
     """Standard deviation of the panorama's north, beside the level's."""
+    photo_fov_deg: Annotated[float, Ge(0), Le(120)] = 0.0
+    """Angle across photos, four wide and three high, that look anywhere and take the place of panoramas
+    (`dataset.camera`); 0: panoramas."""
+    hand_deg: Annotated[float, Ge(0), Le(20)] = 2.0
+    """Standard deviation of a photo's pitch and roll from level."""
     any_heading: bool = False
-    """Panoramas begin anywhere: the middle of each looks in a direction that nobody tells (`contrast.heading`)."""
+    """Panoramas and photos begin anywhere: the middle of each looks where nobody tells (`contrast.heading`)."""
     land: Literal["town", "city", "country"] = "town"
     """`city`: blocks, squares and little green, close together. `country`: fields, parks and few houses."""
     season: Literal["autumn", "winter"] = "autumn"
@@ -41,6 +46,23 @@ class WorldLook:
     """Distance at which haze has taken two thirds of a panorama's colours."""
     veil: Annotated[float, Ge(0), Le(0.6)] = 0.0
     """Share of a tile's colours that haze has taken, on average; from half to one and a half of it."""
+
+
+@dataclass(frozen=True)
+class Lens:
+    """How photos become parts of panoramas (`ucvgl.projection.photo`).
+
+    Args:
+        fov_deg: angle across a photo's longer side; 0: as its EXIF says.
+        top_elevation_deg: of the panorama's first row.
+        bottom_elevation_deg: of its last row.
+    """
+
+    WIDEST: ClassVar[float] = 150.0
+
+    fov_deg: float
+    top_elevation_deg: float
+    bottom_elevation_deg: float
 
 
 @dataclass(frozen=True)
@@ -138,6 +160,10 @@ class Dataset:
     """`folder` only: folder or glob of the query images, below the root; empty: by the folders' names."""
     references: str = ""
     """`folder` only: the same for the tiles."""
+    camera: Literal["panorama", "photo"] = "panorama"
+    """`photo`: the queries are pictures of an ordinary camera that was held level, each a part of a panorama."""
+    fov_deg: Annotated[float, Ge(0), Le(Lens.WIDEST)] = 0.0
+    """`photo` only: angle across the longer side of the photos; 0: as the EXIF of each says."""
     synthetic: Synthetic = field(default_factory=Synthetic)
     drone: Drone = field(default_factory=Drone)
     panorama_height: Pixels = 48
@@ -147,6 +173,11 @@ class Dataset:
     """Network input for tiles, BEVs and fakes, pixels."""
     max_bad_share: Share = 0.01
     """The job stops when a larger share of the images than this cannot be read."""
+
+    def lens(self, projection: Projection) -> Lens | None:
+        """How photos become parts of panoramas; None where the queries are panoramas."""
+        elevations = projection.top_elevation_deg, projection.bottom_elevation_deg
+        return Lens(self.fov_deg, *elevations) if self.camera == "photo" else None
 
     @property
     def rendered(self) -> bool:

@@ -18,6 +18,7 @@ from pydantic import TypeAdapter
 from ucvgl.atomic import write_whole
 from ucvgl.files.seal import lines_fit, sealed_lines
 from ucvgl.settings.experiment import Experiment
+from ucvgl.settings.photos import as_photos_show
 from ucvgl.settings.yaml_door import text_of, tree_of
 
 MOST_SETTINGS = 1000
@@ -84,7 +85,7 @@ def with_changes(base: Experiment, changes: Mapping[str, Any]) -> tuple[Experime
             good[name] = TypeAdapter(types[name]).validate_python(value)
         except ValueError:
             mistakes.append(_wrong_type(name, value, types[name]))
-    return _replaced(base, good), mistakes
+    return as_photos_show(_replaced(base, good)), mistakes
 
 
 def to_yaml(experiment: Experiment) -> str:

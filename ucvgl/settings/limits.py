@@ -9,6 +9,7 @@ from ucvgl.images.uris import NO_CREDENTIALS, holds_secrets, is_local, no_place,
 from ucvgl.settings.adaptation import TRANSPORT_PARTNERS
 from ucvgl.settings.dotted import Mistakes, dotted, setting_types, with_changes
 from ucvgl.settings.experiment import PROTOCOLS, Experiment, Resources
+from ucvgl.settings.photos import photo_mistakes
 from ucvgl.settings.ranges import MOST, Margin, Share, holds, in_words
 
 
@@ -87,6 +88,7 @@ def disagreements(experiment: Experiment) -> list[str]:
             f"projection.metres_per_pixel: {projection.metres_per_pixel:g} and projection.camera_height_m, "
             f"{projection.camera_height_m:g}, set the scale together; give both, or neither to use projection.fov_deg"
         )
+    mistakes += photo_mistakes(experiment)
     choices = PROTOCOLS[dataset.name]
     if dataset.protocol != "default" and dataset.protocol not in choices:
         offer = f"there are {', '.join(choices)}" if choices else "it has no choice: leave it at default"

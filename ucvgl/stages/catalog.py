@@ -69,7 +69,7 @@ def read_catalogs(folder: Path) -> dict[str, Catalog]:
     """What `catalog` listed, by split."""
 
     def read(split: str, view: str) -> pa.Table:
-        return read_table(folder / f"{split}_{view}.parquet", columns.CATALOG, optional=columns.PLACES)
+        return read_table(folder / f"{split}_{view}.parquet", columns.CATALOG, optional=columns.OPTIONAL)
 
     splits = [split for split in (*SPLITS, BACK) if (folder / f"{split}_queries.parquet").exists()]
     return {split: Catalog(read(split, "queries"), read(split, "references")) for split in splits}

@@ -93,15 +93,19 @@ def shake_panorama(images: Images, draws: Draws, *, rotate_deg: float) -> Images
 
 
 def tone(images: Images, draws: Draws, strength: float) -> Images:
-    """Season and exposure: mix the colour channels, change contrast, and light the scene unevenly."""
+    """Season and exposure: mix the colour channels, change contrast, and light the scene unevenly.
+
+    What is black shows nothing, and stays black.
+    """
     _, _, height, width = images.shape
     mixing = torch.eye(3, device=images.device) + draws.uniform(3, 3) * (0.5 * strength)
     mixing = mixing / mixing.sum(2, keepdim=True).clamp(min=0.3)
-    mean = images.mean((2, 3), keepdim=True)
+    shown = (images != 0).any(1, keepdim=True).to(images.dtype)
+    mean = images.sum((2, 3), keepdim=True) / shown.sum((2, 3), keepdim=True).clamp(min=1)
     offset = mean.flatten(2) - mixing @ mean.flatten(2)
     mixed = torch.baddbmm(offset, mixing, images.flatten(2)).unflatten(2, (height, width))
     field = light_field(draws, height, width)
-    return mixed.mul_(field.mul_(0.5 * strength).exp_())
+    return mixed.mul_(field.mul_(0.5 * strength).exp_().mul_(shown))
 
 
 def light_field(draws: Draws, height: int, width: int) -> Float[Tensor, "n 1 h w"]:
@@ -112,7 +116,7 @@ def light_field(draws: Draws, height: int, width: int) -> Float[Tensor, "n 1 h w
 
 
 def erase(images: Images, draws: Draws, *, holes: int, largest: float) -> Images:
-    """Paint random rectangles, each up to `largest` of the sides, with the image's mean.
+    """Paint random rectangles, each up to `largest` of the sides, black: they show nothing.
 
     Args:
         holes: rectangles per image.
@@ -127,4 +131,4 @@ def erase(images: Images, draws: Draws, *, holes: int, largest: float) -> Images
     rows = (y - centre[:, 0, :, None] * height).abs() < half[:, 0, :, None] * height
     columns = (x - centre[:, 1, :, None] * width).abs() < half[:, 1, :, None] * width
     hole = torch.einsum("nkh,nkw->nhw", rows.float(), columns.float())[:, None] > 0
-    return torch.where(hole, images.mean((2, 3), keepdim=True), images)
+    return images.masked_fill(hole, 0)

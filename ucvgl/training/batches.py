@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -18,23 +18,32 @@ from ucvgl.poses.turns import upright
 
 
 class Side(NamedTuple):
-    """Images that meet others in a step: who sees them, where they are, the row of each pair's own, and where queries
-    look, see `Pairs`."""
+    """Images that meet others in a step: who sees them, where they are, the row of each pair's own, where queries look,
+    and through what they are seen, see `Pairs`."""
 
     view: View
     store: Path
     rows: Int[np.ndarray, " n"]
     heading_deg: Float[np.ndarray, " q"] | None = None
+    through: Path | None = None
 
-    def read(self, store: ImageStore, own: Int[np.ndarray, " n"]) -> UInt8[np.ndarray, "n h w 3"]:
+    @property
+    def stores(self) -> list[Path]:
+        """All that is read."""
+        return [self.store] if self.through is None else [self.store, self.through]
+
+    def read(self, stores: Mapping[Path, ImageStore], own: Int[np.ndarray, " n"]) -> UInt8[np.ndarray, "n h w 3"]:
         """The images of some pairs, panoramas and their views from above with north up.
 
         Args:
-            store: what `store` names, open.
+            stores: the open ones, by their folders.
             own: numbers of the pairs.
         """
         rows = self.rows[own]
-        images = store.read(rows)
+        images = stores[self.store].read(rows)
+        if self.through is not None and len(rows):
+            views = stores[self.through]
+            images = images * views.read(rows % len(views)).any(3, keepdims=True)
         if self.heading_deg is None or not len(rows):
             return images
         return upright(images, self.heading_deg[rows], above=self.view != "query")
@@ -60,6 +69,8 @@ class Pairs:
         fake_label_smoothing: of the loss between a query and its own fake.
         heading_deg: where the middle of every panorama in the store of queries looks, clockwise from north; it and its
             fake are turned by that much. None: to the north.
+        through: folder of a store of bird's-eye views: of the first side of each pair only that is shown which one of
+            these shows, and the rest is black.
     """
 
     name: str
@@ -75,12 +86,13 @@ class Pairs:
     fakes: Path | None = None
     fake_label_smoothing: float = 0.3
     heading_deg: Float[np.ndarray, " q"] | None = None
+    through: Path | None = None
 
     @property
     def sides(self) -> list[Side]:
         """What a step shows: queries, references and, where there are any, the fakes of the queries."""
-        headings = (self.heading_deg, None)
-        told = zip(self.views, self.stores, (self.query, self.reference), headings, strict=True)
+        headings, through = (self.heading_deg, None), (self.through, None)
+        told = zip(self.views, self.stores, (self.query, self.reference), headings, through, strict=True)
         fakes = [] if self.fakes is None else [Side("reference", self.fakes, self.query, self.heading_deg)]
         return [*(Side(*one) for one in told), *fakes]
 

@@ -79,7 +79,7 @@ def fit_towers(
         towers.panoramas_join()
         average.panoramas_join()
     wrapped = workers.distributed(towers, partly_used=True)
-    stores = {side.store: ImageStore(side.store) for source in sources for side in source.sides}
+    stores = {store: ImageStore(store) for source in sources for side in source.sides for store in side.stores}
     plan = Epochs(sources, settings.batch, epochs, seed)
     shown = sum(len(one) * len(one.sides) for one in sources) / max(1, sum(map(len, sources)))
     warm_up = min(0.5, max(WARM_UP, WARM_UP_STEPS * (span[1] - span[0]) / len(plan)))
@@ -87,7 +87,7 @@ def fit_towers(
     def read(index: int) -> list[Tensor]:
         source, rows = plan[index]
         own = rows[workers.share(len(rows))]
-        return [ready(torch.from_numpy(side.read(stores[side.store], own)), device) for side in source.sides]
+        return [ready(torch.from_numpy(side.read(stores, own)), device) for side in source.sides]
 
     def step(index: int) -> dict[str, Tensor]:
         source, rows = plan[index]

@@ -25,7 +25,17 @@ def intra_view_pairs(projected: Path, translated: Path | None, experiment: Exper
     if translated is not None:
         views.append(("fake", "reference", fake_store(projected, translated, experiment)))
     smoothing = experiment.cold_start.intra_label_smoothing
-    return [_same_rows(f"intra_{name}", (view, view), (store, store), smoothing) for name, view, store in views]
+    found = [_same_rows(f"intra_{name}", (view, view), (store, store), smoothing) for name, view, store in views]
+    return [*found, *part_pairs(projected, experiment)]
+
+
+def part_pairs(projected: Path, experiment: Experiment) -> list[Pairs]:
+    """Where photos show a part of the ground, every tile with the part of it that one of them would show."""
+    train = projected / "train"
+    if experiment.dataset.camera != "photo" or not experiment.projection.bev:
+        return []
+    stores, smoothing = (train / "references", train / "references"), experiment.cold_start.intra_label_smoothing
+    return [replace(_same_rows("part", ("reference", "reference"), stores, smoothing), through=train / "bev")]
 
 
 def fake_pairs(projected: Path, translated: Path, experiment: Experiment) -> Pairs:

@@ -2,6 +2,7 @@
 
 <folder>/<split>/panorama/<id>.jpg   <folder>/<split>/satellite/<id>.jpg
 <folder>/<split>/reference_positions-<world>.parquet   id, lat, lon
+<folder>/<split>/query_headings-<world>.parquet        id, heading_deg: of photos, where these are told
 <folder>/truth/<split>-<world>.parquet                 query_id, reference_id
 """
 
@@ -10,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -23,11 +24,13 @@ from ucvgl.images.folder import absolute
 from ucvgl.images.listing import files_in, images_in, name_of
 from ucvgl.images.storage import read
 from ucvgl.images.uris import join
+from ucvgl.settings.dataset import WorldLook
 from ucvgl.settings.experiment import Dataset, Synthetic
 from ucvgl.types import Catalog
 from ucvgl.world.levels import LEVELS
 from ucvgl.world.orthophoto import render_tile
 from ucvgl.world.panorama import render_panorama
+from ucvgl.world.snapshot import photo_in
 from ucvgl.world.world import build_world, places
 
 Split = Literal["train", "validation"]
@@ -36,6 +39,8 @@ RENDERER = 5
 """Raise it when the same settings give other pictures."""
 POSITIONS = pa.schema(required(id=pa.string(), lat=pa.float64(), lon=pa.float64()))
 POSITIONS_OF = "reference_positions-"
+HEADINGS = pa.schema(required(id=pa.string(), heading_deg=pa.float64()))
+HEADINGS_OF = "query_headings-"
 METRES_PER_DEGREE = 111_320.0
 
 
@@ -91,9 +96,10 @@ def _name(settings: Synthetic) -> str:
 
 def settings_digest(settings: Synthetic) -> str:
     """Short name of everything that decides the pictures."""
-    return digest(RENDERER, json.dumps(asdict(settings), sort_keys=True), asdict(LEVELS[settings.level]))[
-        :12
-    ]
+    plain = asdict(replace(settings, look=WorldLook()))
+    look = {name: value for name, value in asdict(settings.look).items() if value != getattr(WorldLook(), name)}
+    chosen = json.dumps(plain | {"look": look}, sort_keys=True)  # a look that is new later changes no name
+    return digest(RENDERER, chosen, asdict(LEVELS[settings.level]))[:12]
 
 
 def render_world(settings: Synthetic, item: WorldPlan, folder: Path | str) -> None:
@@ -119,10 +125,13 @@ def render_world(settings: Synthetic, item: WorldPlan, folder: Path | str) -> No
         view: [digest(item.seed, view, k)[:16] for k in range(item.places)]
         for view in ("query", "reference")
     }
-    size = {"height": settings.panorama_height, "width": settings.panorama_width}
+    size, looks = {"height": settings.panorama_height, "width": settings.panorama_width}, {}
     for k, spot in enumerate(spots):
         if has_query[k]:
-            write_jpeg(panoramas / f"{ids['query'][k]}.jpg", render_panorama(world, spot, k, **size))
+            seen = render_panorama(world, spot, k, **size)
+            if settings.look.photo_fov_deg:
+                seen, looks[ids["query"][k]] = photo_in(seen, settings.look, [item.seed, k, 7])
+            write_jpeg(panoramas / f"{ids['query'][k]}.jpg", seen)
         if has_reference[k]:
             write_jpeg(
                 tiles / f"{ids['reference'][k]}.jpg", render_tile(world, spot, k, size=settings.tile_size)
@@ -135,6 +144,9 @@ def render_world(settings: Synthetic, item: WorldPlan, folder: Path | str) -> No
     both = [k for k in kept if has_query[k]]
     pairs = {f"{view}_id": [ids[view][k] for k in both] for view in ("query", "reference")}
     _write_table(truth_path, pairs, "query_id")
+    if looks and not settings.look.any_heading:
+        told = {"id": list(looks), "heading_deg": list(looks.values())}
+        _write_table(Path(folder) / item.split / f"{HEADINGS_OF}{item.seed}.parquet", told, "id")
     _write_table(positions_path, located, "id")
 
 
@@ -146,9 +158,15 @@ def catalog(folder: Path | str, split: str) -> Catalog:
     """
     root = absolute(str(folder))
     queries, references = _listing(root, f"{split}/panorama"), _listing(root, f"{split}/satellite")
-    uris = [join(root, path) for path in files_in(root, split) if path.startswith(f"{split}/{POSITIONS_OF}")]
-    located = [read_table(read(uri), POSITIONS, origin=uri) for uri in uris]
+    if looks := _tables(root, split, HEADINGS_OF, HEADINGS):
+        queries = queries.join(pa.concat_tables(looks), "id").sort_by("id")
+    located = _tables(root, split, POSITIONS_OF, POSITIONS)
     return Catalog(queries, references.join(pa.concat_tables(located), "id").sort_by("id"))
+
+
+def _tables(root: str, split: str, prefix: str, schema: pa.Schema) -> list[pa.Table]:
+    uris = [join(root, path) for path in files_in(root, split) if path.startswith(f"{split}/{prefix}")]
+    return [read_table(read(uri), schema, origin=uri) for uri in uris]
 
 
 def open_world(settings: Synthetic, seed: int, count: int) -> tuple[np.ndarray, np.ndarray]:

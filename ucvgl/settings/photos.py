@@ -1,0 +1,36 @@
+"""What follows from `dataset.camera`, and what does not go together with it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from ucvgl.settings.experiment import Experiment
+
+PHOTO_ELEVATION_DEG = 45.0
+"""Up to which, above and below the horizon, photos are used where nothing else is set."""
+
+
+def as_photos_show(experiment: Experiment) -> Experiment:
+    """Of the sphere around a photo's camera only what photos show is worth pixels."""
+    projection = experiment.projection
+    whole = projection.top_elevation_deg == 90 and projection.bottom_elevation_deg == -90
+    if experiment.dataset.camera != "photo" or not whole:
+        return experiment
+    shown = replace(projection, top_elevation_deg=PHOTO_ELEVATION_DEG, bottom_elevation_deg=-PHOTO_ELEVATION_DEG)
+    return replace(experiment, projection=shown)
+
+
+def photo_mistakes(experiment: Experiment) -> list[str]:
+    """What does not go together with the camera."""
+    dataset, look, mistakes = experiment.dataset, experiment.dataset.synthetic.look, []
+    photos = dataset.camera == "photo"
+    if dataset.fov_deg and not photos:
+        mistakes.append("dataset.fov_deg: panoramas show all around; set dataset.camera to photo, or leave it at 0")
+    if dataset.name == "synthetic" and photos != (look.photo_fov_deg > 0):
+        mistakes.append(
+            f"dataset.camera: {dataset.camera}, but dataset.synthetic.look.photo_fov_deg is {look.photo_fov_deg:g}; "
+            "rendered photos need both"
+        )
+    if look.photo_fov_deg and (look.top_elevation_deg, look.bottom_elevation_deg) != (90.0, -90.0):
+        mistakes.append("dataset.synthetic.look.photo_fov_deg: photos are cut from whole spheres, 90 to -90 degrees")
+    return mistakes

@@ -84,9 +84,11 @@ def test_numbers_of_commands_have_the_ranges_of_the_settings_they_stand_for(
         (["localize", "a.jpg", "--index", "area", "--picture", "s3://b/x"], "--picture"),
     ],
 )
-def test_a_bucket_is_not_taken_for_a_folder_of_its_name(words: list[str], flag: str, capsys) -> None:
+def test_a_bucket_is_not_taken_for_a_folder_of_its_name(words: list[str], flag: str, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
     assert cli.main(words) == 2
     assert f"{flag} s3://b/x: this is written on this machine; name a folder here" in capsys.readouterr().err
+    assert not [*tmp_path.iterdir()]
 
 
 @pytest.mark.parametrize("most", ["nan", "-1", "much"])

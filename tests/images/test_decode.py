@@ -272,8 +272,20 @@ def test_sixteen_bits_of_which_few_are_used_are_not_nearly_black(ending, top, br
 
 def test_floating_point_numbers_are_refused_and_not_made_black():
     whole = cv2.imencode(".tif", np.random.default_rng(0).random((32, 32)).astype(np.float32))[1].tobytes()
-    with pytest.raises(BadImage):
+    with pytest.raises(BadImage, match="1 channel of 32-bit floating-point numbers"):
         decode(whole, "a")
+
+
+def test_a_bit_that_changed_anywhere_in_a_png_changes_no_pixel_unnoticed():
+    whole, refused = encoded(SMOOTH, "PNG"), 0
+    begins, ends = whole.index(b"IHDR"), len(whole) - 12
+    for at in range(begins, ends, 11):
+        damaged = whole[:at] + bytes([whole[at] ^ 1 << at % 8]) + whole[at + 1 :]
+        try:
+            np.testing.assert_array_equal(decode(damaged, "a"), SMOOTH)
+        except BadImage:
+            refused += 1
+    assert refused > 0.9 * (ends - begins) / 11
 
 
 def test_colours_that_decoders_read_in_different_ways_are_refused():

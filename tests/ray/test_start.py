@@ -6,6 +6,7 @@ import socket
 import subprocess
 import sys
 import time
+from contextlib import ExitStack
 
 import pytest
 
@@ -28,6 +29,20 @@ def test_a_stale_address_is_told_at_once(address, words):
         taken.bind(("127.0.0.1", 0))  # bound and not listening: nothing answers
         with pytest.raises(ValueError, match=words):
             start._knock(address.format(free=taken.getsockname()[1]))
+
+
+def test_a_port_that_takes_nobody_in_is_waited_for_ten_seconds_at_most(monkeypatch):
+    assert start.DOOR_S <= 10
+    monkeypatch.setattr(start, "DOOR_S", 0.5)
+    with socket.create_server(("127.0.0.1", 0), backlog=0) as full, ExitStack() as waiting:
+        for _ in range(4):  # the first is taken in, and the others are not answered
+            one = waiting.enter_context(socket.socket())
+            one.setblocking(False)
+            one.connect_ex(full.getsockname())
+        begun = time.monotonic()
+        with pytest.raises(ValueError, match="no Ray cluster answers at 127.0.0.1:[0-9]+ .timed out"):
+            start._knock("{}:{}".format(*full.getsockname()))
+    assert time.monotonic() - begun < 5
 
 
 def test_a_port_at_which_something_else_answers_is_told_with_the_way_out(monkeypatch):

@@ -9,6 +9,8 @@ import subprocess
 import sys
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, suppress
 from urllib.parse import quote
 
 import pytest
@@ -62,6 +64,7 @@ def answer(client):
 
 
 WHOLE = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"
+HALF = b"POST /localize HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\nabc"
 
 
 @pytest.mark.parametrize("sent", [b"", WHOLE[:24], WHOLE + b"GET /ab"])
@@ -78,9 +81,10 @@ def test_a_photo_that_stops_coming_is_given_up(server):
 
 
 def test_clients_that_do_nothing_keep_no_photo_waiting(server, photo):
-    idle = [connected(server, b"POST /localize HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\n") for _ in range(64)]
+    idle = [connected(server, HALF) for _ in range(64)]
     assert server.ask("POST", "/localize", photo).status == 200
     for client in idle:
+        assert b" 408 " in answer(client).partition(b"\r\n")[0], "it was sent away at once, and proves nothing"
         client.close()
 
 
@@ -192,6 +196,32 @@ def test_work_that_outlives_the_server_ends_without_a_word(caplog):
     release.set()
     desk._threads.shutdown()
     assert not caplog.text
+
+
+@pytest.mark.parametrize("sent", [HALF, WHOLE * 1000], ids=["slow", "reads nothing"])
+def test_a_server_that_is_ended_waits_for_no_client_that_is_slow_or_reads_nothing(localizer, monkeypatch, sent):
+    monkeypatch.setattr(patience, "GRACE_S", 0.5)
+    with ExitStack() as held:
+        with serving(application(localizer, tiles=4)) as server:
+            client = held.enter_context(socket.socket())
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)
+            client.connect(("127.0.0.1", server.port))
+            client.settimeout(0.5)
+            with suppress(TimeoutError):
+                client.sendall(sent)
+            time.sleep(0.5)
+            begun = time.monotonic()
+        assert time.monotonic() - begun < 8
+
+
+def test_what_is_asked_when_the_server_is_ended_is_still_answered(localizer, monkeypatch):
+    asked = threading.Event()
+    monkeypatch.setattr(page, "answer", lambda *_: (asked.set(), time.sleep(1), {"here": 1})[-1])
+    with ThreadPoolExecutor(1) as pool:
+        with serving(application(localizer, tiles=4)) as server:
+            told = pool.submit(server.ask, "POST", "/localize", b"photo")
+            assert asked.wait(30)
+        assert told.result().body == b'{"here":1}'
 
 
 @pytest.mark.parametrize(("came", "times", "codes"), [(signal.SIGHUP, 1, [129]), (signal.SIGINT, 3, [0, 130])])

@@ -5,6 +5,7 @@ uvicorn waits for ever for a client that has begun a request, and takes connecti
 
 from __future__ import annotations
 
+import asyncio
 import ipaddress
 import os
 import resource
@@ -25,6 +26,8 @@ SPARE_FILES = 32
 BACKLOG = 16
 """Connections that are accepted in one go; those beyond the most are closed two goes later, when they are told of."""
 GOES = 3
+GRACE_S = 5.0
+"""For answers that are due when the server is ended; then whoever is still connected is let go."""
 
 
 class PatientProtocol(H11Protocol):
@@ -62,11 +65,25 @@ class PatientProtocol(H11Protocol):
         self.loop.call_later(LOOK_S, self._look)
 
 
+class PatientServer(uvicorn.Server):
+    """A server that ends when it is told to, whoever is connected."""
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """As uvicorn does, which would wait for the slowest client."""
+        late = asyncio.get_running_loop().call_later(GRACE_S, self._let_go)
+        await super().shutdown(sockets)
+        late.cancel()
+
+    def _let_go(self) -> None:
+        for connection in list(self.server_state.connections):
+            connection.transport.abort()
+
+
 def patient(app: Any) -> uvicorn.Server:
     """A server of this application for clients that are alive."""
     PatientProtocol.most = connections_at_once()
     how = {"log_level": "error", "server_header": False, "lifespan": "off"}  # it would show a traceback at its end
-    return uvicorn.Server(uvicorn.Config(app, http=PatientProtocol, backlog=BACKLOG, **how))
+    return PatientServer(uvicorn.Config(app, http=PatientProtocol, backlog=BACKLOG, **how))
 
 
 def connections_at_once() -> int:

@@ -77,14 +77,16 @@ def test_many_files_that_come_at_once_are_all_linked(cache, bucket, tmp_path, mo
         mirror.fetch()
         with mirror, RunDir(tmp_path / name, Experiment()) as run:
             run.make("2_project", build, settings={})
-    look = room.trees
-    monkeypatch.setattr(room, "trees", lambda: (time.sleep(0.2), look())[1])
+    look, looks = room.trees, []
+    monkeypatch.setattr(room, "trees", lambda: (looks.append(1), time.sleep(0.2), look())[-1])
+    monkeypatch.setattr(room, "LOOK_AGAIN_S", 1e9)
     for name in "ab":
         room._looked.clear()
         tree = cached.attach(Tree(cache / name, f"s3://{bucket}/runs/{name}", own=False))
         tree.bring_all([tree.folder / "2_project" / f"part-{shard}.arrow" for shard in range(8)])
         found.append({arrival.fetched for place, arrival in tree.arrivals.all().items() if place.endswith(".arrow")})
     assert found == [{True}, {False}]
+    assert len(looks) == 2, "others did not wait for what one finds"
 
 
 def test_a_linked_file_makes_room_when_the_last_of_its_names_goes(cache, runs, monkeypatch):

@@ -67,6 +67,9 @@ class Moment:
     def has_come(self, run: Path) -> bool:
         return (run / f"{self.stage}.partial").exists() and self.when(run)
 
+    def has_passed(self, run: Path) -> bool:
+        return (run / self.stage).exists()
+
 
 def exists(pattern: str) -> Callable[[Path], bool]:
     return lambda run: any(run.glob(pattern))
@@ -79,7 +82,7 @@ def trains(stage: str) -> Callable[[Path], bool]:
 
 
 MOMENTS = [
-    Moment("1_catalog", "_render", lambda run: any(run.with_name("images").glob("*/validation/satellite/*.jpg"))),
+    Moment("1_catalog", "render", lambda run: any(run.with_name("images").glob("*/validation/satellite/*.jpg"))),
     Moment("2_project", "Project", exists("2_project.partial/*/*/part-*.arrow")),
     Moment("3_translate", "RayTrainWorker", trains("translate")),
     Moment("3_translate", "RayTrainWorker", exists("3_translate.partial/to_tile.pt")),
@@ -118,7 +121,7 @@ def test_a_node_lost_in_every_stage_changes_nothing(nodes, tmp_path, proof):
     (world,) = (tmp_path / "images").iterdir()
     shutil.rmtree(world / "validation")  # the stage that renders has something to do again
     lost = finish(nodes, disturbed, MOMENTS)
-    assert [moment for moment, _ in lost] == MOMENTS, "a stage was over before its node could be killed"
+    assert [moment for moment, _ in lost] == MOMENTS
     made, expected = artefacts(disturbed), artefacts(calm)
     assert any(name.endswith("round_02/pairs.parquet") for name in expected)
     assert made == expected
@@ -140,6 +143,9 @@ def finish(nodes: Nodes, run: Path, moments: list[Moment] | None = None) -> list
                 if waiting and waiting[0].has_come(run) and nodes.lose(waiting[0].work):
                     came.append([waiting.pop(0), True])
                     nodes.add()
+                if passed := [moment for moment in waiting[:1] if moment.has_passed(run)]:
+                    process.terminate()
+                    raise AssertionError(f"its stage was over before its node could be killed: {passed[0]}")
                 time.sleep(0.02)
         if process.returncode == 0:
             return [tuple(one) for one in came]

@@ -101,3 +101,14 @@ def test_another_root_is_refused_with_what_is_missing(tmp_path: Path):
         read_catalog(str(tmp_path), "train")
     with pytest.raises(ValueError, match="nowhere does not exist or is empty"):
         read_catalog(str(tmp_path / "nowhere"), "train")
+
+
+@pytest.mark.parametrize("odd", ["1_000", "0x10", "nan", "1e2 ", ""])
+def test_a_location_that_is_no_decimal_number_is_refused_with_its_line(root: Path, odd: str):
+    number = int(min(stems(read_catalog(str(root), "train").references)))
+    path = root / "split_locations/all.csv"
+    lines = path.read_text().splitlines()
+    lines[number - 1] = f"{odd},-80"
+    path.write_text("\n".join(lines))
+    with pytest.raises(ValueError, match=f"all.csv, line 0*{number}: .*where decimal numbers were expected"):
+        read_catalog(str(root), "train")

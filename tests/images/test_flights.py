@@ -90,9 +90,10 @@ def test_positions_of_denseuav_go_to_the_truth_alone(tmp_path):
     assert set(truth.positions) == set(place_of(catalog.queries)) | set(place_of(catalog.references))
 
 
-def test_a_line_without_a_position_is_told(tmp_path):
+@pytest.mark.parametrize("north", ["north", "N1_0", "N0x10", "Nnan", "N"])
+def test_a_line_without_a_position_is_told(tmp_path, north):
     root = write_denseuav(tmp_path)
-    (root / "Dense_GPS_ALL.txt").write_text("train/drone/0001/H80.JPG E120.1 north\n")
+    (root / "Dense_GPS_ALL.txt").write_text(f"train/drone/0001/H80.JPG E120.1 {north}\n")
     with pytest.raises(ValueError, match=r"Dense_GPS_ALL.txt, line 1: .* is not <path> E<longitude> N<latitude>"):
         positions(str(root))
 

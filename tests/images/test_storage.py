@@ -116,6 +116,13 @@ def test_an_object_of_any_name_is_read(moto, bucket):
         read(f"s3://{bucket}/absent.jpg")
 
 
+def test_a_key_that_would_forge_a_line_on_a_terminal_is_left_out_and_named(moto, bucket):
+    put(moto, bucket, **{"a/good.jpg": b"1", "a/gpj.\u202eevil": b"2", "a/red\x1b[2J.jpg": b"3"})
+    found = storage.look_through(f"s3://{bucket}")
+    assert list(found.files) == ["a/good.jpg"]
+    assert set(found.left_out) == {"a/gpj.\\u202eevil", "a/red\\x1b[2J.jpg"}
+
+
 def test_the_endpoint_may_stand_in_the_uri(moto, bucket, monkeypatch):
     put(moto, bucket, **{"a.jpg": b"abc"})
     monkeypatch.delenv("AWS_ENDPOINT_URL")

@@ -104,3 +104,14 @@ def test_another_root_is_refused(tmp_path: Path):
     (tmp_path / "photos").mkdir()
     with pytest.raises(ValueError, match=r"none of the queries of vigor \(missing, 4 in all: Chicago/"):
         read_catalog(str(tmp_path), "train", "same_area")
+
+
+@pytest.mark.parametrize("odd", ["0x10", "nan", "inf", "\u0661\u0662"])
+def test_a_name_whose_place_is_no_decimal_number_is_refused(root: Path, odd: str):
+    old = next(root.rglob(vigor_names("Seattle")[1][0]))
+    new = f"satellite_{odd}_{old.stem.split('_')[2]}.png"
+    for path in root.rglob("*.txt"):
+        path.write_text(path.read_text().replace(old.name, new))
+    old.rename(old.with_name(new))
+    with pytest.raises(ValueError, match="the name of .*where decimal numbers were expected"):
+        read_catalog(str(root), "train", "same_area")

@@ -86,3 +86,15 @@ def test_a_folder_that_is_deleted_meanwhile_ends_nothing(tmp_path: Path) -> None
     time.sleep(0.1)
     held.release()
     assert not ended
+
+
+@pytest.mark.parametrize("kind", ["fuse.rclone", "fuse.s3fs", "fuse.gcsfuse", "ext4", "nfs4", "fuse.sshfs"])
+def test_a_bucket_that_is_mounted_as_a_folder_is_told_of(tmp_path: Path, monkeypatch, caplog, kind: str) -> None:
+    run = tmp_path / "my bucket" / "run"
+    run.mkdir(parents=True)
+    mounts = ["disk / ext4 rw 0 0", f"b: {tmp_path}/my\\040bucket {kind} rw 0 0", f"c: {tmp_path}/my\\040b nfs rw 0 0"]
+    (tmp_path / "mounts").write_text("\n".join(mounts))
+    monkeypatch.setattr(lock, "MOUNTS", tmp_path / "mounts")
+    locked(run).release()
+    told = f"{run} is a bucket that was mounted ({kind}), where a job on another machine is not noticed in time"
+    assert (told in caplog.text) == (kind in ("fuse.rclone", "fuse.s3fs", "fuse.gcsfuse"))

@@ -26,6 +26,9 @@ PATIENCE_S = 20.0
 """For a sign of life of a process that this machine cannot see; its clock need not be ours."""
 LENGTH = 256
 """Bytes of the file while it is held."""
+MOUNTS = Path("/proc/mounts")
+BUCKETS = re.compile(r"fuse\.(rclone|s3fs|gcsfuse|goofys|mountpoint-s3|geesefs|blobfuse2?)$|s3fs$|rclone$")
+"""File systems that are buckets: what one machine writes, a lock too, others see late."""
 HELD = re.compile(r"\d+ (?P<token>[0-9a-f]{32}) (?P<machine>\S+) process (?P<holder>.*)")
 """The file while it is held: a number that grows, and by whom. Older versions wrote the number of their process."""
 
@@ -84,6 +87,11 @@ def locked(folder: Path, *, superseded: Callable[[], None] | None = None) -> Loc
         ValueError: another process holds it.
     """
     path, here = folder / LOCK, _machine(folder)
+    if BUCKETS.match(kind := _file_system(folder)):
+        log.warning(
+            "%s is a bucket that was mounted (%s), where a job on another machine is not noticed in time; begin no two "
+            "in it, or name the bucket itself with --run s3://...", folder, kind
+        )  # fmt: skip
     file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o644)
     try:
         seen = True
@@ -147,6 +155,18 @@ def _machine(folder: Path) -> str:
     boot = Path("/proc/sys/kernel/random/boot_id")
     started = boot.read_text().strip() if boot.exists() else platform.node()
     return f"{started}:{os.stat(folder).st_dev}"
+
+
+def _file_system(folder: Path) -> str:
+    """The kind of file system that a folder lies in; empty where nobody says."""
+    found, here = ("", ""), str(folder.resolve())
+    with suppress(OSError):
+        for line in MOUNTS.read_text(errors="replace").splitlines():
+            where, kind = line.split()[1:3]
+            where = where.replace("\\040", " ")
+            if (here == where or here.startswith(where.rstrip("/") + "/")) and len(where) >= len(found[0]):
+                found = where, kind
+    return found[1]
 
 
 def terminate_this_process() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -63,6 +64,12 @@ def write_whole(path: Path, text: str) -> None:
     """Write a text: a reader sees the old content or the new, never a part."""
     with whole(path) as aside:
         aside.write_text(text, encoding="utf-8")
+
+
+def copy_whole(source: Path, path: Path) -> None:
+    """Copy a file: a full disk or a kill leaves the old content or the new, never a part."""
+    with whole(path) as aside:
+        shutil.copyfile(source, aside)
 
 
 HEADER = 10

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Any
 
 import torch
 
+from ucvgl.atomic import copy_whole
 from ucvgl.distributed.machines import Crew
 from ucvgl.networks.towers import TwoTowers, load_towers, save_towers
 from ucvgl.programs.grounded import ground_towers
@@ -83,7 +83,7 @@ def cold_start(
         start = into
     for name in ("model.pt", "trained.pt"):
         if (start / name).exists():
-            shutil.copyfile(start / name, folder / name)
+            copy_whole(start / name, folder / name)
     return {"from": start.name}
 
 
@@ -134,7 +134,7 @@ def _taken(
                 "give it the settings of that run, as --config RUN/config.yaml"
             )
     if (model.parent / "trained.pt").exists():
-        shutil.copyfile(model.parent / "trained.pt", folder / "trained.pt")
+        copy_whole(model.parent / "trained.pt", folder / "trained.pt")
     theirs.settings, theirs.ground, theirs.panorama_share = ours.settings, None, ours.panorama_share
     _publish(theirs, folder / "model.pt", projected, experiment, machines)
     told = [record for above in model.parents if (record := read_record(above / "2_labels" / DONE))]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import shutil
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ import numpy as np
 import pyarrow as pa
 from jaxtyping import Float
 
+from ucvgl.atomic import copy_whole
 from ucvgl.distributed.machines import Crew
 from ucvgl.distributed.rounds import train_round
 from ucvgl.distributed.scanning import scan, votes
@@ -118,7 +118,7 @@ def write_result(
         machines: who embeds and ranks.
     """
     if experiment.query_by != "both" or experiment.curriculum.query_weights == "equal":
-        shutil.copyfile(kept / "model.pt", folder / "model.pt")
+        copy_whole(kept / "model.pt", folder / "model.pt")
         return {}
     how = asked_as(experiment, verified=experiment.curriculum.verified)
     share = weigh_query(kept, folder, projected, machines, how=how)

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 import time
@@ -14,13 +15,16 @@ from origin import ROOT, measured_here, origin
 from results import RESULTS, whole
 
 FILE = "demo.json"
+PROGRESS = re.compile(r"\d\d:\d\d:\d\d (?!\d_\w+: done|round \d+: \d+ of|a query is)|make|python3 -m|\s*$")
+"""Lines that the README leaves out."""
 
 
 def demo(file: str = FILE) -> str:
     """What it printed last time, and how long it took."""
     told = whole(file)
     minutes, seconds = divmod(round(told["seconds"]), 60)
-    return f"```text\n{told['output'].strip()}\n```\n\n{minutes} min {seconds} s after set-up. {origin(file, [told])}"
+    shown = "\n".join(line for line in told["output"].splitlines() if not PROGRESS.match(line))
+    return f"```text\n{shown}\n```\n\n{minutes} min {seconds} s after set-up. {origin(file, [told])}"
 
 
 def main() -> int:

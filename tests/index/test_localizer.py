@@ -189,3 +189,13 @@ def test_many_photos_are_read_as_one_is(for_photos, tmp_path, heading):
     images = np.frombuffer(read["image"], np.uint8).reshape(len(good), turns, *QUERY, 3)
     for path, image in zip(good, images, strict=True):
         np.testing.assert_array_equal(image[0], resize(localizer.query(path).panorama, *QUERY))
+
+
+@pytest.mark.parametrize("fields", [{"fov_deg": 151.0}, {"fov_deg": float("nan")}, {"top_elevation_deg": -50.0}])
+def test_an_index_whose_lens_cannot_be_is_refused(for_photos, fields):
+    change_manifest(for_photos, lens=asdict(LENS) | fields)
+    try:
+        with pytest.raises(ValueError, match=r"manifest.json: lens.*; it is damaged"):
+            load(for_photos)
+    finally:
+        change_manifest(for_photos, lens=asdict(LENS))

@@ -118,4 +118,5 @@ def test_a_panorama_that_is_said_to_look_east_is_turned():
     how = Preprocessing((4, 8), (4, 8))
     turned = query_of(panorama, how, heading_deg=90.0)
     assert turned.panorama[0, :, 0].tolist() == [0, 0, 0, 0, 0, 0, 200, 0] and turned.looked_deg == 90
-    assert query_of(panorama, how).panorama is panorama
+    for unknown in (None, float("nan")):
+        assert query_of(panorama, how, heading_deg=unknown).panorama is panorama

@@ -110,3 +110,32 @@ def test_too_many_bad_images_stop_the_job(cluster, catalog, tmp_path):
         project_images({"train": catalog}, tmp_path / "out", experiment=strict)
     with pytest.raises(ValueError, match=r"r0.jpg: not an image|q1.jpg: cut off"):
         project_images({"train": catalog}, tmp_path / "out", experiment=strict)
+
+
+@pytest.mark.parametrize("heading", ["known", "unknown"])
+def test_panoramas_are_turned_as_far_as_their_rows_say(cluster, catalog, tmp_path, heading):
+    """In one shard some headings are known and others are not."""
+    looks = [90.0, None, None, 180.0, None, 0.0, None, None, 90.0, None]
+    catalog = Catalog(catalog.queries.append_column("heading_deg", pa.array(looks)), catalog.references)
+    experiment = replace(EXPERIMENT, contrast=replace(EXPERIMENT.contrast, heading=heading))
+    project_images({"train": catalog}, tmp_path / "out", experiment=experiment)
+    store = ImageStore(tmp_path / "out" / "train" / "queries")
+    for row, uri, degrees in zip(range(10), catalog.queries["uri"].to_pylist(), looks, strict=True):
+        if f"id-q{row}" not in store.ids.tolist():
+            continue
+        with open(uri, "rb") as file:
+            whole = decode(file.read(), uri)
+        turned = np.roll(whole, round((degrees or 0) / 360 * whole.shape[1]), axis=1) if heading == "known" else whole
+        np.testing.assert_array_equal(store.read(store.rows_of([f"id-q{row}"]))[0], resize(turned, 16, 64))
+
+
+def test_a_photo_of_which_nobody_knows_where_it_looked_costs_only_itself(cluster, catalog, tmp_path):
+    looks = pa.array([90.0 if row % 2 == 0 else None for row in range(10)], pa.float64())
+    photos = replace(EXPERIMENT, dataset=replace(EXPERIMENT.dataset, camera="photo", fov_deg=120.0, max_bad_share=1.0))
+    catalog = Catalog(catalog.queries.append_column("heading_deg", looks), catalog.references)
+    rejected = project_images({"train": catalog}, tmp_path / "out", experiment=photos).to_pylist()
+    told = {bad["id"]: bad["reason"] for bad in rejected if bad["view"] == "queries"}
+    assert told.keys() == {"id-q1", "id-q3", "id-q5", "id-q6", "id-q7", "id-q9"}
+    assert all("nobody says where it looked" in told[f"id-q{row}"] for row in (3, 5, 7, 9))
+    bevs = ImageStore(tmp_path / "out" / "train" / "bev").read(np.arange(4))
+    assert bevs[:, 6:10, 12:].any((1, 2, 3)).all() and not bevs[:, :, :6].any(), "they looked east"

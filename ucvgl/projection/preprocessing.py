@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -113,7 +114,8 @@ def query_of(
 
     Args:
         name: what to call it in errors, where it has no name of its own.
-        heading_deg: where its middle looks, clockwise from north; None: as its EXIF says, or, of a panorama, to north.
+        heading_deg: where its middle looks, clockwise from north; None or not a number, as Ray hands on what is missing:
+            as its EXIF says, or, of a panorama, to north.
 
     Raises:
         BadImage: it is not a whole image, or a photo that does not say how wide it saw, or where it looked.
@@ -123,6 +125,7 @@ def query_of(
         name = os.fspath(image)
         image = read(name, most=MAX_BYTES)
     photo = pixels(image, name, enough=how.enough)
+    heading_deg = None if heading_deg is None or math.isnan(heading_deg) else heading_deg
     if how.lens is None:
         return Query(photo, turned_north(photo, heading_deg or 0.0), heading_deg or 0.0)
     lens, told = how.lens, exif_of(image) if isinstance(image, bytes) else Exif()

@@ -56,6 +56,9 @@ class Lens:
         fov_deg: angle across a photo's longer side; 0: as its EXIF says.
         top_elevation_deg: of the panorama's first row.
         bottom_elevation_deg: of its last row.
+
+    Raises:
+        ValueError: there is no such lens.
     """
 
     WIDEST: ClassVar[float] = 150.0
@@ -63,6 +66,10 @@ class Lens:
     fov_deg: float
     top_elevation_deg: float
     bottom_elevation_deg: float
+
+    def __post_init__(self) -> None:
+        if not (0 <= self.fov_deg <= self.WIDEST and -90 <= self.bottom_elevation_deg < self.top_elevation_deg <= 90):
+            raise ValueError(f"a lens sees up to {self.WIDEST:g} degrees, and the top of what it sees is up: not {self}")
 
 
 @dataclass(frozen=True)

@@ -114,8 +114,8 @@ def query_of(
 
     Args:
         name: what to call it in errors, where it has no name of its own.
-        heading_deg: where its middle looks, clockwise from north; None or not a number, as Ray hands on what is missing:
-            as its EXIF says, or, of a panorama, to north.
+        heading_deg: where its middle looks, clockwise from north; None, or not a number, as Ray hands on what is
+            missing: as its EXIF says, or, of a panorama, to north.
 
     Raises:
         BadImage: it is not a whole image, or a photo that does not say how wide it saw, or where it looked.

@@ -69,7 +69,7 @@ class Lens:
 
     def __post_init__(self) -> None:
         if not (0 <= self.fov_deg <= self.WIDEST and -90 <= self.bottom_elevation_deg < self.top_elevation_deg <= 90):
-            raise ValueError(f"a lens sees up to {self.WIDEST:g} degrees, and the top of what it sees is up: not {self}")
+            raise ValueError(f"a lens sees up to {self.WIDEST:g} degrees, and its top is above its bottom: not {self}")
 
 
 @dataclass(frozen=True)

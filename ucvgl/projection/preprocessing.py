@@ -136,7 +136,7 @@ def query_of(
     if not 1 <= fov_deg <= lens.WIDEST:
         raise BadImage(name, f"its EXIF says that it saw {fov_deg:.3g} degrees; from 1 to {lens.WIDEST:g} can be used")
     if looks is None:
-        raise BadImage(name, "nobody says where it looked, nor does its EXIF: give its heading, or have it searched for (heading unknown)")
+        raise BadImage(name, "nobody says where it looked, nor its EXIF: give a heading, or have it searched (unknown)")
     return Query(photo, panorama_of(photo, lens, fov_deg=fov_deg, heading_deg=looks), looks)
 
 

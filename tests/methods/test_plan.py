@@ -135,3 +135,14 @@ def test_pools_for_the_way_back_are_listed_where_a_data_set_has_them() -> None:
     assert back(name="university1652") == "satellite_to_drone"
     assert back(name="university1652", protocol="drone_to_satellite_160k") == "satellite_to_drone"
     assert back(name="university1652", protocol="satellite_to_street") == "street_to_satellite"
+
+
+def test_what_decides_how_photos_are_laid_out_decides_the_stage_that_does_it() -> None:
+    base = Experiment()
+    usual = unsupervised(base)[1]
+    for other in (
+        replace(base, contrast=replace(base.contrast, heading="unknown")),
+        replace(base, dataset=replace(base.dataset, camera="photo")),
+        replace(base, dataset=replace(base.dataset, fov_deg=60.0)),
+    ):
+        assert unsupervised(other)[1].settings != usual.settings and unsupervised(other)[1].name == "2_project"

@@ -138,10 +138,7 @@ def _images(experiment: Experiment, back: str = "") -> list[Stage]:
     images |= {"drone": dataset.drone} if dataset.name == "synthetic_drone" else {}
     images |= {"flight_height_m": dataset.flight_height_m} if dataset.name == "sues200" else {}
     images |= {"back": back} if back else {}
-    sizes = {
-        name: getattr(dataset, name) for name in ("panorama_height", "panorama_width", "tile_size", "max_bad_share")
-    }
-    return [
-        Stage("1_catalog", {"dataset": images}),
-        Stage("2_project", {"dataset": sizes, "projection": experiment.projection}, ["1_catalog"]),
-    ]
+    seen = ("panorama_height", "panorama_width", "tile_size", "max_bad_share", "camera", "fov_deg")
+    projected = {"dataset": {name: getattr(dataset, name) for name in seen}, "projection": experiment.projection}
+    projected |= {"contrast": {"heading": experiment.contrast.heading}}  # whether a list of headings is used
+    return [Stage("1_catalog", {"dataset": images}), Stage("2_project", projected, ["1_catalog"])]

@@ -12,6 +12,7 @@ from ucvgl.images.image_store import write_shard
 from ucvgl.networks.adapter import Adapter, save_adapter
 from ucvgl.networks.towers import TwoTowers, save_towers
 from ucvgl.pseudo_labels.e_step import plain
+from ucvgl.retrieval.precision import bfloat16_is_fast
 from ucvgl.settings.experiment import Adaptation, Contrast, Model, Translation
 from ucvgl.training import fit_adapter, fit_cyclegan, fit_towers
 from ucvgl.training.batches import Pairs
@@ -67,6 +68,7 @@ def adapter(world, common):
 @pytest.mark.parametrize(("fit", "program"), [(towers, fit_towers), (cyclegan, fit_cyclegan), (adapter, fit_adapter)])
 def test_a_step_reads_nothing_back_from_the_device(world, monkeypatch, fit, program):
     reads, done = Reads(), []
+    bfloat16_is_fast("cpu")  # tried out once in a process
 
     def run_steps(step, steps, **_):
         for index in range(steps):

@@ -30,6 +30,7 @@ ROWS: dict[str, Mapping[str, Any]] = {
     "translated_long": {"translation.fake": True, "translation.steps": 2000},
     "panorama": {"model.query": "panorama"},
     "both": {"model.structure": 0},
+    "bev_alone": {"curriculum.panoramas_after": 1.0},
     "at_once": {"curriculum.panoramas_after": 0, "cold_start.intra_steps": 150},
     "equal_weights": {"curriculum.query_weights": "equal"},
     "rounds_24": {"curriculum.rounds": 24},

@@ -17,7 +17,7 @@ from jaxtyping import UInt8
 from ucvgl.distributed.cluster import placed, threads_each
 from ucvgl.distributed.parcels import Sent
 from ucvgl.distributed.progress import Progress
-from ucvgl.distributed.stream import Row, Step, stream
+from ucvgl.distributed.stream import Row, Step, listed_row, stream
 from ucvgl.files.tables import read_table, required, table_bytes
 from ucvgl.images.decode import BadImage
 from ucvgl.images.storage import list_files, read, write
@@ -269,9 +269,7 @@ def _missing(listed: pa.Table, folder: str, size: int) -> list[Row]:
     for shard, start in enumerate(range(0, listed.num_rows, size)):
         if part_name(shard) not in there:
             part = listed.slice(start, size)
-            looks = part["heading_deg"].to_pylist() if "heading_deg" in part.column_names else [None] * len(part)
-            row = {"shard": shard, "id": part["id"].to_pylist(), "uri": part["uri"].to_pylist()}
-            rows.append(row | {"heading_deg": looks})
+            rows.append({"shard": shard, **listed_row(part)})
     return rows
 
 

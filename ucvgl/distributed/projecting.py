@@ -16,7 +16,7 @@ from ucvgl.atomic import write_whole
 from ucvgl.distributed.cluster import placed, several_machines
 from ucvgl.distributed.parcels import Sent
 from ucvgl.distributed.progress import Progress
-from ucvgl.distributed.stream import Row, Step, stream_missing
+from ucvgl.distributed.stream import Row, Step, listed_row, stream_missing
 from ucvgl.files import cached
 from ucvgl.files.plain import json_as
 from ucvgl.images.bounds import MAX_BYTES
@@ -138,9 +138,7 @@ def _shard_rows(catalogs: Mapping[str, Catalog], folder: Path, images_per_shard:
             for start in range(0, table.num_rows, size):
                 part = table.slice(start, size)
                 where = {"split": split, "view": view, "shard": start // size}
-                looks = part["heading_deg"].to_pylist() if "heading_deg" in part.column_names else [None] * len(part)
-                row = {**where, "id": part["id"].to_pylist(), "uri": part["uri"].to_pylist()}
-                rows.append(row | {"heading_deg": looks})
+                rows.append(where | listed_row(part))
     return rows
 
 

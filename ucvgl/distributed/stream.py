@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
+import pyarrow as pa
 import ray.data
 from ray.data import ActorPoolStrategy, TaskPoolStrategy
 from ray.data.exceptions import ExecutionTimeoutError
@@ -175,3 +176,9 @@ def own_error(error: BaseException) -> BaseException:
             return mistake
         inner = getattr(inner, "cause", None) or inner.__cause__
     return error
+
+
+def listed_row(part: pa.Table) -> Row:
+    """The images of a part of a list as lists of `id`, `uri` and `heading_deg`, None where no heading is known."""
+    looks = part["heading_deg"].to_pylist() if "heading_deg" in part.column_names else [None] * len(part)
+    return {"id": part["id"].to_pylist(), "uri": part["uri"].to_pylist(), "heading_deg": looks}

@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import UInt8
 
 from ucvgl.images.bounds import MAX_BYTES
-from ucvgl.images.decode import BadImage, decode, resize
+from ucvgl.images.decode import BadImage, decode, load, resize
 from ucvgl.images.exif import Exif, exif_of
 from ucvgl.images.storage import read
 from ucvgl.projection.birdseye import from_above, worth_decoding
@@ -167,4 +167,4 @@ def pixels(
         return image
     if isinstance(image, bytes):
         return decode(image, name, enough=enough)
-    return decode(read(os.fspath(image), most=MAX_BYTES), os.fspath(image), enough=enough)
+    return load(os.fspath(image), enough=enough)

@@ -26,6 +26,7 @@ SECTIONS = {
     "correctness": "gpu_correctness:programs",
     "loop_base_384": "gpu_training:loop_base_384",
     "training_base_384": "gpu_training:base_384",
+    "fast_norm": "gpu_training:fast_norm",
     "loop_demo": "gpu_training:loop_demo",
     "loop_small_224": "gpu_training:loop_small_224",
     "matching_1024": "gpu_matching:vigor",

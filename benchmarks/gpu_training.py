@@ -13,6 +13,7 @@ import torch
 from gpu_clock import peak_gb, release, seconds, wait
 from gpu_loop import cyclegan_rate, loop_rate
 from gpu_step import BASE_384, DEMO, SMALL_224, BareStep, Case, toy
+from timm.layers import set_fast_norm
 from torch.utils.flop_counter import FlopCounterMode
 
 from ucvgl.networks.towers import embed
@@ -57,6 +58,23 @@ def cyclegan(device: torch.device, quick: bool) -> dict[str, Any]:
     found = {"channels_last": cyclegan_rate(case, replace(settings, **small), device)}
     with mock.patch("torch.channels_last", torch.contiguous_format):
         found["contiguous"] = cyclegan_rate(case, replace(settings, **small), device)
+    return found
+
+
+def fast_norm(device: torch.device, quick: bool) -> dict[str, Any]:
+    """Layer normalisation in bfloat16 with sums in float32, as timm offers it, where autocast asks for float32."""
+    case = toy(BASE_384) if quick else BASE_384
+    found = {}
+    for name, fast in (("float32", False), ("bfloat16", True)):
+        set_fast_norm(fast)
+        try:
+            step = BareStep(case, device, case.rows[1], fused=True)
+            found[name] = {"peak_gb": peak_gb(step, device), **_speed(step, case, device, times=3)}
+            found[name]["embed_images_per_s"] = _embedding(case, device)["embed_images_per_s"]
+        finally:
+            set_fast_norm(False)
+        step = None
+        release(device)
     return found
 
 

@@ -7,8 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from benchmarks.regimes import REGIMES
+from ucvgl.retrieval import search
 from ucvgl.retrieval.best import exact_scores
-from ucvgl.retrieval.device import DeviceTile, scores_on
+from ucvgl.retrieval.device import DeviceTile, resident, scores_on
 from ucvgl.retrieval.precision import precision_for
 from ucvgl.retrieval.scan import Tile
 from ucvgl.retrieval.topk import TwoSided, two_sided_topk
@@ -46,14 +47,26 @@ def test_scores_on_a_device_are_those_of_a_processor_to_the_bit(d, seed):
     own, other = (rng.normal(size=(rows, d)).astype(np.float32) for rows in (12, 15))
     row, column = rng.integers(0, 12, 40), rng.integers(0, 15, 40)
     expected = exact_scores(own, other, row, column)
-    np.testing.assert_array_equal(scores_on(torch.device("cpu"), own, other, row, column), expected)
+    for there in (other, torch.from_numpy(other)):
+        np.testing.assert_array_equal(scores_on(torch.from_numpy(own), there, row, column), expected)
+
+
+@pytest.mark.parametrize(("free", "moved"), [(160, True), (159, False)])
+def test_references_stay_on_the_host_where_they_fill_more_than_half_of_the_card(monkeypatch, free, moved):
+    pieces = [(0, np.zeros((2, 5), np.float32)), (2, np.zeros((2, 5), np.float32))]
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (free, 1000))
+    monkeypatch.setattr(torch.Tensor, "to", lambda vectors, device: vectors)  # there is no card here
+    found = resident(torch.device("cuda"), pieces)
+    assert [(first, isinstance(piece, torch.Tensor)) for first, piece in found] == [(0, moved), (2, moved)]
 
 
 @pytest.mark.parametrize("regime", REGIMES)
 @pytest.mark.parametrize("dtype", INTEGERS)
-def test_the_whole_pass_of_a_card_finds_the_same(regime, dtype):
+def test_the_whole_pass_of_a_card_finds_the_same(regime, dtype, monkeypatch):
     """`cpu:0` is taken for a card, as it is not named `cpu`."""
     queries, references = REGIMES[regime](300, 260, 128)
     expected = two_sided_topk(queries, references, k=3)
-    found = two_sided_topk(queries, references, k=3, block=96, tile=128, dtype=dtype, device="cpu:0")
-    assert_same(found, expected)
+    for kept in (search.resident, lambda device, pieces: pieces):  # references on the card, and on the host
+        monkeypatch.setattr(search, "resident", kept)
+        found = two_sided_topk(queries, references, k=3, block=96, tile=128, dtype=dtype, device="cpu:0")
+        assert_same(found, expected)

@@ -5,6 +5,8 @@ Only a few numbers per vector and tile come to the host, which keeps the books (
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import torch
 from jaxtyping import Float, Int
@@ -13,6 +15,8 @@ from torch import Tensor
 from ucvgl.retrieval.cpu_tile import COLUMN_GROUP, ROW_GROUP
 from ucvgl.retrieval.rounded import Rounded
 
+Piece = tuple[int, np.ndarray | Tensor]
+"""The number of its first vector, and vectors [_ d], float32."""
 SCORED_AT_ONCE = 1 << 25
 """Numbers (pairs x d) scored in one go: bounds the memory."""
 
@@ -68,16 +72,29 @@ class DeviceTile:
         return row.int().cpu().numpy(), column.int().cpu().numpy(), keys.cpu().numpy()
 
 
+def resident(device: torch.device, pieces: Sequence[tuple[int, np.ndarray]]) -> Sequence[Piece]:
+    """The pieces on the device, where they fill at most half of what is free there; else as they are.
+
+    Scoring gathers a vector for every pair, several times as many as there are: on the card that costs next to nothing,
+    on the host it is most of a search (`benchmarks/gpu_matching.py`).
+    """
+    needed = sum(piece.nbytes for _, piece in pieces)
+    if device.type == "cuda" and needed > torch.cuda.mem_get_info(device)[0] / 2:
+        return pieces
+    return [(first, torch.from_numpy(np.require(piece, requirements="W")).to(device)) for first, piece in pieces]
+
+
 def scores_on(
-    device: torch.device,
-    own: Float[np.ndarray, "n d"],
-    other: Float[np.ndarray, "m d"],
+    own: Float[Tensor, "n d"],
+    other: Float[np.ndarray, "m d"] | Float[Tensor, "m d"],
     row: Int[np.ndarray, " p"],
     column: Int[np.ndarray, " p"],
 ) -> Float[np.ndarray, " p"]:
     """`ucvgl.retrieval.best.exact_scores`, to the same bit: the same tree of the same float64 additions.
 
     Args:
+        own: on the device that scores.
+        other: there too, or on the host, from where each vector is sent that a pair needs.
         row: of `own`, one for each pair.
         column: of `other`, one for each pair.
     """
@@ -85,18 +102,13 @@ def scores_on(
     score = np.zeros(len(row))
     if not d or not len(row):
         return score
-    own_rows, other_rows = np.unique(row), np.unique(column)
-    sides = [
-        (
-            torch.from_numpy(np.ascontiguousarray(vectors[needed])).to(device),
-            torch.from_numpy(np.searchsorted(needed, which)).to(device),
-        )
-        for vectors, needed, which in ((own, own_rows, row), (other, other_rows, column))
-    ]
+    if not isinstance(other, Tensor):
+        needed, column = np.unique(column, return_inverse=True)
+        other = torch.from_numpy(other[needed]).to(own.device)
+    rows, columns = (torch.from_numpy(np.ascontiguousarray(which)).to(own.device) for which in (row, column))
     for start in range(0, len(row), max(1, SCORED_AT_ONCE // d)):
         part = slice(start, start + max(1, SCORED_AT_ONCE // d))
-        a, b = (vectors[which[part]].double() for vectors, which in sides)
-        terms = a * b
+        terms = own[rows[part]].double() * other[columns[part]].double()
         while (width := terms.shape[1]) > 1:
             half = (width + 1) // 2
             terms[:, : width - half] += terms[:, half:]

@@ -14,7 +14,7 @@ import torch
 from jaxtyping import Float, Float32, Int
 
 from ucvgl.retrieval.best import Best, exact_scores
-from ucvgl.retrieval.device import DeviceTile, scores_on
+from ucvgl.retrieval.device import DeviceTile, Piece, resident, scores_on
 from ucvgl.retrieval.precision import Precision, precision_for
 from ucvgl.retrieval.rounded import Extent, error_bounds, extent
 from ucvgl.retrieval.scan import Log, Side, Tile, Tiles, scan_block
@@ -46,7 +46,7 @@ class Found:
 RUNS, RUN = 16, 16
 """Of the vectors whose mean stands for all: how many runs of neighbours, and how long each is."""
 
-Pieces = Sequence[tuple[int, Float32[np.ndarray, "_ d"]]]
+Pieces = Sequence[Piece]
 
 
 @dataclass
@@ -143,7 +143,10 @@ class Search:
         rooms: SimpleQueue[np.ndarray] = SimpleQueue()
         for _ in range(self._threads):
             rooms.put(self._queries.room(self._block))
-        score = partial(self._score, self._vectors.pieces(*self._shard), rooms, lower, column_lower)
+        references = self._vectors.pieces(*self._shard)
+        if self._device != "cpu":
+            references = resident(torch.device(self._device), references)
+        score = partial(self._score, references, rooms, lower, column_lower)
         with ThreadPoolExecutor(self._threads) as pool:
             for row_pairs, column_pairs in pool.map(score, sorted(self._blocks)):
                 pairs += row_pairs
@@ -210,8 +213,8 @@ class Search:
             parts.append((piece, row[some], reference[some] - first))
         if self._device == "cpu":
             return np.concatenate([np.empty(0), *(exact_scores(queries, *part) for part in parts)])
-        others = np.concatenate([queries[:0], *(piece[which] for piece, _, which in parts)])
-        return scores_on(torch.device(self._device), queries, others, row, np.arange(len(row)))
+        own = torch.from_numpy(queries).to(self._device)
+        return np.concatenate([np.empty(0), *(scores_on(own, *part) for part in parts)])
 
     def _side(self, count: int, error: np.ndarray) -> Side:
         how = self._precision

@@ -49,6 +49,7 @@ BLOCKS: Mapping[str, Callable[..., str]] = {
     "overhead": speed_tables.overhead,
     "cache": speed_tables.cache,
     "graphics_card": speed_tables.graphics_card,
+    "second_card": speed_tables.second_card,
     "cost": speed_tables.cost,
     "chaos": survival_tables.chaos,
     "fuzz": survival_tables.fuzz,

@@ -21,12 +21,13 @@ from typing import Any
 
 import torch
 from gpu_clock import release
+from origin import measured_here
 
 SECTIONS = {
     "correctness": "gpu_correctness:programs",
     "loop_base_384": "gpu_training:loop_base_384",
     "training_base_384": "gpu_training:base_384",
-    "fast_norm": "gpu_training:fast_norm",
+    "norms": "gpu_training:norms",
     "loop_demo": "gpu_training:loop_demo",
     "loop_small_224": "gpu_training:loop_small_224",
     "matching_1024": "gpu_matching:vigor",
@@ -78,10 +79,10 @@ def machine(device: torch.device) -> dict[str, Any]:
     import numpy
     import timm
 
-    card = {}
+    card: dict[str, Any] = {key: value for key, value in measured_here().items() if key != "machine"}
     if device.type == "cuda":
         properties = torch.cuda.get_device_properties(device)
-        card = {"card": properties.name, "memory_gb": round(properties.total_memory / 1e9, 1)}
+        card |= {"card": properties.name, "memory_gb": round(properties.total_memory / 1e9, 1)}
     versions = {"torch": torch.__version__, "timm": timm.__version__, "numpy": numpy.__version__}
     return card | versions | {"python": platform.python_version(), "cpus": os.cpu_count()}
 

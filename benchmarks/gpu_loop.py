@@ -132,7 +132,7 @@ class _Watch:
         return numbers
 
     def heard(self, message: Any, category: Any, filename: str, lineno: int, *_: Any) -> None:
-        if "synchroniz" in str(message):
+        if "synchroniz" in str(message) and "prototype" not in str(message):  # that is said of the watch itself
             self.places[f"{'/'.join(Path(filename).parts[-2:])}:{lineno}"] += 1
 
     def stop(self) -> None:

@@ -171,6 +171,35 @@ def graphics_card(file: str = "gpu.json") -> str:
     return f"{table(heading, rows)}\n\n{words} {origin(file, [line])}"
 
 
+def second_card(file: str = "gpu_h200.json") -> str:
+    """What a second run on another card was asked: sections of `gpu.py` that the first had no time for."""
+    told = whole(file)
+    loop, norms, wide = told["loop_base_384"], told["norms"], told["matching_8192"]
+    compiled, rate = told["compiled_blocks"], told["input"]
+    heading = ["what", "measured", "beside"]
+    rows = [
+        ["ConvNeXt-B, 384 x 384, real loop from disk, all 2 x 128 images at once",
+         f"{loop['last_log_row']['images_per_s']:.0f} images/s, {loop['peak_gb']:.1f} GB, "
+         f"{100 * loop['last_log_row']['data_wait']:.1f} % waiting", loop["beside"]],
+        *([f"bare step of it, 64 images at a time, layer norms in {name}" if name == "float32" else
+           "the same, layer norms as products are made",
+           f"{row['step_ms']:.0f} ms, {row['images_per_s']:.0f} images/s, {row['peak_gb']:.1f} GB", norms["beside"]]
+          for name, row in norms.items() if isinstance(row, Mapping)),
+        ["the same through `torch.compile`, block by block",
+         f"{compiled['64 rows']['step_ms']:.0f} ms, {compiled['64 rows']['compile_s']:.0f} s to compile",
+         compiled["beside"]],
+        *([f"CycleGAN of `cvact`, {name}", f"{row['step_ms']:.0f} ms a step, {row['peak_gb']:.1f} GB",
+           told["cyclegan"]["beside"]] for name, row in told["cyclegan"].items() if isinstance(row, Mapping)),
+        [f"matching {' x '.join(f'{size:,}' for size in wide['shape'])}, pairs gathered on the host",
+         f"{wide['ours_s']:.1f} s; bare product {wide['bare_product_s']:.2f} s", wide["beside"]],
+        ["JPEG of 2048 x 1024 to network input and bird's-eye view, 16 processes",
+         f"{rate['panoramas_per_s']:,.0f} panoramas/s, {rate['tiles_per_s']:,.0f} tiles/s", "nothing"],
+    ]  # fmt: skip
+    card = told["machine"]
+    line: Line = card | {"machine": f"{card['card']}, {card['cpus']} cores, PyTorch {card['torch']}"}
+    return f"{table(heading, rows)}\n\n{origin(file, [line])}"
+
+
 def cost(**plan: str) -> str:
     """The cost model's table; it runs nothing."""
     numbers = {name: float(value) if "." in value else int(value) for name, value in plan.items()}

@@ -1,5 +1,7 @@
 import pytest
+import timm
 import torch
+from timm.layers import is_fast_norm
 
 from ucvgl.networks.backbone import backbone
 from ucvgl.settings.experiment import Model
@@ -48,3 +50,13 @@ def test_a_checkpoint_must_exist_and_fit(tmp_path):
     loaded = backbone(Model(channels=8, checkpoint=str(path)))
     for name, weights in trained.state_dict().items():
         assert torch.equal(loaded.state_dict()[name], weights)
+
+
+@pytest.mark.parametrize("card", [True, False])
+def test_timm_builds_norms_of_few_digits_only_where_there_is_a_graphics_card(monkeypatch, card):
+    built, create = [], timm.create_model
+    monkeypatch.setattr(timm, "create_model", lambda *of, **how: [built.append(is_fast_norm()), create(*of, **how)][1])
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: card)
+    backbone(Model(backbone="convnext_atto"))
+    assert set(built) == {card}
+    assert not is_fast_norm()  # timm's switch is everybody's

@@ -101,7 +101,7 @@ def load_generator(path: Path | str, device: torch.device | str = "cpu") -> Gene
     saved = load_saved(path)
     generator = Generator(**saved["generator"])
     generator.load_state_dict(saved["state"])
-    return generator.to(device).to(memory_format=torch.channels_last).eval()
+    return generator.to(device).eval()
 
 
 @torch.inference_mode()

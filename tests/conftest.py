@@ -86,7 +86,7 @@ def bucket(moto: ObjectStore, monkeypatch: pytest.MonkeyPatch, request: pytest.F
 
 def use(store: ObjectStore, monkeypatch: pytest.MonkeyPatch) -> None:
     """Let this process find a server; connections to another one are forgotten."""
-    from ucvgl.images.storage import forget_connections
+    from ucvgl.images.connections import forget_connections
 
     for name, value in store.environment.items():
         monkeypatch.setenv(name, value)

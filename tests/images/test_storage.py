@@ -15,7 +15,7 @@ from conftest import use
 from pyarrow import fs
 
 from benchmarks.object_store import ObjectStore, moto_server
-from ucvgl.images import retries, storage
+from ucvgl.images import connections, retries, storage
 from ucvgl.images.folder import read_catalog
 from ucvgl.images.retries import StorageError
 from ucvgl.images.storage import list_files, list_folders, locate, read, read_ahead
@@ -126,7 +126,7 @@ def test_a_key_that_would_forge_a_line_on_a_terminal_is_left_out_and_named(moto,
 def test_the_endpoint_may_stand_in_the_uri(moto, bucket, monkeypatch):
     put(moto, bucket, **{"a.jpg": b"abc"})
     monkeypatch.delenv("AWS_ENDPOINT_URL")
-    storage.forget_connections()
+    connections.forget_connections()
     options = f"?scheme=http&endpoint_override=127.0.0.1:{moto.port}"
     assert read(join(f"s3://{bucket}{options}", "a.jpg")) == b"abc"
 

@@ -60,7 +60,9 @@ def patiently(call: Callable[[], T], uri: str, patience_s: float | None = None) 
     while True:
         try:
             return call()
-        except FileNotFoundError:
+        except FileNotFoundError as error:
+            if NO_BUCKET.search(str(error)) and "://" in uri:  # Google's store says so of both
+                raise _no_bucket(uri) from error
             raise
         except OSError as error:
             patience = min(_patience_s(error), GIVE_UP_THROTTLED_S if patience_s is None else patience_s)
@@ -104,9 +106,13 @@ def _explained(error: OSError, uri: str) -> StorageError | None:
             f"{uri}: access denied ({_plain(error)}); check the credentials ({CHAIN.get(scheme, 'of this store')}), "
             f"and that they may list and read {bucket}"
         )
-    if NO_BUCKET.search(text):
-        return StorageError(f"{bucket} does not exist; check its name, and AWS_ENDPOINT_URL where it is not Amazon's")
-    return None
+    return _no_bucket(uri) if NO_BUCKET.search(text) else None
+
+
+def _no_bucket(uri: str) -> StorageError:
+    scheme, _, rest = uri.partition("://")
+    server = ", and AWS_ENDPOINT_URL where it is not Amazon's" if scheme == "s3" else ""
+    return StorageError(f"{scheme}://{rest.partition('/')[0]} does not exist; check its name{server}")
 
 
 def _plain(error: OSError) -> str:

@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import nullcontext, suppress
-from functools import lru_cache, partial
+from functools import partial
 from pathlib import Path
 from typing import IO, TypeVar
 
@@ -19,21 +19,24 @@ from pyarrow import fs
 
 from ucvgl.atomic import whole
 from ucvgl.files.printable import printable
+from ucvgl.images.connections import AT_ONCE, connected
 from ucvgl.images.retries import StorageError, patiently
-from ucvgl.images.uris import NO_CREDENTIALS, holds_secrets, is_local, key_of, no_place, split_options, without_secrets
+from ucvgl.images.uris import (
+    NO_CREDENTIALS,
+    holds_secrets,
+    is_local,
+    join,
+    key_of,
+    no_place,
+    split_options,
+    without_secrets,
+)
 from ucvgl.images.walk import Walk, folders_in, walk
 
 T = TypeVar("T")
 
-AT_ONCE = 16
-"""Requests of one process that are under way at the same time."""
-
 PIECE = 2**23
 """Bytes that are copied at a time."""
-
-CONNECT_S, ANSWER_S = 10, 60
-"""How long a store may take. Arrow gives up after 1 s and 3 s, and a page of a large listing may take longer: it would
-be asked for again and again, and never come."""
 
 
 def read(uri: str, *, most: int | None = None, patience_s: float | None = None) -> bytes:
@@ -82,7 +85,7 @@ def list_files(uri: str, *, recursive: bool = True) -> dict[str, int]:
 def look_through(uri: str, *, recursive: bool = True) -> Walk:
     """Every file below a folder, or directly in it, and what is there and is none.
 
-    Subfolders are listed at the same time, each page by page; local ones as `ucvgl.images.walk` says.
+    Subfolders are listed at the same time, each page by page, but in `gs://`; local ones as `ucvgl.images.walk` says.
 
     Raises:
         FileNotFoundError: there is no such folder.
@@ -92,11 +95,13 @@ def look_through(uri: str, *, recursive: bool = True) -> Walk:
     if is_local(uri):
         return walk(base, recursive=recursive)
     infos = _list(filesystem, base, uri)
-    folders = [info.path for info in infos if recursive and info.type == fs.FileType.Directory]
+    deeper = recursive and not _is_flat(filesystem)
+    folders = [info.path for info in infos if deeper and info.type == fs.FileType.Directory]
     with ThreadPoolExecutor(AT_ONCE) as pool:
         for found in pool.map(partial(_list, filesystem, uri=uri, recursive=True), folders):
             infos += found
     files = {info.path[len(base) + 1 :]: info.size for info in infos if info.type == fs.FileType.File}
+    files = {path: size for path, size in files.items() if recursive or "/" not in path}
     odd = {path for path in files if printable(path) != path}
     left_out = {printable(path): "its name holds a control character" for path in odd}
     return Walk({path: size for path, size in files.items() if path not in odd}, left_out)
@@ -122,7 +127,8 @@ def list_folders(uri: str) -> set[str]:
     filesystem, base = locate(uri)
     if is_local(uri):
         return folders_in(base)
-    return {info.base_name for info in _list(filesystem, base, uri) if info.type == fs.FileType.Directory}
+    found = [(info.path[len(base) + 1 :], info.type) for info in _list(filesystem, base, uri)]
+    return {path.partition("/")[0] for path, kind in found if kind == fs.FileType.Directory or "/" in path}
 
 
 def write(uri: str, data: bytes) -> None:
@@ -166,6 +172,10 @@ def delete(uri: str) -> None:
 def delete_folder(uri: str) -> None:
     """Delete all that lies below a folder of a store; nothing happens where there is none."""
     filesystem, path = locate(uri)
+    if _is_flat(filesystem):  # pyarrow stops at an object that another machine deletes meanwhile
+        with suppress(FileNotFoundError), ThreadPoolExecutor(AT_ONCE) as pool:
+            list(pool.map(delete, [join(uri, name) for name in list_files(uri)]))
+        return
     patiently(partial(filesystem.delete_dir_contents, path, missing_dir_ok=True), uri)
 
 
@@ -218,14 +228,14 @@ def locate(uri: str) -> tuple[fs.FileSystem, str]:
     """
     scheme, separator, rest = uri.partition("://")
     if is_local(uri):
-        return _connect(""), (rest if separator else uri).rstrip("/")
+        return connected(""), (rest if separator else uri).rstrip("/")
     if holds_secrets(uri):
         raise StorageError(f"{without_secrets(uri)}: {NO_CREDENTIALS}")
     if wrong := no_place(uri):
         raise StorageError(wrong)
     path, options = split_options(rest)
     host, _, inside = path.partition("/")
-    filesystem = _connect(f"{scheme}://{host}{options and '?'}{options}")
+    filesystem = connected(f"{scheme}://{host}{options and '?'}{options}")
     inside = key_of(inside)
     bucket = "" if scheme == "hdfs" else host.rpartition("@")[2]  # `user@bucket` names who asks
     return filesystem, f"{bucket}/{inside}".rstrip("/")
@@ -251,36 +261,21 @@ def _write(filesystem: fs.FileSystem, path: str, source: Callable[[], IO[bytes]]
 
 
 def _list(filesystem: fs.FileSystem, path: str, uri: str, *, recursive: bool = False) -> list[fs.FileInfo]:
-    selector = fs.FileSelector(path, recursive=recursive)
-    return patiently(partial(filesystem.get_file_info, selector), uri)
+    selector = fs.FileSelector(path, recursive=recursive or _is_flat(filesystem))
+    try:
+        return patiently(partial(filesystem.get_file_info, selector), uri)
+    except OSError as error:
+        if str(error).startswith("No such file or directory"):  # of Google's store, without its number
+            raise FileNotFoundError(str(error)) from error
+        raise
+
+
+def _is_flat(filesystem: fs.FileSystem) -> bool:
+    """Whether a listing of one folder does not tell of the folders in it: pyarrow's of Google's store knows only those
+    that somebody made as an object, so there all that lies below is listed."""
+    return filesystem.type_name == "gcs"
 
 
 def _drained(waiting: deque[Future[bytes]]) -> Iterator[Future[bytes]]:
     while waiting:
         yield waiting.popleft()
-
-
-def forget_connections() -> None:
-    """Connect anew next time, by the environment of that time."""
-    _connect.cache_clear()
-
-
-@lru_cache(maxsize=64)
-def _connect(root: str) -> fs.FileSystem:
-    """One connection per bucket and process."""
-    if not root:
-        return fs.LocalFileSystem()
-    pa.set_io_thread_count(max(AT_ONCE, pa.io_thread_count()))
-    try:
-        filesystem = patiently(lambda: fs.FileSystem.from_uri(root)[0], root)
-    except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
-        raise StorageError(f"{root} is not a place that can be read: {error}") from error
-    except OSError as error:  # S3 is asked for the region of a bucket
-        raise StorageError(f"{root} cannot be reached: {' '.join(str(error).split())}") from error
-    return _unhurried(filesystem) if filesystem.type_name == "s3" else filesystem
-
-
-def _unhurried(store: fs.FileSystem) -> fs.FileSystem:
-    """The same store with more time for an answer. A URI cannot ask for it, so it is made anew as from a pickle."""
-    rebuild, (settings,) = store.__reduce__()  # type: ignore[misc]
-    return rebuild(settings | {"connect_timeout": CONNECT_S, "request_timeout": ANSWER_S})

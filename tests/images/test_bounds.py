@@ -51,8 +51,14 @@ def test_a_side_that_opencv_cannot_remap_is_refused(sides, ending):
 def test_a_kind_that_nobody_asked_for_reaches_no_decoder():
     file = io.BytesIO()
     Image.fromarray(IMAGE).save(file, "GIF")
-    for data in (file.getvalue(), b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 1 1\n", b"#?RADIANCE\n"):
-        with pytest.raises(BadImage, match="not an image"):
+    for data, reason in (
+        (file.getvalue(), "GIF, whatever its name says, which is not read: save it as PNG or JPEG"),
+        (b"\0\0\0\x18ftypheic\0\0\0\0mif1heic", "HEIC, whatever its name says"),
+        (b"\0\0\0\x18ftypmp42\0\0\0\0", "not an image"),
+        (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 1 1\n", "not an image"),
+        (b"#?RADIANCE\n", "not an image"),
+    ):
+        with pytest.raises(BadImage, match=reason):
             decode.decode(data, "a")
 
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 import struct
 import subprocess
 import sys
+from io import BytesIO
 from typing import Literal
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from ucvgl.images.decode import BadImage, decode
 from ucvgl.images.tiff import not_a_picture
@@ -86,6 +88,32 @@ def test_planes_of_bytes_are_put_together() -> None:
 def test_another_kind_is_told_of_as_what_it_is(channels: int, kind: str, apart: bool, words: str) -> None:
     with pytest.raises(BadImage, match=words):
         decode(tiff(pixels(channels, kind), apart=apart), "a.tif")
+
+
+@pytest.mark.parametrize("big", [False, True])
+@pytest.mark.parametrize("packed", ["raw", "tiff_lzw", "tiff_adobe_deflate"])
+@pytest.mark.parametrize("alpha", [0, 100, 255])
+def test_an_alpha_is_dropped_and_multiplies_nothing(alpha: int, packed: str, big: bool) -> None:
+    image, file = pixels(3, "uint8"), BytesIO()
+    with_alpha = Image.fromarray(np.dstack([image, np.full(image.shape[:2], alpha, np.uint8)]))
+    with_alpha.save(file, "TIFF", compression=packed, big_tiff=big)
+    np.testing.assert_array_equal(decode(file.getvalue(), "a.tif"), image)
+
+
+def test_a_whole_tiff_that_is_packed_in_a_way_that_is_not_read_is_not_called_damaged() -> None:
+    for packed, name in (("zstd", "Zstandard"), ("lzma", "LZMA")):
+        file = BytesIO()
+        Image.fromarray(pixels(3, "uint8")).save(file, "TIFF", compression=packed)
+        with pytest.raises(BadImage, match=f"a TIFF packed by {name}, which is not read: pack it by LZW or Deflate"):
+            decode(file.getvalue(), "a.tif")
+
+
+@pytest.mark.parametrize("size", range(8, 220, 7))
+def test_a_tiff_with_an_alpha_that_is_cut_anywhere_is_told_of_as_cut(size: int) -> None:
+    file = BytesIO()
+    Image.fromarray(pixels(4, "uint8")).save(file, "TIFF")
+    with pytest.raises(BadImage, match="cut off or damaged"):
+        decode(file.getvalue()[:size], "a.tif")
 
 
 def test_no_tiff_and_a_cut_one_are_left_to_the_decoder() -> None:

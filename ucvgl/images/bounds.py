@@ -15,6 +15,12 @@ MAX_SCANS = 32
 JPEG_START, JPEG_END = b"\xff\xd8", b"\xff\xd9"
 KINDS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF")
 """Pillow's names of what is read; other decoders never see a byte."""
+BEGINNINGS = (b"\x89PNG\r\n", b"BM", b"RIFF", b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+"""Of files that say to be of these kinds."""
+OTHERS = {b"GIF8": "GIF", b"\0\0\0\x0cjP  ": "JPEG 2000", b"\xff\x4f\xff\x51": "JPEG 2000", b"\xff\x0a": "JPEG XL",
+          b"\0\0\0\x0cJXL ": "JPEG XL", b"8BPS": "Photoshop", b"%PDF": "PDF"}  # fmt: skip
+BRANDS = {b"heic": "HEIC", b"heix": "HEIC", b"hevc": "HEIC", b"mif1": "HEIC", b"msf1": "HEIC", b"avif": "AVIF",
+          b"avis": "AVIF"}  # fmt: skip
 SCAN = b"\xff\xda"
 MARKER = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")
 """In compressed data 0xff is escaped, or begins a restart marker."""
@@ -27,6 +33,16 @@ def too_large(height: int, width: int) -> str:
     if max(height, width) > MAX_SIDE:
         return f"a side of {max(height, width)} pixels, more than {MAX_SIDE}: shrink it first"
     return ""
+
+
+def no_header(data: bytes) -> str:
+    """Why a file whose header cannot be read is not decoded."""
+    other = next((kind for start, kind in OTHERS.items() if data.startswith(start)), "")
+    if kind := other or (BRANDS.get(data[8:12], "") if data[4:8] == b"ftyp" else ""):
+        return f"{kind}, whatever its name says, which is not read: save it as PNG or JPEG"
+    if data.startswith(BEGINNINGS):
+        return f"cut off or damaged ({len(data)} bytes, and no header that can be read)"
+    return f"not an image (it begins with {data[:12]!r})"
 
 
 def other_length(data: bytes) -> str:

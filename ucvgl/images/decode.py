@@ -21,12 +21,13 @@ from ucvgl.images.bounds import (
     KINDS,
     MAX_BYTES,
     MAX_PIXELS,
+    no_header,
     other_length,
     too_large,
     too_many_scans,
 )
 from ucvgl.images.storage import read
-from ucvgl.images.tiff import not_a_picture
+from ucvgl.images.tiff import not_a_picture, without_alpha
 
 # Both would print lines of their own for broken files, Pillow one for each tag; ours carry the name and the reason.
 cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
@@ -84,6 +85,7 @@ def decode(data: bytes, uri: str, *, enough: tuple[int, int] | None = None) -> U
         return _decode_jpeg(data, uri, enough)
     _check(other_length(data) or not_a_picture(data), uri)
     deep = _check_header(data, uri)
+    data = without_alpha(data)
     return _decode_deep(data, uri) if deep else _decode_any(data, uri)
 
 
@@ -186,7 +188,7 @@ def _check_header(data: bytes, uri: str) -> bool:
     except Image.DecompressionBombError:
         sides = MAX_PIXELS, 2
     except Exception as error:  # Pillow's many parsers raise anything on bytes they do not expect
-        raise BadImage(uri, f"not an image (it begins with {data[:12]!r})") from error
+        raise BadImage(uri, no_header(data)) from error
     _check(too_large(*sides), uri)
     return deep
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import struct
 from io import BytesIO
 
 from PIL.TiffImagePlugin import (
     BITSPERSAMPLE,
+    COMPRESSION,
+    EXTRASAMPLES,
     PLANAR_CONFIGURATION,
     SAMPLEFORMAT,
     SAMPLESPERPIXEL,
@@ -14,6 +17,12 @@ from PIL.TiffImagePlugin import (
 
 STARTS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 NUMBERS = {1: "unsigned", 2: "signed", 3: "floating-point", 5: "complex", 6: "complex"}
+NOT_UNPACKED = {
+    34887: "LERC", 34925: "LZMA", 50000: "Zstandard", 50001: "WebP", 50002: "JPEG XL", 52546: "JPEG XL",
+    33003: "JPEG 2000", 33004: "JPEG 2000", 33005: "JPEG 2000", 34712: "JPEG 2000", 34661: "JBIG", 34676: "LogLuv",
+    34677: "LogLuv", 32809: "ThunderScan", 32766: "NeXT",
+}  # fmt: skip
+"""Ways to pack pixels that OpenCV's libtiff was built without."""
 MOST_BITS, MOST_CHANNELS = 16, 4
 WAY_OUT = "write it as RGB or grey of 8 or 16 bits, channels side by side in each pixel"
 
@@ -28,6 +37,8 @@ def not_a_picture(data: bytes) -> str:
         numbers, planes = max(tags.get(SAMPLEFORMAT, (1,))), int(tags.get(PLANAR_CONFIGURATION, 1))
     except Exception:  # as Pillow's other parsers, on bytes it does not expect; the decoder says what is wrong
         return ""
+    if packed := NOT_UNPACKED.get(tags.get(COMPRESSION, 1)):
+        return f"a TIFF packed by {packed}, which is not read: pack it by LZW or Deflate"
     known = NUMBERS.get(numbers, "unsigned")  # 4 is `undefined`, which is taken for the usual
     apart = planes == 2 and channels > 1
     usual = (bits, channels) == (8, 3) if apart else (bits <= 8 or channels != 2) and channels <= MOST_CHANNELS
@@ -35,6 +46,26 @@ def not_a_picture(data: bytes) -> str:
         return ""
     shape = f"{channels} channels, each in a plane of its own," if apart else f"{channels} channels"
     return f"a TIFF of {shape if channels > 1 else '1 channel'} of {bits}-bit {known} numbers: {WAY_OUT}"
+
+
+def without_alpha(data: bytes) -> bytes:
+    """The same TIFF with a fourth channel of no known meaning: with an alpha, OpenCV multiplies the pixels by it."""
+    if not data.startswith(STARTS):
+        return data
+    order, big = "<" if data[:2] == b"II" else ">", data[2:4] in (b"+\0", b"\0+")
+    first, count, entry, value = ("Q", "Q", 20, 12) if big else ("I", "H", 12, 8)
+    try:
+        (at,) = struct.unpack_from(order + first, data, 8 if big else 4)
+        (entries,) = struct.unpack_from(order + count, data, at)
+        at += struct.calcsize(count)
+        for start in range(at, min(at + entries * entry, len(data)), entry):
+            (tag,) = struct.unpack_from(order + "H", data, start)
+            (several,) = struct.unpack_from(order + first, data, start + 4)
+            if tag == EXTRASAMPLES and several == 1:
+                return data[: start + value] + bytes(entry - value) + data[start + entry :]
+    except (struct.error, OverflowError):
+        pass  # cut off, as the decoder will say
+    return data
 
 
 def _tags(data: bytes) -> ImageFileDirectory_v2:

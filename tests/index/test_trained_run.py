@@ -34,6 +34,12 @@ def test_a_folder_that_is_no_finished_run_is_refused(tmp_path):
         TrainedRun(tmp_path)
 
 
+def test_an_index_in_place_of_a_run_is_told_to_be_one(tmp_path):
+    (tmp_path / "manifest.json").write_text("{}")
+    with pytest.raises(ValueError, match="is an index, not a run; name the folder that a job was given with --run"):
+        TrainedRun(tmp_path)
+
+
 def flip(path, at=0.5):
     data = bytearray(path.read_bytes())
     data[int(at * len(data))] ^= 1

@@ -32,6 +32,7 @@ from ucvgl.images.listing import (
     pile,
     subfolders,
 )
+from ucvgl.images.misplaced import refuse_misplaced
 from ucvgl.types import Catalog
 
 log = logging.getLogger(__name__)
@@ -202,6 +203,9 @@ def headings(root: str, folder: str, below: str, queries: list[str]) -> dict[str
                 "numbers, from -360 to 360"
             )
         found[path] = decimal(degrees) % 360
+    if found and len(found) < len(queries):
+        told = f"{root}/{name} tells of {len(found)} of {len(queries)} images"
+        log.warning("%s: the others, if they are panoramas, are taken to look north; of photos EXIF is asked", told)
     return found
 
 
@@ -210,6 +214,7 @@ def _listed(
 ) -> Iterator[tuple[str, str, tuple[str, ...]]]:
     """Path, name in the list, and columns of every image that a CSV file tells about; nothing where there is none."""
     if not is_file(root, name):
+        refuse_misplaced(root, name, below.rstrip("/"))
         return
     rows, told = csv_columns(root, name, "file", *columns), set()
     if not rows:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from functools import cached_property
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from ucvgl.files.parts import check_all, in_order, numbered_parts, read_part
 from ucvgl.files.plain import refuse_irregular
 from ucvgl.files.tables import read_table
 from ucvgl.images.image_store import ImageStore
+from ucvgl.index.area import is_index
 from ucvgl.index.encoders import Encoders
 from ucvgl.retrieval.topk import two_sided_topk
 from ucvgl.run.columns import CATALOG, OPTIONAL
@@ -37,6 +39,8 @@ class TrainedRun:
         self.path = folder_to_read(path)
         config = self.path / "config.yaml"
         if not config.is_file():
+            if is_index(os.fspath(path)):
+                raise ValueError(f"{path} is an index, not a run; name the folder that a job was given with --run")
             raise ValueError(
                 f"{path} is neither a run (it has no config.yaml) nor an index (it has no manifest.json); "
                 "a run is the folder that a job was given with --run"

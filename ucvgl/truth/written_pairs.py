@@ -9,6 +9,7 @@ import pyarrow as pa
 from ucvgl.files.tables import read_table, required
 from ucvgl.images.folder import QUERIES, REFERENCES, split_folder, view_folder
 from ucvgl.images.listing import Split, address, as_spelled, csv_columns, files_in, images_below, is_file, opaque_id
+from ucvgl.images.misplaced import refuse_misplaced
 from ucvgl.images.storage import read
 from ucvgl.truth.ground_truth import GroundTruth
 
@@ -40,10 +41,11 @@ def read_csv(root: str, split: Split, *, by_glob: bool) -> GroundTruth | None:
     """
     folder = "" if by_glob else split_folder(root, split)
     name = f"{folder}/truth.csv" if folder else "truth.csv"
+    views = [("" if by_glob else view_folder(root, folder, names)) for names in (QUERIES, REFERENCES)]
     if not is_file(root, name):
+        refuse_misplaced(root, name, *views)
         return None
     written = csv_columns(root, name, "query", "reference")
-    views = [("" if by_glob else view_folder(root, folder, names)) for names in (QUERIES, REFERENCES)]
     images = [{path[len(view) + 1 if view else 0 :] for path in images_below(root, view)} for view in views]
     named = zip(*written, strict=True) if written else [(), ()]
     rows = list(zip(*map(as_spelled, named, images), strict=True))

@@ -4,12 +4,20 @@ Google's is `gcp-storage-emulator` of PyPI. By hand, in one terminal and in anot
 
     python -c 'from benchmarks.emulators import serve_gcs; serve_gcs(9023)'
     CLOUD_STORAGE_EMULATOR_ENDPOINT=http://127.0.0.1:9023 ucvgl ... --run gs://anonymous@bucket/runs/tiny
+
+Azure's is Azurite, of npm:
+
+    npm install --prefix azurite-env azurite
+    pip install '.[azure]'
+    UCVGL_AZURITE=azurite-env/node_modules/.bin/azurite-blob python -m pytest tests/images/test_storage_azure.py
 """
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
+import tempfile
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -24,6 +32,23 @@ BUCKET = "bucket"
 AT_GOOGLES = f"gs://anonymous@{BUCKET}"
 """Whoever names nobody is asked for credentials before the first write."""
 HAS_GCS = find_spec("gcp_storage_emulator") is not None
+AZURITE = os.environ.get("UCVGL_AZURITE", "")
+KEY = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
+"""Azurite's, known to everybody."""
+
+
+@contextmanager
+def azurite_server() -> Iterator[dict[str, str]]:
+    """Azure's, empty, while the context lasts; the environment in which it is found."""
+    port = free_port()
+    options = ["--inMemoryPersistence", "--skipApiVersionCheck", "--disableTelemetry", "--silent"]
+    with tempfile.TemporaryDirectory() as home:
+        program = [str(Path(AZURITE).resolve()), *options, "--blobPort", str(port)]
+        with _running(program, port, home) as endpoint:
+            yield {
+                "AZURE_STORAGE_CONNECTION_STRING": f"DefaultEndpointsProtocol=http;AccountName=devstoreaccount1;"
+                f"AccountKey={KEY};BlobEndpoint={endpoint}/devstoreaccount1;"
+            }
 
 
 @contextmanager
@@ -62,9 +87,9 @@ def serve_gcs(port: int) -> None:
 
 
 @contextmanager
-def _running(command: Sequence[str], port: int) -> Iterator[str]:
+def _running(command: Sequence[str], port: int, home: str | Path = Path(__file__).parents[1]) -> Iterator[str]:
     quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-    process = subprocess.Popen(command, cwd=Path(__file__).parents[1], **quiet)
+    process = subprocess.Popen(command, cwd=home, **quiet)
     try:
         endpoint = f"http://127.0.0.1:{port}"
         wait_for(endpoint, process)

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from ucvgl.commands.invocation import resolve
+from ucvgl.images import azure
 from ucvgl.settings.dotted import Mistakes, to_yaml
 from ucvgl.settings.presets import PRESETS, semi_supervised
 
@@ -107,6 +108,15 @@ def test_places_that_cannot_be_are_refused_and_secrets_not_repeated(flags: list[
     with pytest.raises(Mistakes, match=message) as caught:
         resolve(flags)
     assert "s3cr3t" not in str(caught.value)
+
+
+def test_a_run_in_azure_needs_azures_client(monkeypatch: pytest.MonkeyPatch) -> None:
+    flags = ["--run", "abfs://city@mine.dfs.core.windows.net/runs/a"]
+    monkeypatch.setattr(azure, "is_installed", lambda: True)
+    resolve(flags)
+    monkeypatch.setattr(azure, "is_installed", lambda: False)
+    with pytest.raises(Mistakes, match=r"--run abfs://.*pip install 'ucvgl\[azure\]'"):
+        resolve(flags)
 
 
 def test_a_config_that_cannot_be_read_is_named(tmp_path: Path) -> None:

@@ -143,6 +143,8 @@ def test_a_run_is_copied_and_fetched_and_worked_on_elsewhere(place, tmp_path, mo
             made.write_bytes(b"y" * 10)
             tree.upload(made, made)
             assert mirror.tree.elsewhere(one / "1_a.partial") == {"made.npy": (10, digest(made))}
+            tree.forget(made)
+            assert mirror.tree.elsewhere(one / "1_a.partial") == {}
         finally:
             cached.detach(tree)
         (one / "1_a.partial" / "DONE.json").write_text("{}")

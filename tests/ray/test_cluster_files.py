@@ -71,17 +71,9 @@ def test_the_dashboard_that_runs_any_code_listens_on_the_head_alone(name):
     assert "--dashboard-host=127.0.0.1" in " ".join(read(name)["head_start_ray_commands"])
 
 
-@pytest.mark.parametrize("name", ["aws", "gcp"])
+@pytest.mark.parametrize("name", RAY_UP)
 def test_machines_keep_what_they_need_of_a_run_on_their_own_disks(name):
     found = read(name)
     assert "--env UCVGL_CACHE=/mnt/ucvgl/cache" in found["docker"]["run_options"]
     assert "--volume /mnt/ucvgl:/mnt/ucvgl" in found["docker"]["run_options"]
     assert "nfs" not in str(found).lower() and "UCVGL_RUNS" not in str(found)
-
-
-def test_on_azure_every_worker_mounts_the_disk_of_the_head():
-    found = read("azure")
-    assert "mount -t nfs4 $RAY_HEAD_IP:/ /mnt/ucvgl" in " ".join(found["initialization_commands"])
-    assert "--volume /mnt/ucvgl:/mnt/ucvgl" in found["docker"]["run_options"]
-    own = [key for key, kind in found["available_node_types"].items() if "initialization_commands" in kind]
-    assert own == [found["head_node_type"]]

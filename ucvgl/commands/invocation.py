@@ -10,6 +10,7 @@ from typing import Annotated, Any
 
 import tyro
 
+from ucvgl.images import azure
 from ucvgl.images.uris import NO_CREDENTIALS, climbs, holds_secrets, split_options, without_secrets
 from ucvgl.run.places import STORES, local_folder, runs_folder
 from ucvgl.settings.dotted import Mistakes, differences, read_yaml, suggestion, with_changes
@@ -138,6 +139,8 @@ def _wrong_store(uri: str) -> list[str]:
         return [f"--run {uri}: a run lies in a local or mounted folder, or in {' or '.join(STORES)}"]
     if "/" not in rest.partition("?")[0].strip("/"):
         return [f"--run {uri}: name a folder below the bucket, as {scheme}://{rest.strip('/') or 'bucket'}/runs/mine"]
+    if scheme in azure.SCHEMES and not azure.is_installed():
+        return [f"--run {uri}: {azure.NOT_INSTALLED}"]
     if climbs(split_options(rest)[0].rstrip("/")):
         return [f"--run {uri}: write the folder without empty parts, `.` and `..`"]
     return []

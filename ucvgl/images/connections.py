@@ -9,6 +9,7 @@ from typing import Any
 import pyarrow as pa
 from pyarrow import fs
 
+from ucvgl.images import azure
 from ucvgl.images.retries import StorageError, patiently
 
 AT_ONCE = 16
@@ -31,6 +32,9 @@ def connected(root: str) -> fs.FileSystem:
     if not root:
         return fs.LocalFileSystem()
     pa.set_io_thread_count(max(AT_ONCE, pa.io_thread_count()))
+    scheme, _, host = root.partition("://")
+    if scheme in azure.SCHEMES:
+        return azure.connected(host.partition("?")[0])
     try:
         filesystem = patiently(lambda: fs.FileSystem.from_uri(root)[0], root)
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
@@ -47,6 +51,7 @@ def connected(root: str) -> fs.FileSystem:
 def forget_connections() -> None:
     """Connect anew next time, by the environment of that time."""
     connected.cache_clear()
+    azure.forget_clients()
 
 
 def _anew(store: fs.FileSystem, **settings: Any) -> fs.FileSystem:

@@ -19,24 +19,31 @@ GIVE_UP_S = 120.0
 GIVE_UP_THROTTLED_S = 3600.0
 """A store that asks to slow down is alive, and is given more time."""
 
-THROTTLED = re.compile(r"SLOW_?DOWN|THROTTL|TOO_?MANY_?REQUESTS|REQUEST_LIMIT|RESOURCE_EXHAUSTED|status 429", re.I)
+THROTTLED = re.compile(
+    r"SLOW_?DOWN|SERVER_?BUSY|THROTTL|TOO_?MANY_?REQUESTS|REQUEST_LIMIT|RESOURCE_EXHAUSTED|status 429", re.I
+)
 TRANSIENT = re.compile(
     r"NETWORK_CONNECTION|INTERNAL_(FAILURE|ERROR)|SERVICE_UNAVAILABLE|REQUEST_TIMEOUT|UNAVAILABLE|DEADLINE_EXCEEDED"
-    r"|HTTP status 50[0234]|timed? ?out|connection (reset|closed|refused)|curlCode|broken pipe",
+    r"|HTTP status 50[0234]|timed? ?out|connection (reset|closed|refused)|curlCode|broken pipe"
+    r"|Azure Error: \[\w*\] 50[0234]|Fail to get a new connection",
     re.I,
 )
 CREDENTIALS = re.compile(
     r"INVALID_ACCESS_KEY|INVALID_CLIENT_TOKEN|SIGNATURE_DOES_NOT_MATCH|EXPIRED_TOKEN|InvalidToken|UNAUTHENTICATED"
-    r"|UNRECOGNIZED_CLIENT|MISSING_AUTHENTICATION|status 401",
+    r"|UNRECOGNIZED_CLIENT|MISSING_AUTHENTICATION|status 401|AuthenticationFailed|DefaultAzureCredential",
     re.I,
 )
-DENIED = re.compile(r"ACCESS_DENIED|PERMISSION_DENIED|FORBIDDEN|status 403", re.I)
-NO_BUCKET = re.compile(r"NO_SUCH_BUCKET|bucket does not exist", re.I)
+DENIED = re.compile(r"ACCESS_DENIED|PERMISSION_DENIED|FORBIDDEN|status 403|Authorization\w*\] 403", re.I)
+NO_FILE = re.compile(r"\[BlobNotFound\] 404")
+"""Azure's store of a blob to copy."""
+NO_BUCKET = re.compile(r"NO_SUCH_BUCKET|(bucket|container) does not exist", re.I)
 
 
 CHAIN = {
     "s3": "AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY,",
     "gs": "GOOGLE_APPLICATION_CREDENTIALS",
+    "abfs": "AZURE_STORAGE_CONNECTION_STRING, or a managed identity,",
+    "abfss": "AZURE_STORAGE_CONNECTION_STRING, or a managed identity,",
 }
 """Where the usual chain of each kind of store begins."""
 
@@ -65,6 +72,8 @@ def patiently(call: Callable[[], T], uri: str, patience_s: float | None = None) 
                 raise _no_bucket(uri) from error
             raise
         except OSError as error:
+            if NO_FILE.search(str(error)):
+                raise FileNotFoundError(str(error)) from error
             patience = min(_patience_s(error), GIVE_UP_THROTTLED_S if patience_s is None else patience_s)
             spent = time.monotonic() - start
             if patience == 0 or "://" not in uri:

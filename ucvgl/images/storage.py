@@ -1,9 +1,10 @@
-"""Where bytes lie: a local path, or a URI that pyarrow knows (`s3://`, `gs://`, `hdfs://`, `file://`)."""
+"""Where bytes lie: a local path, or a URI that pyarrow knows (`s3://`, `gs://`, `abfs://`, `hdfs://`, `file://`)."""
 
 from __future__ import annotations
 
 import io
 import os
+import re
 import shutil
 import stat
 from collections import deque
@@ -19,6 +20,7 @@ from pyarrow import fs
 
 from ucvgl.atomic import whole
 from ucvgl.files.printable import printable
+from ucvgl.images import azure
 from ucvgl.images.connections import AT_ONCE, connected
 from ucvgl.images.retries import StorageError, patiently
 from ucvgl.images.uris import (
@@ -137,15 +139,13 @@ def write(uri: str, data: bytes) -> None:
     Raises:
         StorageError: nothing can be written there.
     """
-    filesystem, path = locate(uri)
-    patiently(partial(_write, filesystem, path, lambda: io.BytesIO(data)), uri)
+    patiently(partial(_write, uri, lambda: io.BytesIO(data)), uri)
 
 
 def copy_out(file: Path, uri: str) -> bool:
     """Copy a local file; whether it was still there."""
-    filesystem, path = locate(uri)
     try:
-        patiently(partial(_write, filesystem, path, partial(file.open, "rb")), uri)
+        patiently(partial(_write, uri, partial(file.open, "rb")), uri)
     except FileNotFoundError:
         return False
     return True
@@ -165,15 +165,18 @@ def copy_in(uri: str, file: Path) -> None:
 def delete(uri: str) -> None:
     """Delete one file; nothing happens where there is none."""
     filesystem, path = locate(uri)
+    away = partial(filesystem.delete_file, path)
+    if filesystem.type_name == "abfs":
+        away = partial(azure.remove, *_in_azure(uri))
     with suppress(FileNotFoundError):
-        patiently(partial(filesystem.delete_file, path), uri)
+        patiently(away, uri)
 
 
 def delete_folder(uri: str) -> None:
     """Delete all that lies below a folder of a store; nothing happens where there is none."""
     filesystem, path = locate(uri)
-    if _is_flat(filesystem):  # pyarrow stops at an object that another machine deletes meanwhile
-        with suppress(FileNotFoundError), ThreadPoolExecutor(AT_ONCE) as pool:
+    if filesystem.type_name in ("gcs", "abfs"):  # pyarrow stops there at what another machine deletes meanwhile
+        with suppress(FileNotFoundError, NotADirectoryError), ThreadPoolExecutor(AT_ONCE) as pool:
             list(pool.map(delete, [join(uri, name) for name in list_files(uri)]))
         return
     patiently(partial(filesystem.delete_dir_contents, path, missing_dir_ok=True), uri)
@@ -238,6 +241,8 @@ def locate(uri: str) -> tuple[fs.FileSystem, str]:
     filesystem = connected(f"{scheme}://{host}{options and '?'}{options}")
     inside = key_of(inside)
     bucket = "" if scheme == "hdfs" else host.rpartition("@")[2]  # `user@bucket` names who asks
+    if scheme in azure.SCHEMES:
+        bucket = azure.container_of(host)
     return filesystem, f"{bucket}/{inside}".rstrip("/")
 
 
@@ -253,11 +258,21 @@ def _read(filesystem: fs.FileSystem, path: str, most: int | None) -> bytes:
         raise OSError(f"its name cannot be used: {error}") from error
 
 
-def _write(filesystem: fs.FileSystem, path: str, source: Callable[[], IO[bytes]]) -> None:
+def _write(uri: str, source: Callable[[], IO[bytes]]) -> None:
+    filesystem, path = locate(uri)
+    if filesystem.type_name == "abfs":
+        with source() as data:
+            azure.put(*_in_azure(uri), data)
+        return
     local = isinstance(filesystem, fs.LocalFileSystem)
     into = whole(Path(path)) if local else nullcontext(path)
     with into as target, source() as data, filesystem.open_output_stream(str(target)) as sink:
         shutil.copyfileobj(data, sink, PIECE)
+
+
+def _in_azure(uri: str) -> tuple[str, str]:
+    """The host of a URI, which names container and account, and the name of its blob."""
+    return uri.partition("://")[2].partition("/")[0], locate(uri)[1].partition("/")[2]
 
 
 def _list(filesystem: fs.FileSystem, path: str, uri: str, *, recursive: bool = False) -> list[fs.FileInfo]:
@@ -265,8 +280,8 @@ def _list(filesystem: fs.FileSystem, path: str, uri: str, *, recursive: bool = F
     try:
         return patiently(partial(filesystem.get_file_info, selector), uri)
     except OSError as error:
-        if str(error).startswith("No such file or directory"):  # of Google's store, without its number
-            raise FileNotFoundError(str(error)) from error
+        if re.match("No such file or directory|Cannot use .*(as a directory|with file)", str(error)):
+            raise FileNotFoundError(str(error)) from error  # Google's store says so without a number
         raise
 
 

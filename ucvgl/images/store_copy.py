@@ -25,7 +25,8 @@ def copy_there(source: str, target: str, size: int) -> None:
         StorageError: the store cannot be used.
     """
     (store, start), (_, end) = locate(source), locate(target)
-    copy = partial(store.copy_file, start, end) if size <= LARGEST else partial(_through_here, store, start, end)
+    itself = size <= LARGEST or store.type_name != "s3"
+    copy = partial(store.copy_file if itself else partial(_through_here, store), start, end)
     patiently(copy, target)
 
 

@@ -83,7 +83,7 @@ def no_place(uri: str) -> str:
     if is_local(uri):
         return "" if uri else "it is empty; name a folder"
     if scheme.lower() not in SCHEMES:
-        return f"{uri} is no place that can be read; there are local folders, s3://, gs:// and hdfs://"
+        return f"{uri} is no place that can be read; there are local folders, s3://, gs://, abfs:// and hdfs://"
     if not split_options(rest)[0].partition("/")[0].rpartition("@")[2] and scheme not in ("hdfs", "viewfs"):
         return f"{uri} names no bucket; write {scheme}://BUCKET/FOLDER"
     return ""

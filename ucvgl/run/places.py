@@ -13,7 +13,7 @@ from ucvgl.images.storage import copy_in, list_files
 from ucvgl.images.uris import join, split_options
 from ucvgl.run.copied import names_of
 
-STORES = ("s3://", "gs://")
+STORES = ("s3://", "gs://", "abfs://", "abfss://")
 """Where an object appears whole or not at all."""
 SHARED = "UCVGL_RUNS"
 

@@ -1,12 +1,14 @@
 """A cluster that does not answer, or a machine that cannot hold a Ray, is told of within seconds."""
 
 import os
+import shutil
 import signal
 import socket
 import subprocess
 import sys
 import time
 from contextlib import ExitStack
+from types import SimpleNamespace
 
 import pytest
 
@@ -59,6 +61,25 @@ def test_a_long_folder_for_sockets_is_told_with_the_way_out(monkeypatch, tmp_pat
     monkeypatch.setenv("RAY_TMPDIR", str(tmp_path / ("x" * 90)))
     with pytest.raises(ValueError, match="longer than the 107 bytes that this system takes; set RAY_TMPDIR=/tmp"):
         start._check_machine()
+
+
+def test_a_full_disk_for_rays_own_files_is_told_with_the_way_out(monkeypatch):
+    monkeypatch.setenv("RAY_TMPDIR", "/tmp")
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=600_000))
+    with pytest.raises(ValueError, match=r"would lie in /tmp, where 0.6 MB are free, .* make room there, or set"):
+        start._check_machine()
+
+
+def test_the_last_words_of_a_process_of_ray_that_did_not_start_are_told(monkeypatch):
+    def fails(**how):
+        try:
+            raise Exception("\nThe last 20 lines of dashboard.log (...): \nINFO loading\nOSError: port 8265 is taken")
+        except Exception as error:
+            raise error from error  # as Ray does
+
+    monkeypatch.setattr(start.ray, "init", fails)
+    with pytest.raises(ValueError, match=r"^a process of Ray did not start \(OSError: port 8265 is taken\); its logs"):
+        start.start()
 
 
 def test_too_few_open_files_are_raised_or_told():

@@ -183,3 +183,19 @@ def test_a_name_in_an_error_forges_nothing_on_a_terminal(capsys: pytest.CaptureF
 
 def _raise(error: Exception) -> None:
     raise error
+
+
+def test_an_error_that_was_raised_from_itself_ends_as_any_other(capsys: pytest.CaptureFixture[str]) -> None:
+    """As Ray raises those of its start: whoever follows causes to their end would never arrive."""
+
+    def program(link: str, words: str) -> int:
+        error = RuntimeError(words)
+        vars(error)["cause"] = error if link == "cause" else None
+        raise error from (error if link == "__cause__" else None)
+
+    for link in ("cause", "__cause__"):
+        told: list[str] = []
+        assert ended(lambda link=link: program(link, "No space left on device"), told.append) == 2
+        assert told[0].startswith("the disk is full") and capsys.readouterr().err == ""
+        assert ended(lambda link=link: program(link, "some bug"), told.append) == 1
+        assert "this is a bug of ucvgl" in told[1] and "RuntimeError: some bug" in capsys.readouterr().err

@@ -6,6 +6,7 @@ import os
 from collections.abc import Sequence
 
 from ucvgl.commands.invocation import Invocation
+from ucvgl.files.printable import printable
 from ucvgl.run.environment import environment
 from ucvgl.run.prospects import Prospect
 
@@ -14,7 +15,7 @@ def first_screen(invocation: Invocation, cluster: str, plan: Sequence[Prospect])
     """Version and run folder; settings that differ from the preset; cluster and versions; the plan."""
     found = environment()
     copied = f", copied to {invocation.store}" if invocation.store else ""
-    lines = [f"ucvgl {found['ucvgl']}   run folder {os.fspath(invocation.run)}{copied}"]
+    lines = [printable(f"ucvgl {found['ucvgl']}   run folder {os.fspath(invocation.run)}{copied}")]
     if invocation.changed:
         lines.append(f"settings: preset {invocation.preset}, with")
         lines += [f"  {name}: {before} -> {now}" for name, before, now in invocation.changed]

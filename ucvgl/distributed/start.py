@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import resource
+import shutil
 import socket
 import subprocess
 import tempfile
@@ -22,6 +23,8 @@ from ucvgl.run.ending import interrupted_at_once, uninterrupted
 
 TOO_LATE = ("timed out during startup", "Failed to start GCS", "Failed to start a dashboard")
 """In Ray's errors when one of its processes did not come up in the time that Ray gives it, which is no setting."""
+LAST_WORDS, MOST_WORDS = "lines of", 300
+"""In Ray's error when its dashboard ended: the end of a log follows, of which so many letters are told."""
 SOCKET_PATH, SOCKET_BYTES = "/session_2026-01-01_00-00-00_000000_4194304/sockets/plasma_store.1", 107
 """Linux takes no longer path of a socket."""
 FOLDER = "ray-"
@@ -32,6 +35,8 @@ FEWEST_FILES = 1024
 """Open files that Ray's processes and ours need on one machine."""
 LEAST_SPACE = 16_000_000_000
 """Bytes of addresses that a process of Ray may map, most of which are never used; with less it crashes."""
+LEAST_DISK = 32_000_000
+"""Bytes for the logs and sockets of a Ray that has just started; with less its dashboard fails, or the first task."""
 DOOR_S = 10.0
 """How long the head of a cluster may take to open its port."""
 
@@ -47,6 +52,9 @@ def start(**how: Any) -> None:
         with uninterrupted(), _silent_stderr(), _own_folder() as folder:  # stopped in the middle Ray crashes
             ray.init(address="local", _temp_dir=folder, **how)
     except Exception as error:
+        if LAST_WORDS in str(error):
+            words = " ".join(str(error).strip().splitlines()[-1].split())
+            raise ValueError(f"a process of Ray did not start ({words[-MOST_WORDS:]}); its logs: {_logs()}") from error
         if not any(told in str(error) for told in TOO_LATE):
             raise
         load, count = os.getloadavg()[0], os.cpu_count() or 1
@@ -130,6 +138,11 @@ def _check_machine() -> None:
             "that this system takes; set RAY_TMPDIR=/tmp, or another short folder"
         )
     os.makedirs(home, exist_ok=True)
+    if (free := shutil.disk_usage(home).free) < LEAST_DISK:
+        raise ValueError(
+            f"Ray's logs and sockets would lie in {home}, where {free / 1e6:.1f} MB are free, and it needs "
+            f"{LEAST_DISK / 1e6:.0f}; make room there, or set RAY_TMPDIR to another short folder"
+        )
 
 
 def _logs() -> str:

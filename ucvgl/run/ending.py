@@ -124,8 +124,7 @@ def trace(error: BaseException) -> str:
 
 def sentence(error: BaseException) -> str | None:
     """What a person needs to hear of a mistake of theirs or of the state of a machine; None for a bug of ours."""
-    while isinstance(remote := getattr(error, "cause", None), BaseException):  # Ray's errors hold a traceback as text
-        error = remote
+    *_, error = _chain(error, "cause")  # Ray's errors hold a traceback as text
     if isinstance(error, UnicodeEncodeError) and "surrogates" in error.reason:
         name = error.object.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
         told = f"{name} is not UTF-8; rename it, or reach it by a link of another name"
@@ -225,8 +224,16 @@ def interrupted_at_once() -> Iterator[None]:
 
 def _with_causes(error: BaseException) -> str:
     """An error and what it was raised from, a line each or more."""
-    cause = f"\n{_with_causes(error.__cause__)}" if error.__cause__ else ""
-    return f"{type(error).__name__}: {error}{cause}"
+    return "\n".join(f"{type(one).__name__}: {one}" for one in _chain(error, "__cause__"))
+
+
+def _chain(error: Any, link: str) -> Iterator[BaseException]:
+    """An error, the one behind it, and so on, each once: Ray raises some from themselves."""
+    told: set[int] = set()
+    while isinstance(error, BaseException) and id(error) not in told:
+        told.add(id(error))
+        yield error
+        error = getattr(error, link, None)
 
 
 def _ending(number: int) -> Any:

@@ -146,9 +146,16 @@ def test_a_run_that_was_made_with_settings_of_an_earlier_version_is_read_without
     write_whole(file, sealed_lines(yaml.safe_dump(written)))
     assert saved_settings(file) == Experiment(seed=7)
     write_whole(file, sealed_lines(yaml.safe_dump({"resources": {"train_gpu": 1}})))
-    with pytest.raises(Mistakes, match="train_gpu: no such setting"):
+    with pytest.raises(ValueError, match="config.yaml was written by another version .*train_gpu: no such setting"):
         saved_settings(file)
 
 
 def test_what_is_retired_is_no_setting_any_more():
     assert not RETIRED & set(setting_types())
+
+
+def test_settings_of_a_run_of_another_version_are_told_with_the_file(tmp_path: Path) -> None:
+    file = tmp_path / "config.yaml"
+    file.write_text("seed: 7\nfuture:\n  thing: 3\n")
+    with pytest.raises(ValueError, match=f"{file} was written by another version of ucvgl .*future.thing: no such"):
+        saved_settings(file)

@@ -126,8 +126,11 @@ def saved_settings(path: Path) -> Experiment:
         )
     changes, mistakes = read_yaml(text, origin=str(path))
     experiment, more = with_changes(Experiment(), {name: at for name, at in changes.items() if name not in RETIRED})
-    if mistakes or more:
-        raise Mistakes(mistakes + more)
+    if mistakes:
+        raise Mistakes(mistakes)
+    if more:
+        why = f"the first of {len(more)}: {more[0]}"
+        raise ValueError(f"{path} was written by another version of ucvgl ({why}); use that version, or run it anew")
     return experiment
 
 

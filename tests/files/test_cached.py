@@ -6,7 +6,7 @@ import json
 import multiprocessing
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -162,6 +162,46 @@ def test_shards_that_are_read_one_after_the_other_pass_through_a_cache_that_hold
         assert ids == IDS[number::4]
         np.testing.assert_array_equal(images, PIXELS[number::4])
     assert [path.name for path in store.glob("*.arrow")] == [shards[-1].name]
+
+
+def test_descriptors_that_do_not_fit_into_the_cache_pass_through_it(uri, tmp_path, monkeypatch):
+    vectors = np.random.default_rng(1).normal(size=(300, 16)).astype(np.float32)
+
+    def build(folder: Path) -> None:
+        for number in range(6):
+            write_array(folder / f"part-{number:05d}.npy", vectors[50 * number : 50 * number + 50])
+
+    with driver(tmp_path, uri, "gone"), RunDir(tmp_path / "gone", Experiment()) as run:
+        run.make("1_a", build, settings={})
+    folder = machine(tmp_path, "one", uri) / "1_a"
+    parts = numbered_parts(folder, "*.npy")
+    assert len(parts) == 6
+    bound(tmp_path, monkeypatch, 3 * 3400)
+    stored = Stored.of(parts)
+    space = stored.room(70)
+    for _ in range(2):  # waves of references, each of which is asked by all queries
+        for start in range(0, 300, 70):
+            stop = min(start + 70, 300)
+            np.testing.assert_array_equal(stored.read(start, stop, space), vectors[start:stop])
+        found = [piece.copy() for start in range(0, 300, 70) for _, piece in stored.pieces(start, min(start + 70, 300))]
+        np.testing.assert_array_equal(np.concatenate(found), vectors)
+    assert room.size_of(tmp_path / "one") < 4 * 3400
+    monkeypatch.setattr(cached, "here", dropped_once(cached.here))
+    np.testing.assert_array_equal(stored.read(0, 50, space), vectors[:50])
+
+
+def dropped_once(here: Callable[[Path], Path]) -> Callable[[Path], Path]:
+    """As where another process makes room between the fetching of a file and its opening."""
+    left = [True]
+
+    def look(path: Path) -> Path:
+        found = here(path)
+        if left:
+            left.clear()
+            path.unlink()
+        return found
+
+    return look
 
 
 def test_a_shard_of_an_older_version_comes_whole_when_an_image_is_asked_for(uri, tmp_path, monkeypatch):

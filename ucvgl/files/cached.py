@@ -92,6 +92,16 @@ def here(path: Path) -> Path:
     return path
 
 
+def opened(path: Path, look: Callable[[Path], T]) -> T:
+    """What `look` finds in a file that it opens; it looks again where the file went, to make room, before it did."""
+    try:
+        return look(here(path))
+    except FileNotFoundError:
+        if not in_bucket(path):
+            raise
+        return look(here(path))
+
+
 def all_here(paths: Sequence[Path]) -> None:
     """Fetch some files that are going to be read, several at a time."""
     if paths and (tree := tree_of(paths[0])):

@@ -80,18 +80,10 @@ def map_table(path: Path | str, schema: pa.Schema) -> pa.Table:
         ValueError: as `read_table`; its digest is not compared, as this would read it.
     """
 
-    def look() -> pa.Table:
-        return _of_arrow(pa.memory_map(str(cached.here(Path(path)))), schema, None, str(path))
+    def look(file: Path) -> pa.Table:
+        return _of_arrow(pa.memory_map(str(file)), schema, None, str(path))
 
-    def patiently() -> pa.Table:
-        try:
-            return look()
-        except FileNotFoundError:
-            if not cached.in_bucket(Path(path)):
-                raise
-            return look()  # it came, and was dropped again before it was opened
-
-    return _arrow(path, schema, patiently)
+    return _arrow(path, schema, lambda: cached.opened(Path(path), look))
 
 
 def peek_table(path: Path | str, schema: pa.Schema, column: int) -> pa.Table:

@@ -6,6 +6,7 @@ first and puts them in place of the old ones with one request.
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -162,6 +163,7 @@ def _client(account: Account) -> Any:
     from azure.identity import DefaultAzureCredential  # pyright: ignore[reportMissingImports]
     from azure.storage.blob import BlobServiceClient  # pyright: ignore[reportMissingImports]
 
+    logging.getLogger("azure").setLevel(logging.WARNING)  # it tells of every request
     credential = account.key or account.signature or DefaultAzureCredential()
     return BlobServiceClient(account.url, credential=credential, max_single_put_size=BLOCK, max_block_size=BLOCK)
 

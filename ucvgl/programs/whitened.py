@@ -33,15 +33,22 @@ def whiten_parts(jobs: Sequence[EmbedJob], *, shrinkage: float, device: torch.de
     if not left:
         return
     first, parts = jobs[0], parts_of(jobs[0].folder)
-    sample = np.concatenate([np.load(cached.here(part), mmap_mode="r")[: -(-SAMPLE // len(parts))] for part in parts])
+    sample = np.concatenate([_passing(part)[: -(-SAMPLE // len(parts))] for part in parts])
     columns = first.columns(sample.shape[1])
     ground = [look.view == "structure" for look in first.looks]
     shrunk = [SHRINKAGE if one else shrinkage for one in ground]
     looks = whitening_of_looks(sample, columns, shrinkage=shrunk, gaps=ground)
     weights = [look.weight for look in first.looks]
-    for (_, into), vectors in read_ahead(lambda one: np.load(cached.here(one[0])), left):
+    for (_, into), vectors in read_ahead(lambda one: np.array(_passing(one[0])), left):
         write_array(into, whiten_looks(vectors, looks, columns, weights))
         log(kept=len(vectors))
+
+
+def _passing(part: Path) -> np.ndarray:
+    """A part as it is mapped, which makes room for the next in a cache that does not hold all of them."""
+    vectors = cached.opened(part, lambda path: np.load(path, mmap_mode="r"))
+    cached.done_with(part)
+    return vectors
 
 
 def whitened_parts(jobs: Sequence[EmbedJob]) -> list[tuple[Path, Path]]:

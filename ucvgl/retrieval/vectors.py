@@ -77,26 +77,35 @@ class Stored:
         return np.empty((rows, self.dimension), np.float32)
 
     def read(self, start: int, stop: int, room: np.ndarray) -> Float32[np.ndarray, "n d"]:
-        """The vectors of rows `start` to `stop`, read into the beginning of `room` [rows d]."""
+        """The vectors of rows `start` to `stop`, read into the beginning of `room` [rows d].
+
+        A part whose last row was read makes room in a cache, as the next block begins behind it.
+        """
         for number, low, high in self._overlaps(start, stop):
             wanted = room[low - start : high - start]
-            with open(cached.here(self.parts[number]), "rb") as file:
+            with cached.opened(self.parts[number], lambda path: path.open("rb")) as file:
                 file.seek((low - self.ends[number]) * wanted.itemsize * self.dimension, 2)  # headers have any length
                 file.readinto(wanted.data)
+            self._leave(number, high)
         return room[: stop - start]
 
     def pieces(self, start: int, stop: int) -> list[tuple[int, Float32[np.ndarray, "_ d"]]]:
         """The same rows as views of the mapped files: (first row, vectors), part by part."""
-        return [
-            (low, self._mapped(number)[low - self._first(number) : high - self._first(number)])
-            for number, low, high in self._overlaps(start, stop)
-        ]
+        found = []
+        for number, low, high in self._overlaps(start, stop):
+            found.append((low, self._mapped(number)[low - self._first(number) : high - self._first(number)]))
+            self._leave(number, high)  # what is mapped stays, whatever becomes of its name
+        return found
 
     def _mapped(self, number: int) -> np.ndarray:
         """A part as a memory map, by PyTorch, which keeps no file open for it; there may be thousands."""
-        path, rows = cached.here(self.parts[number]), self.ends[number] - self._first(number)
-        numbers = torch.from_file(str(path), size=os.path.getsize(path) // 4, dtype=torch.float32).numpy()
+        rows = self.ends[number] - self._first(number)
+        numbers = cached.opened(self.parts[number], _mapped_whole)
         return numbers[len(numbers) - rows * self.dimension :].reshape(rows, self.dimension)
+
+    def _leave(self, number: int, high: int) -> None:
+        if high == self.ends[number]:
+            cached.done_with(self.parts[number])
 
     def _overlaps(self, start: int, stop: int) -> Iterator[tuple[int, int, int]]:
         """Parts that hold some of these vectors, and the numbers of the first and after the last that they do."""
@@ -108,6 +117,15 @@ class Stored:
 
     def _first(self, number: int) -> int:
         return self.ends[number - 1] if number else 0
+
+
+def _mapped_whole(path: Path) -> np.ndarray:
+    try:
+        return torch.from_file(str(path), size=os.path.getsize(path) // 4, dtype=torch.float32).numpy()
+    except RuntimeError as error:  # PyTorch's, of a file that went between the two
+        if path.exists():
+            raise
+        raise FileNotFoundError(str(path)) from error
 
 
 def _header(file: pa.NativeFile) -> tuple[tuple[int, ...], bool, np.dtype]:

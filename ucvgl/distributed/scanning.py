@@ -64,10 +64,11 @@ def scan(
         vote: weights of the three in the similarity.
     """
     settings, tiles = experiment.curriculum, train / "references"
+    gaps = experiment.model.aggregation == "map"
     looks = [
-        Look(train / "queries", "query", vote.panorama),
-        Look(fakes, "reference", vote.fake),
-        Look(train / "bev", "structure", vote.structure),
+        Look(train / "queries", "query", vote.panorama, gaps=gaps),
+        Look(fakes, "reference", vote.fake, gaps=gaps),
+        Look(train / "bev", "structure", vote.structure, gaps=True),
     ]
     looks = [look for look in looks if look.weight]
     asked, searched = _jobs(looks, start, into / "scan", tiles, settings)

@@ -6,6 +6,7 @@ import numpy as np
 import torch
 from jaxtyping import Float, UInt8
 
+from ucvgl.networks.ground_map import PanoramaMap
 from ucvgl.networks.safa import SAFA
 from ucvgl.networks.towers import TwoTowers, View, standardised
 
@@ -14,12 +15,12 @@ from ucvgl.networks.towers import TwoTowers, View, standardised
 def attention(
     towers: TwoTowers, images: UInt8[np.ndarray, "n h w 3"], view: View
 ) -> Float[np.ndarray, "n hf wf"] | None:
-    """The length of what each position adds, 1 at the strongest of an image; None without SAFA.
+    """The length of what each position adds, 1 at the strongest of an image; None where all count alike.
 
     Head k adds w_kp f_p at position p, so all heads together add a vector of length |w_p| |f_p|.
     """
     encoder = towers.encoder(view).eval()
-    if not isinstance(encoder.aggregate, SAFA):
+    if not isinstance(encoder.aggregate, SAFA | PanoramaMap):
         return None
     device = next(encoder.parameters()).device
     batch = torch.from_numpy(images).to(device).permute(0, 3, 1, 2).float() / 255

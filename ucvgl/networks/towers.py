@@ -19,6 +19,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from torch.utils.checkpoint import checkpoint
 
 from ucvgl.networks.backbone import backbone
+from ucvgl.networks.ground_map import GroundMap, PanoramaMap
 from ucvgl.networks.mixed import mixed_precision
 from ucvgl.networks.safa import SAFA, MeanPool
 from ucvgl.networks.saved import built_from, load_saved, name_of, save
@@ -51,31 +52,40 @@ class Encoder(nn.Module):
     between the views, do not reach the network.
     """
 
-    def __init__(self, settings: Model, height: int, width: int) -> None:
+    def __init__(self, settings: Model, height: int, width: int, *, ground: GroundMap | None = None) -> None:
         super().__init__()
         self.backbone = backbone(settings)
         with torch.no_grad():
             _, channels, *grid = self.backbone.eval()(torch.zeros(1, 3, height, width)).shape
         self.train()
-        positions = math.prod(grid)
-        pooled = settings.aggregation == "mean"
-        self.aggregate = MeanPool() if pooled else SAFA(positions, heads=settings.safa_heads)
-        self.dimension = channels if pooled else channels * settings.safa_heads
+        if settings.aggregation == "mean":
+            self.aggregate, self.dimension = MeanPool(), channels
+        elif settings.aggregation == "safa":
+            self.aggregate = SAFA(math.prod(grid), heads=settings.safa_heads)
+            self.dimension = channels * settings.safa_heads
+        else:
+            cell = settings.cell_channels
+            above = ground or GroundMap(channels, grid, width=cell)
+            self.aggregate = PanoramaMap(channels, grid, cells=above.cells, width=cell) if ground else above
+            self.dimension = above.cells * cell
 
     def forward(self, images: Float[Tensor, "n 3 h w"]) -> Float[Tensor, "n d"]:
         """Unit-norm descriptors of standardised images."""
-        return F.normalize(self.aggregate(self.backbone(standardised(images))).float(), dim=1)
+        features = self.backbone(standardised(images))
+        return F.normalize(self.aggregate(features, shown(images)).float(), dim=1)
+
+
+def shown(images: Float[Tensor, "n 3 h w"]) -> Float[Tensor, "n 1 h w"]:
+    """1 where an image shows something, 0 where not: what a camera did not see is black (`ucvgl.projection`)."""
+    return (images != 0).any(1, keepdim=True).to(images.dtype)
 
 
 def standardised(images: Float[Tensor, "n 3 h w"]) -> Float[Tensor, "n 3 h w"]:
-    """Each channel of each image with mean 0 and deviation 1 over the pixels that show something; 0 where they do not.
-
-    What a camera did not see is black (`ucvgl.projection`).
-    """
-    shown = (images != 0).any(1, keepdim=True).to(images.dtype)
-    count = shown.sum((2, 3), keepdim=True).clamp(min=1)
-    mean = (images * shown).sum((2, 3), keepdim=True) / count
-    centred = (images - mean) * shown
+    """Each channel of each image with mean 0 and deviation 1 over the pixels that show something; 0 where they do not."""
+    inside = shown(images)
+    count = inside.sum((2, 3), keepdim=True).clamp(min=1)
+    mean = (images * inside).sum((2, 3), keepdim=True) / count
+    centred = (images - mean) * inside
     deviation = (centred.square().sum((2, 3), keepdim=True) / (count - 1).clamp(min=1)).sqrt()
     return (centred / (deviation + 1e-2)).contiguous(memory_format=torch.channels_last)
 
@@ -102,12 +112,14 @@ class TwoTowers(nn.Module):
     ) -> None:
         super().__init__()
         self.settings, self.query_size, self.reference_size = settings, query_size, reference_size
-        self.query_encoder = Encoder(settings, *query_size)
-        if settings.shared and query_size != reference_size and settings.aggregation == "safa":
+        if settings.shared and query_size != reference_size and settings.aggregation != "mean":
             raise ValueError(
-                f"model.shared with SAFA needs one image size for both views, not {query_size} and {reference_size}"
+                f"model.shared without model.aggregation mean needs one image size for both views, not {query_size} and {reference_size}"
             )
-        self.reference_encoder = self.query_encoder if settings.shared else Encoder(settings, *reference_size)
+        self.reference_encoder = Encoder(settings, *reference_size)
+        ground = self.reference_encoder.aggregate
+        ground = ground if isinstance(ground, GroundMap) else None
+        self.query_encoder = self.reference_encoder if settings.shared else Encoder(settings, *query_size, ground=ground)
         self.logit_scale = nn.Parameter(torch.tensor(math.log(1 / temperature)))
         self.rows_at_once = 0
         self.ground: dict[str, Any] | None = None
@@ -136,6 +148,9 @@ class TwoTowers(nn.Module):
         """
         self.panorama_share = HALF
         self.query_encoder.backbone.load_state_dict(self.reference_encoder.backbone.state_dict())
+        from_above, of_panorama = (tower.aggregate for tower in (self.reference_encoder, self.query_encoder))
+        if isinstance(from_above, GroundMap) and isinstance(of_panorama, PanoramaMap):
+            of_panorama.project.load_state_dict(from_above.project.state_dict())
 
     def forward(
         self, queries: Float[Tensor, "n 3 h w"] | None, references: Float[Tensor, "m 3 s t"] | None

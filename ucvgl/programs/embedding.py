@@ -34,12 +34,16 @@ class Look:
 
     The product of two descriptors made of looks with the same weights is the weighted sum of the looks' similarities;
     it stays a cosine where the weights add up to 1.
+
+    Args:
+        gaps: numbers that are 0 are not known; so it is with structure, and with maps of the ground.
     """
 
     store: Path
     view: View | Literal["structure"]
     weight: float = 1.0
     mirrored: bool = False
+    gaps: bool = False
 
 
 @dataclass(frozen=True)

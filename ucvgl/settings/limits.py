@@ -117,9 +117,9 @@ def disagreements(experiment: Experiment) -> list[str]:
             "model.query: the encoder of tiles has seen fakes, not bird's-eye views, where translation.fake is on; set "
             "it to panorama, or translation.fake off"
         )
-    if model.shared and model.aggregation == "safa" and sizes != (dataset.tile_size, dataset.tile_size):
+    if model.shared and model.aggregation != "mean" and sizes != (dataset.tile_size, dataset.tile_size):
         mistakes.append(
-            f"model.shared: one SAFA encoder needs one image size, but panoramas are {sizes[0]}x{sizes[1]} and tiles "
+            f"model.shared: one encoder needs one image size, but panoramas are {sizes[0]}x{sizes[1]} and tiles "
             f"{dataset.tile_size}x{dataset.tile_size}; make them equal, or set model.aggregation to mean"
         )
     workers = experiment.resources.workers

@@ -1,0 +1,78 @@
+"""A map of the ground as a descriptor: what lies in a cell of one view is compared with what lies there in the other.
+
+A tile and a bird's-eye view show the same ground from above, cell by cell. SAFA has to learn where things are; here a
+place is where it is, and a photo is compared by the ground that it shows: cells that it does not show are zero, and
+take no part in the product of two descriptors.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor, nn
+
+CELLS = 8
+"""A map has at most so many cells along a side; feature maps that have more are averaged."""
+SEEN = 0.5
+"""Share of a cell that has to be shown; of less too little is known."""
+
+
+class GroundMap(nn.Module):
+    """A feature map of a view from above, cell after cell, each of unit length: [n c h w] -> [n cells*width].
+
+    Args:
+        channels: of the feature map.
+        grid: its height and width.
+        width: numbers for each cell.
+    """
+
+    def __init__(self, channels: int, grid: Sequence[int], *, width: int) -> None:
+        super().__init__()
+        self.step = max(1, math.ceil(max(grid) / CELLS))
+        self.cells = math.prod(math.ceil(side / self.step) for side in grid)
+        self.project = nn.Conv2d(channels, width, 1)
+
+    def forward(
+        self, features: Float[Tensor, "n c h w"], shown: Float[Tensor, "n 1 height width"]
+    ) -> Float[Tensor, "n d"]:
+        """Cells by rows; what an image shows less than half of is zero.
+
+        Args:
+            shown: 1 where the image shows something, else 0.
+        """
+        cells = F.normalize(F.avg_pool2d(self.project(features), self.step, ceil_mode=True).float(), dim=1)
+        share = F.adaptive_avg_pool2d(shown, list(cells.shape[2:]))
+        return (cells * share * (share > SEEN)).flatten(2).transpose(1, 2).flatten(1)
+
+
+class PanoramaMap(nn.Module):
+    """The same of a view from the ground: every cell is a mean over the positions where it is seen, which is learned.
+
+    Panoramas of one data set see the ground under them alike, so the weights are the same for all of them.
+
+    Args:
+        channels: of the feature map.
+        grid: its height and width.
+        cells: how many the map of the ground has.
+        width: numbers for each cell.
+    """
+
+    def __init__(self, channels: int, grid: Sequence[int], *, cells: int, width: int) -> None:
+        super().__init__()
+        self.project = nn.Conv2d(channels, width, 1)
+        self.logits = nn.Parameter(torch.zeros(cells, math.prod(grid)).normal_(std=0.02))
+
+    def maps(self, features: Float[Tensor, "n c h w"]) -> Float[Tensor, "n cells hw"]:
+        """The weight of each position in each cell; they add up to 1."""
+        return self.logits.softmax(1).expand(len(features), -1, -1)
+
+    def forward(
+        self, features: Float[Tensor, "n c h w"], shown: Float[Tensor, "n 1 height width"]
+    ) -> Float[Tensor, "n d"]:
+        """Cells by rows, each of unit length."""
+        cells = torch.einsum("ncp,kp->nkc", self.project(features).flatten(2), self.logits.softmax(1))
+        return F.normalize(cells.float(), dim=2).flatten(1)

@@ -19,10 +19,13 @@ CELLS = 8
 """A map has at most so many cells along a side; feature maps that have more are averaged."""
 SEEN = 0.5
 """Share of a cell that has to be shown; of less too little is known."""
+BEAM_DEG, HORIZON, ABOVE = 20.0, 0.45, -3.0
+"""How a panorama begins: standard deviation of the directions in which a cell is looked for, the share of the rows that
+may lie above the horizon, and the logarithm of what these count."""
 
 
 class GroundMap(nn.Module):
-    """A feature map of a view from above, cell after cell, each of unit length: [n c h w] -> [n cells*width].
+    """A feature map of a view from above, cell after cell, each of unit length: [n c h w] -> [n d], d = cells * width.
 
     Args:
         channels: of the feature map.
@@ -33,7 +36,7 @@ class GroundMap(nn.Module):
     def __init__(self, channels: int, grid: Sequence[int], *, width: int) -> None:
         super().__init__()
         self.step = max(1, math.ceil(max(grid) / CELLS))
-        self.cells = math.prod(math.ceil(side / self.step) for side in grid)
+        self.grid = [math.ceil(side / self.step) for side in grid]
         self.project = nn.Conv2d(channels, width, 1)
 
     def forward(
@@ -50,21 +53,22 @@ class GroundMap(nn.Module):
 
 
 class PanoramaMap(nn.Module):
-    """The same of a view from the ground: every cell is a mean over the positions where it is seen, which is learned.
+    """The same of a panorama: every cell is a mean over the positions where it is seen, which is learned.
 
-    Panoramas of one data set see the ground under them alike, so the weights are the same for all of them.
+    Panoramas of one data set see the ground under them alike, so the weights are the same for all of them. They begin
+    with the columns that look towards a cell, north in the middle, and below the horizon: from even weights all cells
+    say the same, and no panorama finds its tile (`docs/training.md`).
 
     Args:
         channels: of the feature map.
         grid: its height and width.
-        cells: how many the map of the ground has.
-        width: numbers for each cell.
+        ground: the map of the ground that is meant.
     """
 
-    def __init__(self, channels: int, grid: Sequence[int], *, cells: int, width: int) -> None:
+    def __init__(self, channels: int, grid: Sequence[int], ground: GroundMap) -> None:
         super().__init__()
-        self.project = nn.Conv2d(channels, width, 1)
-        self.logits = nn.Parameter(torch.zeros(cells, math.prod(grid)).normal_(std=0.02))
+        self.project = nn.Conv2d(channels, ground.project.out_channels, 1)
+        self.logits = nn.Parameter(towards(ground.grid, *grid))
 
     def maps(self, features: Float[Tensor, "n c h w"]) -> Float[Tensor, "n cells hw"]:
         """The weight of each position in each cell; they add up to 1."""
@@ -76,3 +80,22 @@ class PanoramaMap(nn.Module):
         """Cells by rows, each of unit length."""
         cells = torch.einsum("ncp,kp->nkc", self.project(features).flatten(2), self.logits.softmax(1))
         return F.normalize(cells.float(), dim=2).flatten(1)
+
+
+def towards(cells: Sequence[int], height: int, width: int) -> Float[Tensor, "cells hw"]:
+    """Logarithms of the weights with which the positions of a panorama's feature map begin in each cell.
+
+    Args:
+        cells: rows and columns of the map of the ground, north up.
+        height: rows of the feature map.
+        width: its columns, south at both ends.
+    """
+    north, east = torch.meshgrid(
+        *(torch.arange(count) - (count - 1) / 2 for count in cells),
+        indexing="ij",
+    )
+    azimuth = torch.atan2(east, -north).flatten()[:, None]
+    column = (torch.arange(width) + 0.5) / width * math.tau - math.pi
+    apart = (column - azimuth + math.pi) % math.tau - math.pi
+    above = ((torch.arange(height) + 0.5) / height < HORIZON).float() * ABOVE
+    return (above[:, None] - 0.5 * (apart / math.radians(BEAM_DEG))[:, None, :] ** 2).flatten(1)

@@ -64,10 +64,9 @@ class Encoder(nn.Module):
             self.aggregate = SAFA(math.prod(grid), heads=settings.safa_heads)
             self.dimension = channels * settings.safa_heads
         else:
-            cell = settings.cell_channels
-            above = ground or GroundMap(channels, grid, width=cell)
-            self.aggregate = PanoramaMap(channels, grid, cells=above.cells, width=cell) if ground else above
-            self.dimension = above.cells * cell
+            above = ground or GroundMap(channels, grid, width=settings.cell_channels)
+            self.aggregate = PanoramaMap(channels, grid, above) if ground else above
+            self.dimension = math.prod(above.grid) * settings.cell_channels
 
     def forward(self, images: Float[Tensor, "n 3 h w"]) -> Float[Tensor, "n d"]:
         """Unit-norm descriptors of standardised images."""
@@ -81,7 +80,7 @@ def shown(images: Float[Tensor, "n 3 h w"]) -> Float[Tensor, "n 1 h w"]:
 
 
 def standardised(images: Float[Tensor, "n 3 h w"]) -> Float[Tensor, "n 3 h w"]:
-    """Each channel of each image with mean 0 and deviation 1 over the pixels that show something; 0 where they do not."""
+    """Each channel of each image with mean 0 and deviation 1 over the pixels that show something; 0 elsewhere."""
     inside = shown(images)
     count = inside.sum((2, 3), keepdim=True).clamp(min=1)
     mean = (images * inside).sum((2, 3), keepdim=True) / count
@@ -114,12 +113,14 @@ class TwoTowers(nn.Module):
         self.settings, self.query_size, self.reference_size = settings, query_size, reference_size
         if settings.shared and query_size != reference_size and settings.aggregation != "mean":
             raise ValueError(
-                f"model.shared without model.aggregation mean needs one image size for both views, not {query_size} and {reference_size}"
+                "model.shared without model.aggregation mean needs one image size for both views, not "
+                f"{query_size} and {reference_size}"
             )
         self.reference_encoder = Encoder(settings, *reference_size)
-        ground = self.reference_encoder.aggregate
-        ground = ground if isinstance(ground, GroundMap) else None
-        self.query_encoder = self.reference_encoder if settings.shared else Encoder(settings, *query_size, ground=ground)
+        above = self.reference_encoder.aggregate
+        ground = above if isinstance(above, GroundMap) else None
+        apart = None if settings.shared else Encoder(settings, *query_size, ground=ground)
+        self.query_encoder = apart or self.reference_encoder
         self.logit_scale = nn.Parameter(torch.tensor(math.log(1 / temperature)))
         self.rows_at_once = 0
         self.ground: dict[str, Any] | None = None

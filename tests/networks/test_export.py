@@ -12,10 +12,10 @@ from ucvgl.settings.experiment import Model
 IMAGES = torch.rand(5, 3, 16, 64, generator=torch.Generator().manual_seed(1))
 
 
-@pytest.fixture(scope="module")
-def towers():
+@pytest.fixture(scope="module", params=["safa", "map"])
+def towers(request):
     torch.manual_seed(0)
-    return TwoTowers(Model(channels=16, safa_heads=2), (16, 64), (16, 16))
+    return TwoTowers(Model(channels=16, safa_heads=2, aggregation=request.param), (16, 64), (16, 16))
 
 
 def test_torch_files_give_the_same_descriptors_for_any_batch(towers, tmp_path):

@@ -31,13 +31,16 @@ def log(**row):
     pass
 
 
-@pytest.fixture(params=["test_convnext", "test_vit"], scope="module")
+@pytest.fixture(params=["test_convnext", "test_vit", "strided"], scope="module")
 def given(request, tmp_path_factory):
     """The experiment, its projected images, and a folder for each stage."""
     run = tmp_path_factory.mktemp(request.param)
     draw_places(run / "home")
     dataset = replace(EXPERIMENT.dataset, root=str(run / "home"))
-    experiment = replace(EXPERIMENT, dataset=dataset, model=Model(backbone=request.param, safa_heads=2))
+    model = Model(backbone=request.param, safa_heads=2)
+    if request.param == "strided":
+        model = Model(channels=8, aggregation="map", cell_channels=4)
+    experiment = replace(EXPERIMENT, dataset=dataset, model=model)
     projected = list_and_project(run, experiment)["projected"]
     folders = {name: run / name for name in ("translated", "cold", "trained", "scored", "described", "adapted")}
     for folder in folders.values():
@@ -62,6 +65,7 @@ def test_it_is_trained_from_the_cold_start_to_the_recall(given):
         assert any(not torch.equal(one[name], other[name]) for name in one)
 
 
+@pytest.mark.parametrize("given", ["test_convnext", "test_vit"], indirect=True)
 def test_it_is_frozen_and_adapted(given):
     experiment, projected, folders = given
     inputs = {"projected": projected, "experiment": experiment}

@@ -11,10 +11,13 @@ PHOTO_ELEVATION_DEG = 45.0
 
 
 def as_photos_show(experiment: Experiment) -> Experiment:
-    """Of the sphere around a photo's camera only what photos show is worth pixels."""
+    """Of the sphere around a photo's camera only what photos show is worth pixels; and they are looked at from above
+    alone: seen as panoramas, they lower the recall (`docs/reproduce.md`)."""
+    if experiment.dataset.camera != "photo":
+        return experiment
+    experiment = replace(experiment, curriculum=replace(experiment.curriculum, panoramas_after=1.0))
     projection = experiment.projection
-    whole = projection.top_elevation_deg == 90 and projection.bottom_elevation_deg == -90
-    if experiment.dataset.camera != "photo" or not whole:
+    if not (projection.top_elevation_deg == 90 and projection.bottom_elevation_deg == -90):
         return experiment
     shown = replace(projection, top_elevation_deg=PHOTO_ELEVATION_DEG, bottom_elevation_deg=-PHOTO_ELEVATION_DEG)
     return replace(experiment, projection=shown)

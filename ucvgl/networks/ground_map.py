@@ -48,7 +48,7 @@ class GroundMap(nn.Module):
             shown: 1 where the image shows something, else 0.
         """
         cells = F.normalize(F.avg_pool2d(self.project(features), self.step, ceil_mode=True).float(), dim=1)
-        share = F.adaptive_avg_pool2d(shown, list(cells.shape[2:]))
+        share = F.adaptive_avg_pool2d(shown, (cells.shape[2], cells.shape[3]))
         return (cells * share * (share > SEEN)).flatten(2).transpose(1, 2).flatten(1)
 
 

@@ -57,7 +57,7 @@ class PanoramaMap(nn.Module):
 
     Panoramas of one data set see the ground under them alike, so the weights are the same for all of them. They begin
     with the columns that look towards a cell, north in the middle, and below the horizon: from even weights all cells
-    say the same, and no panorama finds its tile (`docs/training.md`).
+    say the same, and no panorama finds its tile (`docs/reproduce.md`).
 
     Args:
         channels: of the feature map.

@@ -189,7 +189,7 @@ class Curriculum:
     panoramas_after: Share = 0.0
     """In so large a share of the rounds, from the first, a label's fake and tile are trained on without the panorama,
     for twice as many steps, and the panorama has no vote; the cold start does without panoramas, too. 0, or without
-    `with_fakes`: panoramas learn from the start (the paper)."""
+    `with_fakes`: panoramas learn from the start (the paper). Photos never join: for `dataset.camera photo` it is 1."""
     scan_turns: Annotated[int, Ge(1), Le(4)] = 1
     """Quarter turns from which every place is looked at when matching, 1 to 4."""
     label_smoothing: BelowOne = 0.1

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from typing import Any
 
 PAPER = {
-    "model.aggregation": "safa",
     "model.query": "panorama",
     "translation.fake": True,
     "cold_start.intra_epochs": 3,
@@ -25,11 +24,11 @@ PAPER = {
 """UCVGL's recipe for as long as the default: a round of panorama and tile takes two thirds of one with fakes."""
 ROWS: dict[str, Mapping[str, Any]] = {
     "default": {},
-    "safa": {"model.aggregation": "safa"},
     "paper": PAPER,
     "paper_bare": PAPER | {"translation.fake": False},
     "translated": {"translation.fake": True},
     "translated_long": {"translation.fake": True, "translation.steps": 2000},
+    "map": {"model.aggregation": "map"},
     "panorama": {"model.query": "panorama"},
     "both": {"model.structure": 0},
     "bev_alone": {"curriculum.panoramas_after": 1.0},
@@ -68,12 +67,8 @@ ROWS: dict[str, Mapping[str, Any]] = {
     "channels_128": {"model.channels": 128},
     "heads_16": {"model.safa_heads": 16},
     "supervised": {},
-    "supervised_safa": {"model.aggregation": "safa"},
 }
 """What is laid over the preset. `supervised`: true pairs, for as many steps, after the same cold start.
 
-Before a map of the ground was the default, a line of `recipes.jsonl` that names no row with SAFA had SAFA all the same;
-`default` and `supervised` were then renamed to what they are now.
+Two more rows of `recipes.jsonl`, `safa` and `supervised_safa`, are of photos before these were compared as maps.
 """
-BOUNDS = {"default": "supervised"}
-"""What true pairs reach with the same descriptors; of all other rows, `supervised_safa`."""

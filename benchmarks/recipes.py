@@ -152,7 +152,7 @@ def line_of(row: str, world: str, seed: int, wish: argparse.Namespace) -> dict[s
         folder / name for name in ("2_project", "3_translate", "4_cold_start", "5_curriculum")
     )
     inputs: dict[str, Any] = {"experiment": experiment, "machines": machines}
-    if row.startswith("supervised"):
+    if row == "supervised":
         cold_start(cold, projected=projected, translated=None, **inputs)
         told = changed(
             experiment,

@@ -6,11 +6,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ucvgl.networks.attention import attention
-from ucvgl.networks.ground_map import CELLS, GroundMap, PanoramaMap, towards
+from ucvgl.networks.ground_map import CELLS, WIDTH, GroundMap, PanoramaMap, towards
 from ucvgl.networks.towers import TwoTowers, embed, load_towers, save_towers
 from ucvgl.settings.experiment import Model
 
-SMALL = Model(channels=16, aggregation="map", cell_channels=4)
+SMALL = Model(channels=16, aggregation="map")
 
 
 @given(st.integers(1, 20), st.integers(1, 20), st.integers(0, 2**32 - 1))
@@ -69,7 +69,7 @@ def test_both_towers_make_maps_of_the_same_cells(tmp_path):
     for view, size in (("query", (16, 64)), ("reference", (32, 32))):
         images = random.integers(1, 256, (3, *size, 3), dtype=np.uint8)
         found = embed(towers, images, view)
-        assert found.shape == (3, 16 * 4) == (3, towers.dimension)
+        assert found.shape == (3, 16 * WIDTH) == (3, towers.dimension)
         np.testing.assert_allclose(np.linalg.norm(found, axis=1), 1, atol=1e-5)
         np.testing.assert_array_equal(embed(load_towers(tmp_path / "model.pt"), images, view), found)
     heat = attention(towers, random.integers(0, 256, (2, 16, 64, 3), dtype=np.uint8), "query")

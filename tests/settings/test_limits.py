@@ -167,6 +167,8 @@ def test_photos_are_used_up_to_45_degrees_unless_something_else_is_set() -> None
     assert (photos.projection.top_elevation_deg, photos.projection.bottom_elevation_deg) == (45, -45)
     assert (again.projection.top_elevation_deg, again.projection.bottom_elevation_deg) == (45, -30)
     assert (photos.curriculum.panoramas_after, Experiment().curriculum.panoramas_after) == (1, 0)
+    assert (photos.model.aggregation, Experiment().model.aggregation) == ("map", "safa")
+    assert with_changes(photos, {"model.aggregation": "mean"})[0].model.aggregation == "mean"
     assert Experiment().dataset.lens(Experiment().projection) is None
     lens = again.dataset.lens(again.projection)
     assert lens is not None and (lens.top_elevation_deg, lens.bottom_elevation_deg) == (45, -30)

@@ -39,7 +39,7 @@ def given(request, tmp_path_factory):
     dataset = replace(EXPERIMENT.dataset, root=str(run / "home"))
     model = Model(backbone=request.param, safa_heads=2)
     if request.param == "strided":
-        model = Model(channels=8, aggregation="map", cell_channels=4)
+        model = Model(channels=8, aggregation="map")
     experiment = replace(EXPERIMENT, dataset=dataset, model=model)
     projected = list_and_project(run, experiment)["projected"]
     folders = {name: run / name for name in ("translated", "cold", "trained", "scored", "described", "adapted")}

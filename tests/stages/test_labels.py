@@ -55,7 +55,8 @@ def folder(tmp_path):
 
 
 def test_without_truth_the_stage_says_which_job_needs_none(folder):
-    (folder / "data" / "train").mkdir(parents=True)
+    for name in ("panorama", "satellite"):
+        (folder / "data" / "train" / name).mkdir(parents=True)
     experiment = Experiment(Dataset("folder", str(folder / "data")), supervision=Supervision(label_fraction=0.5))
     with pytest.raises(ValueError, match=r"has no true pairs to train on; .* jobs/unsupervised.py, which needs none"):
         labels(folder, catalogs=folder / "1_catalog", experiment=experiment)

@@ -54,7 +54,7 @@ def test_all_mistakes_are_told_at_once_with_suggestions(tmp_path: Path) -> None:
         "contrast.temperature: log_uniform needs numbers above 0, not [0, 1]",
         "contrast.batch: 7 is not allowed; it must be a multiple of 2 and at least 2",
         "curriculum.rounds: int needs whole numbers, not [2.5, 4]",
-        "model.aggregation: 'median' is not one of safa, mean; did you mean mean?",
+        "model.aggregation: 'median' is not one of safa, map, mean; did you mean mean?",
         "curriculum.mutual: 'maybe' is not a way to draw; write one of uniform, log_uniform, int, choice, grid, "
         "as {uniform: [0, 1]}",
         "resources.workers: resources change no result; give them as flags",

@@ -17,6 +17,8 @@ from torch import Tensor, nn
 
 CELLS = 8
 """A map has at most so many cells along a side; feature maps that have more are averaged."""
+WIDTH = 16
+"""Numbers for each cell."""
 SEEN = 0.5
 """Share of a cell that has to be shown; of less too little is known."""
 BEAM_DEG, HORIZON, ABOVE = 20.0, 0.45, -3.0
@@ -33,10 +35,11 @@ class GroundMap(nn.Module):
         width: numbers for each cell.
     """
 
-    def __init__(self, channels: int, grid: Sequence[int], *, width: int) -> None:
+    def __init__(self, channels: int, grid: Sequence[int], *, width: int = WIDTH) -> None:
         super().__init__()
         self.step = max(1, math.ceil(max(grid) / CELLS))
         self.grid = [math.ceil(side / self.step) for side in grid]
+        self.dimension = width * math.prod(self.grid)
         self.project = nn.Conv2d(channels, width, 1)
 
     def forward(

@@ -64,9 +64,9 @@ class Encoder(nn.Module):
             self.aggregate = SAFA(math.prod(grid), heads=settings.safa_heads)
             self.dimension = channels * settings.safa_heads
         else:
-            above = ground or GroundMap(channels, grid, width=settings.cell_channels)
+            above = ground or GroundMap(channels, grid)
             self.aggregate = PanoramaMap(channels, grid, above) if ground else above
-            self.dimension = math.prod(above.grid) * settings.cell_channels
+            self.dimension = above.dimension
 
     def forward(self, images: Float[Tensor, "n 3 h w"]) -> Float[Tensor, "n d"]:
         """Unit-norm descriptors of standardised images."""
@@ -116,11 +116,10 @@ class TwoTowers(nn.Module):
                 "model.shared without model.aggregation mean needs one image size for both views, not "
                 f"{query_size} and {reference_size}"
             )
-        self.reference_encoder = Encoder(settings, *reference_size)
-        above = self.reference_encoder.aggregate
-        ground = above if isinstance(above, GroundMap) else None
-        apart = None if settings.shared else Encoder(settings, *query_size, ground=ground)
-        self.query_encoder = apart or self.reference_encoder
+        above = Encoder(settings, *reference_size)
+        ground = above.aggregate if isinstance(above.aggregate, GroundMap) else None
+        self.query_encoder = above if settings.shared else Encoder(settings, *query_size, ground=ground)
+        self.reference_encoder = above
         self.logit_scale = nn.Parameter(torch.tensor(math.log(1 / temperature)))
         self.rows_at_once = 0
         self.ground: dict[str, Any] | None = None

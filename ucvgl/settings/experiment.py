@@ -78,11 +78,8 @@ class Model:
     shared: bool = False
     """One encoder for both views (Table 5, row b)."""
     aggregation: Literal["safa", "map", "mean"] = "safa"
-    """`safa`: the paper's; `map`: the ground cell by cell (`ucvgl.networks.ground_map`); `mean`: global average pooling
-    (Table 5, row a)."""
+    """`safa`: the paper's; `map`: the ground cell by cell, in place of `safa` for photos; `mean`: pooled (Table 5a)."""
     safa_heads: Width = 8
-    cell_channels: Width = 16
-    """Numbers for each cell where `aggregation` is `map`."""
     channels: Width = 64
     """Width of the `strided` backbone's last layer."""
     query: Literal["auto", "panorama", "both"] = "panorama"

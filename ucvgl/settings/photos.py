@@ -11,11 +11,17 @@ PHOTO_ELEVATION_DEG = 45.0
 
 
 def as_photos_show(experiment: Experiment) -> Experiment:
-    """Of the sphere around a photo's camera only what photos show is worth pixels; and they are looked at from above
-    alone: seen as panoramas, they lower the recall (`docs/reproduce.md`)."""
+    """What `dataset.camera photo` means for other settings.
+
+    Of the sphere around a camera only what photos show is worth pixels. They are looked at from above alone, as seen as
+    panoramas they lower the recall, and compared by the ground that they show, as SAFA describes a tile as a whole
+    (`docs/reproduce.md`).
+    """
     if experiment.dataset.camera != "photo":
         return experiment
-    experiment = replace(experiment, curriculum=replace(experiment.curriculum, panoramas_after=1.0))
+    model, curriculum = experiment.model, replace(experiment.curriculum, panoramas_after=1.0)
+    model = replace(model, aggregation="map") if model.aggregation == "safa" else model
+    experiment = replace(experiment, model=model, curriculum=curriculum)
     projection = experiment.projection
     if not (projection.top_elevation_deg == 90 and projection.bottom_elevation_deg == -90):
         return experiment

@@ -35,7 +35,7 @@ def synthetic() -> Experiment:
     Two cores, no GPU, no download. `docs/reproduce.md` says what was measured of it, and what of the recipe before.
     """
     return Experiment(
-        model=Model(query="auto", structure=0.4, aggregation="map"),
+        model=Model(query="auto", structure=0.4),
         contrast=Contrast(batch=64),
         cold_start=COLD_START,
         curriculum=replace(RECIPE, rounds=10),

@@ -156,7 +156,7 @@ def _backend(device: torch.device) -> str:
 def _contiguous(case: Case, device: torch.device, rows: int) -> dict[str, Any]:
     """Without channels_last."""
 
-    def plain(images: torch.Tensor) -> torch.Tensor:
+    def plain(images: torch.Tensor, seen: torch.Tensor) -> torch.Tensor:
         deviation, mean = torch.std_mean(images, dim=(2, 3), keepdim=True)
         return (images - mean) / (deviation + 1e-2)
 

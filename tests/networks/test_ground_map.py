@@ -18,7 +18,7 @@ def test_a_map_is_the_mean_of_what_lies_in_each_cell_with_unit_length(height, wi
     torch.manual_seed(seed)
     ground = GroundMap(5, (height, width), width=3)
     features = torch.randn(2, 5, height, width)
-    found = ground(features, torch.ones(2, 1, height * 2, width * 2)).unflatten(1, (-1, 3))
+    found = ground(features, torch.ones(2, 1, height * 2, width * 2, dtype=torch.bool)).unflatten(1, (-1, 3))
     step = -(-max(height, width) // CELLS)
     wide = -(-width // step)
     assert found.shape[1] == -(-height // step) * wide <= CELLS**2
@@ -32,11 +32,11 @@ def test_a_map_is_the_mean_of_what_lies_in_each_cell_with_unit_length(height, wi
 def test_what_an_image_does_not_show_takes_no_part():
     ground = GroundMap(5, (4, 4), width=3)
     photo, tile = torch.randn(1, 5, 4, 4), torch.randn(1, 5, 4, 4)
-    shown = torch.zeros(1, 1, 16, 16)
-    shown[:, :, :, 8:] = 1
+    shown = torch.zeros(1, 1, 16, 16, dtype=torch.bool)
+    shown[:, :, :, 8:] = True
     other = tile.clone()
     other[:, :, :, :2] = torch.randn(1, 5, 4, 2)
-    seen, whole = ground(photo, shown), torch.ones(1, 1, 16, 16)
+    seen, whole = ground(photo, shown), torch.ones(1, 1, 16, 16, dtype=torch.bool)
     assert (seen.unflatten(1, (4, 4, 3))[:, :, :2] == 0).all()
     assert (seen != 0).any()
     torch.testing.assert_close((seen * ground(tile, whole)).sum(), (seen * ground(other, whole)).sum())
@@ -46,7 +46,7 @@ def test_a_cell_of_a_panorama_is_a_weighted_mean_of_its_positions():
     panorama = PanoramaMap(5, (2, 3), GroundMap(7, (2, 2), width=2))
     torch.nn.init.normal_(panorama.logits)
     features = torch.randn(2, 5, 2, 3)
-    found = panorama(features, torch.ones(2, 1, 8, 8)).unflatten(1, (4, 2))
+    found = panorama(features, torch.ones(2, 1, 8, 8, dtype=torch.bool)).unflatten(1, (4, 2))
     projected = panorama.project(features).flatten(2)
     for cell in range(4):
         share = panorama.logits[cell].exp() / panorama.logits[cell].exp().sum()

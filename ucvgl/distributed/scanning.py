@@ -68,7 +68,7 @@ def scan(
     looks = [
         Look(train / "queries", "query", vote.panorama, gaps=gaps),
         Look(fakes, "reference", vote.fake, gaps=gaps),
-        Look(train / "bev", "structure", vote.structure, gaps=True),
+        Look(train / "bev", "structure", vote.structure),
     ]
     looks = [look for look in looks if look.weight]
     asked, searched = _jobs(looks, start, into / "scan", tiles, settings)

@@ -104,8 +104,7 @@ def _patience_s(error: OSError) -> float:
 
 
 def _explained(error: OSError, uri: str) -> StorageError | None:
-    text, (scheme, _, rest) = str(error), uri.partition("://")
-    bucket = f"{scheme}://{rest.partition('/')[0]}"
+    text, scheme, bucket = str(error), uri.partition("://")[0], _bucket(uri)
     if CREDENTIALS.search(text):
         return StorageError(
             f"{bucket} refuses the credentials ({_plain(error)}); set {CHAIN.get(scheme, 'them')} on every machine"
@@ -118,10 +117,13 @@ def _explained(error: OSError, uri: str) -> StorageError | None:
     return _no_bucket(uri) if NO_BUCKET.search(text) else None
 
 
+def _bucket(uri: str) -> str:
+    return "/".join(uri.split("/", 3)[:3])
+
+
 def _no_bucket(uri: str) -> StorageError:
-    scheme, _, rest = uri.partition("://")
-    server = ", and AWS_ENDPOINT_URL where it is not Amazon's" if scheme == "s3" else ""
-    return StorageError(f"{scheme}://{rest.partition('/')[0]} does not exist; check its name{server}")
+    server = ", and AWS_ENDPOINT_URL where it is not Amazon's" if uri.startswith("s3://") else ""
+    return StorageError(f"{_bucket(uri)} does not exist; check its name{server}")
 
 
 def _plain(error: OSError) -> str:

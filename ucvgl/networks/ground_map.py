@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 CELLS = 8
@@ -43,15 +43,15 @@ class GroundMap(nn.Module):
         self.project = nn.Conv2d(channels, width, 1)
 
     def forward(
-        self, features: Float[Tensor, "n c h w"], shown: Float[Tensor, "n 1 height width"]
+        self, features: Float[Tensor, "n c h w"], shown: Bool[Tensor, "n 1 height width"]
     ) -> Float[Tensor, "n d"]:
         """Cells by rows; what an image shows less than half of is zero.
 
         Args:
-            shown: 1 where the image shows something, else 0.
+            shown: which pixels of the image show something.
         """
         cells = F.normalize(F.avg_pool2d(self.project(features), self.step, ceil_mode=True).float(), dim=1)
-        share = F.adaptive_avg_pool2d(shown, (cells.shape[2], cells.shape[3]))
+        share = F.adaptive_avg_pool2d(shown.to(cells.dtype), (cells.shape[2], cells.shape[3]))
         return (cells * share * (share > SEEN)).flatten(2).transpose(1, 2).flatten(1)
 
 
@@ -78,7 +78,7 @@ class PanoramaMap(nn.Module):
         return self.logits.softmax(1).expand(len(features), -1, -1)
 
     def forward(
-        self, features: Float[Tensor, "n c h w"], shown: Float[Tensor, "n 1 height width"]
+        self, features: Float[Tensor, "n c h w"], shown: Bool[Tensor, "n 1 height width"]
     ) -> Float[Tensor, "n d"]:
         """Cells by rows, each of unit length."""
         cells = torch.einsum("ncp,kp->nkc", self.project(features).flatten(2), self.logits.softmax(1))
@@ -93,10 +93,7 @@ def towards(cells: Sequence[int], height: int, width: int) -> Float[Tensor, "cel
         height: rows of the feature map.
         width: its columns, south at both ends.
     """
-    north, east = torch.meshgrid(
-        *(torch.arange(count) - (count - 1) / 2 for count in cells),
-        indexing="ij",
-    )
+    north, east = torch.meshgrid(*(torch.arange(count) - (count - 1) / 2 for count in cells), indexing="ij")
     azimuth = torch.atan2(east, -north).flatten()[:, None]
     column = (torch.arange(width) + 0.5) / width * math.tau - math.pi
     apart = (column - azimuth + math.pi) % math.tau - math.pi

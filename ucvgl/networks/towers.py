@@ -13,7 +13,7 @@ from typing import Any, Literal, Protocol, cast, runtime_checkable
 import numpy as np
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float, UInt8
+from jaxtyping import Bool, Float, UInt8
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.utils.checkpoint import checkpoint
@@ -70,18 +70,25 @@ class Encoder(nn.Module):
 
     def forward(self, images: Float[Tensor, "n 3 h w"]) -> Float[Tensor, "n d"]:
         """Unit-norm descriptors of standardised images."""
-        features = self.backbone(standardised(images))
-        return F.normalize(self.aggregate(features, shown(images)).float(), dim=1)
+        seen = shown(images)
+        features = self.backbone(standardised(images, seen))
+        return F.normalize(self.aggregate(features, seen).float(), dim=1)
 
 
-def shown(images: Float[Tensor, "n 3 h w"]) -> Float[Tensor, "n 1 h w"]:
-    """1 where an image shows something, 0 where not: what a camera did not see is black (`ucvgl.projection`)."""
-    return (images != 0).any(1, keepdim=True).to(images.dtype)
+def shown(images: Float[Tensor, "n 3 h w"]) -> Bool[Tensor, "n 1 h w"]:
+    """Which pixels show something: what a camera did not see is black (`ucvgl.projection`)."""
+    return (images != 0).any(1, keepdim=True)
 
 
-def standardised(images: Float[Tensor, "n 3 h w"]) -> Float[Tensor, "n 3 h w"]:
-    """Each channel of each image with mean 0 and deviation 1 over the pixels that show something; 0 elsewhere."""
-    inside = shown(images)
+def standardised(
+    images: Float[Tensor, "n 3 h w"], seen: Bool[Tensor, "n 1 h w"] | None = None
+) -> Float[Tensor, "n 3 h w"]:
+    """Each channel of each image with mean 0 and deviation 1 over the pixels that show something; 0 elsewhere.
+
+    Args:
+        seen: what `shown` says of them, where it is known already.
+    """
+    inside = (shown(images) if seen is None else seen).to(images.dtype)
     count = inside.sum((2, 3), keepdim=True).clamp(min=1)
     mean = (images * inside).sum((2, 3), keepdim=True) / count
     centred = (images - mean) * inside

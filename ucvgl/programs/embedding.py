@@ -36,7 +36,7 @@ class Look:
     it stays a cosine where the weights add up to 1.
 
     Args:
-        gaps: numbers that are 0 are not known; so it is with structure, and with maps of the ground.
+        gaps: numbers of an encoder that are 0 are not known, as in maps of the ground; so it always is with structure.
     """
 
     store: Path

@@ -37,7 +37,8 @@ def whiten_parts(jobs: Sequence[EmbedJob], *, shrinkage: float, device: torch.de
     columns = first.columns(sample.shape[1])
     ground = [look.view == "structure" for look in first.looks]
     shrunk = [SHRINKAGE if one else shrinkage for one in ground]
-    looks = whitening_of_looks(sample, columns, shrinkage=shrunk, gaps=[look.gaps for look in first.looks])
+    gaps = [one or look.gaps for one, look in zip(ground, first.looks, strict=True)]
+    looks = whitening_of_looks(sample, columns, shrinkage=shrunk, gaps=gaps)
     weights = [look.weight for look in first.looks]
     for (_, into), vectors in read_ahead(lambda one: np.array(_passing(one[0])), left):
         write_array(into, whiten_looks(vectors, looks, columns, weights))

@@ -13,6 +13,7 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from ucvgl.networks.towers import shown
 from ucvgl.training.ahead import sent
 
 Images = Float[Tensor, "n 3 h w"]
@@ -100,11 +101,11 @@ def tone(images: Images, draws: Draws, strength: float) -> Images:
     _, _, height, width = images.shape
     mixing = torch.eye(3, device=images.device) + draws.uniform(3, 3) * (0.5 * strength)
     mixing = mixing / mixing.sum(2, keepdim=True).clamp(min=0.3)
-    shown, mean = _shown(images)
+    seen, mean = _shown(images)
     offset = mean.flatten(2) - mixing @ mean.flatten(2)
     mixed = torch.baddbmm(offset, mixing, images.flatten(2)).unflatten(2, (height, width))
     field = light_field(draws, height, width)
-    return mixed.mul_(field.mul_(0.5 * strength).exp_().mul_(shown))
+    return mixed.mul_(field.mul_(0.5 * strength).exp_().mul_(seen))
 
 
 def light_field(draws: Draws, height: int, width: int) -> Float[Tensor, "n 1 h w"]:
@@ -130,11 +131,11 @@ def erase(images: Images, draws: Draws, *, holes: int, largest: float) -> Images
     rows = (y - centre[:, 0, :, None] * height).abs() < half[:, 0, :, None] * height
     columns = (x - centre[:, 1, :, None] * width).abs() < half[:, 1, :, None] * width
     hole = torch.einsum("nkh,nkw->nhw", rows.float(), columns.float())[:, None] > 0
-    shown, mean = _shown(images)
-    return torch.where(hole & shown, mean, images)
+    seen, mean = _shown(images)
+    return torch.where(hole & seen, mean, images)
 
 
 def _shown(images: Images) -> tuple[Tensor, Tensor]:
     """Which pixels show something, and the mean of each image over these."""
-    shown = (images != 0).any(1, keepdim=True)
-    return shown, images.sum((2, 3), keepdim=True) / shown.sum((2, 3), keepdim=True).clamp(min=1)
+    seen = shown(images)
+    return seen, images.sum((2, 3), keepdim=True) / seen.sum((2, 3), keepdim=True).clamp(min=1)

@@ -34,6 +34,13 @@ def test_the_own_descriptor_of_a_run_is_that_of_its_tile_encoder_for_both_views(
         np.testing.assert_allclose(embed(frozen, images, view), expected, atol=1e-6)
 
 
+@pytest.mark.parametrize(("aggregation", "size"), [("safa", (SIZE, SIZE)), ("map", (SIZE, SIZE)), ("mean", None)])
+def test_only_means_are_tied_to_no_size(tmp_path, aggregation, size):
+    towers = TwoTowers(Model(channels=16, safa_heads=2, aggregation=aggregation), (SIZE, SIZE), (SIZE, SIZE))
+    save_towers(towers, tmp_path / "model.pt")
+    assert frozen_model(Adaptation(source=str(tmp_path / "model.pt")), Model()).size("reference") == size
+
+
 def test_two_towers_each_see_their_own_view(run, images):
     path, towers = run
     frozen = frozen_model(Adaptation(source=str(path), towers="two"), Model())

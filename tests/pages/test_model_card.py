@@ -8,7 +8,7 @@ from ucvgl.pages.page import Report, write_page
 from ucvgl.pages.write_card import write_card
 from ucvgl.pseudo_labels.decoys import Estimate
 from ucvgl.retrieval.recall import Recall
-from ucvgl.settings.experiment import Experiment
+from ucvgl.settings.experiment import Experiment, Model
 
 RECALL = Recall(r1=0.412, r5=0.6, r10=0.7, r1pct=0.55, queries=480, references=500, without_reference=20)
 CARD = Card(
@@ -75,6 +75,16 @@ def test_a_card_that_somebody_changed_is_kept_and_said_and_one_of_ours_is_writte
         assert path.read_text() == mine
         assert f"{path} was changed since it was written, and is kept; move it away" in caplog.text
         caplog.clear()
+
+
+@pytest.mark.parametrize(
+    ("aggregation", "told"),
+    [("safa", "SAFA, 8 heads"), ("map", "a map of the ground, cell by cell"), ("mean", "mean")],
+)
+def test_the_card_says_how_features_are_aggregated(tmp_path: Path, aggregation: str, told: str) -> None:
+    report = Report(title="run", recall=None)
+    settings = replace(Experiment(), model=Model(aggregation=aggregation))
+    assert f"| aggregation | {told} |" in write_card(tmp_path, settings, report).read_text()
 
 
 def test_a_page_of_somebody_else_is_not_drawn_over(tmp_path: Path) -> None:

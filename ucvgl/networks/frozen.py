@@ -204,8 +204,8 @@ class Frozen(nn.Module):
         self.requires_grad_(False)
 
     def size(self, view: View) -> tuple[int, int] | None:
-        """Height and width that images must have, pixels; None: any, as only SAFA is tied to one."""
-        if self.built is None or self.built[0]["aggregation"] != "safa" or self.adaptation.pooling != "own":
+        """Height and width that images must have, pixels; None: any, as only means of all positions take."""
+        if self.built is None or self.built[0]["aggregation"] == "mean" or self.adaptation.pooling != "own":
             return None
         return self.built[1] if view == "query" else self.built[2]
 

@@ -61,9 +61,10 @@ def write_card(run: Path, experiment: Experiment, page: Report) -> Path:
 
 def _towers(experiment: Experiment) -> dict[str, object]:
     model = experiment.model
+    told = {"safa": f"SAFA, {model.safa_heads} heads", "map": "a map of the ground, cell by cell", "mean": "mean"}
     return {
         "backbone": model.backbone,
-        "aggregation": f"SAFA, {model.safa_heads} heads" if model.aggregation == "safa" else "mean",
+        "aggregation": told[model.aggregation],
         "shared by both views": "yes" if model.shared else "no",
     }
 

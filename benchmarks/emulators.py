@@ -9,7 +9,7 @@ Azure's is Azurite, of npm:
 
     npm install --prefix azurite-env azurite
     pip install '.[azure]'
-    UCVGL_AZURITE=azurite-env/node_modules/.bin/azurite-blob python -m pytest tests/images/test_storage_azure.py
+    UCVGL_AZURITE=azurite-env/node_modules/.bin/azurite-blob python -m pytest tests/images
 """
 
 from __future__ import annotations

@@ -86,7 +86,8 @@ def test_a_program_that_keeps_what_it_makes_may_lose_any_number_of_groups():
         box = Mailbox()
         await box.submit(PROGRAM)
         for _ in range(3 * ATTEMPTS):
-            await box.next(0, ONE)
+            if await box.next(0, ONE) != PROGRAM:  # given up: the next question would be a long one
+                break
             await box.report(row)
         return (await box.drain())[1]
 

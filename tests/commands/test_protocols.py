@@ -1,14 +1,16 @@
-"""`ucvgl evaluate` by every published protocol, on copies of the data sets that are exact in names and lists."""
+"""`ucvgl evaluate` by every published protocol, on copies of the data sets that are exact in names and lists.
+
+What it does on Ray is in tests/ray/test_evaluate.py; the protocols take no part in that.
+"""
 
 from __future__ import annotations
 
 import re
-import shutil
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from benchmarks.in_process import streamed
 from tests.images.published import (
     rendered,
     write_cvact,
@@ -19,9 +21,8 @@ from tests.images.published import (
 )
 from tests.index.areas import make_run
 from ucvgl import cli
-from ucvgl.files import cached
-from ucvgl.images.storage import list_files
-from ucvgl.settings.dotted import save_settings, saved_settings
+from ucvgl.distributed import bulk
+from ucvgl.distributed.placement import Placement
 
 WRITERS = {"cvusa": write_cvusa, "cvact": write_cvact, "vigor": write_vigor, "university1652": write_university1652}
 PRECISION = ("AP (trapezoid)", "AP (plain)")
@@ -41,7 +42,7 @@ PUBLISHED = [
 
 
 @pytest.fixture(scope="module")
-def home(cluster, tmp_path_factory) -> Path:
+def home(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("protocols")
     make_run(folder / "run")
     for name, write in WRITERS.items():
@@ -52,11 +53,18 @@ def home(cluster, tmp_path_factory) -> Path:
     return folder
 
 
+@pytest.fixture
+def without_ray(monkeypatch) -> None:
+    monkeypatch.setattr("ucvgl.distributed.cluster.connect", lambda resources: None)
+    monkeypatch.setattr(bulk, "placed", lambda resources: Placement(1, 1, 0, 1))
+    monkeypatch.setattr(bulk, "threads_each", lambda actors: 1)
+    monkeypatch.setattr(bulk, "stream", streamed)
+
+
 @pytest.mark.parametrize(("name", "protocol", "queries", "references", "words", "more"), PUBLISHED)
 def test_the_command_scores_by_the_protocol_and_prints_its_pools(
-    home, monkeypatch, capsys, name, protocol, queries, references, words, more
+    home, without_ray, capsys, name, protocol, queries, references, words, more
 ):
-    monkeypatch.setattr("ucvgl.distributed.cluster.connect", lambda resources: None)  # this process is connected
     asked = ["evaluate", str(home / "run"), name, "--root", str(home / name)]
     assert cli.main(asked + (["--protocol", protocol] if protocol else [])) == 0
     first, line = capsys.readouterr().out.splitlines()
@@ -64,30 +72,3 @@ def test_the_command_scores_by_the_protocol_and_prints_its_pools(
     assert f"{queries} queries x {references} references; protocol: {words}" in line
     assert all(re.search(rf"{re.escape(score)} \d", line) for score in ("R@1", "R@5", "R@10", "R@1%", *more))
     assert not [score for score in ("hit rate", "R@1 (own tile)", *PRECISION) if score not in more and score in line]
-
-
-def test_what_a_run_chose_of_its_own_data_set_is_not_asked_of_another(home, monkeypatch, capsys):
-    """A run on CVACT's test set is evaluated on VIGOR's same area, and not by a rule that VIGOR does not have."""
-    monkeypatch.setattr("ucvgl.distributed.cluster.connect", lambda resources: None)
-    other = make_run(home / "cvact-run")
-    before = saved_settings(other / "config.yaml")
-    chosen = replace(before.dataset, name="cvact", protocol="test")
-    save_settings(other / "config.yaml", replace(before, dataset=chosen))
-    assert cli.main(["evaluate", str(other), "vigor", "--root", str(home / "vigor")]) == 0
-    assert "protocol: VIGOR same-area" in capsys.readouterr().out
-
-
-def test_a_run_in_a_bucket_is_evaluated_from_there_and_nothing_is_left(home, moto, bucket, monkeypatch, capsys):
-    monkeypatch.setattr("ucvgl.distributed.cluster.connect", lambda resources: None)
-    for file in (home / "run").rglob("*"):
-        if file.is_file():
-            moto.client().upload_file(str(file), bucket, f"run/{file.relative_to(home / 'run')}")
-    told, before = [], list_files(f"s3://{bucket}/run")
-    try:
-        for source in (str(home / "run"), f"s3://{bucket}/run"):
-            assert cli.main(["evaluate", source, "cvusa", "--root", str(home / "cvusa")]) == 0
-            told.append(capsys.readouterr().out.splitlines()[1])
-    finally:
-        shutil.rmtree(cached.folder_of(f"s3://{bucket}"), ignore_errors=True)
-    assert told[0] == told[1]
-    assert list_files(f"s3://{bucket}/run") == before

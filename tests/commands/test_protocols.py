@@ -9,8 +9,8 @@ import re
 from pathlib import Path
 
 import pytest
+from without_ray import without_ray
 
-from benchmarks.in_process import streamed
 from tests.images.published import (
     rendered,
     write_cvact,
@@ -21,8 +21,6 @@ from tests.images.published import (
 )
 from tests.index.areas import make_run
 from ucvgl import cli
-from ucvgl.distributed import bulk
-from ucvgl.distributed.placement import Placement
 
 WRITERS = {"cvusa": write_cvusa, "cvact": write_cvact, "vigor": write_vigor, "university1652": write_university1652}
 PRECISION = ("AP (trapezoid)", "AP (plain)")
@@ -53,18 +51,11 @@ def home(tmp_path_factory) -> Path:
     return folder
 
 
-@pytest.fixture
-def without_ray(monkeypatch) -> None:
-    monkeypatch.setattr("ucvgl.distributed.cluster.connect", lambda resources: None)
-    monkeypatch.setattr(bulk, "placed", lambda resources: Placement(1, 1, 0, 1))
-    monkeypatch.setattr(bulk, "threads_each", lambda actors: 1)
-    monkeypatch.setattr(bulk, "stream", streamed)
-
-
 @pytest.mark.parametrize(("name", "protocol", "queries", "references", "words", "more"), PUBLISHED)
 def test_the_command_scores_by_the_protocol_and_prints_its_pools(
-    home, without_ray, capsys, name, protocol, queries, references, words, more
+    home, monkeypatch, capsys, name, protocol, queries, references, words, more
 ):
+    without_ray(monkeypatch)
     asked = ["evaluate", str(home / "run"), name, "--root", str(home / name)]
     assert cli.main(asked + (["--protocol", protocol] if protocol else [])) == 0
     first, line = capsys.readouterr().out.splitlines()

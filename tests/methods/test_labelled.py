@@ -1,16 +1,19 @@
-"""The jobs that are told labels, whole, on one small world."""
+"""The jobs that are told labels, whole, on one small world; one of them is on Ray in tests/ray."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+from without_ray import Crew, without_ray
 
 from ucvgl.images.image_store import ImageStore
+from ucvgl.methods import labelled
 from ucvgl.methods.labelled import semi_supervised, supervised
 from ucvgl.networks.towers import embed, load_towers
 from ucvgl.run.run_dir import RunDir
@@ -19,6 +22,14 @@ from ucvgl.settings.experiment import ColdStart, Curriculum, Experiment, Supervi
 from ucvgl.stages.catalog import read_catalogs
 
 PLACES = 96
+
+
+@pytest.fixture(scope="module", autouse=True)
+def here() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        without_ray(patch)
+        patch.setattr(labelled, "Machines", lambda folder, resources, log: Crew(log))
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +47,7 @@ def small(tmp_path_factory) -> Experiment:
 
 
 @pytest.fixture(scope="module")
-def semi(cluster, small, tmp_path_factory) -> Path:
+def semi(small, tmp_path_factory) -> Path:
     path = tmp_path_factory.mktemp("runs") / "semi"
     with RunDir(path, experiment := replace(small, supervision=Supervision(label_fraction=0.25))) as run:
         said = semi_supervised(run, experiment)
@@ -69,7 +80,7 @@ def test_known_pairs_were_trained_on_in_the_cold_start_and_the_page_and_the_card
 
 
 def test_supervised_training_begins_with_the_nearest_places_and_goes_on_with_the_most_similar(
-    cluster, small: Experiment, semi: Path, tmp_path: Path
+    small: Experiment, semi: Path, tmp_path: Path
 ) -> None:
     one = replace(small.model, shared=True, aggregation="mean")
     experiment = replace(presets.supervised(small), curriculum=small.curriculum, model=one)

@@ -1,7 +1,5 @@
 import pytest
-import timm
 import torch
-from timm.layers import is_fast_norm
 
 from ucvgl.networks.backbone import backbone
 from ucvgl.settings.experiment import Model
@@ -54,6 +52,9 @@ def test_a_checkpoint_must_exist_and_fit(tmp_path):
 
 @pytest.mark.parametrize("card", [True, False])
 def test_timm_builds_norms_of_few_digits_only_where_there_is_a_graphics_card(monkeypatch, card):
+    import timm  # takes seconds, which every process that only collects this test would spend
+    from timm.layers import is_fast_norm
+
     built, create = [], timm.create_model
     monkeypatch.setattr(timm, "create_model", lambda *of, **how: [built.append(is_fast_norm()), create(*of, **how)][1])
     monkeypatch.setattr(torch.cuda, "is_available", lambda: card)

@@ -4,10 +4,7 @@ from copy import deepcopy
 from functools import partial
 
 import pytest
-import timm
 import torch
-import torchvision
-import transformers
 from safetensors.torch import save_file
 
 from ucvgl.networks.checkpoint import load_checkpoint, read_weights
@@ -15,6 +12,15 @@ from ucvgl.networks.checkpoint import load_checkpoint, read_weights
 VIT = {"embed_dim": 16, "depth": 2, "num_heads": 2, "num_classes": 0}
 TINY = {"hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2, "image_size": 32}
 CONVNEXT = {"depths": (1, 2, 1, 1), "dims": (4, 8, 12, 16), "num_classes": 0}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def libraries():
+    """They take seconds to load, which every process that only collects these tests would spend."""
+    global timm, torchvision, transformers
+    import timm
+    import torchvision
+    import transformers
 
 
 def shaken(network):

@@ -4,6 +4,7 @@ import time
 
 import pytest
 import training_programs as programs
+from ray.util.state import list_actors
 
 from ucvgl.distributed.placement import Placement
 from ucvgl.distributed.progress import Progress
@@ -22,6 +23,8 @@ def session(cluster, request, tmp_path):
 @pytest.mark.parametrize("session", [1], indirect=True)
 def test_one_worker_runs_several_programs_and_survives_their_errors(session, tmp_path):
     assert session.run(programs.total, number=5) == 5
+    watching = [("class_name", "=", "PreemptionWatcher"), ("state", "=", "ALIVE")]
+    assert list_actors(filters=watching) == [], "nobody takes this machine away"
     with pytest.raises(ValueError, match="^the pond is dry; fill it$"):
         session.run(programs.fail, folder=tmp_path)
     with pytest.raises(RuntimeError, match=r"training_programs:misspell failed on a worker"):

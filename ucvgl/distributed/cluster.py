@@ -48,6 +48,7 @@ NO_PROGRESS_S, NO_PROGRESS_GROWING_S = 120, 1800
 LOCAL = {
     "RAY_AUTH_MODE": "disabled",  # unset, a token file of an earlier Ray locks `ray job submit` out
     "RAY_TRAIN_HEALTH_CHECK_INTERVAL_S": "0.5",
+    "RAY_TRAIN_ENABLE_PREEMPTION_WATCHER": "0",  # a process more for each group of workers; nobody takes this machine
     "RAY_num_workers_soft_limit": str(os.cpu_count()),  # idle processes, each tens of MB
     "OMP_NUM_THREADS": "1",
     "RAY_worker_niceness": "0",  # added to ours; Ray adds 15, with which any other program starves the training

@@ -12,7 +12,7 @@ export RAY_USAGE_STATS_ENABLED ?= 0
 
 JOB ?= unsupervised
 ADDRESS ?= http://127.0.0.1:8265
-# Several processes, of which three have what starts Ray (tests/conftest.py); the ten slowest tests are told.
+# Several processes, of which two or three have what starts Ray (tests/conftest.py); the ten slowest tests are told.
 BESIDE ?= -n auto --dist loadgroup --durations=10
 
 .PHONY: setup demo submit test test-fast test-cluster lint clean
@@ -31,8 +31,9 @@ demo: setup
 submit: setup
 	$(if $(filter file,$(origin RAY_AUTH_MODE)),env -u RAY_AUTH_MODE) $(BIN)/python jobs/submit.py $(ADDRESS) $(JOB) $(ARGS)
 
+# Hundreds of processes load the package: the bytecode that the first one writes serves all of them.
 test: setup
-	$(BIN)/python -m pytest -m 'not cluster' $(BESIDE)
+	env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m pytest -m 'not cluster' $(BESIDE)
 
 test-cluster: setup
 	$(BIN)/python -m pytest -m cluster

@@ -39,30 +39,31 @@ install_import_hook([f"ucvgl.{name}" for name in CORE], "shape_checks.checked")
 
 
 CORES = os.cpu_count() or 1
-WHOLE_JOBS = ("test_end_to_end", "test_adapt"), ("test_sweep", "test_stream", "test_object_store", "test_cluster")
-"""Of tests/ray, what starts jobs with a Ray of their own or waits, in two groups; the longest come first."""
 ENOUGH = 6
-"""Cores on which several Rays start in the 30 s that Ray gives itself; on fewer, one process runs all of tests/ray."""
+"""Cores on which three Rays start in the 30 s that Ray gives itself; on fewer there are two."""
+WHOLE_JOBS = ("test_end_to_end", "test_adapt"), ("test_sweep", "test_stream", "test_object_store", "test_cluster")
+FEW_CORES = (("test_end_to_end", "test_sweep", "test_stream", "test_cluster"),)
+"""Of tests/ray, what starts jobs with a Ray of their own or waits, in groups; the longest come first."""
 
 
 def pytest_xdist_auto_num_workers() -> int:
-    """`-n auto`: to collect costs each process 20 s."""
-    return max(2, min(CORES, 6))
+    """`-n auto`: two for what starts Ray, which mostly waits, and one that computes; to collect costs each 20 s."""
+    return max(3, min(CORES, 6))
 
 
 @pytest.hookimpl(tryfirst=True)  # before xdist, which reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Everything in tests/ray starts Ray: one process, or three, run all of it, from the first moment on.
+    """Everything in tests/ray starts Ray: two processes, or three, run all of it, from the first moment on.
 
     Then comes the rest, with which any further processes begin.
     """
-    jobs = WHOLE_JOBS if CORES >= ENOUGH else ()
+    jobs = WHOLE_JOBS if CORES >= ENOUGH else FEW_CORES
     groups = {name: number for number, names in enumerate(jobs) for name in names}
     order = {}
     for item in items:
-        order[item] = len(WHOLE_JOBS) + 1
+        order[item] = len(jobs) + 1
         if "ray" in Path(item.path).relative_to(Path(__file__).parent).parts[:-1]:
-            order[item] = groups.get(item.path.stem, len(WHOLE_JOBS))
+            order[item] = groups.get(item.path.stem, len(jobs))
             item.add_marker(pytest.mark.ray)
             item.add_marker(pytest.mark.xdist_group(f"ray {order[item]}"))
     items.sort(key=lambda item: order[item])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
@@ -20,13 +20,19 @@ def module_files() -> dict[str, Path]:
     return files
 
 
+@lru_cache(maxsize=1)
+def tree_of(file: Path) -> ast.Module:
+    """A file, parsed; the last one is kept, of which several things are asked."""
+    return ast.parse(file.read_text(encoding="utf-8"))
+
+
 @cache
 def imported_names(file: Path) -> frozenset[str]:
     """Everything a file imports, anywhere in it: `a.b` and `a.b.c` for `from a.b import c`.
 
     A text that is a dotted name of ours counts too: programs for workers may be named, as `ucvgl.x.y:fit`.
     """
-    tree = ast.parse(file.read_text(encoding="utf-8"))
+    tree = tree_of(file)
     names: set[str] = set()
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
@@ -41,7 +47,7 @@ def imported_names(file: Path) -> frozenset[str]:
 @cache
 def texts(file: Path) -> tuple[str, ...]:
     """The string constants of a file that are no docstrings."""
-    tree = ast.parse(file.read_text(encoding="utf-8"))
+    tree = tree_of(file)
     prose = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
     constants = [node for node in ast.walk(tree) if isinstance(node, ast.Constant) and id(node) not in prose]
     return tuple(node.value for node in constants if isinstance(node.value, str))

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -44,11 +46,19 @@ ENOUGH = 6
 WHOLE_JOBS = ("test_end_to_end", "test_adapt"), ("test_sweep", "test_stream", "test_object_store", "test_cluster")
 FEW_CORES = (("test_end_to_end", "test_sweep", "test_stream", "test_cluster"),)
 """Of tests/ray, what starts jobs with a Ray of their own or waits, in groups; the longest come first."""
+COMPILING = pytest.StashKey[subprocess.Popen[bytes]]()
 
 
 def pytest_xdist_auto_num_workers() -> int:
     """`-n auto`: two for what starts Ray, which mostly waits, and one that computes; to collect costs each 20 s."""
     return max(3, min(CORES, 6))
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """In a fresh clone the renderer is compiled once, while tests are collected, not by each process that renders."""
+    if session.config.getoption("dist", "no") != "no" and not hasattr(session.config, "workerinput"):
+        render = [sys.executable, "-c", "from tests.images.published import rendered; rendered()"]
+        session.stash[COMPILING] = subprocess.Popen(render, cwd=Path(__file__).parents[1])
 
 
 @pytest.hookimpl(tryfirst=True)  # before xdist, which reads the groups

@@ -70,6 +70,8 @@ SUITE: dict[str, World] = {
     "north": rendered("medium", camera_height_m=2.5, tile_side_m=50.0),
     "anywhere": rendered("medium", camera_height_m=2.5, tile_side_m=50.0, any_heading=True)
     | {"contrast.heading": "unknown"},
+    "vigor_like": rendered("medium", camera_height_m=2.5, tile_side_m=50.0, seamless=True)
+    | {"curriculum.reciprocal": 2},
     "photos_90": photographed(90.0),
     "photos_70": photographed(70.0),
     "photos_90_anywhere": {**photographed(90.0, any_heading=True), "contrast.heading": "unknown"},
@@ -104,6 +106,7 @@ SHOWN = {
     "offset": "`offset`: cameras 6 m off the middle per axis",
     "north": "`north`: the places of `anywhere`, headings known",
     "anywhere": "`anywhere`: panoramas of unknown heading",
+    "vigor_like": "`vigor_like`: tiles without gaps, cameras anywhere between them",
     "photos_90": "`photos_90`: the places of `north`, photos of 90 degrees",
     "photos_70": "`photos_70`: the same, of 70 degrees",
     "photos_90_anywhere": "`photos_90_anywhere`: the same, of unknown heading",

@@ -18,14 +18,23 @@ PAIRS = pa.schema(required(query_id=pa.string(), reference_id=pa.string()))
 
 
 def read_parquet(root: str, split: Split) -> GroundTruth | None:
-    """The pairs of all worlds of a split: columns `query_id, reference_id`."""
-    names = sorted(name for name in files_in(root, "truth") if fnmatchcase(name, f"truth/{split}-*.parquet"))
-    if not names:
+    """The pairs of all worlds of a split: columns `query_id, reference_id`; `near-*` has the semi-positives."""
+    positives, near = (_written(root, f"{kind}{split}-*.parquet") for kind in ("", "near-"))
+    if not positives:
         return None
-    uris = [address(root, name) for name in names]
-    table = pa.concat_tables(read_table(read(uri), PAIRS, origin=uri) for uri in uris)
-    pairs = zip(table["query_id"].to_pylist(), table["reference_id"].to_pylist(), strict=True)
-    return GroundTruth({query: (reference,) for query, reference in pairs})
+    if not near:
+        return GroundTruth(positives)
+    return GroundTruth(positives, "one true tile; hit rate spares the others that show the place", spared=near)
+
+
+def _written(root: str, pattern: str) -> dict[str, tuple[str, ...]]:
+    found: dict[str, tuple[str, ...]] = {}
+    for name in sorted(name for name in files_in(root, "truth") if fnmatchcase(name, f"truth/{pattern}")):
+        uri = address(root, name)
+        table = read_table(read(uri), PAIRS, origin=uri)
+        for query, reference in zip(table["query_id"].to_pylist(), table["reference_id"].to_pylist(), strict=True):
+            found[query] = (*found.get(query, ()), reference)
+    return found
 
 
 def read_csv(root: str, split: Split, *, by_glob: bool) -> GroundTruth | None:

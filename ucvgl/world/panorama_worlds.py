@@ -4,6 +4,7 @@
 <folder>/<split>/reference_positions-<world>.parquet   id, lat, lon
 <folder>/<split>/query_headings-<world>.parquet        id, heading_deg: of photos, where these are told
 <folder>/truth/<split>-<world>.parquet                 query_id, reference_id
+<folder>/truth/near-<split>-<world>.parquet            the same: further tiles that show the place, of seamless worlds
 """
 
 from __future__ import annotations
@@ -27,11 +28,12 @@ from ucvgl.images.uris import join
 from ucvgl.settings.dataset import WorldLook
 from ucvgl.settings.experiment import Dataset, Synthetic
 from ucvgl.types import Catalog
+from ucvgl.world.layout import layout_of
 from ucvgl.world.levels import LEVELS
 from ucvgl.world.orthophoto import render_tile
 from ucvgl.world.panorama import render_panorama
 from ucvgl.world.snapshot import photo_in
-from ucvgl.world.world import build_world, places
+from ucvgl.world.world import build_world
 
 Split = Literal["train", "validation"]
 PLACES_PER_WORLD = 500
@@ -65,6 +67,11 @@ def plan(settings: Synthetic) -> list[WorldPlan]:
     if settings.queries_without_reference + settings.references_without_query > 1:
         raise ValueError(
             "synthetic.queries_without_reference and references_without_query are more than 1 together"
+        )
+    if settings.look.seamless and (settings.queries_without_reference or settings.references_without_query):
+        raise ValueError(
+            "synthetic.look.seamless leaves no gap between tiles, so no query is without one: "
+            "set synthetic.queries_without_reference and references_without_query to 0"
         )
     worlds = []
     totals: list[tuple[Split, int]] = [("train", settings.train_places), ("validation", settings.validation_places)]
@@ -117,33 +124,34 @@ def render_world(settings: Synthetic, item: WorldPlan, folder: Path | str) -> No
     panoramas, tiles = (Path(folder) / item.split / view for view in ("panorama", "satellite"))
     truth_path.parent.mkdir(parents=True, exist_ok=True)
     world = build_world(item.seed, LEVELS[settings.level], settings.look)
-    spots = places(world)[: item.places]
-    if len(spots) < item.places:
-        raise ValueError(f"world {item.seed} has room for {len(spots)} places, {item.places} were asked for")
-    has_query, has_reference = open_world(settings, item.seed, item.places)
+    lay = layout_of(world, item.places)
+    has_query, has_reference = np.full(len(lay.spots), True), np.full(len(lay.tiles), True)
+    if not settings.look.seamless:
+        has_query, has_reference = open_world(settings, item.seed, item.places)
     ids = {
-        view: [digest(item.seed, view, k)[:16] for k in range(item.places)]
-        for view in ("query", "reference")
+        view: [digest(item.seed, view, k)[:16] for k in range(len(images))]
+        for view, images in (("query", lay.spots), ("reference", lay.tiles))
     }
     size, looks = {"height": settings.panorama_height, "width": settings.panorama_width}, {}
-    for k, spot in enumerate(spots):
-        if has_query[k]:
-            seen = render_panorama(world, spot, k, **size)
-            if settings.look.photo_fov_deg:
-                seen, looks[ids["query"][k]] = photo_in(seen, settings.look, [item.seed, k, 7])
-            write_jpeg(panoramas / f"{ids['query'][k]}.jpg", seen)
-        if has_reference[k]:
-            write_jpeg(
-                tiles / f"{ids['reference'][k]}.jpg", render_tile(world, spot, k, size=settings.tile_size)
-            )
+    for k in np.flatnonzero(has_query):
+        seen = render_panorama(world, lay.spots[k], k, **size)
+        if settings.look.photo_fov_deg:
+            seen, looks[ids["query"][k]] = photo_in(seen, settings.look, [item.seed, k, 7])
+        write_jpeg(panoramas / f"{ids['query'][k]}.jpg", seen)
+    for k in np.flatnonzero(has_reference):
+        seen = render_tile(world, lay.tiles[k], k, size=settings.tile_size)
+        write_jpeg(tiles / f"{ids['reference'][k]}.jpg", seen)
     anchor = np.random.default_rng([item.seed, 5]).uniform((36, -10), (58, 25))
     metres = METRES_PER_DEGREE * np.array([1, math.cos(math.radians(anchor[0]))])
-    position = anchor + spots[:, ::-1] / metres
-    kept = [k for k in range(item.places) if has_reference[k]]
-    located = {"id": [ids["reference"][k] for k in kept], "lat": position[kept, 0], "lon": position[kept, 1]}
-    both = [k for k in kept if has_query[k]]
-    pairs = {f"{view}_id": [ids[view][k] for k in both] for view in ("query", "reference")}
-    _write_table(truth_path, pairs, "query_id")
+    position = (anchor + lay.tiles[:, ::-1] / metres)[has_reference]
+    kept = [ids["reference"][k] for k in np.flatnonzero(has_reference)]
+    located = {"id": kept, "lat": position[:, 0], "lon": position[:, 1]}
+    paired = np.flatnonzero(has_query & has_reference[lay.own])
+    for name, partners in (("", lay.own[:, None]), ("near-", lay.near)):
+        rows = [(ids["query"][k], ids["reference"][tile]) for k in paired for tile in partners[k]]
+        if rows:
+            pairs = dict(zip(("query_id", "reference_id"), zip(*rows, strict=True), strict=True))
+            _write_table(truth_path.with_name(f"{name}{truth_path.name}"), pairs, "query_id")
     if looks and not settings.look.any_heading:
         told = {"id": list(looks), "heading_deg": list(looks.values())}
         _write_table(Path(folder) / item.split / f"{HEADINGS_OF}{item.seed}.parquet", told, "id")

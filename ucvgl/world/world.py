@@ -74,8 +74,9 @@ def finished(draft: Draft, seed: int, level: Level, look: WorldLook) -> World:
     )
 
 
-def places(world: World) -> np.ndarray:
-    """Camera positions [n, 2]: on roads, paths and squares, `spacing_m` apart, in random order."""
+def places(world: World, *, spacing_m: float | None = None) -> np.ndarray:
+    """Camera positions [n, 2]: on roads, paths and squares, `spacing_m` apart (the level's), in random order."""
+    spacing_m = spacing_m or world.level.spacing_m
     step = round(1 / CELL)
     ground = world.ground[step // 2 :: step, step // 2 :: step]
     open_ground = np.isin(ground, WALKABLE)
@@ -92,6 +93,6 @@ def places(world: World) -> np.ndarray:
     found = []
     for row, column in candidates:
         if not near[row, column]:
-            cv2.circle(near, (int(column), int(row)), int(world.level.spacing_m), 1, -1)
+            cv2.circle(near, (int(column), int(row)), int(spacing_m), 1, -1)
             found.append((column + 0.5, row + 0.5))
     return np.array(found, np.float64).reshape(-1, 2)

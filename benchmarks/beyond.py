@@ -30,16 +30,19 @@ from ucvgl.index.camera_place import halves_of
 from ucvgl.poses.placing import KNOWN, UNKNOWN, Placing, ground_of, learned, place
 from ucvgl.settings.experiment import Experiment
 from ucvgl.settings.limits import changed
+from ucvgl.world.layout import layout_of
 from ucvgl.world.levels import LEVELS
 from ucvgl.world.orthophoto import render_tile
 from ucvgl.world.panorama import camera_pose, render_panorama, view_generator
-from ucvgl.world.world import build_world, places
+from ucvgl.world.world import build_world
 
 
 def main(argv: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--worlds", default="cropped_haze,inverted_country", help="of suite.py, rendered ones")
-    parser.add_argument("--off-centre-m", type=float, default=6.0, help="of cameras, standard deviation per axis")
+    parser.add_argument(
+        "--off-centre-m", type=float, default=6.0, help="of cameras, standard deviation per axis; 0 for vigor_like"
+    )
     parser.add_argument("--places", type=int, default=150, help="that are measured")
     parser.add_argument("--pairs", type=int, default=50, help="that are learned from, of other places")
     parser.add_argument("--wrong", type=float, default=0.2, help="share of these that are no pairs")
@@ -70,11 +73,12 @@ def views(experiment: Experiment, off_centre_m: float, count: int, *, seed: int)
     world = build_world(int(digest, 16) % 2**31, LEVELS[told.level], replace(told.look, off_centre_m=off_centre_m))
     size = {"height": told.panorama_height, "width": told.panorama_width}
     panoramas, tiles, poses = [], [], []
-    for number, spot in enumerate(places(world)[:count]):
+    lay = layout_of(world, count)
+    for number, (spot, tile) in enumerate(zip(lay.spots, lay.own.tolist(), strict=True)):
         panoramas.append(render_panorama(world, spot, number, **size))
-        tiles.append(render_tile(world, spot, number, size=told.tile_size))
+        tiles.append(render_tile(world, lay.tiles[tile], tile, size=told.tile_size))
         x, y, yaw = camera_pose(world, spot, view_generator(world, number))
-        poses.append((x - spot[0], y - spot[1], math.degrees(yaw)))
+        poses.append((*((x, y) - lay.tiles[tile]), math.degrees(yaw)))
     return [np.stack(panoramas), np.stack(tiles), np.array(poses)]
 
 

@@ -26,8 +26,8 @@ class WorldLook:
     off_centre_m: Annotated[float, Ge(0), Le(10)] = 0.0
     """Standard deviation per axis of the camera from the tile's centre, beside the level's."""
     seamless: bool = False
-    """Tiles lie half their side from each other and leave no gap, as VIGOR's: cameras stand anywhere in the central half
-    of theirs, several may share one, and three more tiles show where each stands."""
+    """Tiles lie half their side from each other and leave no gap, as VIGOR's: cameras stand anywhere in the central
+    half of theirs, several may share one, and three more tiles show where each stands."""
     off_north_deg: Annotated[float, Ge(0), Le(45)] = 0.0
     """Standard deviation of the panorama's north, beside the level's."""
     photo_fov_deg: Annotated[float, Ge(0), Le(120)] = 0.0

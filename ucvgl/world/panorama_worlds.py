@@ -133,12 +133,12 @@ def render_world(settings: Synthetic, item: WorldPlan, folder: Path | str) -> No
         for view, images in (("query", lay.spots), ("reference", lay.tiles))
     }
     size, looks = {"height": settings.panorama_height, "width": settings.panorama_width}, {}
-    for k in np.flatnonzero(has_query):
+    for k in np.flatnonzero(has_query).tolist():
         seen = render_panorama(world, lay.spots[k], k, **size)
         if settings.look.photo_fov_deg:
             seen, looks[ids["query"][k]] = photo_in(seen, settings.look, [item.seed, k, 7])
         write_jpeg(panoramas / f"{ids['query'][k]}.jpg", seen)
-    for k in np.flatnonzero(has_reference):
+    for k in np.flatnonzero(has_reference).tolist():
         seen = render_tile(world, lay.tiles[k], k, size=settings.tile_size)
         write_jpeg(tiles / f"{ids['reference'][k]}.jpg", seen)
     anchor = np.random.default_rng([item.seed, 5]).uniform((36, -10), (58, 25))

@@ -73,13 +73,34 @@ def test_queries_are_ranked_against_references_and_against_these_and_decoys(tmp_
     sides = [queries, np.concatenate([references, decoys])]
     stored = [Stored.of(write_parts(tmp_path / str(n), side, [50, len(side) - 50])) for n, side in enumerate(sides)]
     cuts = cut(71, 71, workers=workers, rows=1000)
-    how = {"folder": tmp_path, "questions": [ASKED], "count": 71, "k": 4}
+    how = {"folder": tmp_path, "questions": [ASKED], "count": 71, "k": 4, "turns": 1}
     rank_shards(cuts, queries=stored[0], references=stored[1], device=CPU, log=lambda **_: None, **how)
-    found = read_ranked(cuts, tmp_path, [ASKED], queries=103, count=71, k=4)
+    found = read_ranked(cuts, tmp_path, [ASKED], queries=103, count=71, k=4, turns=1)
     alone = rank(InMemory(queries), InMemory(references), [ASKED], k=4)
     np.testing.assert_array_equal(found.ranks[0], answers(ASKED, alone.ahead[0]))
     np.testing.assert_array_equal(found.best.index, two_sided_topk(queries, references, k=4).row_index)
     np.testing.assert_array_equal(found.best_of_all.index, two_sided_topk(queries, sides[1], k=4).row_index)
+
+
+def test_what_is_best_at_any_turn_and_at_which_turn_is_told_across_shards(tmp_path):
+    first, second, pool = integers(40, 0), integers(40, 5), integers(2 * TILE + 3, 1)
+    decoys = len(pool) - TILE - 2
+    sides = [np.concatenate([first, second]), pool]
+    stored = [Stored.of(write_parts(tmp_path / str(n), side, [50, len(side) - 50])) for n, side in enumerate(sides)]
+    count = len(pool) - decoys
+    cuts = cut(count, decoys, workers=2, rows=TILE)
+    how = {"folder": tmp_path, "questions": [], "count": count, "k": 4, "turns": 2}
+    rank_shards(cuts, queries=stored[0], references=stored[1], device=CPU, log=lambda **_: None, **how)
+    found = read_ranked(cuts, tmp_path, [], queries=40, count=count, k=4, turns=2)
+    similar = np.stack([first @ pool.T, second @ pool.T], axis=1)
+    row = np.arange(40)[:, None]
+    for best, turn, searched in (
+        (found.best, found.turn, similar[:, :, :count]),
+        (found.best_of_all, found.turn_of_all, similar),
+    ):
+        np.testing.assert_array_equal(best.score, -np.sort(-searched.max(1), axis=1)[:, :4])
+        np.testing.assert_array_equal(searched[row, turn, best.index], best.score)
+    assert len(cuts) > 3 and set(np.unique(found.turn)) == {0, 1}
 
 
 def test_pools_are_cut_at_whole_tiles_and_between_references_and_decoys():

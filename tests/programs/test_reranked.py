@@ -11,11 +11,19 @@ from hypothesis import strategies as st
 
 from ucvgl.poses.verifying import verified
 from ucvgl.programs.ranked import Ranking
-from ucvgl.programs.reranked import candidates_of, each_once, evidence_for, rematched, reranked
+from ucvgl.programs.reranked import (
+    candidates_of,
+    each_once,
+    evidence_for,
+    rematched,
+    reranked,
+    turns_of_candidates,
+)
 from ucvgl.retrieval.best import Best
 from ucvgl.retrieval.ranking import Question
 from ucvgl.retrieval.topk import TwoSided
 
+TURNS = 3
 UNIT = 80
 """Evidence that counts as a similarity of 1: small integers make ties common."""
 
@@ -114,7 +122,7 @@ class Pool:
             np.array([[-1 if t < 0 else self.rank(asked, q, t) for t in row] for q, row in enumerate(asked.true)])
             for asked in self.questions
         ]
-        return Ranking(ranks, *bests)
+        return Ranking(ranks, *bests, *(one.index % TURNS for one in bests))
 
     def said(self, candidates: np.ndarray) -> np.ndarray:
         """The evidence, as workers leave it."""
@@ -143,6 +151,7 @@ def test_the_first_references_of_a_query_and_the_decoys_among_the_first_of_all_a
     pool = Pool.drawn(seed, q, r)
     ranking = pool.ranking(8)
     found = candidates_of(ranking, count, references=r)
+    assert ((found % TURNS == turns_of_candidates(ranking, count)) | (found < 0)).all()
     for query in range(q):
         decoys = [one for one in head(ranking.best_of_all.index[query], count) if one >= r]
         assert [*found[query][found[query] >= 0]] == [*head(ranking.best.index[query], count), *decoys]
@@ -161,6 +170,8 @@ def test_verified_candidates_come_first_by_their_verified_scores_and_the_others_
             assert after.score[query, : len(order)].tolist() == [scores[one] for one in order]
         assert np.array_equal(after.index[:, count:], before.index[:, count:])
         assert np.array_equal(after.score[:, count:], before.score[:, count:])
+    for after, turn in ((new.best, new.turn), (new.best_of_all, new.turn_of_all)):
+        assert np.array_equal(turn, after.index % TURNS)  # a partner keeps its turn
 
 
 @pools
@@ -201,5 +212,7 @@ def test_verified_scores_that_float32_cannot_order_are_a_tie(apart, rank):
     for one in (best, of_all):
         one.index[:], one.score[:] = [[0, 1]], [[0.5 + apart, 0.5]]
     asked = Question(np.array([[0]]), np.empty((1, 0), int))
-    found = reranked(Ranking([np.array([[0]])], best, of_all), np.zeros((1, 4), np.float32), [asked], references=2)
+    turn = np.zeros((1, 2), int)
+    old = Ranking([np.array([[0]])], best, of_all, turn, turn)
+    found = reranked(old, np.zeros((1, 4), np.float32), [asked], references=2)
     assert found.ranks[0].tolist() == [[rank]]

@@ -98,3 +98,22 @@ def test_vectors_that_are_not_finite_are_refused_by_number():
         rank(InMemory(QUERIES), InMemory(broken), [], k=1)
     with pytest.raises(ValueError, match=r"queries \[41\] \(1 in all\) are not finite"):
         rank(InMemory(broken), InMemory(QUERIES), [], k=1)
+
+
+@pytest.mark.parametrize("turns", [2, 5])
+def test_a_reference_is_as_similar_as_at_the_best_turn(turns):
+    at_turns = np.stack([integers(37, 10 + turn) for turn in range(turns)])
+    found = rank(InMemory(np.concatenate(at_turns)), InMemory(REFERENCES), ASKED, k=4, turns=turns)
+    similar = np.einsum("tqd,rd->qtr", at_turns, REFERENCES)
+    best = similar.max(1)
+    for question, ahead in zip(ASKED, found.ahead, strict=True):
+        expected = np.full(question.true.shape, -1)
+        for query, place in zip(*np.nonzero(question.true >= 0), strict=True):
+            out = {*question.true[query].tolist(), *question.spared[query].tolist()}
+            bar = best[query, question.true[query, place]]
+            expected[query, place] = sum(score >= bar and row not in out for row, score in enumerate(best[query]))
+        np.testing.assert_array_equal(answers(question, ahead), expected)
+    row = np.arange(37)[:, None]
+    np.testing.assert_array_equal(found.best.score, -np.sort(-best, axis=1)[:, :4])
+    np.testing.assert_array_equal(similar[row, found.turn, found.best.index], found.best.score)
+    assert len(np.unique(found.turn)) == turns

@@ -12,10 +12,12 @@ import torch
 
 from benchmarks.in_process import InProcess
 from tests.stages.drawn_places import SMALL, VALIDATION, draw_places, list_and_project
-from ucvgl.distributed.selection import keep
+from ucvgl.distributed.selection import AskedAs, keep, rank_images
 from ucvgl.images.image_store import ImageStore
 from ucvgl.networks.towers import embed, load_towers, save_towers
+from ucvgl.poses.turns import turned, turns_of
 from ucvgl.poses.verifying import evidence, ground_spectra, tile_spectrum
+from ucvgl.retrieval.ranking import Question
 from ucvgl.settings.experiment import Evaluation
 from ucvgl.stages.cold_start import new_towers
 from ucvgl.stages.evaluate import SHOWN, evaluate, read_recall
@@ -182,3 +184,25 @@ def test_without_truth_there_are_retrievals_and_an_estimate_and_no_recall(tmp_pa
     assert json.loads((run["scored"] / "recall.json").read_text()) == {"recall": None, "raw_pixels": {}}
     rows = pq.read_table(run["scored"] / "retrievals.parquet").to_pylist()
     assert len(rows) == VALIDATION and not any(any(row["right"]) for row in rows)
+
+
+def test_a_panorama_that_begins_anywhere_is_as_similar_as_at_its_best_turn(run, tmp_path):
+    images, model = run["projected"] / "validation", run["trained"] / "round_01" / "model.pt"
+    towers, tried = load_towers(model), turns_of("unknown")
+    shown, tiles = (ImageStore(images / view).read(range(VALIDATION)) for view in ("queries", "references"))
+    at_turns = [embed(towers, np.stack([turned(one, degrees) for one in shown]), "query") for degrees in tried]
+    reference, decoy = (embed(towers, tiles, "reference", mirrored=mirrored) for mirrored in (False, True))
+    similar = np.einsum("tqd,rd->tqr", np.stack(at_turns), np.concatenate([reference, decoy]))
+    true = np.random.default_rng(0).integers(0, VALIDATION, (VALIDATION, 1))
+    how, asked = AskedAs("panorama", 0, headings_searched=True), Question(true, np.empty((VALIDATION, 0), int))
+    machines = InProcess(lambda **row: None)
+    found = rank_images(tmp_path, model, images, [asked], machines, how=how)
+    best = similar.max(0)
+    np.testing.assert_array_equal(found.best_of_all.index[:, 0], best.argmax(1))
+    np.testing.assert_array_equal(found.best.index[:, 0], best[:, :VALIDATION].argmax(1))
+    bar = np.take_along_axis(best, true, 1)
+    np.testing.assert_array_equal(found.ranks[0][:, 0], (best[:, :VALIDATION] >= bar - 1e-6).sum(1) - 1)
+    kept = np.concatenate([np.load(part) for part in sorted((tmp_path / "query").glob("part-*.npy"))])
+    turn = similar.max(2).argmax(0)
+    np.testing.assert_allclose(kept, np.stack(at_turns)[turn, np.arange(VALIDATION)], atol=1e-5)
+    assert len(np.unique(turn)) > 3 and not (tmp_path / "turns").exists()

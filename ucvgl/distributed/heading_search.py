@@ -53,11 +53,7 @@ def find_headings(
     file, work = into / "headings.npy", into / "turns"
     if cached.exists(file):
         return file
-    tried = -turns_of("unknown")
-    looks = [
-        replace(asked, folder=work / f"turn_{number:02d}", heading_deg=float(degrees))
-        for number, degrees in enumerate(tried)
-    ]
+    tried, looks = at_each_turn(asked, work)
     parts = machines.described([looks, searched], whitening=whitening)
     best = machines.match(*parts, folder=work, k=MOST_VERIFIED if verify else 1)
     by_turn = (some.reshape(len(tried), -1, some.shape[1]).swapaxes(0, 1) for some in (best.row_score, best.row_index))
@@ -69,6 +65,14 @@ def find_headings(
     write_array(file, chosen % 360)
     cached.remove(work)
     return file
+
+
+def at_each_turn(asked: EmbedJob, work: Path) -> tuple[Float[np.ndarray, " t"], list[EmbedJob]]:
+    """The headings that are tried, degrees clockwise from north, and what describes the queries at each."""
+    tried = -turns_of("unknown")
+    folders = [work / f"turn_{number:02d}" for number in range(len(tried))]
+    looks = [replace(asked, folder=folder, heading_deg=float(of)) for folder, of in zip(folders, tried, strict=True)]
+    return tried, looks
 
 
 def headings_of_pairs(

@@ -117,21 +117,25 @@ class Crew(ABC):
         *,
         folder: Path,
         k: int,
+        turns: int = 1,
     ) -> Ranking:
         """How many references stand before the true ones, and which come first, with decoys and without.
 
         Args:
+            query_parts: of all queries at their first turn, then of all at their second, and so on.
             questions: what is true; rows of the references.
             folder: where workers leave what they find.
+            turns: of each query; a reference is as similar as at the best of them.
         """
         queries, references = Stored.of(query_parts), Stored.of([*reference_parts, *decoy_parts])
         count, together = Stored.of(reference_parts).span[1], references.span[1]
         cuts = ranked.cut(count, together - count, workers=self.count, rows=self._search_rows)
         left = cached.unmade(cuts, lambda shard: ranked.shard_path(folder, shard))
         progress = Progress("rank", together, unit="references", done=together - sum(b - a for a, b in left))
-        sides = {"queries": queries, "references": references, "questions": questions, "count": count}
-        self.run(ranked.rank_shards, progress=progress, cuts=left, folder=folder, k=k, **sides)
-        return ranked.read_ranked(cuts, folder, questions, queries=queries.span[1], count=count, k=k)
+        sides = {"queries": queries, "references": references, "questions": questions}
+        asked: dict[str, Any] = {"count": count, "k": k, "turns": turns}
+        self.run(ranked.rank_shards, progress=progress, cuts=left, folder=folder, **sides, **asked)
+        return ranked.read_ranked(cuts, folder, questions, queries=queries.span[1] // turns, **asked)
 
     def verify(
         self,

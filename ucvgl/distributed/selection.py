@@ -12,18 +12,18 @@ import numpy as np
 from jaxtyping import Float, Int
 from pydantic import Field
 
-from ucvgl.atomic import write_whole
-from ucvgl.distributed.heading_search import find_headings
+from ucvgl.atomic import write_array, write_whole
+from ucvgl.distributed.heading_search import at_each_turn, find_headings
 from ucvgl.distributed.machines import Crew
 from ucvgl.files import cached
 from ucvgl.files.parts import in_order, read_part
 from ucvgl.files.plain import REMAKE, json_as
 from ucvgl.images.image_store import ImageStore
 from ucvgl.networks.towers import HALF, load_towers, save_towers
-from ucvgl.poses.verifying import NEAREST
+from ucvgl.poses.verifying import KNOWN, NEAREST
 from ucvgl.programs.embedding import EmbedJob, Look, parts_of
 from ucvgl.programs.ranked import Ranking
-from ucvgl.programs.reranked import candidates_of, each_once, evidence_for, reranked
+from ucvgl.programs.reranked import candidates_of, each_once, evidence_for, reranked, turns_of_candidates
 from ucvgl.pseudo_labels.decoys import DECOYS_AHEAD, Estimate, judged_recall
 from ucvgl.retrieval.ranking import Question
 from ucvgl.settings.experiment import Experiment, QueryBy
@@ -126,12 +126,13 @@ def _recalls_by_share(
     for share in PANORAMA_SHARES:
         of_share = into / f"panorama_{share:g}"
         of_share.mkdir(parents=True, exist_ok=True)
-        shown = {"tiles": into, "share": share, "headings": headings}
-        found[share] = _ranked(of_share, model, images, [], machines, how, **shown)
+        asked, *searched = _jobs(model, of_share, into, images, how, share)
+        found[share] = _ranked(of_share, [replace(asked, heading_deg=headings or 0.0)], searched, [], machines, how)
     if how.verified:
         tried = [candidates_of(ranking, how.verified, references=count) for ranking in found.values()]
         every = each_once(np.hstack(tried))
-        evidence = _evidence(every, images, into, machines, headings)
+        around = None if headings is None else np.load(cached.here(headings))
+        evidence = _evidence(every, images, into, machines, around)
         for share, candidates in zip(found, tried, strict=True):
             found[share] = reranked(found[share], evidence_for(candidates, every, evidence), [], references=count)
     return {share: judged_recall(ranking.best_of_all.index, count).value for share, ranking in found.items()}
@@ -142,26 +143,47 @@ def rank_images(
 ) -> Ranking:
     """Embed queries, references and, as decoys, mirrored references by one model, and rank them, in the folder `into`.
 
+    Panoramas that begin anywhere are as similar to a tile as at the best of their turns, as where they are localized;
+    their descriptors that stay are those of the turn of their best partner.
+
     Args:
         images: folder of the stores.
         about: what is true, where that is asked; rows of the references.
     """
-    headings = _headings(model, into, images, machines, how)
-    ranking = _ranked(into, model, images, about, machines, how, tiles=into, headings=headings)
-    if not how.verified:
-        return ranking
-    count = len(ImageStore(images / "references"))
-    candidates = candidates_of(ranking, how.verified, references=count)
-    evidence = _evidence(candidates, images, into / "ranked", machines, headings)
-    return reranked(ranking, evidence, about, references=count)
+    asked, *searched = _jobs(model, into, into, images, how)
+    tried, looks = at_each_turn(asked, into / "turns") if how.headings_searched else (np.zeros(1), [asked])
+    ranking = _ranked(into, looks, searched, about, machines, how)
+    if how.verified:
+        count = len(ImageStore(images / "references"))
+        candidates = candidates_of(ranking, how.verified, references=count)
+        around = tried[turns_of_candidates(ranking, how.verified)] if how.headings_searched else None
+        evidence = _evidence(candidates, images, into / "ranked", machines, around)
+        ranking = reranked(ranking, evidence, about, references=count)
+    if how.headings_searched:
+        _keep_best_turns(looks, ranking.turn_of_all[:, 0], asked.folder)
+        cached.remove(into / "turns")
+    return ranking
+
+
+def _keep_best_turns(looks: Sequence[EmbedJob], turn: Int[np.ndarray, " q"], folder: Path) -> None:
+    """Write the descriptors of every query at its turn, part by part."""
+    start = 0
+    for parts in zip(*(parts_of(look.folder) for look in looks), strict=True):
+        each = np.stack([np.load(cached.here(part)) for part in parts])
+        rows = np.arange(each.shape[1])
+        write_array(folder / parts[0].name, each[turn[start + rows], rows])
+        start += len(rows)
 
 
 def _evidence(
-    candidates: Int[np.ndarray, "q v"], images: Path, into: Path, machines: Crew, headings: Path | None
+    candidates: Int[np.ndarray, "q v"],
+    images: Path,
+    into: Path,
+    machines: Crew,
+    around: Float[np.ndarray, "q v"] | Float[np.ndarray, " q"] | None,
 ) -> Float[np.ndarray, "q v"]:
-    around = None if headings is None else np.load(cached.here(headings))
-    bevs, tiles = images / "bev", images / "references"
-    return machines.verify(candidates, bevs=bevs, tiles=tiles, folder=into, around_deg=around)
+    shown: dict[str, Any] = {"bevs": images / "bev", "tiles": images / "references", "folder": into}
+    return machines.verify(candidates, around_deg=around, turns=KNOWN if around is None else NEAREST, **shown)
 
 
 def _headings(model: Path, into: Path, images: Path, machines: Crew, how: AskedAs) -> Path | None:
@@ -175,21 +197,20 @@ def _headings(model: Path, into: Path, images: Path, machines: Crew, how: AskedA
 
 
 def _ranked(
-    into: Path, model: Path, images: Path, about: Sequence[Question], machines: Crew, how: AskedAs, *,
-    tiles: Path, share: float | None = None, headings: Path | None = None,
+    into: Path, looks: Sequence[EmbedJob], searched: Sequence[EmbedJob], about: Sequence[Question], machines: Crew,
+    how: AskedAs,
 ) -> Ranking:  # fmt: skip
-    """The ranking by descriptors; those of tiles and decoys lie in the folder `tiles`, or are made there."""
-    first, *seen = _jobs(model, into, tiles, images, how, share)
-    jobs = [replace(first, heading_deg=headings or 0.0), *seen]
-    machines.embed(jobs)
+    """The ranking by descriptors of the queries, at each of their turns, and of tiles and decoys."""
+    machines.embed([*looks, *searched])
     (into / "ranked").mkdir(exist_ok=True)
-    asked, found, decoys = (parts_of(job.folder) for job in jobs)
+    asked = [part for look in looks for part in parts_of(look.folder)]
+    found, decoys = (parts_of(job.folder) for job in searched)
     k = max(KEPT_PARTNERS, how.verified)
-    return machines.rank(asked, found, decoys, about, folder=into / "ranked", k=k)
+    return machines.rank(asked, found, decoys, about, folder=into / "ranked", k=k, turns=len(looks))
 
 
 def _jobs(
-    model: Path, into: Path, tiles: Path, images: Path, how: AskedAs, share: float | None
+    model: Path, into: Path, tiles: Path, images: Path, how: AskedAs, share: float | None = None
 ) -> list[EmbedJob]:
     """What describes queries, references and decoys as they are searched by."""
     panorama, bev = Look(images / "queries", "query"), Look(images / "bev", "reference")

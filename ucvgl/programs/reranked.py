@@ -43,6 +43,11 @@ def candidates_of(ranking: Ranking, count: int, *, references: int) -> Int[np.nd
     return np.hstack((first, np.where(of_all >= references, of_all, -1)))
 
 
+def turns_of_candidates(ranking: Ranking, count: int) -> Int[np.ndarray, "q v"]:
+    """At which of its turns a query is most like each of `candidates_of` a ranking."""
+    return np.hstack((ranking.turn[:, :count], ranking.turn_of_all[:, :count]))
+
+
 def each_once(candidates: Int[np.ndarray, "q n"]) -> Int[np.ndarray, "q m"]:
     """The candidates of every query without repetitions, as few columns as hold them; -1 for none."""
     found = np.sort(candidates, axis=1)
@@ -75,25 +80,30 @@ def reranked(
     # The references among the first of all are the first references, in this order.
     place = np.maximum(own.cumsum(1) - 1, 0)
     of_all = np.where(own, np.take_along_axis(of_references, place, 1), of_decoys)
-    best = _in_new_order(ranking.best, of_references)
+    best, turn = _in_new_order(ranking.best, ranking.turn, of_references)
     ranks = [
         new_ranks(asked, old, best.index[:, :count], best.score[:, :count])
         for asked, old in zip(questions, ranking.ranks, strict=True)
     ]
-    return Ranking(ranks, best, _in_new_order(ranking.best_of_all, of_all))
+    best_of_all, turn_of_all = _in_new_order(ranking.best_of_all, ranking.turn_of_all, of_all)
+    return Ranking(ranks, best, best_of_all, turn, turn_of_all)
 
 
-def _in_new_order(best: Best, evidence: Float[np.ndarray, "q v"]) -> Best:
+def _in_new_order(
+    best: Best, turn: Int[np.ndarray, "q k"], evidence: Float[np.ndarray, "q v"]
+) -> tuple[Best, Int[np.ndarray, "q k"]]:
     """Those that were verified by their verified scores, equal ones by their number; the others after them."""
     count = evidence.shape[1]
     there = best.index[:, :count] >= 0
     score = np.where(there, verified(best.score[:, :count], np.where(there, evidence, 0)), -np.inf)
     order = np.lexsort((best.index[:, :count], -score))
-    found = Best(*best.index.shape)
-    for new, old in ((found.score, np.hstack((score, best.score[:, count:]))), (found.index, best.index)):
+    found, turned = Best(*best.index.shape), turn.copy()
+    for new, old in (
+        (found.score, np.hstack((score, best.score[:, count:]))), (found.index, best.index), (turned, turn)
+    ):  # fmt: skip
         new[:] = old
         new[:, :count] = np.take_along_axis(old[:, :count], order, 1)
-    return found
+    return found, turned
 
 
 def new_ranks(

@@ -13,10 +13,11 @@ from queue import SimpleQueue
 
 import numpy as np
 import torch
-from jaxtyping import Float32, Int
+from jaxtyping import Float, Float32, Int
 from torch import Tensor
 
 from ucvgl.compiled import kernel
+from ucvgl.poses.turns import best_turns
 from ucvgl.retrieval.best import GROUP, Best
 from ucvgl.retrieval.recall import true_similarity
 from ucvgl.retrieval.rounded import Extent, as_float32, error_bounds, extent
@@ -45,10 +46,12 @@ class Ranked:
         ahead: for every question, how many references stand before or level with each true one, neither true nor
             spared themselves; ties count against. Where `true` is -1 it means nothing.
         best: of each query among the set.
+        turn: at which of its turns a query is most like each of these.
     """
 
     ahead: list[Int[np.ndarray, "q _"]]
     best: Best
+    turn: Int[np.ndarray, "q k"]
 
 
 def rank(
@@ -58,6 +61,7 @@ def rank(
     shard: tuple[int, int] | None = None,
     *,
     k: int,
+    turns: int = 1,
     threads: int = 1,
     device: str = "cpu",
 ) -> Ranked:
@@ -66,40 +70,45 @@ def rank(
     Similarities closer than `ucvgl.retrieval.recall.ROUNDING` are ties.
 
     Args:
+        queries: at their first turn, then all at their second, and so on.
         shard: the first number of the references that are meant, and the one after the last; default: all.
         k: best references that are kept of each query.
+        turns: at so many each query is described; a reference is as similar as at the best of them.
         threads: blocks at a time, on a processor.
 
     Raises:
         ValueError: vectors that are not finite, by their numbers.
     """
     shard, threads = shard or references.span, threads if device == "cpu" else 1
-    first, last = queries.span
+    count = (queries.span[1] - queries.span[0]) // turns
     tiles = [_tile(references, left, min(left + TILE, shard[1]), device) for left in range(*shard, TILE)]
     ahead = [np.zeros(question.true.shape, int) for question in questions]
-    best = Best(last - first, k)
-    bars = [_bars(queries, references, question.true) for question in questions]
+    best, turn = Best(count, k), np.zeros((count, k), int)
+    bars = [_bars(queries, references, question.true, turns) for question in questions]
     left_out = [_once(np.hstack((question.true, question.spared))) for question in questions]
     rooms: SimpleQueue[np.ndarray] = SimpleQueue()
+    size = max(1, BLOCK // turns)
     for _ in range(threads):
-        rooms.put(queries.room(BLOCK))
+        rooms.put(queries.room(size))
 
     def meet(start: int) -> None:
-        rows, room = slice(start - first, min(start + BLOCK, last) - first), rooms.get()
+        rows, room = slice(start, min(start + size, count)), rooms.get()
         try:
-            block = _Block(queries.read(start, min(start + BLOCK, last), room), start, k, device)
+            vectors = _at_all_turns(queries, rows, room, turns, count)
+            block = _Block(vectors, start, k, device)
             for tile in tiles:
                 product = block.product(tile)
+                similar = product if turns == 1 else product.unflatten(0, (turns, -1)).amax(0)
                 for counted, bar, out in zip(ahead, bars, left_out, strict=True):
-                    counted[rows] += _not_below(product[:, : len(tile.vectors)], bar[rows], out[rows] - tile.start)
+                    counted[rows] += _not_below(similar[:, : len(tile.vectors)], bar[rows], out[rows] - tile.start)
                 block.keep_best(tile, product)
-            best.score[rows], best.index[rows] = block.best.score, block.best.index
+            best.score[rows], best.index[rows], turn[rows] = _best_of_turns(block.best, turns)
         finally:
             rooms.put(room)
 
     with single_threaded(), ThreadPoolExecutor(threads) as pool:
-        list(pool.map(meet, range(first, last, BLOCK)))
-    return Ranked(ahead, best)
+        list(pool.map(meet, range(0, count, size)))
+    return Ranked(ahead, best, turn)
 
 
 def answers(question: Question, ahead: Int[np.ndarray, "q t"]) -> Int[np.ndarray, "q t"]:
@@ -157,17 +166,38 @@ def _tile(references: Vectors, start: int, stop: int, device: str) -> _Tile:
     return _Tile(vectors, on_device, extent(sizes), start)
 
 
-def _bars(queries: Vectors, references: Vectors, true: Int[np.ndarray, "q t"]) -> Float32[np.ndarray, "q t"]:
+def _at_all_turns(
+    queries: Vectors, rows: slice, room: Float32[np.ndarray, "_ d"], turns: int, count: int
+) -> Float32[np.ndarray, "n d"]:
+    """Some queries at their first turn, then the same at their second, and so on."""
+    firsts = [queries.span[0] + turn * count for turn in range(turns)]
+    if turns == 1:
+        return queries.read(firsts[0] + rows.start, firsts[0] + rows.stop, room)
+    return np.concatenate([queries.read(first + rows.start, first + rows.stop, room).copy() for first in firsts])
+
+
+def _best_of_turns(
+    best: Best, turns: int
+) -> tuple[Float[np.ndarray, "q k"], Int[np.ndarray, "q k"], Int[np.ndarray, "q k"]]:
+    if turns == 1:
+        return best.score, best.index, np.zeros(best.index.shape, int)
+    score, index = (some.reshape(turns, -1, some.shape[1]).swapaxes(0, 1) for some in (best.score, best.index))
+    return best_turns(score, index)
+
+
+def _bars(
+    queries: Vectors, references: Vectors, true: Int[np.ndarray, "q t"], turns: int
+) -> Float32[np.ndarray, "q t"]:
     """The similarity of each query with its true references, less what float32 cannot tell."""
-    bars, (first, last) = np.empty(true.shape, np.float32), queries.span
-    room = queries.room(BLOCK)
+    each, (first, last) = np.tile(true, (turns, 1)), queries.span
+    bars, room = np.empty(each.shape, np.float32), queries.room(BLOCK)
     for start in range(first, last, BLOCK):
         rows = slice(start - first, min(start + BLOCK, last) - first)
-        needed, place = np.unique(true[rows], return_inverse=True)
-        here = np.where(true[rows] >= 0, place.reshape(true[rows].shape), -1)
+        needed, place = np.unique(each[rows], return_inverse=True)
+        here = np.where(each[rows] >= 0, place.reshape(each[rows].shape), -1)
         block = queries.read(start, min(start + BLOCK, last), room)
         bars[rows] = true_similarity(block, _rows_of(references, needed), here)
-    return bars
+    return bars.reshape(turns, *true.shape).max(0)
 
 
 def _rows_of(vectors: Vectors, rows: Int[np.ndarray, " n"]) -> Float32[np.ndarray, "n d"]:

@@ -152,6 +152,7 @@ def line_of(row: str, world: str, seed: int, wish: argparse.Namespace) -> dict[s
         folder / name for name in ("2_project", "3_translate", "4_cold_start", "5_curriculum")
     )
     inputs: dict[str, Any] = {"experiment": experiment, "machines": machines}
+    stopped = ""
     if row == "supervised":
         cold_start(cold, projected=projected, translated=None, **inputs)
         told = changed(
@@ -178,7 +179,10 @@ def line_of(row: str, world: str, seed: int, wish: argparse.Namespace) -> dict[s
     else:
         translate(translated, projected=projected, **inputs)
         cold_start(cold, projected=projected, translated=translated, **inputs)
-        curriculum(trained, projected=projected, translated=translated, cold=cold, log=log, **inputs)
+        try:
+            curriculum(trained, projected=projected, translated=translated, cold=cold, log=log, **inputs)
+        except ValueError as error:  # it says that it cannot learn; what it had until then is evaluated
+            stopped = str(error)
     seconds, cpu_seconds = round(time.time() - begun), round(time.process_time() - cpu_begun)
     evaluate(folder / "6_evaluate", projected=projected, cold=cold, trained=trained, **inputs)
     result = json.loads((folder / "6_evaluate/recall.json").read_text())
@@ -191,10 +195,12 @@ def line_of(row: str, world: str, seed: int, wish: argparse.Namespace) -> dict[s
         "cpu_seconds": cpu_seconds,
         "r1": round(result["recall"]["r1"], 4),
         "raw_pixels": result["raw_pixels"],
-        "ways": ways(experiment, projected, trained),
+        "ways": {} if stopped else ways(experiment, projected, trained),
         "rounds": [_rounded(one) for one in pq.read_table(folder / "6_evaluate/rounds.parquet").to_pylist()],
         "labels": list({numbers["step"]: numbers["labels"] for numbers in said if "labels" in numbers}.values()),
     }
+    if stopped:
+        line["stopped"] = stopped
     return line
 
 

@@ -27,6 +27,8 @@ RECIPE = Curriculum(
     round_steps=50, panoramas_after=0.4, first_structure_vote=0.7, final_structure_vote=0.5, verified=10
 )
 """The recipe without labels, as `docs/reproduce.md` tells of it; only how many rounds depends on the images."""
+BASE_MODEL = "convnext_base.fb_in22k_ft_in1k_384"
+"""The paper's."""
 
 
 def synthetic() -> Experiment:
@@ -143,16 +145,19 @@ def cvact() -> Experiment:
 def vigor() -> Experiment:
     """VIGOR, same-area: `python jobs/unsupervised.py vigor --dataset.root VIGOR --run runs/vigor`.
 
-    For machines with GPUs; not run here, so its time is not known. The paper has no recall without labels, and its
-    projection does not cover VIGOR: cameras stand off the centre of their tile, which nothing here makes up for. The
-    field of view is that of a tile, 640 pixels of 0.114 m seen from 2.5 m. A tile may have two panoramas.
-    `--dataset.protocol cross_area` is the other protocol.
+    For machines with GPUs; not run here, so its time is not known. The paper has no recall without labels, and takes
+    cameras to stand in the middle of their tiles, which VIGOR's do not. So this is the recipe of `folder`, which compares
+    views over shifts, with the paper's base model; what it reaches on a rendered area that is tiled alike is in
+    `docs/reproduce.md`. The field of view is that of a tile, 640 pixels of 0.114 m seen from 2.5 m. A tile may have two
+    panoramas. `--dataset.protocol cross_area` is the other protocol.
     """
-    return _published(
-        Dataset(name="vigor", panorama_height=384, panorama_width=768, tile_size=384),
-        Projection(fov_deg=172.2),
-        min_margin=0.035,
-        reciprocal=2,
+    own = folder()
+    return replace(
+        own,
+        dataset=Dataset(name="vigor", panorama_height=384, panorama_width=768, tile_size=384),
+        projection=Projection(fov_deg=172.2),
+        model=replace(own.model, backbone=BASE_MODEL),
+        curriculum=replace(own.curriculum, reciprocal=2),
     )
 
 
@@ -219,7 +224,7 @@ def _published(
         dataset=dataset,
         projection=projection,
         translation=Translation(fake=True, steps=111_000, batch=16, channels=64, blocks=9),
-        model=Model(backbone="convnext_base.fb_in22k_ft_in1k_384", pretrained=True),
+        model=Model(backbone=BASE_MODEL, pretrained=True),
         contrast=Contrast(learning_rate=1e-4),
         cold_start=ColdStart(intra_epochs=12, intra_steps=0, cross_epochs=28),
         curriculum=Curriculum(

@@ -84,3 +84,15 @@ def test_whether_the_place_is_there_and_the_heading_are_told_in_every_format():
         assert (one["here"], one["heading_deg"]) == (0.25, 30.0)
     camera = json.loads(geojson([replace(PLACED, here=0.25)]))["features"][0]["properties"]
     assert (camera["rank"], camera["here"]) == (0, 0.25)
+
+
+ODD = "x\x1b[2J\x9b2J\u202ey\nfaked: 1"
+
+
+def test_texts_of_a_strangers_index_change_no_terminal_in_any_format():
+    answers = [Answer(ODD, None, (replace(FIRST, uri=ODD, id=ODD),), note=ODD)]
+    for form, lines in ((table, 3), (json_lines, 1), (geojson, None)):
+        told = form(answers)
+        assert all(line.isprintable() for line in told.split("\n")) and lines in (None, told.count("\n") + 1)
+    assert json.loads(json_lines(answers))["note"] == ODD
+    assert json.loads(geojson(answers))["features"][0]["properties"]["id"] == ODD

@@ -3,6 +3,7 @@ import threading
 import time
 
 import pytest
+import ray
 import training_programs as programs
 from ray.util.state import list_actors
 
@@ -62,3 +63,10 @@ def kill_at_step(folder, step):
     while not (folder / "step").exists() or int((folder / "step").read_text()) < step:
         time.sleep(0.02)
     os.kill(int((folder / "pid-1").read_text()), 9)
+
+
+def test_a_mailbox_that_is_lost_hides_nothing_of_what_ended_the_job(cluster, tmp_path):
+    with pytest.raises(KeyboardInterrupt), WorkerGroup(tmp_path, Placement(1, 1, 0, 1), lambda **_: None) as session:
+        session.run(programs.total, number=5)
+        ray.kill(session._mailbox)
+        raise KeyboardInterrupt

@@ -138,6 +138,17 @@ def test_the_signal_that_came_is_the_exit_code_whatever_ray_makes_of_it() -> Non
     assert ended(wait, lambda _: None) == 129
 
 
+def test_what_a_clean_up_raises_after_a_signal_does_not_hide_that_it_came() -> None:
+    def work() -> None:
+        try:
+            os.kill(os.getpid(), signal.SIGTERM)
+        finally:
+            raise RuntimeError("ActorUnavailableError: connection reset")
+
+    said: list[str] = []
+    assert ended(work, said.append) == 143 and said == ["interrupted"]
+
+
 def test_a_program_that_nohup_protects_stays_protected() -> None:
     before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
     try:

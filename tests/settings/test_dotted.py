@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ucvgl.atomic import write_whole
+from ucvgl.files.printable import printable
 from ucvgl.files.seal import sealed_lines
 from ucvgl.settings.dotted import (
     RETIRED,
@@ -32,6 +33,7 @@ def values(type_: Any) -> st.SearchStrategy:
     if get_origin(type_) is Literal:
         return st.sampled_from(get_args(type_))
     texts = st.text(st.characters(codec="utf-8", exclude_categories=["Cs", "Cc"]))
+    texts = texts.filter(lambda text: printable(text) == text)
     numbers = st.floats(allow_nan=False, allow_infinity=False)
     return {int: st.integers(), float: numbers, bool: st.booleans(), str: texts}[type_]
 
@@ -157,5 +159,15 @@ def test_what_is_retired_is_no_setting_any_more():
 def test_settings_of_a_run_of_another_version_are_told_with_the_file(tmp_path: Path) -> None:
     file = tmp_path / "config.yaml"
     file.write_text("seed: 7\nfuture:\n  thing: 3\n")
-    with pytest.raises(ValueError, match=f"{file} was written by another version of ucvgl .*future.thing: no such"):
+    with pytest.raises(ValueError, match=f"{file} was written by another version of ucvgl.*future.thing: no such"):
         saved_settings(file)
+
+
+@pytest.mark.parametrize("text", ["a\nucvgl: all is well", "a\x1b[2J", "a\x9b2J", "a\u202eb"])
+def test_values_and_names_of_a_strangers_settings_change_no_terminal(text: str, tmp_path: Path) -> None:
+    file = tmp_path / "config.yaml"
+    for tree in ({"dataset": {"root": text}}, {"model": {text: 1}}, {text: {"a": 1}}, {text: 1}, {"seed": text}):
+        write_whole(file, sealed_lines(yaml.safe_dump(tree)))
+        with pytest.raises(ValueError, match="by another version of ucvgl, or by hand") as caught:
+            saved_settings(file)
+        assert str(caught.value).isprintable()

@@ -190,6 +190,6 @@ def test_a_camera_and_what_is_rendered_go_together() -> None:
 
 @pytest.mark.parametrize("text", ["a\nfaked: done", "a\x1b[2J", "a\0b", "a\u202eb"])
 def test_a_setting_that_would_forge_a_line_or_clear_a_terminal_is_refused_and_shown_escaped(text):
-    for name in ("dataset.root", "dataset.queries", "model.checkpoint"):
-        told = next(line for line in mistakes({name: text}) if "control character" in line)
+    for name in ("dataset.root", "dataset.queries", "model.checkpoint", "seed"):
+        _, (told,) = with_changes(Experiment(), {name: text})
         assert told.startswith(f"{name}: {ascii(text)} holds a control character") and told.isprintable()

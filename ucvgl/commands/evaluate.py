@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import tyro
 
+from ucvgl.files.printable import printable
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -94,7 +96,7 @@ def evaluate(
         judged = trained_on(judged, ids["query"], trained)
     if not judged.answerable:
         raise ValueError(f"no query of {chosen.name}, {chosen.root}, {split} has a true reference in {source}")
-    about = f"; encoders: {localizer.about}" if localizer.about else ""
+    about = f"; encoders: {printable(localizer.about)}" if localizer.about else ""
     lines = [f"{source} on {chosen.name}, {split}{about}", scored(localizer, pools, judged, verified=verified)]
     return "\n".join(lines + _confidence(localizer, pools["query"], judged.positives[:, 0]))
 

@@ -23,8 +23,9 @@ from ucvgl.run.ending import interrupted_at_once, uninterrupted
 
 TOO_LATE = ("timed out during startup", "Failed to start GCS", "Failed to start a dashboard")
 """In Ray's errors when one of its processes did not come up in the time that Ray gives it, which is no setting."""
-LAST_WORDS, MOST_WORDS = "lines of", 300
-"""In Ray's error when its dashboard ended: the end of a log follows, of which so many letters are told."""
+LAST_WORDS, MOST_WORDS, AT_WORK = "lines of", 300, "\tINFO "
+"""In Ray's error when its dashboard did not start: the end of a log follows, of which so many letters are told, unless
+that only says what it was doing when the time was over."""
 SOCKET_PATH, SOCKET_BYTES = "/session_2026-01-01_00-00-00_000000_4194304/sockets/plasma_store.1", 107
 """Linux takes no longer path of a socket."""
 FOLDER = "ray-"
@@ -52,10 +53,11 @@ def start(**how: Any) -> None:
         with uninterrupted(), _silent_stderr(), _own_folder() as folder:  # stopped in the middle Ray crashes
             ray.init(address="local", _temp_dir=folder, **how)
     except Exception as error:
-        if LAST_WORDS in str(error):
-            words = " ".join(str(error).strip().splitlines()[-1].split())
+        *_, last = str(error).strip().splitlines() or [""]
+        if LAST_WORDS in str(error) and AT_WORK not in last:
+            words = " ".join(last.split())
             raise ValueError(f"a process of Ray did not start ({words[-MOST_WORDS:]}); its logs: {_logs()}") from error
-        if not any(told in str(error) for told in TOO_LATE):
+        if not any(told in str(error) for told in (*TOO_LATE, LAST_WORDS)):
             raise
         load, count = os.getloadavg()[0], os.cpu_count() or 1
         raise ValueError(

@@ -15,12 +15,14 @@ import time
 import traceback
 import uuid
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import ray
 import ray.train
 import torch
+from ray.exceptions import RayError
 from ray.train import FailureConfig, RunConfig, ScalingConfig
 from ray.train.collective import broadcast_from_rank_zero
 from ray.train.torch import TorchTrainer, get_device
@@ -67,10 +69,11 @@ class WorkerGroup:
     def __exit__(self, *_: object) -> None:
         if self._fit is None:
             return
-        ray.get(self._mailbox.close.remote())
-        if not self._running:  # after Ctrl-C the workers are busy, and end with Ray
-            self._fit.join(timeout=30)
-        ray.kill(self._mailbox)
+        with suppress(RayError):  # what ends a job may have ended the mailbox, and is not to be hidden by that
+            ray.get(self._mailbox.close.remote())
+            if not self._running:  # after Ctrl-C the workers are busy, and end with Ray
+                self._fit.join(timeout=30)
+            ray.kill(self._mailbox)
         self._fit = None
 
     def run(self, program: Callable[..., Any], *, progress: Progress | None = None, **arguments: Any) -> Any:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import pyarrow as pa
 
-from ucvgl.files.printable import printable
+from ucvgl.files.printable import json_for_terminals, printable
 from ucvgl.index.camera_place import Camera
 
 
@@ -97,7 +96,7 @@ def table(answers: Sequence[Answer]) -> str:
     lines = []
     for answer in answers:
         lines.append(printable(answer.query) + sure_words(answer))
-        lines += [f"  note: {answer.note}"] if answer.note else []
+        lines += [f"  note: {printable(answer.note)}"] if answer.note else []
         if answer.camera:
             lines.append(f"  camera  {in_words(answer.camera)}")
         elif answer.heading_deg is not None:
@@ -128,7 +127,7 @@ def in_words(camera: Camera) -> str:
 def json_lines(answers: Sequence[Answer]) -> str:
     """One JSON object per photo."""
     return "\n".join(
-        json.dumps(
+        json_for_terminals(
             {
                 "query": answer.query,
                 "confidence": _rounded(answer.confidence),
@@ -139,8 +138,7 @@ def json_lines(answers: Sequence[Answer]) -> str:
                 "tiles": [
                     {**_told(tile), "similarity": _rounded(tile.similarity)} for tile in answer.candidates
                 ],
-            },
-            ensure_ascii=False,
+            }
         )
         for answer in answers
     )
@@ -167,7 +165,7 @@ def geojson(answers: Sequence[Answer]) -> str:
         point = None if lat is None else {"type": "Point", "coordinates": [lon, lat]}
         numbers = {name: _rounded(row[name]) for name in ("confidence", "here", "similarity")}
         features.append({"type": "Feature", "geometry": point, "properties": row | numbers})
-    return json.dumps({"type": "FeatureCollection", "features": features}, ensure_ascii=False, indent=1)
+    return json_for_terminals({"type": "FeatureCollection", "features": features}, indent=1)
 
 
 FORMATS: Mapping[str, Callable[[Sequence[Answer]], str]] = {

@@ -105,6 +105,9 @@ def ended(program: Callable[[], int | None], say: Callable[[str], None]) -> int:
         tell(str(stop) if isinstance(stop, Interrupted) else "interrupted")
         return _code_of(stop)
     except Exception as error:
+        if CAME:  # Ray loses processes of a program that is being ended, and raises that instead
+            tell("interrupted")
+            return _code_of(error)
         failed = isinstance(error, Failure)
         told = sentence((error.__cause__ or error) if failed else error)
         if told is None:

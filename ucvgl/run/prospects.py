@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from ucvgl.files.printable import printable
 from ucvgl.images.folder import absolute
 from ucvgl.run.record import BEGUN, DONE, Record, as_json_holds, digest, read_record
 from ucvgl.settings.dotted import differences, dotted
@@ -64,10 +65,10 @@ def prospect(run: Path, stage: Stage, *, remade: Sequence[str] = ()) -> Prospect
         return Prospect(stage.name, "run")
     now = wanted(run, stage)
     changed = [row for row in differences(before.settings, now.settings) if not _same_root(*row, before)]
-    other = [f"{name}: {a} -> {b}" for name, a, b in changed]
+    other = [printable(f"{name}: {a} -> {b}") for name, a, b in changed]
     stale = {name: None for name, _, _ in differences(before.inputs, now.inputs)} | dict.fromkeys(remade)
     reasons = [f"with other settings ({', '.join(other)})"] if other else []
-    reasons += [f"from another {' and '.join(stale)}"] if stale else []
+    reasons += [f"from another {' and '.join(map(printable, stale))}"] if stale else []
     if not reasons:
         return Prospect(stage.name, "reused" if done else "resumed")
     way_out = f"start a new run with --run NAME, or remake it with --redo {stage.name}"

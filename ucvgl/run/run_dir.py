@@ -16,6 +16,7 @@ from ucvgl.atomic import flush, write_whole
 from ucvgl.files import cached
 from ucvgl.files.owned import refuse_foreign, refuse_links_and_pipes
 from ucvgl.files.parts import check_all, list_parts, refuse_added, refuse_cut
+from ucvgl.files.printable import printable
 from ucvgl.run.ending import Failure, machine_state, sentence
 from ucvgl.run.environment import environment
 from ucvgl.run.lock import Lock, locked
@@ -158,7 +159,7 @@ class RunDir:
         if not file.exists():
             write_whole(file, json.dumps(here, indent=1) + "\n")
         for name, before, now in differences(_begun_with(file), here):
-            log.warning("this run was begun with %s %s and goes on with %s", name, before, now)
+            log.warning("this run was begun with %s and goes on with %s", printable(f"{name} {before}"), now)
 
     def lock(self) -> None:
         """Keep other processes of this machine out; the folder is created.

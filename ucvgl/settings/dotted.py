@@ -16,6 +16,7 @@ import yaml
 from pydantic import TypeAdapter
 
 from ucvgl.atomic import write_whole
+from ucvgl.files.printable import CONTROLS, printable
 from ucvgl.files.seal import lines_fit, sealed_lines
 from ucvgl.settings.experiment import Experiment
 from ucvgl.settings.photos import as_photos_show
@@ -81,6 +82,11 @@ def with_changes(base: Experiment, changes: Mapping[str, Any]) -> tuple[Experime
         if isinstance(value, bool) and types[name] in (int, float):  # pydantic would read true as 1
             mistakes.append(_wrong_type(name, value, types[name]))
             continue
+        if isinstance(value, str) and CONTROLS.search(value):
+            mistakes.append(
+                f"{name}: {ascii(value)} holds a control character, which would change what a terminal shows; rename it"
+            )
+            continue
         try:
             good[name] = TypeAdapter(types[name]).validate_python(value)
         except ValueError:
@@ -130,7 +136,9 @@ def saved_settings(path: Path) -> Experiment:
         raise Mistakes(mistakes)
     if more:
         why = f"the first of {len(more)}: {more[0]}"
-        raise ValueError(f"{path} was written by another version of ucvgl ({why}); use that version, or run it anew")
+        raise ValueError(
+            f"{path} was written by another version of ucvgl, or by hand ({why}); use that version, or run it anew"
+        )
     return experiment
 
 
@@ -181,6 +189,7 @@ def suggestion(name: str, names: list[str]) -> str:
 
 
 def _unknown(name: str, value: Any, types: Mapping[str, Any]) -> str:
+    name = printable(name)
     if any(known.startswith(f"{name}.") for known in types):
         return f"{name}: {value!r} given to a group of settings; name one of them, as {_first(name, types)}"
     return f"{name}: no such setting{suggestion(name, list(types))}"

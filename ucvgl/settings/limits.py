@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ucvgl.files.printable import CONTROLS
 from ucvgl.images.uris import NO_CREDENTIALS, holds_secrets, is_local, no_place, without_secrets
 from ucvgl.settings.adaptation import TRANSPORT_PARTNERS
 from ucvgl.settings.dotted import Mistakes, dotted, setting_types, with_changes
@@ -36,11 +35,6 @@ def check(experiment: Experiment) -> list[str]:
     ]
     mistakes += [
         f"{name}: {text!r} is not UTF-8; rename it, or link to it" for name, text in texts.items() if not _is_utf8(text)
-    ]
-    mistakes += [
-        f"{name}: {ascii(text)} holds a control character, which would change what a terminal shows; rename it"
-        for name, text in texts.items()
-        if CONTROLS.search(text)
     ]
     dataset = experiment.dataset
     root = "" if dataset.rendered and is_local(dataset.root) else no_place(dataset.root)

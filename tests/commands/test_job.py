@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import logging
 import os
+import re
 import signal
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -291,3 +292,41 @@ def test_a_job_that_is_refused_leaves_no_trace_in_the_folder(whose: str, tmp_pat
         with RunDir(run, Experiment()):
             assert job.main(["--run", str(run)], working(), **how) == 2
     assert (run / "failure.txt").read_text() == mine
+
+
+@pytest.mark.parametrize(("flags", "words"), [
+    (["--dataset.tile-size", "30000"], "contrast.batch: the pixels of a batch take at least [0-9.]+ GB of memory"),
+    (["--dataset.synthetic.train-places", "1000000000"],
+     "dataset.synthetic: the images take at least [0-9,]+ GB in .*, where .* GB are free"),
+])  # fmt: skip
+def test_sizes_that_no_machine_has_are_told_with_what_they_need(flags, words, tmp_path, caplog, capsys) -> None:
+    for more in ([], ["--dry-run"]):
+        argv = ["tiny", *flags, *more, "--run", str(tmp_path / "run")]
+        assert job.main(argv, working(), plan=unsupervised, connect=refuse_to_connect) == 2
+        assert re.search(words, caplog.text) or re.search(words, capsys.readouterr().err)
+        caplog.clear()
+
+
+def test_a_batch_that_is_too_large_for_this_machine_is_a_clusters_own_affair(tmp_path) -> None:
+    found = ["--dataset.name", "folder", "--dataset.root", str(tmp_path)]
+    argv = ["tiny", *found, "--dataset.tile-size", "30000", "--resources.address", "10.0.0.1:6379", "--dry-run"]
+    argv += ["--run", str(tmp_path / "run")]
+    assert job.main(argv, working(), plan=unsupervised, connect=refuse_to_connect) == 0
+
+
+@pytest.mark.parametrize("where", ["/proc/x", "/sys/a/b"])
+def test_a_dry_run_says_where_nothing_can_be_written(where, caplog, capsys) -> None:
+    assert job.main(["--dry-run", "--run", where], working(), plan=plan, connect=refuse_to_connect) == 2
+    told = caplog.text + capsys.readouterr().err
+    assert f"--run {where}: it cannot be written (" in told and "; name another folder" in told
+
+
+def test_a_clusters_address_tells_no_secret(tmp_path, monkeypatch, capsys) -> None:
+    monkeypatch.setenv("RAY_ADDRESS", "ray://me:s3cr3t@10.0.0.1:10001")
+    argv = ["--dry-run", "--run", str(tmp_path / "run")]
+    assert job.main(argv, working(), plan=plan, connect=refuse_to_connect) == 0
+    assert "s3cr3t" not in capsys.readouterr().out
+
+
+def refuse_to_connect(resources: Resources) -> str:
+    raise AssertionError("a dry run starts no cluster")

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from ucvgl.commands.invocation import Invocation
 from ucvgl.files.printable import printable
+from ucvgl.images.uris import scrubbed
 from ucvgl.run.environment import environment
 from ucvgl.run.prospects import Prospect
 
@@ -25,7 +26,7 @@ def first_screen(invocation: Invocation, cluster: str, plan: Sequence[Prospect])
         told = f"of the training queries with a known tile, {100 * fraction:g} % come with it: this run uses labels"
         lines.append(f"labels:   {told}")
     versions = ", ".join(f"{name} {found[name]}" for name in ("ray", "torch", "python") if name in found)
-    lines.append(f"cluster:  {cluster}; {versions}")
+    lines.append(printable(f"cluster:  {scrubbed(cluster)}; {versions}"))
     lines.append("plan:")
     width = max((len(prospect.stage) for prospect in plan), default=0)
     for prospect in plan:

@@ -19,6 +19,7 @@ from ucvgl.images.corpora import missing_root
 from ucvgl.log import start_logging
 from ucvgl.networks.weights_ahead import missing_weights
 from ucvgl.run.ending import Interrupted, ended, trace
+from ucvgl.run.foreseen import lacking, shut
 from ucvgl.run.mirror import fetch_records
 from ucvgl.run.prospects import Prospect, Stage
 from ucvgl.run.record import FAILURE
@@ -27,6 +28,9 @@ from ucvgl.run.stored import stored
 from ucvgl.settings.experiment import Experiment, Resources
 
 log = logging.getLogger(__name__)
+
+TRAIN = {"4_cold_start", "5_curriculum", "5_supervised"}
+"""Stages that see images in batches of `contrast.batch`."""
 
 
 def main(
@@ -96,10 +100,13 @@ def _work(
         refusals += missing_root(invocation.experiment.dataset)
     if any(prospect.state != "reused" for prospect in prospects):
         refusals += missing_weights(invocation.experiment)
+    address = invocation.experiment.resources.address or os.environ.get("RAY_ADDRESS", "")
+    ahead = {prospect.stage for prospect in prospects if prospect.state == "run"}
+    writes = {"projects": "2_project" in ahead and not invocation.store, "trains": bool(ahead & TRAIN and not address)}
+    refusals += lacking(invocation.experiment, run.path, **writes)
     if invocation.dry_run or refusals:
-        resources = invocation.experiment.resources
-        address = resources.address or os.environ.get("RAY_ADDRESS") or "a local Ray, to be started"
-        print(first_screen(invocation, address, prospects), flush=True)
+        print(first_screen(invocation, address or "a local Ray, to be started", prospects), flush=True)
+        refusals += [] if invocation.store else shut(run.path)
         if refusals:
             raise ValueError("\n".join(refusals))
         return "dry run: nothing was done"

@@ -294,3 +294,11 @@ def test_colours_that_decoders_read_in_different_ways_are_refused():
     lab.save(file, "TIFF")
     with pytest.raises(BadImage, match="its colours are in Lab: save it as RGB"):
         decode(file.getvalue(), "a.tif")
+
+
+@pytest.mark.parametrize(("form", "more"), [("PNG", {}), ("WEBP", {"lossless": True})])
+def test_an_animation_does_not_pass_for_its_first_picture(form, more):
+    file, frames = io.BytesIO(), [Image.fromarray(np.full((8, 8, 3), value, np.uint8)) for value in (0, 100, 200)]
+    frames[0].save(file, form, save_all=True, append_images=frames[1:], **more)
+    with pytest.raises(BadImage, match="an animation of 3 pictures: save the one that is meant"):
+        decode(file.getvalue(), "a")

@@ -253,3 +253,14 @@ def test_a_wrong_list_of_headings_is_refused_in_plain_words(tmp_path, text, mess
     (tmp_path / "headings.csv").write_text(text)
     with pytest.raises(ValueError, match=message):
         read_catalog(str(tmp_path), "train")
+
+
+@pytest.mark.parametrize("place", ["0,0", "48.1,11.5"])
+def test_tiles_that_all_lie_at_one_place_are_refused_and_some_at_zero_are_told(tmp_path, caplog, place):
+    root = make(tmp_path, "ground/x.jpg", "tile/a.jpg", "tile/b.jpg", "tile/c.jpg")
+    (tmp_path / "references.csv").write_text(f"file,lat,lon\na.jpg,{place}\nb.jpg,{place}\n")
+    with pytest.raises(ValueError, match="references.csv: all 2 tiles lie at lat .*; give each its own place"):
+        read_catalog(root, "train")
+    (tmp_path / "references.csv").write_text("file,lat,lon\na.jpg,0,0\nb.jpg,1,2\nc.jpg,0.0,-0.0\n")
+    assert read_catalog(root, "train").references.num_rows == 3
+    assert "references.csv: 2 tiles lie at lat 0, lon 0, as if nobody knew" in caplog.text

@@ -11,6 +11,7 @@ from typing import Literal
 import numpy as np
 import pytest
 from PIL import Image
+from PIL.TiffImagePlugin import AppendingTiffWriter
 
 from ucvgl.images.decode import BadImage, decode
 from ucvgl.images.tiff import not_a_picture
@@ -114,6 +115,37 @@ def test_a_tiff_with_an_alpha_that_is_cut_anywhere_is_told_of_as_cut(size: int) 
     Image.fromarray(pixels(4, "uint8")).save(file, "TIFF")
     with pytest.raises(BadImage, match="cut off or damaged"):
         decode(file.getvalue()[:size], "a.tif")
+
+
+@pytest.mark.parametrize("pages", [2, 3, 40])
+@pytest.mark.parametrize("big", [False, True])
+def test_a_tiff_of_several_pages_does_not_pass_for_its_first(pages: int, big: bool) -> None:
+    file, page = BytesIO(), Image.fromarray(pixels(3, "uint8"))
+    page.save(file, "TIFF", save_all=True, append_images=[page] * (pages - 1), big_tiff=big)
+    words = f"a TIFF of {pages if pages < 16 else '16 or more'} pages: save each as a file of its own"
+    with pytest.raises(BadImage, match=words):
+        decode(file.getvalue(), "a.tif")
+
+
+@pytest.mark.parametrize(("kinds", "words"), [
+    ((0, 1, 1), ""), ((0, 4), ""), ((0, 5, 1), ""), ((0, 0, 1), "a TIFF of 2 pages"), ((0, 2), "a TIFF of 2 pages"),
+    ((1, 0), "a TIFF whose first page is a small copy or a mask of a later one"),
+])  # fmt: skip
+def test_smaller_copies_and_masks_are_no_pages(kinds: tuple[int, ...], words: str) -> None:
+    file, page = BytesIO(), Image.fromarray(pixels(3, "uint8"))
+    infos = [{254: kind} for kind in kinds]
+    with AppendingTiffWriter(file) as writer:
+        for info in infos:
+            page.save(writer, "TIFF", tiffinfo=info)
+            writer.newFrame()
+    assert not_a_picture(file.getvalue()).startswith(words) and bool(words) == bool(not_a_picture(file.getvalue()))
+
+
+def test_a_chain_of_pages_that_bites_its_tail_ends() -> None:
+    data = bytearray(tiff(pixels(3, "uint8")))
+    (tags,) = struct.unpack_from("<H", data, 8)
+    struct.pack_into("<I", data, 10 + 12 * tags, 8)
+    assert "pages" in not_a_picture(bytes(data)) or decode(bytes(data), "a.tif").shape == (6, 8, 3)
 
 
 def test_no_tiff_and_a_cut_one_are_left_to_the_decoder() -> None:

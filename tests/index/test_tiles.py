@@ -53,3 +53,10 @@ def test_a_list_that_cannot_be_used_is_refused(tmp_path):
     (tmp_path / "empty").mkdir()
     with pytest.raises(ValueError, match="does not exist or is empty|among its 0 files"):
         list_tiles(str(tmp_path / "empty"))
+
+
+def test_a_list_of_tiles_that_all_lie_at_one_place_is_refused(tmp_path):
+    columns = {"id": ["a", "b", "c"], "uri": ["a.png", "b.png", "c.png"], "lat": [0.0, 0.0, None], "lon": [0.0, 0.0, 1]}
+    pq.write_table(pa.table(columns), tmp_path / "tiles.parquet")
+    with pytest.raises(ValueError, match="tiles.parquet: all 2 tiles lie at lat 0, lon 0; give each its own place"):
+        list_tiles(str(tmp_path / "tiles.parquet"))

@@ -182,6 +182,8 @@ def _check_header(data: bytes, uri: str) -> bool:
         with Image.open(io.BytesIO(data), formats=KINDS) as header:
             sides = header.height, header.width
             _check("its colours are in Lab: save it as RGB" if header.mode == "LAB" else "", uri)
+            frames = 1 if header.format == "TIFF" else getattr(header, "n_frames", 1)
+            _check(f"an animation of {frames} pictures: save the one that is meant" if frames > 1 else "", uri)
             deep = header.mode in DEEP or header.format == "TIFF" or (header.format == "PNG" and data[24:25] == b"\x10")
     except BadImage:
         raise

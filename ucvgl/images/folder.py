@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import pyarrow as pa
 
@@ -182,7 +182,25 @@ def _places(root: str, folder: str, below: str, references: list[str]) -> dict[s
                 "write degrees as decimal numbers, lat in [-90, 90] and lon in [-180, 180]"
             )
         places[path] = (decimal(lat), decimal(lon))
+    refuse_one_place(places.values(), f"{root}/{name}")
     return places
+
+
+def refuse_one_place(places: Iterable[tuple[float | None, float | None]], origin: str) -> None:
+    """Refuse tiles that all lie at one place, as where whoever wrote them had no coordinates and filled in zeros.
+
+    Raises:
+        ValueError: they do, and are more than one.
+    """
+    known = [place for place in places if None not in place]
+    if len(known) > 1 and len(set(known)) == 1:
+        lat, lon = known[0]
+        raise ValueError(
+            f"{origin}: all {len(known)} tiles lie at lat {lat:g}, lon {lon:g}; give each its own place, or leave the "
+            "coordinates out"
+        )
+    if count := known.count((0.0, 0.0)):
+        log.warning("%s: %d tiles lie at lat 0, lon 0, as if nobody knew their places; leave those out", origin, count)
 
 
 def headings(root: str, folder: str, below: str, queries: list[str]) -> dict[str, float]:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import struct
+from contextlib import suppress
 from io import BytesIO
 
 from PIL.TiffImagePlugin import (
     BITSPERSAMPLE,
     COMPRESSION,
     EXTRASAMPLES,
+    IMAGEWIDTH,
     PLANAR_CONFIGURATION,
     SAMPLEFORMAT,
     SAMPLESPERPIXEL,
@@ -24,6 +26,8 @@ NOT_UNPACKED = {
 }  # fmt: skip
 """Ways to pack pixels that OpenCV's libtiff was built without."""
 MOST_BITS, MOST_CHANNELS = 16, 4
+SUBFILE, REDUCED, MASK, MOST_PAGES = 254, 1, 4, 16
+"""The tag that says what a page is, its bits, and how many pages are counted."""
 WAY_OUT = "write it as RGB or grey of 8 or 16 bits, channels side by side in each pixel"
 
 
@@ -37,6 +41,8 @@ def not_a_picture(data: bytes) -> str:
         numbers, planes = max(tags.get(SAMPLEFORMAT, (1,))), int(tags.get(PLANAR_CONFIGURATION, 1))
     except Exception:  # as Pillow's other parsers, on bytes it does not expect; the decoder says what is wrong
         return ""
+    if several := _more_pages(data, tags):
+        return several
     if packed := NOT_UNPACKED.get(tags.get(COMPRESSION, 1)):
         return f"a TIFF packed by {packed}, which is not read: pack it by LZW or Deflate"
     known = NUMBERS.get(numbers, "unsigned")  # 4 is `undefined`, which is taken for the usual
@@ -68,9 +74,32 @@ def without_alpha(data: bytes) -> bytes:
     return data
 
 
-def _tags(data: bytes) -> ImageFileDirectory_v2:
-    file = BytesIO(data)
-    tags = ImageFileDirectory_v2(data[: 16 if data[2:4] in (b"+\0", b"\0+") else 8])
-    file.seek(tags.next)
+def _more_pages(data: bytes, tags: ImageFileDirectory_v2) -> str:
+    """Why a TIFF is not the one picture that its first page shows; smaller copies and masks are no pages."""
+    pages, met = [_is_page(tags)], {_directory(data).next}
+    with suppress(Exception):  # as above; a chain that breaks ends there
+        while tags.next and tags.next not in met and len(pages) < MOST_PAGES:
+            met.add(tags.next)
+            tags = _tags(data, tags.next)
+            pages.append(IMAGEWIDTH in tags and _is_page(tags))
+    if not pages[0] and any(pages):
+        return "a TIFF whose first page is a small copy or a mask of a later one: save its picture as a file of its own"
+    count = f"{MOST_PAGES} or more" if len(pages) == MOST_PAGES else str(sum(pages))
+    return f"a TIFF of {count} pages: save each as a file of its own" if sum(pages) > 1 else ""
+
+
+def _is_page(tags: ImageFileDirectory_v2) -> bool:
+    return not int(tags.get(SUBFILE, 0)) & (REDUCED | MASK)
+
+
+def _tags(data: bytes, at: int = 0) -> ImageFileDirectory_v2:
+    """Of the page that begins there; by default of the first."""
+    file, tags = BytesIO(data), _directory(data)
+    file.seek(at or tags.next)
     tags.load(file)
     return tags
+
+
+def _directory(data: bytes) -> ImageFileDirectory_v2:
+    """Empty; it says where that of the first page begins."""
+    return ImageFileDirectory_v2(data[: 16 if data[2:4] in (b"+\0", b"\0+") else 8])

@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 
 from ucvgl.files.tables import read_table, required
-from ucvgl.images.folder import absolute, read_references
+from ucvgl.images.folder import absolute, read_references, refuse_one_place
 from ucvgl.images.storage import read
 from ucvgl.images.uris import NO_CREDENTIALS, holds_secrets, without_secrets
 
@@ -37,6 +37,8 @@ def list_tiles(where: str) -> pa.Table:
         raise ValueError(f"{where}: {without_secrets(open_secret)}: {NO_CREDENTIALS}")
     kept = [name for name in ("id", "uri", "lat", "lon") if name in tiles.column_names]
     uris = pa.array([absolute(uri) for uri in tiles["uri"].to_pylist()], pa.string())
+    if "lat" in kept:
+        refuse_one_place(zip(tiles["lat"].to_pylist(), tiles["lon"].to_pylist(), strict=True), where)
     return tiles.set_column(tiles.column_names.index("uri"), "uri", uris).select(kept).sort_by("id")
 
 

@@ -86,6 +86,12 @@ def test_the_same_sweep_goes_on_and_another_one_is_refused_in_its_folder(tmp_pat
     ("flags", "message"),
     [
         (["--run", "s3://bucket"], "--run s3://bucket: name a folder below the bucket"),
+        (["--select-by"], "--select-by : write judged, or recall to choose by the truth"),
+        (["--redo", "translate"], "--redo is of a single run"),
+        (["--stop-after=2_project"], "--stop-after is of a single run"),
+        (["--model.checkpoint", "/no/such.pt"], "model.checkpoint: /no/such.pt is no file"),
+        (["--dataset.name", "folder", "--dataset.root", "/no/such"], "dataset.root: /no/such is no folder"),
+        (["--dataset.tile-size", "32000"], "contrast.batch: the pixels of a batch take at least"),
         (["--select-by", "luck"], "--select-by luck: write judged, or recall to choose by the truth"),
         (["--curriculum.rounds", "many"], "curriculum.rounds: 'many' is not a whole number"),
     ],
@@ -94,6 +100,21 @@ def test_mistakes_are_told_before_anything_starts(tmp_path: Path, capsys, flags,
     code, trials = sweep(tmp_path, *flags)
     assert (code, trials) == (2, [])
     assert message in capsys.readouterr().err
+    assert not (tmp_path / "sweep").exists()
+
+
+def test_weights_that_one_trial_lacks_are_told_before_the_others_begin(tmp_path: Path, capsys) -> None:
+    space = "settings:\n  model.checkpoint: {choice: ['', /no/such.pt]}\ntrials: 8\n"
+    assert sweep(tmp_path, space=space) == (2, [])
+    assert capsys.readouterr().err.count("/no/such.pt is no file") == 1
+    assert not (tmp_path / "sweep").exists()
+
+
+def test_a_dry_run_of_a_sweep_starts_nothing_and_leaves_nothing(tmp_path: Path, capsys) -> None:
+    assert sweep(tmp_path, "--dry-run") == (0, [])
+    told = capsys.readouterr()
+    assert "dry run: nothing was done" in told.out and "3 trials over curriculum.min_margin" in told.err
+    assert "in common: 1_catalog, 2_project, 3_translate, 4_cold_start" in told.err
     assert not (tmp_path / "sweep").exists()
 
 

@@ -12,6 +12,7 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 
+from ucvgl.files.printable import printable
 from ucvgl.settings.dotted import MOST_SETTINGS, Mistakes, setting_types, suggestion, with_changes
 from ucvgl.settings.experiment import Experiment
 from ucvgl.settings.limits import check
@@ -72,10 +73,11 @@ def read_space(path: Path, base: Experiment) -> Space:
     if max(len(tree), len(tree["settings"])) > MOST_SETTINGS:
         raise Mistakes([f"{path} names {len(tree['settings']):,} settings, and there are {len(setting_types())}"])
     known = ("about", "settings", "trials", "seed", "scheduler", "patience_rounds")
-    mistakes = [f"{path}: {name}: no such entry{suggestion(name, list(known))}" for name in tree if name not in known]
+    odd = [printable(str(name)) for name in tree if name not in known]
+    mistakes = [f"{path}: {name}: no such entry{suggestion(name, list(known))}" for name in odd]
     settings = {}
     for name, written in tree["settings"].items():
-        wrong = _mistakes(str(name), written, base)
+        wrong = _mistakes(printable(str(name)), written, base)
         mistakes += [f"{path}: {line}" for line in wrong]
         if not wrong:
             ((kind, values),) = written.items()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import math
+import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict
@@ -16,12 +17,17 @@ import yaml
 
 from ucvgl.commands.invocation import resolve
 from ucvgl.files.owned import refuse_links_and_pipes
+from ucvgl.files.printable import printable
+from ucvgl.images.corpora import missing_root
 from ucvgl.log import start_logging
 from ucvgl.methods import plan
+from ucvgl.networks.weights_ahead import missing_weights
 from ucvgl.pages.sweep_page import Row, table, write_sweep_page
 from ucvgl.run.ending import DONE, FAILED, MISTAKEN, Interrupted, ended
+from ucvgl.run.foreseen import lacking
 from ucvgl.run.lock import locked
 from ucvgl.run.places import runs_folder
+from ucvgl.run.record import DONE as RECORD
 from ucvgl.run.record import as_json_holds
 from ucvgl.run.run_dir import RunDir, StopRequested
 from ucvgl.run.stored import stored
@@ -62,6 +68,8 @@ def main(argv: Sequence[str], work: Callable, *, run_trials: Callable, connect: 
 
 def _run(argv: Sequence[str], work: Callable, run_trials: Callable, connect: Callable[[Resources], Any]) -> int:
     select_by, rest = _select_by(list(argv[1:]))
+    if found := [flag for flag in ("--redo", "--stop-after") if _value(rest, flag)]:
+        raise Mistakes([f"{found[0]} is of a single run; a sweep makes all that its trials lack"])
     invocation = resolve(rest)
     lock = None
     try:
@@ -69,10 +77,17 @@ def _run(argv: Sequence[str], work: Callable, run_trials: Callable, connect: Cal
         space = read_space(Path(argv[0]), base)
         trials = draw(space, base)
         sweep = Home(invocation.store or _value(rest, "--run") or str(runs_folder() / f"sweep_{Path(argv[0]).stem}"))
-        _remember(sweep, space, base)
+        begun = _is_begun(sweep, what := _what(space, base))
+        _refuse_what_fails_later(sweep, trials)
+        log.info("%d trials over %s, in %s", len(trials), ", ".join(space.settings), sweep.where)
+        if invocation.dry_run:
+            log.info("in common: %s", ", ".join(_common(base, trials)) or "nothing")
+            print("dry run: nothing was done")
+            return DONE
+        if not begun:
+            sweep.write(WHAT, yaml.safe_dump(what, sort_keys=False))
         sweep.folder.mkdir(parents=True, exist_ok=True)
         lock = locked(sweep.folder)
-        log.info("%d trials over %s, in %s", len(trials), ", ".join(space.settings), sweep.where)
         connect(base.resources)
         start_logging()
         with _in_common(sweep, base, trials, work):
@@ -118,7 +133,7 @@ def _in_common(sweep: Home, base: Experiment, trials: Sequence[Trial], work: Cal
 
     Who holds that run in a bucket holds the sweep: a newer process takes it over, and the older one stops.
     """
-    names = common_stages(plan.unsupervised(base), [plan.unsupervised(trial.experiment) for trial in trials])
+    names = _common(base, trials)
     log.info("in common: %s", ", ".join(names) or "nothing")
     run = RunDir(sweep.shared.folder, base, stop_after=names[-1] if names else None)
     try:
@@ -134,6 +149,11 @@ def _in_common(sweep: Home, base: Experiment, trials: Sequence[Trial], work: Cal
             yield
     finally:
         run.close()
+
+
+def _common(base: Experiment, trials: Sequence[Trial]) -> list[str]:
+    """The stages that no trial changes."""
+    return common_stages(plan.unsupervised(base), [plan.unsupervised(trial.experiment) for trial in trials])
 
 
 def _prepare(sweep: Home, trial: Trial) -> None:
@@ -158,31 +178,51 @@ def _row(sweep: Home, trial: Trial, outcome: Any) -> Row:
     )
 
 
-def _remember(sweep: Home, space: Space, base: Experiment) -> None:
-    """Write down what the sweep is, or refuse another one in its place.
+def _what(space: Space, base: Experiment) -> Any:
+    """What a sweep tries, as it is written down."""
+    return as_json_holds({"space": asdict(space), "base": {**asdict(base), "resources": None}})
+
+
+def _is_begun(sweep: Home, now: Any) -> bool:
+    """Whether this sweep was begun in its place.
 
     Raises:
         ValueError: the place holds another sweep, or something else, a link or a pipe.
     """
-    now = as_json_holds({"space": asdict(space), "base": {**asdict(base), "resources": None}})
     refuse_links_and_pipes(sweep.folder, but=("ray_tune", "ray_train"))
     written = sweep.text(WHAT)
     if written is None:
         sweep.refuse_foreign()
-        sweep.write(WHAT, yaml.safe_dump(now, sort_keys=False))
-        return
+        return False
     before = tree_of(written.decode("utf-8", "replace"), origin=f"{sweep.where}/{WHAT}")
     changed = differences(before if isinstance(before, dict) else {}, now)
     if changed:
         name, old, new = changed[0]
-        raise ValueError(
-            f"{sweep.where} holds another sweep ({name}: {old} -> {new}); {OTHER_PLACE}, or remove it"
-        )
+        told = printable(f"{name}: {old} -> {new}")
+        raise ValueError(f"{sweep.where} holds another sweep ({told}); {OTHER_PLACE}, or remove it")
+    return True
+
+
+def _refuse_what_fails_later(sweep: Home, trials: Sequence[Trial]) -> None:
+    """As a single run does before it starts.
+
+    Raises:
+        ValueError: images or weights are not there, or this machine cannot hold what a trial takes.
+    """
+    seen = {(trial.experiment.model, trial.experiment.supervision): trial.experiment for trial in trials}
+    found = [line for experiment in seen.values() for line in missing_weights(experiment)]
+    if not (sweep.shared.folder / "1_catalog" / RECORD).exists():
+        found += [line for trial in trials for line in missing_root(trial.experiment.dataset)]
+        here = not (trials[0].experiment.resources.address or os.environ.get("RAY_ADDRESS"))
+        where = {"projects": sweep.store is None, "trains": here}
+        found += [line for trial in trials for line in lacking(trial.experiment, sweep.folder, **where)]
+    if found:
+        raise ValueError("\n".join(dict.fromkeys(found)))
 
 
 def _select_by(rest: list[str]) -> tuple[str, list[str]]:
     """The choice of `--select-by`, and the command line without it."""
-    chosen = _value(rest, "--select-by") or "judged"
+    chosen = _value(rest, "--select-by") or ("" if "--select-by" in rest else "judged")
     if chosen not in ("judged", "recall"):
         raise Mistakes([f"--select-by {chosen}: write judged, or recall to choose by the truth"])
     kept, skip = [], False

@@ -95,6 +95,13 @@ def test_panoramas_of_another_crop_than_the_preset_says_are_noticed(tmp_path: Pa
     assert "span about 90 degrees if they show all around, but the preset cvact says 180" in doctor("cvact", str(root))
 
 
+def test_pictures_that_are_too_high_for_panoramas_are_taken_for_photos(tmp_path: Path) -> None:
+    for number in range(3):
+        write_image(tmp_path / f"panorama/{number}.jpg", rendered()[0].panorama[:, : COLUMNS * 2 // 3])
+        write_image(tmp_path / f"satellite/{number}.jpg", rendered()[0].tile)
+    assert "give --dataset.camera photo if an ordinary camera took them" in doctor("folder", str(tmp_path))
+
+
 def test_drone_images_are_no_panoramas_and_may_have_any_shape(tmp_path: Path) -> None:
     assert "degrees" not in doctor("university1652", str(write_university1652(tmp_path)))
 

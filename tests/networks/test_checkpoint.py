@@ -144,11 +144,12 @@ def wrapped(state):
         "alone": state,
         "Lightning": {"state_dict": {f"model.backbone.{name}": value for name, value in state.items()}, "epoch": 3},
         "DINO": {"student": {}, "teacher": {f"backbone.{name}": value for name, value in state.items()}},
+        "DeepSpeed": {"module": {f"_orig_mod.{name}": value for name, value in state.items()}, "dp_world_size": 8},
         "parallel": {"model": {f"module.{name}": value for name, value in state.items()}},
     }
 
 
-@pytest.mark.parametrize("how", ["alone", "Lightning", "DINO", "parallel"])
+@pytest.mark.parametrize("how", ["alone", "Lightning", "DINO", "DeepSpeed", "parallel"])
 def test_weights_are_found_inside_what_trainings_write(how, tmp_path):
     trained, ours = (timm.create_model("vit_tiny_patch16_224", img_size=32, **VIT) for _ in range(2))
     torch.save(wrapped(shaken(trained).state_dict())[how], tmp_path / "weights.pt")

@@ -61,6 +61,8 @@ LISTS = (".txt", ".csv", ".mat")
 SHOWN = 3
 MOST_SAMPLES, MOST_IN_GEOMETRY = 1_000_000, 5000
 """Images that are opened, and that are in memory together while their geometry is searched for, an hour or so."""
+MOST_SPAN = 200
+"""Degrees from top to bottom; panoramas have no more than 180, and some are a little squeezed."""
 MOST_COMPARED = 500
 """Tiles of equal size whose content is compared."""
 
@@ -228,7 +230,12 @@ def _advise_on_crop(name: str, sizes: Sequence[tuple[int, int]]) -> list[str]:
     advice = []
     for height, width in sizes:
         span = 360 * height / width
-        if abs(span - expected) > 0.1 * expected:
+        if span > MOST_SPAN:
+            advice.append(
+                f"images of {width} x {height} are too high for panoramas that show all around, which span 180 degrees "
+                f"from top to bottom and not {span:.0f}: give --dataset.camera photo if an ordinary camera took them"
+            )
+        elif abs(span - expected) > 0.1 * expected:
             way_out = (
                 "--projection.top-elevation-deg 90 --projection.bottom-elevation-deg -90"
                 if abs(span - 180) < 18

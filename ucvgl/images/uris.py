@@ -23,7 +23,8 @@ ESCAPED = re.compile(r"%((?:25)*)3F")
 
 NO_CREDENTIALS = (
     "a URI with credentials would be written into the run's files; set AWS_PROFILE, or AWS_ACCESS_KEY_ID and "
-    "AWS_SECRET_ACCESS_KEY, instead (docs/data.md)"
+    "AWS_SECRET_ACCESS_KEY, for gs:// GOOGLE_APPLICATION_CREDENTIALS, for abfs:// AZURE_STORAGE_CONNECTION_STRING, "
+    "instead (docs/data.md)"
 )
 
 

@@ -19,6 +19,7 @@ from ucvgl.networks.saved import load_saved
 State = dict[str, Tensor]
 WRAPPERS = (
     *("state_dict_ema", "model_ema", "params_ema", "ema", "state_dict", "model_state_dict", "model_state"),
+    *("ema_state_dict", "module", "target_encoder"),
     *("model", "teacher", "student", "network", "net", "backbone", "encoder", "params", "weights"),
 )
 """Entries of a training checkpoint that hold weights, the preferred first."""

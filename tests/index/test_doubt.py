@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 
 from tests.index.areas import QUERY, make_index
-from ucvgl.index.doubt import alike, doubt
+from ucvgl.index.doubt import alike, doubt, doubt_of
+from ucvgl.projection.preprocessing import query_of, query_preprocessing
+from ucvgl.settings.dataset import Lens, Projection
 
 RANDOM = np.random.default_rng(0)
 STREET = RANDOM.integers(0, 256, (64, 256, 3), np.uint8)
@@ -28,6 +30,14 @@ def test_the_shape_is_that_of_the_photos_that_were_trained_on(size):
     photo = np.resize(STREET, (*size, 3))
     assert bool(doubt(photo, 4.0)) == (size not in ((64, 256), (60, 256)))
     assert doubt(photo, None) == ""
+
+
+@pytest.mark.parametrize(("fov_deg", "shows"), [(90, True), (30, True), (4, False), (1, False)])
+def test_a_photo_through_a_long_lens_shows_no_ground_to_compare(fov_deg, shows):
+    projection, lens = Projection(top_elevation_deg=45, bottom_elevation_deg=-45), Lens(fov_deg, 45, -45)
+    how = query_preprocessing((32, 128), 64, projection, above=True, lens=lens)
+    query = query_of(np.resize(STREET, (480, 640, 3)), how, heading_deg=40)
+    assert ("too little to compare" in doubt_of(query, how, None)) == (not shows)
 
 
 def test_copies_and_empty_tiles_are_counted_and_named():

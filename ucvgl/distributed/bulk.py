@@ -22,7 +22,7 @@ from ucvgl.files.tables import read_table, required, table_bytes
 from ucvgl.images.decode import BadImage
 from ucvgl.images.storage import list_files, read, write
 from ucvgl.images.uris import is_local, join
-from ucvgl.index.doubt import doubt
+from ucvgl.index.doubt import doubt_of
 from ucvgl.index.ground import ShowsGround, packed
 from ucvgl.index.headings import each_turned
 from ucvgl.poses.placing import SIDE
@@ -153,7 +153,7 @@ def read_listed(
                 query = query_of(uri, how, heading_deg=looks if heading == "known" else 0.0)
                 turns = each_turned(query.panorama, heading)
                 images.append(b"".join(preprocessed(one, how).tobytes() for one in turns))
-                doubts.append(doubt(query.photo, aspect))
+                doubts.append(doubt_of(query, how, aspect))
                 below += [] if ground is None else [ground(query.panorama)]
                 looked.append(query.looked_deg)
             except (BadImage, OSError) as error:

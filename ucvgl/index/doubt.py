@@ -8,8 +8,13 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from jaxtyping import UInt8
 
+from ucvgl.projection.birdseye import from_above
+from ucvgl.projection.preprocessing import Preprocessing, Query
+
 FLAT = 3.0
 """Standard deviation of the brightness, of 255, below which an image shows nothing: black, white, fog, a lens cap."""
+LEAST_GROUND, LOOKED_AT = 0.02, 64
+"""Share of a bird's-eye view that a photo has to show (one of 30 degrees shows 9 %), and that view's side, pixels."""
 SHAPE = (0.75, 4 / 3)
 """Width over height, against that of the panoramas that were trained on."""
 
@@ -29,6 +34,22 @@ def doubt(photo: UInt8[np.ndarray, "h w 3"], aspect: float | None) -> str:
             "as high: squeezed into that shape, it means little"
         )
     return ""
+
+
+def doubt_of(query: Query, how: Preprocessing, aspect: float | None) -> str:
+    """The same of a query as it is asked for: a photo through a long lens may show nothing of the ground nearby.
+
+    Args:
+        how: queries reach the encoder.
+    """
+    if against := doubt(query.photo, aspect):
+        return against
+    if how.lens is None or how.above is None or not how.above.bev:
+        return ""
+    shown = from_above(how.above, query.panorama, LOOKED_AT).any(axis=2).mean()
+    if shown >= LEAST_GROUND:
+        return ""
+    return f"the photo shows {100 * shown:.1g} % of the ground that a tile around it shows: too little to compare"
 
 
 def is_flat(image: UInt8[np.ndarray, "h w 3"]) -> bool:

@@ -19,7 +19,7 @@ from ucvgl.index.answers import Answer, Candidate
 from ucvgl.index.area import Index, is_index, open_index, photo_ground
 from ucvgl.index.camera_place import Camera, camera, pose_of
 from ucvgl.index.confidence import margins
-from ucvgl.index.doubt import doubt
+from ucvgl.index.doubt import doubt_of
 from ucvgl.index.encoders import AT_ONCE, Encoders
 from ucvgl.index.ground import Found, Ground, in_verified_order
 from ucvgl.index.headings import check_heading, each_turned, search
@@ -83,7 +83,7 @@ class Localizer:
         for start in range(0, len(photos), AT_ONCE):
             some = slice(start, start + AT_ONCE)
             shown = [self.query(photo, name) for photo, name in zip(photos[some], names[some], strict=True)]
-            doubts, around = [self.doubt(one.photo) for one in shown], [one.panorama for one in shown]
+            doubts, around = [self.doubt(one) for one in shown], [one.panorama for one in shown]
             turns = (list(each_turned(one, self.heading)) for one in around)
             vectors = np.stack([self.encoders.embed_panoramas(some) for some in turns])
             seen: dict[str, Any] = {"grounds": [ground(one) for one in around] if ground else []}
@@ -99,9 +99,10 @@ class Localizer:
         """
         return query_of(photo, self.encoders.preprocessing("query"), name, heading_deg=self.looks_deg)
 
-    def doubt(self, photo: UInt8[np.ndarray, "h w 3"]) -> str:
+    def doubt(self, query: Query) -> str:
         """Why an answer for a photo means little; empty where nothing speaks against it."""
-        return doubt(photo, None if self.index is None else self.index.manifest.photo_aspect)
+        aspect = None if self.index is None else self.index.manifest.photo_aspect
+        return doubt_of(query, self.encoders.preprocessing("query"), aspect)
 
     def answers(
         self,

@@ -42,3 +42,17 @@ def test_pretrained_weights_must_be_here_or_a_hub_must_answer(
 def test_a_start_that_is_no_run_is_told(tmp_path: Path) -> None:
     wanted = replace(Experiment(), supervision=Supervision(start=str(tmp_path / "gone")))
     assert f"supervision.start: {tmp_path}/gone is neither a model.pt" in missing_weights(wanted)[0]
+
+
+@pytest.mark.parametrize(("name", "frozen", "words"), [
+    ("coat_lite_tiny", False, "Only token or avg pooling is supported."),
+    ("mixer_s32_224", False, "cannot be used for images of 48 x 192 and 64 x 64"),
+    ("cait_xxs24_224", True, "unexpected keyword argument 'return_prefix_tokens'"),
+    ("convnext_atto", True, ""),
+    ("convnext_atto", False, ""),
+    ("vit_tiny_patch16_224", True, ""),
+])  # fmt: skip
+def test_a_network_that_cannot_see_the_images_is_told_before_anything_starts(name, frozen, words):
+    told = missing_weights(replace(Experiment(), model=Model(backbone=name)), frozen=frozen)
+    assert "".join(told).startswith(f"model.backbone: {name!r} cannot") if words else told == []
+    assert words in "".join(told)

@@ -99,7 +99,7 @@ def _work(
     if any(prospect.stage == "1_catalog" and prospect.state != "reused" for prospect in prospects):
         refusals += missing_root(invocation.experiment.dataset)
     if any(prospect.state != "reused" for prospect in prospects):
-        refusals += missing_weights(invocation.experiment)
+        refusals += missing_weights(invocation.experiment, frozen=any(stage.name == "4_adapt" for stage in plan))
     address = invocation.experiment.resources.address or os.environ.get("RAY_ADDRESS", "")
     ahead = {prospect.stage for prospect in prospects if prospect.state == "run"}
     writes = {"projects": "2_project" in ahead and not invocation.store, "trains": bool(ahead & TRAIN and not address)}

@@ -14,8 +14,12 @@ HUB_S = 5.0
 """How long the hub may take to open its port."""
 
 
-def missing_weights(experiment: Experiment) -> list[str]:
-    """All that is wrong with the weights, in plain words; empty when nothing is."""
+def missing_weights(experiment: Experiment, *, frozen: bool = False) -> list[str]:
+    """All that is wrong with the weights, and with the network for them, in plain words; empty when nothing is.
+
+    Args:
+        frozen: the network is only looked at, layer by layer, and not trained.
+    """
     found = []
     for setting, source in (
         ("supervision.start", experiment.supervision.start),
@@ -26,7 +30,13 @@ def missing_weights(experiment: Experiment) -> list[str]:
                 weights_of(source, setting=setting)
         except ValueError as error:
             found.append(str(error))
-    return found if experiment.adaptation.source else found + _of_backbone(experiment.model)
+    if experiment.adaptation.source:
+        return found
+    if (wrong := _of_backbone(experiment.model)) or experiment.model.backbone == "strided":
+        return found + wrong
+    from ucvgl.networks.network_ahead import unfit  # brings PyTorch
+
+    return found + unfit(experiment, frozen=frozen)
 
 
 def _of_backbone(model: Model) -> list[str]:

@@ -33,7 +33,7 @@ def weights_of(source: Path | str, *, setting: str = "", unfinished: bool = Fals
         return last
     goes_on = "the command that began this run goes on with it"
     if last is not None:
-        way_out = f"name {last} itself" if setting else "add --unfinished"
+        way_out = f"name {last} itself" if setting else "add --unfinished, where a command takes it,"
         raise ValueError(
             f"{prefix}{source} is not finished: its last encoders are those of {described(last)}, which are not its "
             f"result; {goes_on}, or {way_out} to use them"

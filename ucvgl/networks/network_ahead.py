@@ -27,8 +27,9 @@ def unfit(experiment: Experiment, *, frozen: bool) -> list[str]:
                 if not frozen:
                     TwoTowers(model, *sizes).eval()(*shown)
                     return []
-                seen = Frozen(experiment.adaptation, model, None).eval()
-                seen.encoder("query")(shown[0]), seen.encoder("reference")(shown[1])
+                encoders = Frozen(experiment.adaptation, model, None).eval()
+                encoders.encoder("query")(shown[0])
+                encoders.encoder("reference")(shown[1])
                 return []
         except ValueError as error:
             return [str(error)]

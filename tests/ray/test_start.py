@@ -63,6 +63,15 @@ def test_a_long_folder_for_sockets_is_told_with_the_way_out(monkeypatch, tmp_pat
         start._check_machine()
 
 
+@pytest.mark.parametrize("where", ["", "here", "s3://bucket/ray"])
+def test_a_folder_for_sockets_that_begins_at_no_root_is_told_and_not_made(where, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("RAY_TMPDIR", where)
+    with pytest.raises(ValueError, match="below the folder one stands in; set RAY_TMPDIR to a folder from the root on"):
+        start._check_machine()
+    assert not list(tmp_path.iterdir())
+
+
 def test_a_full_disk_for_rays_own_files_is_told_with_the_way_out(monkeypatch):
     monkeypatch.setenv("RAY_TMPDIR", "/tmp")
     monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=600_000))

@@ -133,6 +133,11 @@ def _check_machine() -> None:
             "unlimited` first"
         )
     home = get_default_system_temp_dir()
+    if not os.path.isabs(home):
+        raise ValueError(
+            f"Ray's logs and sockets would lie in {home!r}, below the folder one stands in; set RAY_TMPDIR to a folder "
+            "from the root on, as /tmp, or unset it"
+        )
     folder = get_default_ray_temp_dir() if "RAY_TMPDIR" in os.environ else f"{home}/{FOLDER}********"
     if len(os.fsencode(folder + SOCKET_PATH)) > SOCKET_BYTES:
         raise ValueError(

@@ -146,10 +146,10 @@ def vigor() -> Experiment:
     """VIGOR, same-area: `python jobs/unsupervised.py vigor --dataset.root VIGOR --run runs/vigor`.
 
     For machines with GPUs; not run here, so its time is not known. The paper has no recall without labels, and takes
-    cameras to stand in the middle of their tiles, which VIGOR's do not. So this is the recipe of `folder`, which compares
-    views over shifts, with the paper's base model; what it reaches on a rendered area that is tiled alike is in
-    `docs/reproduce.md`. The field of view is that of a tile, 640 pixels of 0.114 m seen from 2.5 m. A tile may have two
-    panoramas. `--dataset.protocol cross_area` is the other protocol.
+    cameras to stand in the middle of their tiles, which VIGOR's do not. So this is the recipe of `folder`, which
+    compares views over shifts, with the paper's base model; what it reaches on a rendered area that is tiled alike is
+    in `docs/reproduce.md`. The field of view is that of a tile, 640 pixels of 0.114 m seen from 2.5 m. A tile may have
+    two panoramas. `--dataset.protocol cross_area` is the other protocol.
     """
     own = folder()
     return replace(

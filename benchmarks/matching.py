@@ -2,6 +2,7 @@
 
     python benchmarks/matching.py                      the 12 k comparison, exactness: some minutes
     python benchmarks/matching.py --parts large vigor wide   50 k, VIGOR size, and 4096 and 8192 numbers per vector
+    python benchmarks/matching.py --parts evaluated    all that CVACT's test set is ranked by: a quarter of an hour
 
 All of a part runs interleaved in one process; figures are CPU seconds of the whole process, medians of `--runs`, with
 two threads. What is too long to run whole is run on a share of the queries, and says so.
@@ -12,6 +13,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -22,11 +24,19 @@ from matching_peers import PEERS, THREADS, faiss_both_ways
 from origin import measured_here, processor
 from regimes import REGIMES, trained
 
+from ucvgl.distributed.selection import KEPT_PARTNERS
+from ucvgl.programs import ranked
 from ucvgl.pseudo_labels.mutual_matching import matches, pseudo_labels
 from ucvgl.retrieval.precision import bfloat16_is_fast
+from ucvgl.retrieval.ranking import Question
 from ucvgl.retrieval.topk import two_sided_topk
+from ucvgl.retrieval.vectors import Stored
+from ucvgl.settings.experiment import Resources
 
 VIGOR = (105_214, 90_618)
+CVACT_TEST, MOST_POSITIVES = 92_802, 8
+TURNS, EIGHTH = 4, "product in float32, an eighth of the queries"
+"""That our way and the product take in `evaluated`, and what the latter is called."""
 THRESHOLDS = (0, 0.002, 0.01, 0.035, 0.1)
 
 
@@ -143,6 +153,47 @@ def _labels_by_float64(queries: np.ndarray, references: np.ndarray) -> dict[floa
     }
 
 
+def evaluated(_: int, *, count: int = CVACT_TEST) -> dict:
+    """Queries against references and their decoys as `6_evaluate` ranks them, files and answers included.
+
+    The product, of an eighth of the queries, and our way take turns.
+    """
+    queries, references = trained(count, 2 * count, 1024)  # the second half stands for decoys
+    product, spent = PEERS["product in float32"], {"ours": [0.0, 0.0], EIGHTH: [0.0, 0.0]}
+    rng = np.random.default_rng(0)
+    positives = rng.integers(0, count, (count, MOST_POSITIVES))
+    positives[np.arange(MOST_POSITIVES) >= rng.geometric(0.45, (count, 1))] = -1
+    torch.set_num_threads(THREADS)
+    with tempfile.TemporaryDirectory(prefix="ucvgl") as folder:
+        searched = Stored.of(_parts(Path(folder) / "references", references))
+        for number, rows in enumerate(np.array_split(np.arange(count), TURNS)):
+            some, told = queries[rows], Path(folder) / f"turn_{number}"
+            asked = Stored.of(_parts(told, some))
+            none = np.full((len(rows), 0), -1)
+            about = [Question(positives[rows], none), Question(positives[rows, :1], none)]
+            ways = {
+                EIGHTH: lambda some=some: product(some[: len(some) // 8], references),
+                "ours": lambda asked=asked, about=about, told=told: _ranked(asked, searched, about, told),
+            }
+            for name, way in ways.items():
+                started = time.perf_counter()
+                spent[name][0] += _cpu(way)
+                spent[name][1] += time.perf_counter() - started
+            ratio = spent["ours"][0] / spent[EIGHTH][0] / 8
+            print(f"turn {number + 1} of {TURNS}: ours of the product {ratio:.3f}", spent, flush=True)
+    cpu, wall = ({name: times[clock] for name, times in spent.items()} for clock in (0, 1))
+    return {"queries": count, "references": count, "decoys": count, "dimension": 1024, "cpu": cpu, "wall": wall}
+
+
+def _ranked(asked: Stored, searched: Stored, about: Sequence[Question], folder: Path) -> None:
+    """One worker ranks all shards, and the driver reads what it wrote."""
+    count = searched.span[1] // 2
+    cuts = ranked.cut(count, count, workers=1, rows=Resources().search_rows)
+    how = {"queries": asked, "references": searched, "questions": about, "count": count, "k": KEPT_PARTNERS}
+    ranked.rank_shards(cuts, folder=folder, device=torch.device("cpu"), log=lambda **_: None, **how)
+    ranked.read_ranked(cuts, folder, about, queries=asked.span[1], count=count, k=KEPT_PARTNERS)
+
+
 def _parts(folder: Path, vectors: np.ndarray) -> list[Path]:
     folder.mkdir()
     paths = [folder / f"part-{number:05d}.npy" for number in range(-(-len(vectors) // 512))]
@@ -151,11 +202,7 @@ def _parts(folder: Path, vectors: np.ndarray) -> list[Path]:
     return paths
 
 
-def _loaded(parts: Sequence[Path]) -> np.ndarray:
-    return np.concatenate([np.load(part) for part in parts])
-
-
-PARTS = {part.__name__: part for part in (exact, peers, large, vigor, wide)}
+PARTS = {part.__name__: part for part in (exact, peers, large, vigor, wide, evaluated)}
 
 if __name__ == "__main__":
     sys.exit(main(sys.argv[1:]))

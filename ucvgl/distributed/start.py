@@ -21,7 +21,9 @@ from ray._private.services import canonicalize_bootstrap_address_or_die
 from ucvgl.distributed.caretaker import UP, attend
 from ucvgl.run.ending import interrupted_at_once, uninterrupted
 
-TOO_LATE = ("timed out during startup", "Failed to start GCS", "Failed to start a dashboard")
+TOO_LATE = (
+    "timed out during startup", "Failed to start GCS", "Failed to start a dashboard", "Timed out waiting for file"
+)  # fmt: skip
 """In Ray's errors when one of its processes did not come up in the time that Ray gives it, which is no setting."""
 LAST_WORDS, MOST_WORDS, AT_WORK = "lines of", 300, "\tINFO "
 """In Ray's error when its dashboard did not start: the end of a log follows, of which so many letters are told, unless

@@ -52,10 +52,11 @@ class Best:
         k = self.score.shape[1]
         highest = _group_maxima(product)
         lowest = _below(self.score[first_own : first_own + len(own), -1] - error).to(product.device)
-        if k <= highest.shape[1]:  # k products reach the k-th best maximum
+        row, group = torch.nonzero(highest >= lowest[:, None], as_tuple=True)
+        if k <= highest.shape[1] and len(row) > k * len(own) // 2:  # k products reach the k-th best maximum
             kth = highest.topk(k).values[:, -1].double().cpu().numpy()
             lowest = torch.maximum(lowest, _below(kth - 2 * error).to(product.device))
-        row, group = torch.nonzero(highest >= lowest[:, None], as_tuple=True)
+            row, group = torch.nonzero(highest >= lowest[:, None], as_tuple=True)
         for start in range(0, len(row), SCORED_AT_ONCE // GROUP):
             some = slice(start, start + SCORED_AT_ONCE // GROUP)
             members = product.unflatten(1, (GROUP, -1))[row[some], :, group[some]]

@@ -240,6 +240,9 @@ def _count(product, bars, count):
         values = product[row]
         for column in range(bars.shape[1]):
             bar, reached = bars[row, column], 0
+            if bar == -np.inf:  # of nothing true, mostly
+                count[row, column] = len(values)
+                continue
             for i in range(len(values)):
                 reached += values[i] >= bar
             count[row, column] = reached

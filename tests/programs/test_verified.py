@@ -1,5 +1,8 @@
 """Candidates verified by workers; the oracle compares pair by pair."""
 
+import threading
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -79,6 +82,22 @@ def test_neither_threads_nor_how_few_tiles_are_held_change_what_is_found(tmp_pat
     torch.set_num_threads(before)
     whole, few = (read_verified(cut(QUERIES), tmp_path / name) for name in ("whole", "few"))
     np.testing.assert_array_equal(few, whole)
+
+
+def test_what_views_are_compared_by_is_made_in_several_threads_beside_a_card_too(tmp_path, stores, monkeypatch):
+    together, module = threading.Barrier(3, timeout=30), ucvgl.programs.verified
+
+    def made(tile, device):
+        together.wait()  # breaks unless three are at work at the same time
+        return tile_spectrum(tile, "cpu")
+
+    monkeypatch.setattr(module, "tile_spectrum", made)
+    monkeypatch.setattr(module, "ground_spectra", lambda bev, device, **how: ground_spectra(bev, "cpu", **how))
+    monkeypatch.setattr(module.torch, "get_num_threads", lambda: 3)
+    write_candidates(np.array([[0, 1, 2]]), tmp_path)
+    card: dict[str, Any] = {"device": torch.device("cuda"), "log": lambda **row: None, "turns": NEAREST_ALONE}
+    verify_candidates(cut(1), folder=tmp_path, **stores, **card)
+    assert np.isfinite(read_verified(cut(1), tmp_path)).all()
 
 
 def test_any_number_of_workers_leaves_the_same_files(tmp_path, stores, monkeypatch):

@@ -77,7 +77,7 @@ def verify_candidates(
         return found
 
     step = max(1, SPECTRA // candidates.shape[1])
-    with each_in_a_thread(device) as pool:
+    with _each_in_a_thread() as pool:
         for shard in left:
             found: list[np.ndarray] = []
             for first in range(*shard, step):
@@ -92,12 +92,11 @@ def verify_candidates(
 
 
 @contextmanager
-def each_in_a_thread(device: torch.device) -> Iterator[Executor]:
-    """As many threads as PyTorch would take for one view, each for views of its own: one is too little to share."""
-    if device.type != "cpu":
-        with ThreadPoolExecutor(1) as pool:
-            yield pool
-        return
+def _each_in_a_thread() -> Iterator[Executor]:
+    """As many threads as PyTorch would take for one view, each for views of its own: one is too little to share.
+
+    Beside a card, too: what a view is compared by is made on processors, and takes longer than the comparison.
+    """
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:

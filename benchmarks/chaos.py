@@ -1,6 +1,7 @@
 """Does a job survive whatever dies under it? Random kill -9, and the result compared bit by bit.
 
     python benchmarks/chaos.py --kills 100 --seed 0
+    python benchmarks/chaos.py --minutes 20 --pause 40    as many as fit; on a busy machine seldom, as all takes longer
 
 The preset `tiny` runs undisturbed once. Then it runs again and again while one of its processes, drawn at random, is
 killed at a random moment: the driver (with its whole Ray, as when a machine dies), Ray's own servers, a worker of
@@ -38,6 +39,8 @@ VICTIMS = {
     "gcs": ("/gcs_server",),
 }
 """What may be killed beside the driver: how the titles of Ray's workers begin, and the programs of its servers end."""
+BUSY = "when the machine is less busy"
+"""In what the job says where other programs left Ray no time to start: the same command is started again."""
 WAIT_S, PATIENCE_S = 10, 1800
 """How long to wait for a victim that is not alive before another is drawn, and for a start of the job to end."""
 
@@ -52,12 +55,15 @@ class Tally:
     by_stage: Counter = field(default_factory=Counter)
     runs: int = 0
     starts: int = 0
+    busy: int = 0
+    """Starts that the machine was too busy for."""
     lost: list[str] = field(default_factory=list)
 
 
 def main(argv: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--kills", type=int, default=100)
+    parser.add_argument("--minutes", type=float, default=float("inf"), help="after so many nothing is killed any more")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--pause", type=float, default=9.0, help="mean seconds between kills")
     parser.add_argument("--folder", type=Path, default=Path("runs/chaos"))
@@ -73,11 +79,12 @@ def main(argv: Sequence[str]) -> int:
         job.finish(expected)
         alone = time.monotonic() - began
         bits = artefacts(expected)
-        while sum(tally.killed.values()) < wish.kills:
+        until = time.monotonic() + 60 * wish.minutes
+        while sum(tally.killed.values()) < wish.kills and time.monotonic() < until:
             run = wish.folder.resolve() / f"disturbed_{tally.runs:02d}"
             left = wish.kills - sum(tally.killed.values())
             began = time.monotonic()
-            _disturb(job, run, tally, left, random_, wish.pause)
+            _disturb(job, run, tally, left, random_, wish.pause, until)
             made = artefacts(run)
             if made != bits:
                 differ = sorted(name for name in made.keys() | bits.keys() if made.get(name) != bits.get(name))
@@ -89,8 +96,10 @@ def main(argv: Sequence[str]) -> int:
     return 1 if tally.lost else 0
 
 
-def _disturb(job: Job, run: Path, tally: Tally, kills: int, random_: random.Random, pause: float) -> None:
-    """One run of the job, to its end, with up to so many kills."""
+def _disturb(
+    job: Job, run: Path, tally: Tally, kills: int, random_: random.Random, pause: float, until: float
+) -> None:
+    """One run of the job, to its end, with up to so many kills, all of them before a moment."""
     while True:
         tally.starts, deadline = tally.starts + 1, time.monotonic() + PATIENCE_S
         process, hit = job.begin(run), ""
@@ -98,7 +107,7 @@ def _disturb(job: Job, run: Path, tally: Tally, kills: int, random_: random.Rand
             victim, moment = random_.choice(["driver", *VICTIMS]), time.monotonic() + random_.expovariate(1 / pause)
             while process.poll() is None and time.monotonic() < min(moment + WAIT_S, deadline):
                 time.sleep(0.05)
-                if kills and time.monotonic() > moment and _kill(job, process.pid, victim, random_):
+                if kills and until > time.monotonic() > moment and _kill(job, process.pid, victim, random_):
                     tally.killed[victim] += 1
                     tally.by_stage[_stage(run)] += 1
                     kills, hit = kills - 1, victim
@@ -112,7 +121,9 @@ def _disturb(job: Job, run: Path, tally: Tally, kills: int, random_: random.Rand
         _end_ray(job)
         if process.returncode == 0 or time.monotonic() >= deadline:
             return
-        if not hit:
+        if not hit and BUSY in log_of(run).splitlines()[-1]:
+            tally.busy += 1
+        elif not hit:
             tally.lost.append(f"{run.name} failed without a kill: {log_of(run).splitlines()[-1]}")
             return
 
@@ -165,7 +176,7 @@ def _write(out: Path, tally: Tally, alone: float, seed: int) -> None:
     out.parent.mkdir(parents=True, exist_ok=True)
     result = {
         **measured_here(), "kills": sum(tally.killed.values()), "seed": seed, "runs": tally.runs,
-        "starts": tally.starts, "lost": tally.lost, "seconds_undisturbed": round(alone),
+        "starts": tally.starts, "busy": tally.busy, "lost": tally.lost, "seconds_undisturbed": round(alone),
         "by_stage": dict(tally.by_stage),
         "by_victim": {kind: {"killed": count, "ended": tally.ended[kind]} for kind, count in tally.killed.items()},
     }  # fmt: skip

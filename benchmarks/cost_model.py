@@ -13,19 +13,34 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 import tyro
-from cost_units import GETS_OF_AN_IMAGE, Plan, Stage, files, gets, puts, requests
+from cost_units import (
+    BACKBONE_CHANNELS,
+    BACKWARD,
+    GAN_GFLOP,
+    GENERATOR_GFLOP,
+    GENERATOR_SIDE,
+    GETS_OF_AN_IMAGE,
+    PREPARED,
+    TERA,
+    Plan,
+    Stage,
+    files,
+    forward,
+    gets,
+    puts,
+    requests,
+)  # fmt: skip
 
+from ucvgl.distributed.selection import PANORAMA_SHARES
 from ucvgl.images.far_images import AT_ONCE
+from ucvgl.poses.structure import DIMENSION
 from ucvgl.settings.experiment import Experiment
 from ucvgl.settings.presets import folder
+from ucvgl.stages.curriculum import FAKES_ALONE
 
-GB, TERA = 1e9, 1e12
-BACKBONE_GFLOP, BACKBONE_CHANNELS, BACKBONE_SIDE = 51.0, 768, 384
-"""ConvNeXt-Small: forward operations on a square image of that side (counted by PyTorch's FlopCounterMode)."""
-BACKWARD = 3
-"""A training step is a forward pass and a backward pass of twice its work."""
-GENERATOR_GFLOP, GENERATOR_SIDE, DISCRIMINATOR_GFLOP = 114.0, 256, 6.0
-"""CycleGAN's 9-block generator and its 70 x 70 discriminator on an image of that side."""
+GB = 1e9
+ALIKE = 256
+"""Queries in a file of what verifying found."""
 
 
 def stages(plan: Plan) -> Iterator[Stage]:
@@ -58,8 +73,7 @@ def stages(plan: Plan) -> Iterator[Stage]:
     )
     steps = experiment.translation.steps * experiment.translation.batch
     area = (tile / GENERATOR_SIDE) ** 2
-    gan = (6 * BACKWARD * GENERATOR_GFLOP + 6 * BACKWARD * DISCRIMINATOR_GFLOP) * area * 1e9
-    fakes = n * GENERATOR_GFLOP * area * 1e9
+    gan, fakes = GAN_GFLOP * area * 1e9, n * GENERATOR_GFLOP * area * 1e9
     if fake:
         read, each = (2 * steps + n) * tile_bytes, 2 * steps + n
         yield Stage(
@@ -70,12 +84,15 @@ def stages(plan: Plan) -> Iterator[Stage]:
             fetched=read / nodes if streams else (n + m) * tile_bytes,
             puts=puts(n, tile_bytes, per),
             gets=each if streams else nodes * (gets(n, tile_bytes, per) + gets(m, tile_bytes, per)),
-            flop=(steps * gan + fakes) / units.gan_share,
+            flop=steps * gan + fakes,
+            tflops=units.gan_tflops,
         )
     intra, cross = experiment.cold_start.intra_epochs, experiment.cold_start.cross_epochs
+    later = experiment.curriculum.panoramas_later  # then the encoder of tiles alone is trained here
     weights = 50e6 * 2 * 4 * 4  # two encoders; weights, gradients, two moments, and their running mean besides
-    read = intra * (n * panorama_bytes + (n + m) * tile_bytes) + cross * n * (panorama_bytes + tile_bytes)
-    each = intra * (2 * n + m) + cross * 2 * n
+    seen = 0 if later else n
+    read = intra * (seen * panorama_bytes + (n + m) * tile_bytes) + cross * n * (panorama_bytes + tile_bytes)
+    each = intra * (seen + n + m) + cross * 2 * n
     yield Stage(
         "cold start",
         "gpu",
@@ -83,22 +100,39 @@ def stages(plan: Plan) -> Iterator[Stage]:
         fetched=read / nodes if streams else n * (panorama_bytes + tile_bytes) + (0 if fake else m * tile_bytes),
         gets=each if streams else nodes * (gets_shards - fake * gets(m, tile_bytes, per)),
         flop=BACKWARD
-        * (intra * 2 * (n * see_panorama + (n + m) * see_tile) + cross * n * (see_panorama + see_tile)),
+        * (intra * 2 * (seen * see_panorama + (n + m) * see_tile) + cross * n * (see_panorama + see_tile)),
+        tflops=units.train_tflops,
         memory=weights,
     )
-    turns = plan.turns or experiment.curriculum.scan_turns
-    held = 2 * m if experiment.curriculum.labels == "judged" else m  # a decoy beside every tile
-    vector = 4.0 * dimension(experiment) * turns * 2  # seen twice: as a panorama and as a fake
+    curriculum = replace(experiment.curriculum, rounds=rounds)
+    early = curriculum.rounds_without_panoramas
+    turns = plan.turns or curriculum.scan_turns
+    held = 2 * m if curriculum.labels == "judged" else m  # a decoy beside every tile
+    wide = dimension(experiment) * turns  # seen once without panoramas, then twice, and beside it the structure
+    vector = 4.0 * (wide * (early + 2 * (rounds - early)) / rounds + DIMENSION)
+    looked = (rounds - early) * n * panorama_bytes + rounds * (n + held) * tile_bytes
     yield Stage(
         f"{rounds} x embed",
         "gpu",
-        read=rounds * (n * (panorama_bytes + tile_bytes) + held * tile_bytes),
+        read=looked,
         written=rounds * (n + held) * vector,
         fetched=streams * rounds * (n * (panorama_bytes + tile_bytes) + m * tile_bytes) / nodes,
         puts=rounds * (puts(n, vector, per) + puts(held, vector, per)),
         gets=streams * rounds * gets_shards,
-        flop=rounds * turns * (n * (see_panorama + see_tile) + held * see_tile),
+        flop=turns * ((rounds - early) * n * see_panorama + rounds * (n + held) * see_tile),
+        tflops=units.embed_tflops,
         memory=shard,
+    )
+    one = units.whiten_s * (wide / PREPARED["dimension"]) ** 3 / min(units.whitening_cores, plan.cores)
+    waits = early * math.ceil(2 / nodes) + (rounds - early) * math.ceil(3 / nodes)  # looks; a worker takes one
+    yield Stage(
+        f"{rounds} x describe, whiten",
+        "gpu",
+        read=rounds * (n + held) * vector,
+        written=rounds * (n + held) * vector,
+        puts=rounds * (puts(n, vector, per) + puts(held, vector, per)),
+        core_s=rounds * (n + held) * units.describe_ms / 1000,
+        alone_s=waits * one,
     )
     rows = plan.search_rows or experiment.resources.search_rows
     others = 1 - 1 / nodes  # what a machine made itself it need not fetch
@@ -112,10 +146,23 @@ def stages(plan: Plan) -> Iterator[Stage]:
         puts=rounds * others * (nodes * passes * files(n, per) + files(held, per)),  # a list of marks for each
         gets=rounds * others * (nodes * passes * gets(n, vector, per) + gets(held, vector, per)),
         flop=rounds * 2.0 * n * held * vector / 4,
+        tflops=units.match_tflops,
+        gpu_s=rounds * (n + held) * vector / 4 * units.score_ns / 1e9,
         memory=held / waves / plan.gpu_nodes * vector / 2,
     )
-    labels, fakes = rounds * plan.labelled * n, experiment.curriculum.with_fakes  # others are seen with their fakes
-    panoramas, tiles = (rounds * n, rounds * n + labels) if fakes else (labels, labels)
+    candidates = curriculum.verified
+    compared = (n + min(m * nodes, candidates * n)) * tile_bytes  # no machine reads a tile twice
+    yield Stage(
+        f"{rounds} x verify",
+        "gpu",
+        read=rounds * compared,
+        puts=rounds * files(n, ALIKE) * puts(1, 0, 1),
+        core_s=rounds * n * units.verify_ms / 1000 * candidates / PREPARED["candidates"],
+    )
+    twice = FAKES_ALONE * early * n  # a label's fake and tile, and no panorama
+    labels, fakes = plan.labelled * (rounds - early) * n, curriculum.with_fakes  # others are seen with their fakes
+    panoramas = (rounds - early) * n if fakes else labels
+    tiles = 2 * plan.labelled * twice + labels + (panoramas if fakes else 0)
     read = panoramas * panorama_bytes + tiles * tile_bytes
     yield Stage(
         f"{rounds} x train",
@@ -124,28 +171,43 @@ def stages(plan: Plan) -> Iterator[Stage]:
         fetched=streams * read / nodes,
         gets=streams * (panoramas + tiles),
         flop=BACKWARD * (panoramas * see_panorama + tiles * see_tile),
+        tflops=units.train_tflops,
         memory=weights,
     )
-    plain = 4.0 * dimension(experiment)  # seen once, beside as many decoys, by the cold start and the result
+    shares = len(PANORAMA_SHARES)  # the cold start and the result, and the result once more with every share
+    plain = 4.0 * (dimension(experiment) + DIMENSION)
+    asked, tiled = 2 * n + shares * n, 3 * 2 * m
     waves = math.ceil(2 * m / (plan.gpu_nodes * rows))
+    images = asked * (panorama_bytes + tile_bytes) + tiled * tile_bytes
     yield Stage(
-        "2 x evaluate",
+        "evaluate: embed",
         "gpu",
-        read=2 * (n * panorama_bytes + 2 * m * tile_bytes + (waves * plan.gpu_nodes * n + 2 * m) * plain),
-        written=2 * (n + 2 * m) * plain,
-        fetched=2 * others * (n + 2 * m / plan.gpu_nodes) * plain
-        + (n * panorama_bytes + m * tile_bytes) / nodes,
-        puts=2 * (puts(n, plain, per) + puts(2 * m, plain, per) + others * (nodes * files(n, per) + files(2 * m, per))),
-        gets=2 * others * (nodes * gets(n, plain, per) + gets(2 * m, plain, per))
-        + gets(n, panorama_bytes, per) + gets(m, tile_bytes, per),
-        flop=2 * (n * see_panorama + 2 * m * see_tile + 2.0 * n * 2 * m * plain / 4 / units.float32_share),
+        read=images,
+        written=(asked + tiled) * plain,
+        fetched=(n * (panorama_bytes + tile_bytes) + m * tile_bytes) / nodes,
+        puts=(2 + shares) * puts(n, plain, per) + 3 * puts(2 * m, plain, per),
+        gets=gets(n, panorama_bytes, per) + gets(n, tile_bytes, per) + gets(m, tile_bytes, per),
+        flop=asked * (see_panorama + see_tile) + tiled * see_tile,
+        tflops=units.embed_tflops,
+        memory=shard,
+    )
+    yield Stage(
+        "evaluate: describe, verify",
+        "gpu",
+        read=(2 + 1) * compared,
+        core_s=((asked + tiled) * units.describe_ms + 4 * 1.5 * n * units.verify_ms) / 1000,
+    )
+    yield Stage(
+        "evaluate: rank",
+        "gpu",
+        read=(2 + shares) * (waves * plan.gpu_nodes * n + 2 * m) * plain,
+        fetched=others * ((2 + shares) * n + 3 * 2 * m / plan.gpu_nodes) * plain,
+        puts=others * ((2 + shares) * nodes * files(n, per) + 3 * files(2 * m, per)),
+        gets=others * ((2 + shares) * nodes * gets(n, plain, per) + 3 * gets(2 * m, plain, per)),
+        flop=(2 + shares) * 2.0 * n * 2 * m * plain / 4,
+        tflops=units.rank_tflops,
         memory=2 * m / waves / plan.gpu_nodes * plain,
     )
-
-
-def forward(pixels: int) -> float:
-    """Operations of the backbone on one image."""
-    return BACKBONE_GFLOP * 1e9 * pixels / BACKBONE_SIDE**2
 
 
 def dimension(experiment: Experiment) -> int:
@@ -156,8 +218,8 @@ def seconds(stage: Stage, plan: Plan) -> dict[str, float]:
     """How long each resource is busy with a stage, if its work is spread evenly."""
     units, nodes = plan.units, plan.gpu_nodes if stage.pool == "gpu" else plan.cpu_nodes
     return {
-        "GPUs": stage.flop / (units.gpu_tflops * TERA * nodes),
-        "cores": stage.core_s / (plan.cores * nodes),
+        "GPUs": (stage.flop / (stage.tflops * TERA) + stage.gpu_s) / nodes,
+        "cores": stage.core_s / (plan.cores * nodes) + stage.alone_s,
         "cache": (not plan.shared) * stage.read / (units.disk_gb_s * GB * nodes),
         "shared folder": plan.shared * (stage.read + stage.written) / (units.shared_gb_s * GB),
         "bucket": (stage.bucket + (0 if plan.shared else stage.fetched * nodes + stage.written))
@@ -188,7 +250,7 @@ def table(plan: Plan) -> str:
             (stage.bucket + (stage.read if plan.shared else stage.fetched * nodes)) / GB,
             stage.written / GB,
             sum(requests(stage, plan)) / 1000,
-            stage.core_s / 3600,
+            (stage.core_s + stage.alone_s) / 3600,
             stage.flop / 1e15,
             stage.memory / GB,
             max(busy.values()) / 60,

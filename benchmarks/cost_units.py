@@ -5,11 +5,54 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 
+from results import lines_of, whole
+
 from ucvgl.images.storage import PIECE
 
+TERA = 1e12
 PUTS_OF_A_FILE, GETS_OF_A_FILE, GETS_OF_AN_IMAGE = 4, 1, 2
 """Requests beside one for each piece: begin and end of an upload and of its mark; what asks for the size. And those for
 an image of the data set (counted on moto's server)."""
+BACKBONE_GFLOP, BACKBONE_CHANNELS, BACKBONE_SIDE = 51.0, 768, 384
+"""ConvNeXt-Small: forward operations on a square image of that side (counted by PyTorch's FlopCounterMode)."""
+BACKWARD = 3
+"""A training step is a forward pass and a backward pass of twice its work."""
+GENERATOR_GFLOP, GENERATOR_SIDE, DISCRIMINATOR_GFLOP = 114.0, 256, 6.0
+"""CycleGAN's 9-block generator and its 70 x 70 discriminator on an image of that side."""
+GAN_GFLOP = BACKWARD * 6 * (GENERATOR_GFLOP + DISCRIMINATOR_GFLOP)
+"""Of a step, for every pair of images of that side."""
+H100, H200 = whole("gpu.json"), whole("gpu_h200.json")
+PREPARED = [line for line in lines_of("matching.jsonl") if line["part"] == "prepared"][-1]
+
+
+def forward(pixels: int) -> float:
+    """Operations of the backbone on one image."""
+    return BACKBONE_GFLOP * 1e9 * pixels / BACKBONE_SIDE**2
+
+
+def _trained() -> float:
+    """TFLOP/s of the real loop, the preset `folder`."""
+    return H100["loop_small_224"]["pairs_per_s"] * BACKWARD * (forward(224 * 448) + forward(224 * 224)) / TERA
+
+
+def _embedded() -> float:
+    """TFLOP/s of embedding from host memory to host memory."""
+    case = H100["training_base_384"]
+    return case["embedding"]["embed_images_per_s"] * case["forward_gflop_per_pair"] / 2 / 1000
+
+
+def _translated() -> float:
+    """TFLOP/s of the CycleGAN, at 384 x 384."""
+    return H200["cyclegan"]["contiguous"]["pairs_per_s"] * GAN_GFLOP * (384 / GENERATOR_SIDE) ** 2 / 1000
+
+
+def _matched() -> tuple[float, float]:
+    """Of the exact search: TFLOP/s of the product and what looks at it, and seconds beside it for a number of every
+    vector: its pairs are scored exactly."""
+    told = H200["matching_8192"]
+    queries, references, numbers = told["shape"]
+    scoring = (told["ours_s"] - told["product_and_topk_s"]) / (queries + references) / numbers
+    return 2 * queries * references * numbers / told["product_and_topk_s"] / TERA, scoring
 
 
 @dataclass(frozen=True)
@@ -23,12 +66,26 @@ class Units:
     """CPU time to decode a PNG tile of 640 x 640, measured; a JPEG takes 1.6."""
     panorama_mb: float = 0.5
     tile_mb: float = 0.7
-    gpu_tflops: float = 400.0
-    """Assumed: what an H100 reaches in bfloat16, 40 % of its peak. Not measured with this code."""
-    float32_share: float = 0.1
-    """Assumed: of that, what ranking reaches, whose products are in float32."""
-    gan_share: float = 0.25
-    """Assumed: the CycleGAN trains in float32 (TF32 where the card has it)."""
+    describe_ms: float = 1000 * PREPARED["seconds"]["describe"]
+    """CPU time of the structure of one view from above, measured (`matching.py --parts prepared`)."""
+    verify_ms: float = 1000 * PREPARED["seconds"]["verify"]
+    """CPU time of comparing a query with ten candidates over poses, measured there."""
+    whiten_s: float = PREPARED["seconds"]["whiten"]
+    """CPU time of finding the whitening of so many numbers, `WHITENED`, measured there; it grows with their cube."""
+    whitening_cores: float = 4.0
+    """Assumed: so many cores' work it gets done on a machine that has more."""
+    train_tflops: float = _trained()
+    """Measured on an H100 (`gpu.json`): ConvNeXt-S, the loop from disk."""
+    embed_tflops: float = _embedded()
+    """Measured on an H100 (`gpu.json`): ConvNeXt-B at 384."""
+    gan_tflops: float = _translated()
+    """Measured on an H200 (`gpu_h200.json`)."""
+    match_tflops: float = _matched()[0]
+    """Measured on an H200 (`gpu_h200.json`): the product, and the best of every row and column."""
+    score_ns: float = 1e9 * _matched()[1]
+    """For a number of every vector; measured there, when the vectors of pairs were still gathered on the host."""
+    rank_tflops: float = 40.0
+    """Assumed: ranking multiplies in float32, of which a card's peak is 67. Not measured with this code."""
     shared_gb_s: float = 1.0
     """Assumed: what the folder that all machines share, where there is one, gives to all of them together."""
     bucket_gb_s: float = 1.0
@@ -88,7 +145,10 @@ class Stage:
         bucket: bytes of the data set in the object store.
         puts, gets: requests of all machines to the object store.
         core_s: CPU time of one core.
-        flop: on GPUs, as if all were at the bfloat16 rate.
+        flop: on GPUs.
+        tflops: TFLOP/s of one of them.
+        gpu_s: seconds of one of them beside these.
+        alone_s: seconds of one machine, while the others wait.
         memory: bytes that a machine holds, without the activations of networks.
     """
 
@@ -102,6 +162,9 @@ class Stage:
     gets: float = 0
     core_s: float = 0
     flop: float = 0
+    tflops: float = 1
+    gpu_s: float = 0
+    alone_s: float = 0
     memory: float = 0
 
 

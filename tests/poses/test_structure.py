@@ -1,6 +1,9 @@
+import threading
+
 import cv2
 import numpy as np
 
+import ucvgl.poses.structure
 from tests.poses.flat_ground import patches
 from ucvgl.poses.structure import CELLS, CHANNELS, describe, shown, structure, windows
 from ucvgl.pseudo_labels.whitening import unit
@@ -90,3 +93,16 @@ def test_single_black_pixels_are_shadows():
     y, x = np.mgrid[:96, :96]
     beside = np.maximum(np.maximum(30 - y, y - 59), np.maximum(30 - x, x - 69))
     assert np.array_equal(inside == 0, beside <= 2), "and two pixels around"
+
+
+def test_views_are_described_as_many_at_a_time_as_there_are_threads(monkeypatch):
+    images = np.random.default_rng(0).integers(0, 256, (3, 16, 16, 3), np.uint8)
+    expected, together = describe(images), threading.Barrier(3, timeout=30)
+
+    def met(image):
+        together.wait()  # breaks unless three are looked at at the same time
+        return shown(image)
+
+    monkeypatch.setattr(ucvgl.poses.structure, "shown", met)
+    monkeypatch.setattr(ucvgl.poses.structure.torch, "get_num_threads", lambda: 3)
+    assert np.array_equal(describe(images), expected)

@@ -1,14 +1,20 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 
+import ucvgl.programs.whitened
 from benchmarks.in_process import InProcess
 from ucvgl.images.image_store import ImageStore, write_shard
 from ucvgl.networks.generator import Generator, save_generator, translate
 from ucvgl.networks.towers import TwoTowers, embed, save_towers
 from ucvgl.poses.structure import describe
 from ucvgl.programs.embedding import EmbedJob, Look, parts_of, read_embeddings
+from ucvgl.programs.whitened import find_whitenings, whiten_parts
+from ucvgl.pseudo_labels.whitening import whitening
 from ucvgl.settings.experiment import Model
+from ucvgl.training import workers
 
 WORKER = InProcess(lambda **_: None)
 
@@ -126,8 +132,7 @@ def test_a_tile_of_one_colour_is_described_by_its_structure_too_and_whitened_wit
     images[2] = 255
     write_shard(tmp_path / "tiles", 0, [*"abcd"], images)
     job = EmbedJob((Look(tmp_path / "tiles", "structure"),), tmp_path / "absent.pt", tmp_path / "out")
-    WORKER.embed([job])
-    (white,) = WORKER.whiten([job], shrinkage=0.1)
+    ((white,),) = WORKER.described([[job]], whitening=0.1)
     np.testing.assert_allclose(np.linalg.norm(np.load(white), axis=1), 1, atol=1e-5)
 
 
@@ -144,9 +149,41 @@ def test_encoders_and_structure_whitened_together_are_as_alike_as_each_whitened_
     def similarity(*names: str) -> np.ndarray:
         looks = tuple(Look(stores[name].folder, name, weights[name] if len(names) > 1 else 1.0) for name in names)
         job = EmbedJob(looks, tmp_path / "model.pt", tmp_path / "-".join(names), turns)
-        WORKER.embed([job])
-        white = np.concatenate([np.load(part) for part in WORKER.whiten([job], shrinkage=0.1)])
+        (parts,) = WORKER.described([[job]], whitening=0.1)
+        white = np.concatenate([np.load(part) for part in parts])
         return white @ white.T
 
     together = similarity(*stores)
     np.testing.assert_allclose(together, sum(weights[name] * similarity(name) for name in stores), atol=1e-5)
+
+
+def test_every_look_is_whitened_by_numbers_that_one_worker_finds_once(tmp_path, monkeypatch):
+    stores = {name: write_store(tmp_path / name, (16, 16, 3), [9, 8], seed=3) for name in ("bev", "tiles")}
+    save_towers(TwoTowers(Model(channels=16, safa_heads=2), (16, 64), (16, 16)), tmp_path / "model.pt")
+    seen, ground = (Look(stores["bev"].folder, view, 0.5) for view in ("reference", "structure"))
+    other = replace(seen, store=stores["tiles"].folder)
+    others = (replace(other, weight=0.3), replace(other, weight=0.2), replace(ground, store=other.store))
+    looks = ((seen, ground), others)
+    found = []
+
+    def counted(sample, **how):
+        found.append(len(sample))
+        return whitening(sample, **how)
+
+    monkeypatch.setattr(ucvgl.programs.whitened, "whitening", counted)
+    for name, count in (("alone", 1), ("together", 3)):
+        sides = [[EmbedJob(some, tmp_path / "model.pt", tmp_path / name / str(i))] for i, some in enumerate(looks)]
+        WORKER.embed([job for side in sides for job in side])
+        monkeypatch.setattr(workers, "size", lambda count=count: count)
+        for program, how in ((find_whitenings, {"shrinkage": 0.1}), (whiten_parts, {})):
+            for number in range(count):
+                monkeypatch.setattr(workers, "rank", lambda number=number: number)
+                WORKER.run(program, sides=sides, **how)
+        assert len(found) == 4, "one of the five looks shows what another does"
+        found.clear()
+        monkeypatch.undo()
+        monkeypatch.setattr(ucvgl.programs.whitened, "whitening", counted)
+    files = [sorted((tmp_path / name).glob("*_white/*.npy")) for name in ("alone", "together")]
+    assert [file.name for file in files[0]] == [file.name for file in files[1]] and len(files[0]) == 4 + 2 * 2
+    for one, other in zip(*files, strict=True):
+        assert one.read_bytes() == other.read_bytes(), one

@@ -24,7 +24,7 @@ from ucvgl.programs import matching, ranked, verified
 from ucvgl.programs.embedding import EmbedJob, all_shards, embed_shards, part_path, parts_of
 from ucvgl.programs.ranked import Ranking
 from ucvgl.programs.translating import translate_shards
-from ucvgl.programs.whitened import whiten_parts, whitened_parts
+from ucvgl.programs.whitened import find_whitenings, whiten_parts, whitened_parts
 from ucvgl.retrieval.ranking import Question
 from ucvgl.retrieval.topk import TwoSided
 from ucvgl.retrieval.vectors import Stored
@@ -75,11 +75,6 @@ class Crew(ABC):
             progress = Progress(f"translate {folder.name}", total, done=total - missing)
             self.run(translate_shards, progress=progress, shards=left, folder=folder, generator=generator)
 
-    def whiten(self, jobs: Sequence[EmbedJob], *, shrinkage: float) -> list[Path]:
-        """The parts of what was embedded, whitened as those of the first job are spread."""
-        self.run(whiten_parts, jobs=jobs, shrinkage=shrinkage)
-        return [into for _, into in whitened_parts(jobs)]
-
     def described(self, sides: Sequence[Sequence[EmbedJob]], *, whitening: float) -> list[list[Path]]:
         """Embed the jobs of every side; their parts, whitened side by side where that is asked for.
 
@@ -88,7 +83,9 @@ class Crew(ABC):
         """
         self.embed([job for side in sides for job in side])
         if whitening:
-            return [self.whiten(side, shrinkage=whitening) for side in sides]
+            self.run(find_whitenings, sides=sides, shrinkage=whitening)
+            self.run(whiten_parts, sides=sides)
+            return [[into for _, into in whitened_parts(side)] for side in sides]
         return [[part for job in side for part in parts_of(job.folder)] for side in sides]
 
     def match(

@@ -7,10 +7,12 @@ saturated, a kerb counts nearly as much as a shadow; and a road that is seen by 
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 
 import cv2
 import numpy as np
+import torch
 from jaxtyping import Float, Float32, UInt8
 
 CHANNELS = 9
@@ -37,6 +39,8 @@ def describe(
 ) -> Float32[np.ndarray, "n d"]:
     """Unit-norm descriptors of views from above, north up, without training: the structure of their cells.
 
+    As many views at a time as PyTorch has threads, as it takes longer than a network on a card.
+
     Whitened (`ucvgl.pseudo_labels.whitening`), the descriptors of a bird's-eye view and of its tile are alike. A cell
     that shows nothing is 0, which whitening takes for its mean. An image of one colour, as a server gives where it has
     none, is as strong everywhere and runs no way.
@@ -46,8 +50,9 @@ def describe(
     """
     down, right = (windows(side) for side in images.shape[1:3])
     cells = np.zeros((len(images), CELLS * CELLS, CHANNELS), np.float32)
-    for number, image in enumerate(images):
-        image = image[:, ::-1] if mirrored else image
+
+    def look_at(number: int) -> None:
+        image = images[number][:, ::-1] if mirrored else images[number]
         inside = shown(image)
         field = structure(image, inside)
         means = right @ (down @ field.reshape(len(field), -1)).reshape(CELLS, -1, CHANNELS)
@@ -57,6 +62,9 @@ def describe(
             cells[number] = np.where(share > LEAST_SHOWN, cells[number] / np.maximum(share, LEAST_SHOWN), 0)
         elif not cells[number].any():
             cells[number, :, : CHANNELS // 3] = 1
+
+    with ThreadPoolExecutor(min(torch.get_num_threads(), max(1, len(images)))) as pool:
+        list(pool.map(look_at, range(len(images))))
     vectors = cells.reshape(len(images), DIMENSION)
     return vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), np.finfo(np.float32).tiny)
 

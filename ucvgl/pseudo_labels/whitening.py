@@ -83,27 +83,6 @@ def whiten_looks(
     return whitened
 
 
-def whitening_of_looks(
-    sample: Float32[np.ndarray, "n w"],
-    columns: Sequence[Sequence[slice]],
-    *,
-    shrinkage: Sequence[float],
-    gaps: Sequence[bool],
-) -> list[Whitening]:
-    """The whitening of each look, from a sample of descriptors that are made of all of them.
-
-    Args:
-        sample: descriptors, all looks of a place side by side.
-        columns: where each look from each of its turns stands; turns of a look share its whitening.
-        shrinkage: of each look, as a share of its largest variance.
-        gaps: whether numbers of a look that are 0 are not known.
-    """
-    return [
-        whitening(np.concatenate([unit(sample[:, at]) for at in turns]), shrinkage=shrunk, gaps=gap)
-        for turns, shrunk, gap in zip(columns, shrinkage, gaps, strict=True)
-    ]
-
-
 def unit(vectors: Float32[np.ndarray, "n d"]) -> Float32[np.ndarray, "n d"]:
     """The same directions with unit norm; zero stays zero."""
     return vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), np.finfo(np.float32).tiny)

@@ -44,6 +44,8 @@ BLOCKS: Mapping[str, Callable[..., str]] = {
     "projection": speed_tables.projection,
     "ingest": speed_tables.ingest,
     "matching": speed_tables.matching,
+    "evaluated": speed_tables.evaluated,
+    "halved": speed_tables.halved,
     "memory": speed_tables.memory,
     "same": speed_tables.same,
     "overhead": speed_tables.overhead,

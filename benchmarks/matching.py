@@ -4,6 +4,7 @@
     python benchmarks/matching.py --parts large vigor wide   50 k, VIGOR size, and 4096 and 8192 numbers per vector
     python benchmarks/matching.py --parts evaluated    all that CVACT's test set is ranked by: a quarter of an hour
     python benchmarks/matching.py --parts prepared     describing, whitening and verifying, for `cost_model.py`
+    python benchmarks/matching.py --parts halved       what descriptors stored in float16 would change
 
 All of a part runs interleaved in one process; figures are CPU seconds of the whole process, medians of `--runs`, with
 two threads. What is too long to run whole is run on a share of the queries, and says so.
@@ -120,6 +121,34 @@ def wide(runs: int) -> dict:
     }
 
 
+def halved(runs: int) -> dict:
+    """What storing descriptors in float16 would change: best references and labels, and the time to read them so."""
+    count, d = 8_192, 1024
+    views = trained(count, count, d)
+    short = [view.astype(np.float16) for view in views]
+    rounded = [view.astype(np.float32) for view in short]
+    whole, half = (matches(two_sided_topk(*some, threads=THREADS)) for some in (views, rounded))
+    changed = {"best": int((whole.reference != half.reference).sum())}
+    for threshold in THRESHOLDS:
+        one, other = (pseudo_labels(some, min_margin=threshold) for some in (whole, half))
+        both = one & other & (whole.reference == half.reference)
+        changed[f"labels, margin {threshold}"] = int((one | other).sum() - both.sum())
+    room = np.empty((2048, d), np.float32)
+
+    def read(side: np.ndarray) -> None:
+        for start in range(0, count, len(room)):
+            room[:] = side[start : start + len(room)]
+
+    ways = {
+        "match": lambda: two_sided_topk(*views, threads=THREADS),
+        "read float32": lambda: [read(view) for view in views],
+        "read float16": lambda: [read(view) for view in short],
+    }
+    middle = {name: float(np.median([_cpu(way) for _ in range(runs)])) for name, way in ways.items()}
+    print(f"of {count} queries: {changed}; CPU s: {middle}")
+    return {"queries": count, "dimension": d, "changed": changed, "seconds": middle}
+
+
 def prepared(runs: int) -> dict:
     """What processors do beside the encoders of a scan: CPU seconds of one core, at the image size of `folder`."""
     side, rng = folder().dataset.tile_size, np.random.default_rng(0)
@@ -232,7 +261,7 @@ def _parts(folder: Path, vectors: np.ndarray) -> list[Path]:
     return paths
 
 
-PARTS = {part.__name__: part for part in (exact, peers, large, vigor, wide, evaluated, prepared)}
+PARTS = {part.__name__: part for part in (exact, peers, large, vigor, wide, evaluated, prepared, halved)}
 
 if __name__ == "__main__":
     sys.exit(main(sys.argv[1:]))

@@ -96,6 +96,29 @@ def matching(file: str = "matching.jsonl") -> str:
     return f"{table(heading, rows)}\n\n{words} {origin(file, [last[part] for part in sorted(parts)])}"
 
 
+def evaluated(file: str = "matching.jsonl") -> str:
+    """The last evaluation of CVACT's size beside the products that it needs."""
+    line = [line for line in lines_of(file) if line["part"] == "evaluated"][-1]
+    bare = next(name for name in line["cpu"] if name != "ours")
+    asked = f"{line['queries']:,} queries x ({line['references']:,} tiles + {line['decoys']:,} decoys) x 1024"
+    rows = []
+    for clock, shown in (("cpu", "CPU s"), ("wall", "s by the clock")):
+        ours, product = line[clock]["ours"], 8 * line[clock][bare]
+        rows.append([asked, shown, f"{ours:.0f}", f"{product:.0f}", f"{ours / product:.2f}"])
+    heading = ["size", "in", "ours", "8 x the product of an eighth of the queries", "ours of the product"]
+    return f"{table(heading, rows)}\n\n{origin(file, [line])}"
+
+
+def halved(file: str = "matching.jsonl") -> str:
+    """What storing descriptors in float16 would change."""
+    line = [line for line in lines_of(file) if line["part"] == "halved"][-1]
+    heading = ["of 8,192 queries", "changed"]
+    rows = [[name, str(count)] for name, count in line["changed"].items()]
+    seconds, read = line["seconds"], line["seconds"]["read float16"] - line["seconds"]["read float32"]
+    words = f"Reading float16 takes {read / seconds['match']:.1%} of the match's processor time more."
+    return f"{table(heading, rows)}\n\n{words} {origin(file, [line])}"
+
+
 def memory(file: str = "scaling.json") -> str:
     """Peak memory of a batch at once and in parts."""
     told, peaks = whole(file), {}

@@ -5,7 +5,8 @@
 The stages are those of the jobs; `InProcess` stands in for their workers. A world is rendered and projected once. A
 (row, world, seed) is a line of the results when it is done; started again, finished lines are skipped, and one that
 was broken off goes on. Beside the recall of the job, a line has what the same encoders reach by panorama, by bird's-eye
-view and by both. What is trained goes to `data/runs`, with its numbers in `log.jsonl`, and stays there.
+view and by both, and the CPU seconds until the end of every stage (`spent`). What is trained goes to `data/runs`,
+with its numbers in `log.jsonl`, and stays there.
 `recipes_table.py` prints the tables, `figures.py` writes them into the documents.
 """
 
@@ -32,6 +33,7 @@ from in_process import InProcess
 from origin import measured_here
 from recipe_rows import ROWS
 from suite import SUITE
+from time_tables import spent
 
 from ucvgl.distributed.projecting import Project, _shard_rows
 from ucvgl.images.image_store import ImageStore, read_shard, shard_path, shards_of, write_shard
@@ -137,7 +139,7 @@ def line_of(row: str, world: str, seed: int, wish: argparse.Namespace) -> dict[s
         if not (folder / name).exists():
             (folder / name).symlink_to(wish.data / world / name)
     (folder / "settings.json").write_text(settings)
-    said = _lines(folder / "log.jsonl")
+    said = lines(folder / "log.jsonl")
     before = said[-1] if said else {"seconds": 0, "cpu_seconds": 0}
     begun, cpu_begun = time.time() - before["seconds"], time.process_time() - before["cpu_seconds"]
 
@@ -193,6 +195,7 @@ def line_of(row: str, world: str, seed: int, wish: argparse.Namespace) -> dict[s
         **measured_here(),
         "seconds": seconds,
         "cpu_seconds": cpu_seconds,
+        "spent": spent(said),
         "r1": round(result["recall"]["r1"], 4),
         "raw_pixels": result["raw_pixels"],
         "ways": {} if stopped else ways(experiment, projected, trained),
@@ -258,7 +261,7 @@ def main(argv: Sequence[str]) -> int:
             print(f"{time.time() - begun:.0f} s: {world} is there", flush=True)
     if wish.prepare_only:
         return 0
-    done = {(line["row"], line["world"], line["seed"]) for line in _lines(wish.out) if "error" not in line}
+    done = {(line["row"], line["world"], line["seed"]) for line in lines(wish.out) if "error" not in line}
     jobs = [
         (row, world, int(seed), wish)
         for row in wish.rows.split(",")
@@ -284,7 +287,8 @@ def main(argv: Sequence[str]) -> int:
     return 0
 
 
-def _lines(path: Path) -> list[dict[str, Any]]:
+def lines(path: Path) -> list[dict[str, Any]]:
+    """Of a file of JSON lines; none where there is no such file."""
     return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
 
 

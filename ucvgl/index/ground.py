@@ -8,7 +8,6 @@ from functools import lru_cache, partial
 import numpy as np
 import pyarrow as pa
 import simplejpeg
-import torch
 from jaxtyping import Float, Int, UInt8
 
 from ucvgl.files.tables import required
@@ -104,7 +103,7 @@ def in_verified_order(
         for degrees in np.unique(around[number, there]):
             these = there[around[number, there] == degrees]
             seen = ground_spectra(ground, turns=turns, around_deg=float(degrees))
-            tried = torch.stack([*map(spectrum, row[number, these].tolist())])
+            tried = [*map(spectrum, row[number, these].tolist())]
             score[number, these] = verified(score[number, these], evidence(seen, tried, turns))
         order = there[np.argsort(-score[number, there], kind="stable")]
         for some in (score, row, turn):

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 import cv2
 import numpy as np
 from jaxtyping import Float, Float32, UInt8
 
 from ucvgl.images.decode import resize
-from ucvgl.poses.structure import CHANNELS, shown, structure
+from ucvgl.poses.structure import shown, structure
 
 LOCAL = 0.52
 """Side of the square whose mean is taken from every pixel, as a share of the view's."""
@@ -29,14 +30,16 @@ def field(image: UInt8[np.ndarray, "h w 3"], side: int) -> Float32[np.ndarray, "
     if inside is not None:
         inside = np.asarray(cv2.resize(inside, (side, side), interpolation=cv2.INTER_AREA) > 1 - 1e-3, np.float32)
     seen = structure(resize(image, side, side), inside)
-    around = np.dstack([cv2.blur(seen[..., some : some + 3], (local, local)) for some in range(0, CHANNELS, 3)])
+    around = np.empty_like(seen)
+    for plane, mean in zip(seen, around, strict=True):
+        cv2.blur(plane, (local, local), dst=mean)
+    share = 1.0
     if inside is not None:
-        around = around / np.maximum(cv2.blur(inside, (local, local)), 1 / local**2)[..., None]
-        around = around * inside[..., None]
+        around *= inside / np.maximum(cv2.blur(inside, (local, local)), 1 / local**2)
+        share = max(float(inside.mean()), 1 / side**2)
     apart = seen - around
-    share = 1.0 if inside is None else max(float(inside.mean()), 1 / side**2)
-    strength = np.sqrt((apart**2).mean((0, 1)) / share) + 1e-3
-    return np.ascontiguousarray((apart / strength).transpose(2, 0, 1), np.float32)
+    strength = np.sqrt((apart**2).mean((1, 2)) / share) + 1e-3
+    return np.asarray(apart / strength[:, None, None], np.float32)
 
 
 def turned(image: UInt8[np.ndarray, "s s 3"], degrees: float) -> UInt8[np.ndarray, "s s 3"]:
@@ -48,6 +51,7 @@ def turned(image: UInt8[np.ndarray, "s s 3"], degrees: float) -> UInt8[np.ndarra
     return cv2.warpAffine(image, turn, (side, side), borderMode=cv2.BORDER_REFLECT_101)
 
 
+@lru_cache(maxsize=4)
 def near(side: int) -> Float[np.ndarray, "s s"]:
     """How much the ground counts."""
     y, x = np.mgrid[:side, :side] + 0.5 - side / 2

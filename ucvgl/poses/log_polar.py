@@ -66,4 +66,4 @@ def distances(farthest: float, rows: int) -> Float[np.ndarray, " r"]:
 def _cells(image: np.ndarray, x: np.ndarray, y: np.ndarray, cells: int, border: int) -> np.ndarray:
     seen = cv2.remap(image, x.astype(np.float32), y.astype(np.float32), cv2.INTER_LINEAR, borderMode=border)
     around = cv2.copyMakeBorder(seen, 0, 0, CELL, CELL, cv2.BORDER_WRAP)
-    return pooled(structure(around)[:, CELL:-CELL], cells, TURNS)
+    return pooled(structure(around)[:, :, CELL:-CELL].transpose(1, 2, 0), cells, TURNS)

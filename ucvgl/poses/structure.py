@@ -54,9 +54,8 @@ def describe(
     def look_at(number: int) -> None:
         image = images[number][:, ::-1] if mirrored else images[number]
         inside = shown(image)
-        field = structure(image, inside)
-        means = right @ (down @ field.reshape(len(field), -1)).reshape(CELLS, -1, CHANNELS)
-        cells[number] = means.reshape(-1, CHANNELS)
+        means = down @ (structure(image, inside) @ right.T)
+        cells[number] = means.reshape(CHANNELS, -1).T
         if inside is not None:
             share = (down @ inside @ right.T).reshape(-1, 1)
             cells[number] = np.where(share > LEAST_SHOWN, cells[number] / np.maximum(share, LEAST_SHOWN), 0)
@@ -75,7 +74,7 @@ def shown(image: UInt8[np.ndarray, "h w 3"]) -> Float32[np.ndarray, "h w"] | Non
     What a panorama does not show, its bird's-eye view leaves black, in one piece: single black pixels are shadows. An
     image that shows nothing is of one colour.
     """
-    black = np.asarray(~image.any(2), np.uint8)
+    black = ((image[..., 0] | image[..., 1] | image[..., 2]) == 0).astype(np.uint8)  # seven times as fast as `any`
     if not black.any() or black.all():
         return None
     black = cv2.erode(black, np.ones((SPECK, SPECK), np.uint8), borderType=cv2.BORDER_CONSTANT, borderValue=1)
@@ -87,28 +86,32 @@ def shown(image: UInt8[np.ndarray, "h w 3"]) -> Float32[np.ndarray, "h w"] | Non
 
 def structure(
     image: UInt8[np.ndarray, "h w 3"], inside: Float32[np.ndarray, "h w"] | None = None
-) -> Float[np.ndarray, "h w 9"]:
-    """Per pixel and channel s, s cos 2a and s sin 2a, with the edge's strength s in 0 to 1 and the angle a across it.
+) -> Float32[np.ndarray, "9 h w"]:
+    """Per channel and pixel s, s cos 2a and s sin 2a, with the edge's strength s in 0 to 1 and the angle a across it.
 
     s = g / (g + KNEE mean(g)) with g the length of the channel's gradient; the angle grows from right to down.
 
     Args:
         inside: 1 where the image shows something, as `shown` says; elsewhere all is 0. None: it does so everywhere.
     """
-    lab = cv2.cvtColor(np.ascontiguousarray(image), cv2.COLOR_RGB2LAB)
-    right, down = cv2.Sobel(lab, cv2.CV_32F, 1, 0), cv2.Sobel(lab, cv2.CV_32F, 0, 1)
+    lab = cv2.split(cv2.cvtColor(np.ascontiguousarray(image), cv2.COLOR_RGB2LAB))
+    right, down = np.empty((2, 3, *image.shape[:2]), np.float32)
+    for number, plane in enumerate(lab):
+        cv2.Sobel(plane, cv2.CV_32F, 1, 0, dst=right[number])
+        cv2.Sobel(plane, cv2.CV_32F, 0, 1, dst=down[number])
     length = np.sqrt(right * right + down * down)
-    if inside is None:
-        usual = length.mean((0, 1))
-    else:
-        length = length * inside[..., None]
-        usual = length.sum((0, 1)) / max(float(inside.sum()), 1.0)
-        right, down = right * inside[..., None], down * inside[..., None]
+    count = image.shape[0] * image.shape[1]
+    if inside is not None:
+        length, right, down = length * inside, right * inside, down * inside
+        count = max(float(inside.sum()), 1.0)
+    usual = (length.sum((1, 2)) / np.float32(count))[:, None, None]
     saturated = 1 / (length + np.float32(KNEE) * usual + np.float32(1e-3))
     turned = saturated / (length + np.float32(1e-3))
-    return np.concatenate(
-        (length * saturated, (right * right - down * down) * turned, 2 * right * down * turned), axis=2
-    )
+    found = np.empty((3, *length.shape), np.float32)
+    np.multiply(length, saturated, out=found[0])
+    np.multiply(right * right - down * down, turned, out=found[1])
+    np.multiply(2 * right * down, turned, out=found[2])
+    return found.reshape(CHANNELS, *image.shape[:2])
 
 
 @lru_cache(maxsize=8)

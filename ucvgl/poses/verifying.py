@@ -10,6 +10,7 @@ with the likeness of `ucvgl.poses.placing`, by FFT; all constants were chosen on
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -61,7 +62,7 @@ NEAREST = Turns((-8.0, -4.0, 0.0, 4.0, 8.0), 5.9)
 """Where the heading was told to the nearest of 24 turns: 4 degrees, and those of a step of 15 degrees."""
 NEAREST_ALONE = Turns((0.0,), 5.9)
 """The same without turns around it: to tell 24 turns apart."""
-TileSpectra = Complex64[torch.Tensor, "k c y x"]
+TileSpectra = Complex64[torch.Tensor, "k c y x"] | Sequence[Complex64[torch.Tensor, "c y x"]]
 GroundSpectra = Complex64[torch.Tensor, "t c y x"]
 
 
@@ -116,14 +117,19 @@ def verified(
 
 def _log_odds(ground: GroundSpectra, tiles: TileSpectra, turns: Turns) -> Float32[torch.Tensor, "k t r r"]:
     """Of every pose on every tile, up to a constant."""
-    likeness = torch.stack([_likeness(spectra, tiles) for spectra in ground], 1)
+    likeness = _likeness(ground, tiles)
     return SHARPNESS * likeness + torch.from_numpy(_usual(turns)).to(likeness.device)
 
 
-def _likeness(ground: Complex64[torch.Tensor, "c y x"], tiles: TileSpectra) -> Float32[torch.Tensor, "k r r"]:
-    """The likeness at every shift, from south-west to north-east."""
-    product = torch.fft.irfft2((ground.conj() * tiles).sum(1), s=(PADDED, PADDED))
-    return torch.roll(product, (REACH, REACH), (1, 2))[:, : 2 * REACH + 1, : 2 * REACH + 1].flip(1)
+def _likeness(ground: GroundSpectra, tiles: TileSpectra) -> Float32[torch.Tensor, "k t r r"]:
+    """The likeness at every turn and shift, from south-west to north-east.
+
+    Tile by tile: products of all at once would not fit into a processor's nearest memory.
+    """
+    own = ground.conj().resolve_conj()
+    spectra = torch.stack([(own * tile).sum(1) for tile in tiles])
+    product = torch.fft.irfft2(spectra, s=(PADDED, PADDED))
+    return torch.roll(product, (REACH, REACH), (2, 3))[..., : 2 * REACH + 1, : 2 * REACH + 1].flip(2)
 
 
 def _spectrum(

@@ -72,8 +72,7 @@ def verify_candidates(
         for heading in np.unique(degrees[there]):
             these = np.flatnonzero(there & (degrees == heading))
             ground = ground_spectra(bev, device, turns=turns, around_deg=float(heading))
-            tried = torch.stack([held[number] for number in asked[these].tolist()])
-            found[these] = evidence(ground, tried, turns)
+            found[these] = evidence(ground, [held[number] for number in asked[these].tolist()], turns)
         return found
 
     step = max(1, SPECTRA // candidates.shape[1])

@@ -12,7 +12,14 @@ from tests.poses.flat_ground import patches
 from ucvgl.images.image_store import write_shard
 from ucvgl.poses.fields import turned
 from ucvgl.poses.verifying import KNOWN, NEAREST_ALONE, SIDE, evidence, ground_spectra, tile_spectrum
-from ucvgl.programs.verified import cut, read_verified, shard_path, verify_candidates, write_candidates
+from ucvgl.programs.verified import (
+    cut,
+    keep_verified,
+    read_verified,
+    shard_path,
+    verify_candidates,
+    write_candidates,
+)
 from ucvgl.training import workers
 
 QUERIES, TILES = 11, 7
@@ -37,9 +44,9 @@ CANDIDATES = np.random.default_rng(0).integers(-1, 2 * TILES, (QUERIES, 4))
 CANDIDATES[2] = -1
 
 
-def verify(folder, stores, candidates=CANDIDATES, around=None, turns=KNOWN):
+def verify(folder, stores, candidates=CANDIDATES, around=None, turns=KNOWN, known=None):
     write_candidates(candidates, folder, around)
-    ends = {"turns": turns, "device": torch.device("cpu"), "log": lambda **row: None}
+    ends = {"known": known, "turns": turns, "device": torch.device("cpu"), "log": lambda **row: None}
     verify_candidates(cut(len(candidates)), folder=folder, **stores, **ends)
 
 
@@ -124,6 +131,20 @@ def test_queries_are_verified_once_and_what_was_lost_again(tmp_path, stores):
     again = read_verified(cut(QUERIES), tmp_path)
     assert (again[:3] == 7).all()
     np.testing.assert_array_equal(again[3:], whole[3:])
+
+
+def test_what_is_known_of_a_pair_is_not_found_again(tmp_path, stores):
+    others = np.roll(CANDIDATES, 1, axis=1)
+    others[::2, 0] = (others[::2, 0] + 1) % (2 * TILES)
+    for name, known in (("all", tmp_path / "nothing"), ("new", tmp_path / "known")):
+        if name == "new":
+            keep_verified(CANDIDATES, np.where(CANDIDATES < 0, -np.inf, np.float32(7)), known)
+        verify(tmp_path / name, stores, others, known=known)
+    whole, new = (read_verified(cut(QUERIES), tmp_path / name) for name in ("all", "new"))
+    before = np.array([[one in of for one in each] for each, of in zip(others, CANDIDATES.tolist(), strict=True)])
+    assert 0.5 < before.mean() < 1
+    expected = np.where(others < 0, -np.inf, np.where(before, 7, whole))
+    np.testing.assert_allclose(new, expected, rtol=1e-6)
 
 
 def test_a_pool_of_fewer_tiles_than_are_asked_for_is_verified_whole(tmp_path, stores):

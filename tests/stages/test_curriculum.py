@@ -206,10 +206,10 @@ def test_cameras_that_stand_aside_find_their_tiles_where_candidates_are_verified
     for view, images in {"bev": bevs, "references": tiles, "queries": bevs}.items():
         write_shard(tmp_path / view, 0, [f"{number:02d}" for number in range(24)], images)
 
-    def scanned(into: str, machines: InProcess, verified: int, reciprocal: int = 1) -> Matches:
+    def scanned(into: str, machines: InProcess, verified: int, reciprocal: int = 1, start: str = "") -> Matches:
         settings = Curriculum(verified=verified, reciprocal=reciprocal, whitening=0)
         experiment = Experiment(curriculum=settings)
-        folders = {"start": tmp_path, "into": tmp_path / into, "train": tmp_path, "fakes": tmp_path / "bev"}
+        folders = {"start": tmp_path / start, "into": tmp_path / into, "train": tmp_path, "fakes": tmp_path / "bev"}
         return scan(**folders, vote=Votes(0, 0, 1), experiment=experiment, machines=machines)
 
     def right(found: Matches) -> int:
@@ -218,13 +218,19 @@ def test_cameras_that_stand_aside_find_their_tiles_where_candidates_are_verified
     once, again = Watched(lambda **_: None), Watched(lambda **_: None)
     found = scanned("whole", once, verified=10)
     assert right(found) > right(scanned("unverified", once, verified=0)) + 5
-    assert not [*(tmp_path / "whole").iterdir()] and len(once.shards) == 3
+    assert [file.name for file in (tmp_path / "whole").iterdir()] == ["verified"] and len(once.shards) == 3
     with pytest.raises(KeyboardInterrupt):
         scanned("broken", BrokenOff(lambda **_: None), verified=10)
     resumed = scanned("broken", again, verified=10)
     assert again.shards == [(8, 16)]
     for name, value in vars(found).items():
         np.testing.assert_array_equal(getattr(resumed, name), value, err_msg=name)
+    with monkeypatch.context() as patch:
+        patch.setattr(ucvgl.programs.verified, "evidence", None)  # so that comparing any pair again is an error
+        after = scanned("next", again, verified=10, start="whole")
+    assert not [*(tmp_path / "whole").iterdir()]
+    for name, value in vars(found).items():
+        np.testing.assert_array_equal(getattr(after, name), value, err_msg=name)
     assert scanned("few", again, verified=1, reciprocal=3).query.tolist() == list(range(24))
 
 

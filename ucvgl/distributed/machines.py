@@ -143,6 +143,7 @@ class Crew(ABC):
         folder: Path,
         around_deg: Float[np.ndarray, "q k"] | Float[np.ndarray, " q"] | None = None,
         turns: Turns = KNOWN,
+        known: Path | None = None,
     ) -> Float32[np.ndarray, "q k"]:
         """What the ground says of candidates, over poses (`ucvgl.poses.verifying`); -inf where there is none.
 
@@ -153,13 +154,14 @@ class Crew(ABC):
             folder: where workers leave what they find; what is there is kept.
             around_deg: where each query is thought to look, or that for each candidate; None: to the north.
             turns: that are tried around it.
+            known: what `ucvgl.programs.verified.keep_verified` left of the same stores and turns, to the north.
         """
         if not cached.exists(folder / "candidates.npy"):
             verified.write_candidates(candidates, folder, around_deg)
         cuts = verified.cut(len(candidates))
         left = cached.unmade(cuts, lambda shard: verified.shard_path(folder, shard))
         progress = Progress("verify", len(candidates), done=len(candidates) - sum(b - a for a, b in left))
-        images: dict[str, Any] = {"bevs": bevs, "tiles": tiles, "turns": turns}
+        images: dict[str, Any] = {"bevs": bevs, "tiles": tiles, "turns": turns, "known": known}
         self.run(verified.verify_candidates, progress=progress, cuts=left, folder=folder, **images)
         return verified.read_verified(cuts, folder)
 

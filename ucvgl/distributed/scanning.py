@@ -14,9 +14,14 @@ from ucvgl.distributed.machines import Crew
 from ucvgl.files import cached
 from ucvgl.programs.embedding import EmbedJob, Look
 from ucvgl.programs.reranked import rematched
+from ucvgl.programs.verified import keep_verified
 from ucvgl.pseudo_labels.mutual_matching import matches
 from ucvgl.settings.experiment import Curriculum, Experiment
 from ucvgl.types import Matches
+
+VERIFIED = "verified"
+"""Folder of a round with what its scan found for pairs of bird's-eye view and tile. Encoders have no part in that, and
+six of seven candidates were candidates of the round before (`docs/performance.md`)."""
 
 
 class Votes(NamedTuple):
@@ -57,7 +62,7 @@ def scan(
     Where panoramas begin anywhere, it is searched for first where each looks.
 
     Args:
-        start: folder of the encoders so far.
+        start: folder of the encoders so far; what its round left in `VERIFIED` is used, and removed.
         into: folder of the round.
         train: folder of the training images.
         fakes: folder of the fakes.
@@ -85,10 +90,14 @@ def scan(
     k = max(2, settings.reciprocal + 1)
     best = machines.match(*parts, folder=into / "scan", k=max(k, settings.verified))
     if settings.verified:
-        evidence = machines.verify(best.row_index, around_deg=around, folder=into / "scan", **ground)
+        known = start / VERIFIED if around is None else None  # the headings may be others by now
+        evidence = machines.verify(best.row_index, around_deg=around, folder=into / "scan", known=known, **ground)
+        if around is None:
+            keep_verified(best.row_index, evidence, into / VERIFIED)
         best = rematched(best, evidence, k=k)
     found = replace(matches(best, reciprocal=settings.reciprocal), heading_deg=around)
-    cached.remove(into / "scan")
+    for done in (into / "scan", start / VERIFIED):
+        cached.remove(done)
     return found
 
 

@@ -20,10 +20,11 @@ from ucvgl.files.parts import in_order, read_part
 from ucvgl.files.plain import REMAKE, json_as
 from ucvgl.images.image_store import ImageStore
 from ucvgl.networks.towers import HALF, load_towers, save_towers
-from ucvgl.poses.verifying import KNOWN, NEAREST
+from ucvgl.poses.verifying import NEAREST
 from ucvgl.programs.embedding import EmbedJob, Look, parts_of
 from ucvgl.programs.ranked import Ranking
 from ucvgl.programs.reranked import candidates_of, each_once, evidence_for, reranked, turns_of_candidates
+from ucvgl.programs.verified import keep_verified
 from ucvgl.pseudo_labels.decoys import DECOYS_AHEAD, Estimate, judged_recall
 from ucvgl.retrieval.ranking import Question
 from ucvgl.settings.experiment import Experiment, QueryBy
@@ -139,8 +140,9 @@ def _recalls_by_share(
 
 
 def rank_images(
-    into: Path, model: Path, images: Path, about: Sequence[Question], machines: Crew, *, how: AskedAs
-) -> Ranking:
+    into: Path, model: Path, images: Path, about: Sequence[Question], machines: Crew, *, how: AskedAs,
+    known: Path | None = None, kept: Path | None = None,
+) -> Ranking:  # fmt: skip
     """Embed queries, references and, as decoys, mirrored references by one model, and rank them, in the folder `into`.
 
     Panoramas that begin anywhere are as similar to a tile as at the best of their turns, as where they are localized;
@@ -149,6 +151,8 @@ def rank_images(
     Args:
         images: folder of the stores.
         about: what is true, where that is asked; rows of the references.
+        known: folder of what was found when candidates of other models were verified, which most share.
+        kept: folder for what is found of these.
     """
     asked, *searched = _jobs(model, into, into, images, how)
     tried, looks = at_each_turn(asked, into / "turns") if how.headings_searched else (np.zeros(1), [asked])
@@ -157,7 +161,9 @@ def rank_images(
         count = len(ImageStore(images / "references"))
         candidates = candidates_of(ranking, how.verified, references=count)
         around = tried[turns_of_candidates(ranking, how.verified)] if how.headings_searched else None
-        evidence = _evidence(candidates, images, into / "ranked", machines, around)
+        evidence = _evidence(candidates, images, into / "ranked", machines, around, known)
+        if kept is not None and around is None:
+            keep_verified(candidates, evidence, kept)
         ranking = reranked(ranking, evidence, about, references=count)
     if how.headings_searched:
         _keep_best_turns(looks, ranking.turn_of_all[:, 0], asked.folder)
@@ -181,9 +187,12 @@ def _evidence(
     into: Path,
     machines: Crew,
     around: Float[np.ndarray, "q v"] | Float[np.ndarray, " q"] | None,
+    known: Path | None = None,
 ) -> Float[np.ndarray, "q v"]:
     shown: dict[str, Any] = {"bevs": images / "bev", "tiles": images / "references", "folder": into}
-    return machines.verify(candidates, around_deg=around, turns=KNOWN if around is None else NEAREST, **shown)
+    if around is None:
+        return machines.verify(candidates, known=known, **shown)
+    return machines.verify(candidates, around_deg=around, turns=NEAREST, **shown)
 
 
 def _headings(model: Path, into: Path, images: Path, machines: Crew, how: AskedAs) -> Path | None:

@@ -40,6 +40,7 @@ def verify_candidates(
     turns: Turns,
     device: torch.device,
     log: Log,
+    known: Path | None = None,
 ) -> None:
     """Write the evidence for the candidates of every shard of the queries into `folder`, for `read_verified`.
 
@@ -48,6 +49,7 @@ def verify_candidates(
         bevs: the store of the queries' bird's-eye views.
         tiles: the store of the references; numbers beyond it mean their mirror images, in the same order.
         turns: that are tried.
+        known: what `keep_verified` left of the same stores and turns, to the north: that is not found again.
     """
     left = [shard for shard in mine(cuts) if not cached.exists(shard_path(folder, shard))]
     if not left:
@@ -67,10 +69,10 @@ def verify_candidates(
         for number in numbers:
             held.move_to_end(number)
 
-    def found_for(bev: np.ndarray, asked: np.ndarray, degrees: np.ndarray) -> np.ndarray:
-        found, there = np.full(len(asked), -np.inf, np.float32), asked >= 0
-        for heading in np.unique(degrees[there]):
-            these = np.flatnonzero(there & (degrees == heading))
+    def found_for(bev: np.ndarray, asked: np.ndarray, degrees: np.ndarray, found: np.ndarray) -> np.ndarray:
+        new = np.isnan(found)
+        for heading in np.unique(degrees[new]):
+            these = np.flatnonzero(new & (degrees == heading))
             ground = ground_spectra(bev, device, turns=turns, around_deg=float(heading))
             found[these] = evidence(ground, [held[number] for number in asked[these].tolist()], turns)
         return found
@@ -82,8 +84,9 @@ def verify_candidates(
             for first in range(*shard, step):
                 rows = range(first, min(first + step, shard[1]))
                 asked, degrees = (np.array(some[rows.start : rows.stop]) for some in (candidates, around))
-                hold(np.unique(asked[asked >= 0]).tolist(), pool)
-                found += pool.map(found_for, grounds.read(rows), asked, degrees)
+                before = _known(asked, rows, known)
+                hold(np.unique(asked[np.isnan(before)]).tolist(), pool)
+                found += pool.map(found_for, grounds.read(rows), asked, degrees, before)
                 while len(held) > SPECTRA:
                     held.popitem(last=False)
             write_array(shard_path(folder, shard), np.stack(found))
@@ -119,6 +122,24 @@ def write_candidates(
         each = around_deg if around_deg.ndim == 2 else around_deg[:, None]
         write_array(folder / "around.npy", np.broadcast_to(each, candidates.shape))
     write_array(folder / "candidates.npy", candidates)
+
+
+def keep_verified(candidates: Int[np.ndarray, "q k"], evidence: Float32[np.ndarray, "q k"], folder: Path) -> None:
+    """Leave in a folder what was found, for `verify_candidates` of other candidates: most are the same."""
+    folder.mkdir(exist_ok=True)
+    write_array(folder / "evidence.npy", evidence)
+    write_array(folder / "candidates.npy", candidates)
+
+
+def _known(asked: Int[np.ndarray, "n k"], rows: range, folder: Path | None) -> Float32[np.ndarray, "n k"]:
+    """The evidence for some queries' candidates, as far as it is known: -inf where there is none, else not a number."""
+    found = np.where(asked < 0, -np.inf, np.nan).astype(np.float32)
+    files = [] if folder is None else [folder / "candidates.npy", folder / "evidence.npy"]
+    if not files or not all(map(cached.exists, files)):
+        return found
+    candidates, evidence = (np.load(cached.here(file), mmap_mode="r")[rows.start : rows.stop] for file in files)
+    same = (asked[:, :, None] == candidates[:, None]) & (asked[:, :, None] >= 0)
+    return np.where(same.any(2), np.take_along_axis(evidence, same.argmax(2), 1), found)
 
 
 def read_verified(cuts: Sequence[Range], folder: Path) -> Float32[np.ndarray, "q k"]:

@@ -15,8 +15,9 @@ from jaxtyping import Float
 from ucvgl.atomic import copy_whole
 from ucvgl.distributed.machines import Crew
 from ucvgl.distributed.rounds import train_round
-from ucvgl.distributed.scanning import scan, votes
+from ucvgl.distributed.scanning import VERIFIED, scan, votes
 from ucvgl.distributed.selection import asked_as, keep, recall_of_round, weigh_query, worn_out
+from ucvgl.files import cached
 from ucvgl.files.plain import json_as
 from ucvgl.files.tables import write_table
 from ucvgl.images.image_store import ImageStore
@@ -101,6 +102,7 @@ def curriculum(
             if worn_out(judged, settings.patience):
                 logger.info("no better estimate in %d rounds: training stops after %d", settings.patience, index + 1)
                 break
+    cached.remove(start / VERIFIED)
     kept = keep(folder, judged) if judged else start
     told = write_result(kept, folder, projected, experiment, machines)
     return {"rounds": settings.rounds, "labels_in_last_round": count, "kept": kept.name, **told}

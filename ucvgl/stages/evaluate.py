@@ -89,21 +89,24 @@ def evaluate(
     if cached.exists(trained / "model.pt"):  # not where training broke off
         models[last] = trained  # the encoders of that round, told what their queries are weighed by
 
-    def ranked(name: str) -> Ranking:
+    def ranked(name: str, known: Path | None) -> Ranking:
         into, model = folder / "embeddings" / name, models[name] / "model.pt"
         how = asked_as(experiment, verified=experiment.evaluation.verified)
-        return rank_images(into, model, images, about, machines, how=how)
+        return rank_images(into, model, images, about, machines, how=how, known=known, kept=verified(name))
+
+    def verified(name: str) -> Path:
+        return folder / "embeddings" / f"{name}.verified"
 
     images, about = projected / "validation", questions(protocol) if protocol.answerable else []
     every = _every_round(experiment, len(queries) * len(references))
-    reached = {}
+    reached, known = {}, None
     for name in before if every or len(before) < 2 else before[:1]:
         file = folder / "embeddings" / f"{name}.json"
         if not file.exists():
-            write_whole(file, json.dumps(_said(ranked(name), len(references), protocol).saved()))
+            write_whole(file, json.dumps(_said(ranked(name, known), len(references), protocol).saved()))
             cached.remove(folder / "embeddings" / name)
-        reached[name] = json_as(Said, file.read_bytes(), file)
-    ranking = ranked(last)
+        known, reached[name] = verified(name), json_as(Said, file.read_bytes(), file)
+    ranking = ranked(last, known)
     reached[last] = _said(ranking, len(references), protocol)
     bevs, recall = ImageStore(projected / "validation" / "bev"), reached[last].recall
     raw = _raw_pixels(bevs, references, protocol) if recall else {}
@@ -113,6 +116,8 @@ def evaluate(
     write_whole(folder / "recall.json", json.dumps(result, indent=1) + "\n")
     for name in before:
         (folder / "embeddings" / f"{name}.json").unlink(missing_ok=True)
+    for name in models:
+        cached.remove(verified(name))
     for made in (folder / "embeddings" / last / name for name in ("decoy", "ranked")):
         cached.remove(made)
     return {"r1": recall.r1 if recall else None, "judged": reached[last].judged.value}

@@ -22,6 +22,7 @@ import recipes_table
 import speed_tables
 import survival_tables
 import table
+import time_tables
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCUMENTS = ("README.md", "docs/*.md")
@@ -49,6 +50,8 @@ BLOCKS: Mapping[str, Callable[..., str]] = {
     "memory": speed_tables.memory,
     "same": speed_tables.same,
     "overhead": speed_tables.overhead,
+    "time_to_recall": time_tables.time_to_recall,
+    "time_by_stage": time_tables.time_by_stage,
     "cache": speed_tables.cache,
     "graphics_card": speed_tables.graphics_card,
     "second_card": speed_tables.second_card,

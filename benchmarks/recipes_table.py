@@ -67,7 +67,10 @@ def floors(file: str = RECIPES) -> str:
 def recipes(file: str = RECIPES) -> str:
     """R@1 of every row on every world, and as a share of what true pairs reach there."""
     lines = read(file)
-    return f"{recall_table(lines)}\n\nR@1 in %, in brackets the share of what true pairs reach. {origin(file, lines)}"
+    words = "R@1 in %, in brackets the share of what true pairs reach."
+    if any("stopped" in line for line in lines):
+        words += " Stopped: it found too few labels, or none that it could believe; what it had reached by then."
+    return f"{recall_table(lines)}\n\n{words} {origin(file, lines)}"
 
 
 def rounds(file: str = RECIPES, row: str = "default") -> str:
@@ -91,7 +94,8 @@ def recall_table(lines: Sequence[Line]) -> str:
         for world in shown:
             reached, best = _r1(lines, row, world), _r1(lines, "supervised", world)
             share = f" ({np.mean(reached) / np.mean(best):.2f})" if reached and best and row != "supervised" else ""
-            cells.append(per_cent(reached) + share)
+            here = [line for line in lines if (line["row"], line["world"]) == (row, world)]
+            cells.append(per_cent(reached) + share + " stopped" * any("stopped" in line for line in here))
         rows.append([f"`{row}`", *cells])
     return table(["row", *shown], rows)
 

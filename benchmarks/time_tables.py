@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from origin import origin
 from results import Line, lines_of, table
+from suite import SUITE
 
 FILE = "time_to_recall.jsonl"
 LEVELS = (0.4, 0.6, 0.7, 0.8, 0.9)
@@ -29,27 +30,34 @@ def spent(log: Iterable[Mapping[str, Any]]) -> dict[str, float]:
     return found
 
 
-def time_to_recall(file: str = FILE, world: str = "medium") -> str:
+def time_to_recall(file: str = FILE) -> str:
     """CPU seconds until R@1 reached each level: those at the end of the first round in which it did."""
-    rows, lines = [], [line for line in lines_of(file) if line["world"] == world]
-    for row in dict.fromkeys(line["row"] for line in lines):
-        some = [line for line in lines if line["row"] == row]
+    rows, lines = [], _sorted(lines_of(file))
+    for world, row in dict.fromkeys((line["world"], line["row"]) for line in lines):
+        some = [line for line in lines if (line["world"], line["row"]) == (world, row)]
         reached = [[seconds_to(line, level) for line in some] for level in LEVELS]
         last = f"{100 * np.median([line['r1'] for line in some]):.1f} after {_seconds(_whole(line) for line in some)}"
-        rows.append([f"`{row}`", str(len(some)), *(_seconds(times) for times in reached), last])
-    heading = ["row", "seeds", *(f"{100 * level:.0f}" for level in LEVELS), "in the end"]
-    return f"{table(heading, rows)}\n\nSeconds of a core until R@1 on `{world}`. {origin(file, lines)}"
+        last += ", stopped" * any("stopped" in line for line in some)
+        rows.append([world, f"`{row}`", str(len(some)), *(_seconds(times) for times in reached), last])
+    heading = ["world", "row", "seeds", *(f"{100 * level:.0f}" for level in LEVELS), "in the end"]
+    return f"{table(heading, rows)}\n\nSeconds of a core until R@1 in %. {origin(file, lines)}"
 
 
-def time_by_stage(file: str = FILE, world: str = "medium") -> str:
+def time_by_stage(file: str = FILE) -> str:
     """Which part of the work took how many CPU seconds."""
-    rows, lines = [], [line for line in lines_of(file) if line["world"] == world]
+    rows, lines = [], _sorted(lines_of(file))
     for line in lines:
         ends = list(line["spent"].items())
         took = [(name, end - before) for (name, end), before in zip(ends, [0, *(end for _, end in ends)], strict=False)]
         parts = [sum(seconds for name, seconds in took if name.startswith(part)) for part in PARTS.values()]
-        rows.append([f"`{line['row']}`", str(line["seed"]), *(f"{part:.0f}" for part in parts), f"{_whole(line):.0f}"])
-    return f"{table(['row', 'seed', *PARTS, 'in all'], rows)}\n\nSeconds of a core on `{world}`. {origin(file, lines)}"
+        which = [line["world"], f"`{line['row']}`", str(line["seed"])]
+        rows.append([*which, *(f"{part:.0f}" for part in parts), f"{_whole(line):.0f}"])
+    return f"{table(['world', 'row', 'seed', *PARTS, 'in all'], rows)}\n\nSeconds of a core. {origin(file, lines)}"
+
+
+def _sorted(lines: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """World by world."""
+    return sorted(lines, key=lambda line: (list(SUITE).index(line["world"]), line["row"] != "default", line["seed"]))
 
 
 def seconds_to(line: Line, level: float) -> float | None:

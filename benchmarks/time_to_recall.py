@@ -26,7 +26,7 @@ from typing import Any
 import recipes
 import torch
 from origin import measured_here
-from plain_recipe import Images, Towers, describe, learn
+from plain_recipe import ROUNDS, Images, Towers, describe, learn
 from results import RESULTS
 from time_tables import FILE, spent
 
@@ -35,7 +35,7 @@ from ucvgl.stages.catalog import as_listed
 from ucvgl.truth.door import read_truth
 from ucvgl.truth.score import Protocol, protocol_of, score_in_memory
 
-KEPT = ("row", "world", "seed", "machine", "date", "commit", "cpu_seconds", "r1")
+KEPT = ("row", "world", "seed", "machine", "date", "commit", "cpu_seconds", "r1", "stopped")
 
 
 def of_recipe(row: str, world: str, seed: int, wish: argparse.Namespace) -> dict[str, Any]:
@@ -75,8 +75,10 @@ def of_plain(world: str, seed: int, wish: argparse.Namespace) -> dict[str, Any]:
         print(f"{before:.0f} s: {rounds[-1]}", flush=True)
         begun = time.process_time()
     cold, rounds = rounds[1], rounds[2:]  # the second stage ends the cold start
+    stopped = {} if len(rounds) == ROUNDS else {"stopped": f"round {len(rounds) + 1} found too few labels"}
     told = {"row": "plain", "world": world, "seed": seed, **measured_here(), "cpu_seconds": round(before)}
-    return told | {"r1": rounds[-1]["r1"], "spent": seconds, "rounds": [cold | {"name": "cold"}, *rounds]}
+    rounds = [cold | {"name": "cold"}, *rounds]
+    return told | {"r1": rounds[-1]["r1"], "spent": seconds, "rounds": rounds} | stopped
 
 
 def _images(folder: Path) -> Images:

@@ -1,6 +1,7 @@
 from pathlib import Path
 
 import pytest
+import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -142,3 +143,16 @@ def test_points_of_a_grid_that_contradict_themselves_are_counted_and_named(
     grid = {"curriculum.min_margin": ("grid", [0.01, 0.05]), "curriculum.final_margin": ("grid", [0.0, 0.02])}
     assert len(draw(Space(grid), Experiment())) == 3
     assert "1 points contradict themselves and are left out; the first: curriculum.min_margin 0.01" in caplog.text
+
+
+@pytest.mark.parametrize("value", ["s3://key:s3cr3t@bucket/x", "gs://bucket/x?token=s3cr3t", "s3://", "a\x1b[2J"])
+def test_a_value_that_is_refused_by_itself_is_refused_though_no_draw_may_take_it(value: str, tmp_path: Path) -> None:
+    text = yaml.safe_dump({"settings": {"dataset.root": {"choice": ["data"] * 50 + [value]}}})
+    with pytest.raises(Mistakes) as told:
+        read(tmp_path, text)
+    assert "dataset.root: " in str(told.value) and "s3cr3t" not in str(told.value)
+
+
+def test_trials_of_a_space_that_draws_nothing_are_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    read(tmp_path, "settings: {seed: {grid: [1, 2]}}\ntrials: 99")
+    assert "trials 99: nothing is drawn, and each of 2 grid points is tried once" in caplog.text

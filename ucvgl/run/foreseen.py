@@ -70,4 +70,6 @@ def _nearest(folder: Path) -> Path:
 
 
 def _gb(count: float) -> str:
+    if count < 1e9:
+        return f"{count / 1e6:.1f} MB"
     return f"{count / 1e9:,.3g} GB" if count < 1e12 else f"{count / 1e9:,.0f} GB"

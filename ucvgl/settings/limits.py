@@ -22,6 +22,11 @@ def ranges(experiment: Experiment) -> dict[str, Any]:
 
 def check(experiment: Experiment) -> list[str]:
     """All that is wrong with the values of the settings, in plain words; empty when nothing is."""
+    return alone(experiment) or disagreements(experiment)
+
+
+def alone(experiment: Experiment) -> list[str]:
+    """What is wrong with each value by itself, whatever the others are; every line begins with the setting's name."""
     values = dotted(experiment)
     mistakes = [
         f"{name}: {values[name]!r} is not allowed; it must be {in_words(range_)}"
@@ -39,7 +44,7 @@ def check(experiment: Experiment) -> list[str]:
     dataset = experiment.dataset
     root = "" if dataset.rendered and is_local(dataset.root) else no_place(dataset.root)
     mistakes += [f"dataset.root: {root}"] if root and not holds_secrets(dataset.root) else []
-    return mistakes or disagreements(experiment)
+    return mistakes
 
 
 def _is_utf8(text: str) -> bool:

@@ -15,7 +15,7 @@ import numpy as np
 from ucvgl.files.printable import printable
 from ucvgl.settings.dotted import MOST_SETTINGS, Mistakes, setting_types, suggestion, with_changes
 from ucvgl.settings.experiment import Experiment
-from ucvgl.settings.limits import check
+from ucvgl.settings.limits import alone, check
 from ucvgl.settings.ranges import MOST
 from ucvgl.settings.yaml_door import read_tree
 
@@ -96,6 +96,9 @@ def read_space(path: Path, base: Experiment) -> Space:
         mistakes.append(f"{path}: {count}; a sweep has at most {MOST_TRIALS:,}")
     if mistakes:
         raise Mistakes(mistakes)
+    if "trials" in tree and drawn == 1 != tree["trials"]:
+        told = f"trials {tree['trials']}: nothing is drawn, and each of {points} grid points is tried once"
+        log.warning("%s: %s", path, told)
     rest = {name: tree[name] for name in ("trials", "seed", "scheduler", "patience_rounds") if name in tree}
     return Space(settings, **rest)
 
@@ -167,7 +170,7 @@ def _mistakes(name: str, written: Any, base: Experiment) -> list[str]:
 def _refused(name: str, value: Any, base: Experiment) -> list[str]:
     """What is wrong with one value by itself, whatever the others are."""
     experiment, wrong = with_changes(base, {name: value})
-    return wrong or [line for line in check(experiment) if line.startswith(f"{name}: ") and "is not allowed" in line]
+    return wrong or [line for line in alone(experiment) if line.startswith(f"{name}: ")]
 
 
 def _one(kind: str, values: Sequence[Any], rng: np.random.Generator) -> Any:

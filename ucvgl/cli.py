@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 
 import ucvgl
-from ucvgl.run.ending import DONE, MISTAKEN, ended
+from ucvgl.run.ending import DONE, MISTAKEN, ended, folder_is_gone
 
 COMMANDS = {
     "index": ("ucvgl.commands.index", "embed the tiles of an area and write an index that answers photos"),
@@ -41,6 +41,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     def command() -> int | None:
         _refuse_empty(rest)
+        if told := folder_is_gone():
+            raise ValueError(told)
         return importlib.import_module(COMMANDS[name][0]).main(rest)
 
     return ended(command, lambda told: print(f"ucvgl {name}: {told}", file=sys.stderr))

@@ -104,6 +104,16 @@ def test_every_job_imports_where_too_little_memory_is_told() -> None:
         assert len(bare) == 1 and re.match(r"from ucvgl(\.run\.ending import Imports| import cli)", bare[0]), job
 
 
+def test_a_folder_that_was_deleted_under_a_program_is_told_before_its_imports(tmp_path: Path) -> None:
+    code = "import os, sys\nos.rmdir(os.getcwd())\n"
+    code += "from ucvgl.run.ending import Imports\nfrom ucvgl import cli\ncli.main(['show', 'presets'])\n"
+    code += "with Imports():\n    print('imported')\n"
+    where = {"cwd": tmp_path, "env": os.environ | {"PYTHONPATH": str(JOBS.parent)}}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=50, **where)
+    told = "the folder one stands in cannot be used (No such file or directory); change to another (cd)"
+    assert (done.returncode, done.stdout) == (2, "") and done.stderr.splitlines() == [f"ucvgl show: {told}", told]
+
+
 def test_an_error_says_what_was_being_worked_on() -> None:
     with pytest.raises(OSError) as caught, at_work_on("city/a.jpg"):
         raise OSError(errno.EIO, "Input/output error")

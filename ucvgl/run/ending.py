@@ -151,6 +151,9 @@ class Imports:
 
     def __enter__(self) -> None:
         """Begin to import, with some memory kept back for what is to be said where there is no more."""
+        if told := folder_is_gone():
+            print(told, file=sys.stderr)
+            sys.exit(MISTAKEN)
         self._kept_back = bytearray(KEPT_BACK)
 
     def __exit__(self, kind: type | None, error: BaseException | None, trace: Any) -> None:
@@ -160,6 +163,15 @@ class Imports:
             print(told, file=sys.stderr)
             sys.stderr.flush()
             os._exit(MISTAKEN)  # what was imported by half cannot clean up
+
+
+def folder_is_gone() -> str:
+    """What to hear where the folder one stands in was deleted: PyTorch's libraries end the program in their own way."""
+    try:
+        os.getcwd()
+    except OSError as error:
+        return f"the folder one stands in cannot be used ({error.strerror}); change to another (cd)"
+    return ""
 
 
 def _little_to_map(error: Exception) -> str | None:

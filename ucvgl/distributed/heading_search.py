@@ -14,7 +14,7 @@ from ucvgl.atomic import write_array
 from ucvgl.distributed.machines import Crew
 from ucvgl.files import cached
 from ucvgl.images.image_store import ImageStore
-from ucvgl.poses.turns import best_turns, turns_of
+from ucvgl.poses.turns import best_of_stacked, turns_of
 from ucvgl.poses.verifying import NEAREST_ALONE, Turns, verified
 from ucvgl.programs.embedding import EmbedJob
 from ucvgl.training.batches import Pairs
@@ -56,8 +56,7 @@ def find_headings(
     tried, looks = at_each_turn(asked, work)
     parts = machines.described([looks, searched], whitening=whitening)
     best = machines.match(*parts, folder=work, k=MOST_VERIFIED if verify else 1)
-    by_turn = (some.reshape(len(tried), -1, some.shape[1]).swapaxes(0, 1) for some in (best.row_score, best.row_index))
-    score, row, turn = best_turns(*by_turn)
+    score, row, turn = best_of_stacked(best.row_score, best.row_index, len(tried))
     if verify:
         ground: dict[str, Any] = {"bevs": bevs, "tiles": tiles, "folder": work}
         score = verified(score, machines.verify(row, around_deg=tried[turn], turns=turns, **ground))

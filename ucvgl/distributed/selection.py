@@ -60,7 +60,7 @@ class AskedAs:
     Args:
         query: what they are described by.
         verified: first candidates of a query that are verified over poses.
-        headings_searched: whether they begin anywhere, and their turn is searched for first.
+        headings_searched: whether they begin anywhere: a tile is as similar as at the best of their turns.
     """
 
     query: QueryBy = "panorama"

@@ -62,3 +62,10 @@ def best_turns(
         for found, values in zip(best, (score[number].ravel()[places], rows, places // k), strict=True):
             found[number, : len(kept)] = values[kept]
     return best
+
+
+def best_of_stacked(
+    score: Float[np.ndarray, "m k"], row: Int[np.ndarray, "m k"], turns: int
+) -> tuple[Float[np.ndarray, "n k"], Int[np.ndarray, "n k"], Int[np.ndarray, "n k"]]:
+    """The same of photos that stand at their first turn, then all at their second, and so on."""
+    return best_turns(*(some.reshape(turns, -1, some.shape[1]).swapaxes(0, 1) for some in (score, row)))

@@ -17,7 +17,7 @@ from jaxtyping import Float, Float32, Int
 from torch import Tensor
 
 from ucvgl.compiled import kernel
-from ucvgl.poses.turns import best_turns
+from ucvgl.poses.turns import best_of_stacked
 from ucvgl.retrieval.best import GROUP, Best
 from ucvgl.retrieval.recall import true_similarity
 from ucvgl.retrieval.rounded import Extent, as_float32, error_bounds, extent
@@ -181,8 +181,7 @@ def _best_of_turns(
 ) -> tuple[Float[np.ndarray, "q k"], Int[np.ndarray, "q k"], Int[np.ndarray, "q k"]]:
     if turns == 1:
         return best.score, best.index, np.zeros(best.index.shape, int)
-    score, index = (some.reshape(turns, -1, some.shape[1]).swapaxes(0, 1) for some in (best.score, best.index))
-    return best_turns(score, index)
+    return best_of_stacked(best.score, best.index, turns)
 
 
 def _bars(

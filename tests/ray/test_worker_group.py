@@ -66,8 +66,27 @@ def kill_at_step(folder, step):
     os.kill(int((folder / "pid-1").read_text()), 9)
 
 
+def waiting_for_ray():
+    """Threads of this process in which Ray Train runs; Ray's shutdown would crash the process under them."""
+    return [thread.name for thread in threading.enumerate() if thread.name == "ray-train"]
+
+
 def test_a_mailbox_that_is_lost_hides_nothing_of_what_ended_the_job(cluster, tmp_path):
     with pytest.raises(KeyboardInterrupt), WorkerGroup(tmp_path, Placement(1, 1, 0, 1), lambda **_: None) as session:
         session.run(programs.total, number=5)
         ray.kill(session._mailbox)
         raise KeyboardInterrupt
+    assert not waiting_for_ray()
+
+
+def test_workers_that_are_busy_end_with_the_job(cluster, tmp_path):
+    def interrupt(**_):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt), WorkerGroup(tmp_path, Placement(1, 1, 0, 1), interrupt) as session:
+        session.run(programs.count_slowly, folder=tmp_path, steps=10_000)
+    assert not waiting_for_ray()
+    with pytest.raises(ProcessLookupError):
+        for _ in range(100):
+            os.kill(int((tmp_path / "pid-0").read_text()), 0)
+            time.sleep(0.1)

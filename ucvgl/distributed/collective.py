@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import psutil
@@ -15,12 +15,18 @@ from ray.train.torch import TorchConfig
 log = logging.getLogger(__name__)
 
 
+@dataclass
 class RaysNetwork(TorchConfig):
     """Ray Train's process group, with gloo on the network interface by which Ray reaches the machine.
 
     Left alone, gloo listens where the machine's own name leads. On many machines /etc/hosts leads it to the loopback
     address, where no other machine finds it.
+
+    Args:
+        mailbox: is told which actor starts the workers, which Ray Train says to nobody.
     """
+
+    mailbox: Any = None
 
     @property
     def backend_cls(self) -> type:
@@ -29,7 +35,8 @@ class RaysNetwork(TorchConfig):
 
 
 class _Backend(TorchConfig().backend_cls):
-    def on_start(self, worker_group: Any, backend_config: TorchConfig) -> None:
+    def on_start(self, worker_group: Any, backend_config: RaysNetwork) -> None:
+        backend_config.mailbox.led_by.remote(ray.get_runtime_context().current_actor)
         worker_group.execute(use_rays_interface)
         if backend_config.backend == "nccl" and not all(worker_group.execute(torch.cuda.is_available)):
             log.warning("PyTorch cannot use the GPUs that Ray counts (driver, or a build without CUDA); CPUs compute")

@@ -68,6 +68,14 @@ class Mailbox:
         self._fresh = True
         self._furthest = -1
         self._closed = False
+        self._controller: Any = None
+
+    async def led_by(self, controller: Any) -> None:
+        self._controller = controller
+
+    async def controller(self) -> Any:
+        """The actor of Ray Train that starts the workers, and with which they end; None before the first of them."""
+        return self._controller
 
     async def submit(self, command: Command) -> None:
         async with self._changed:

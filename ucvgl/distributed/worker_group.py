@@ -58,6 +58,7 @@ class WorkerGroup:
     def __init__(self, folder: Path, placement: Placement, log: Callable[..., None], *, at_least: int = 0) -> None:
         self.folder, self.placement, self.log, self._at_least = folder, placement, log, at_least
         self._mailbox: Any = None
+        self._controller: Any = None
         self._fit: threading.Thread | None = None
         self._fit_error: BaseException | None = None
         self._number = 0
@@ -71,10 +72,16 @@ class WorkerGroup:
             return
         with suppress(RayError):  # what ends a job may have ended the mailbox, and is not to be hidden by that
             ray.get(self._mailbox.close.remote())
-            if not self._running:  # after Ctrl-C the workers are busy, and end with Ray
+            self._controller = self._controller or ray.get(self._mailbox.controller.remote())
+            if not self._running:  # after Ctrl-C the workers are busy
+                self._fit.join(timeout=30)
+        with suppress(RayError):
+            if self._fit.is_alive() and self._controller is not None:
+                # Its workers end with it. A thread that still waits for Ray when Ray shuts down crashes the process.
+                ray.kill(self._controller)
                 self._fit.join(timeout=30)
             ray.kill(self._mailbox)
-        self._fit = None
+        self._fit = self._controller = None
 
     def run(self, program: Callable[..., Any], *, progress: Progress | None = None, **arguments: Any) -> Any:
         """Run `program(device=..., log=..., **arguments)` on every worker; the result is that of rank 0.
@@ -96,6 +103,8 @@ class WorkerGroup:
         self._running, start, begun = True, time.monotonic(), 0
         while True:
             rows, outcome, attempts = ray.get(self._mailbox.drain.remote())
+            if attempts and self._controller is None:
+                self._controller = ray.get(self._mailbox.controller.remote())
             for row in rows:
                 if progress is not None and row.keys() <= {"kept", "share"}:
                     progress.hear(**row)
@@ -120,7 +129,7 @@ class WorkerGroup:
         trainer = TorchTrainer(
             work,
             train_loop_config={"mailbox": self._mailbox, "threads": self.placement.cpus, "run": packed(self.folder)},
-            torch_config=RaysNetwork(backend="nccl" if gpus else "gloo", timeout_s=COLLECTIVE_S),
+            torch_config=RaysNetwork("nccl" if gpus else "gloo", timeout_s=COLLECTIVE_S, mailbox=self._mailbox),
             scaling_config=ScalingConfig(
                 num_workers=(fewest, most) if 0 < fewest < most else most,
                 use_gpu=bool(gpus),

@@ -13,7 +13,7 @@ export RAY_USAGE_STATS_ENABLED ?= 0
 JOB ?= unsupervised
 ADDRESS ?= http://127.0.0.1:8265
 # Several processes, of which two or three have what starts Ray (tests/conftest.py); the ten slowest tests are told.
-BESIDE ?= -n auto --dist loadgroup --durations=10
+BESIDE ?= -n auto --dist loadgroup --max-worker-restart 0 --durations=10
 
 .PHONY: setup demo submit test test-fast test-cluster lint clean
 

@@ -65,18 +65,27 @@ def pytest_sessionstart(session: pytest.Session) -> None:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Everything in tests/ray starts Ray: two processes, or three, run all of it, from the first moment on.
 
-    Then comes the rest, with which any further processes begin.
+    Then comes the rest, with which any further processes begin: what is slow first, and what a file makes once for
+    all of its tests only once, in one process.
     """
     jobs = WHOLE_JOBS if CORES >= ENOUGH else FEW_CORES
     groups = {name: number for number, names in enumerate(jobs) for name in names}
     order = {}
     for item in items:
-        order[item] = len(jobs) + 1
+        order[item] = len(jobs) + 1 + (item.get_closest_marker("slow") is None)
         if "ray" in Path(item.path).relative_to(Path(__file__).parent).parts[:-1]:
             order[item] = groups.get(item.path.stem, len(jobs))
             item.add_marker(pytest.mark.ray)
             item.add_marker(pytest.mark.xdist_group(f"ray {order[item]}"))
+        elif shares_what_its_file_makes(item):
+            item.add_marker(pytest.mark.xdist_group(item.nodeid.partition("::")[0]))
     items.sort(key=lambda item: order[item])
+
+
+def shares_what_its_file_makes(item: pytest.Item) -> bool:
+    """Whether a test takes a fixture of scope `module`: tests of one file, in several processes, each make that."""
+    fixtures = getattr(item, "_fixtureinfo").name2fixturedefs.values()  # noqa: B009  pytest's own name
+    return any(found[-1].scope == "module" for found in fixtures)
 
 
 @pytest.fixture(scope="session")

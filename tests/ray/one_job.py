@@ -27,12 +27,14 @@ class Job:
         ray: Ray's own folder; a short name, as Ray puts sockets there.
         script: which job.
         flags: of every start.
+        alone: all of its programs run in its own process, without Ray.
     """
 
     images: Path
     ray: Path
     script: str = "unsupervised.py"
     flags: tuple[str, ...] = ()
+    alone: bool = False
 
     def finish(self, run: Path, *flags: str) -> list[str]:
         """Run the job to its end; the lines that it printed."""
@@ -64,16 +66,18 @@ class Job:
 
     def begin(self, run: Path, *flags: str) -> subprocess.Popen[str]:
         """Start the job in a session of its own; stderr goes to `log_path(run)`."""
+        name, alone = Path(self.script).stem, str(Path(__file__).with_name("job_without_ray.py"))
         job = [
             sys.executable,
-            str(ROOT / "jobs" / self.script),
+            *([alone, name] if self.alone else [f"{ROOT}/jobs/{name}.py"]),
             "tiny",
             f"--run={run}",
             "--resources.workers=1",
             "--resources.worker-cpus=1",
         ]
         mine = {name: value for name, value in os.environ.items() if not name.startswith("RAY_")}
-        needed = {"PYTHONPATH": str(ROOT), "RAY_TMPDIR": str(self.ray), "RAY_AUTH_MODE": "disabled"}
+        paths = os.pathsep.join([str(ROOT), str(ROOT / "tests")])
+        needed = {"PYTHONPATH": paths, "RAY_TMPDIR": str(self.ray), "RAY_AUTH_MODE": "disabled"}
         with log_path(run).open("a") as log:
             return subprocess.Popen(
                 [*job, f"--dataset.root={self.images}", *self.flags, *flags],

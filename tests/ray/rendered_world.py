@@ -11,21 +11,23 @@ from filelock import FileLock
 from ucvgl.settings.presets import tiny
 from ucvgl.world.panorama_worlds import home, plan, render_world
 
-PLACES = 256
+PLACES = 128
 FLAGS = (f"--dataset.synthetic.train-places={PLACES}",)
 
 
-def rendered_world(shared: Path, root: Path) -> Path:
-    """A folder for `--dataset.root` with a copy of the world of `tiny`, with fewer places (`FLAGS`).
+def rendered_world(shared: Path, root: Path, places: int = PLACES) -> Path:
+    """A folder for `--dataset.root` with a copy of the world of `tiny`, with fewer places.
 
     Args:
         shared: a folder that all processes of the session know.
         root: where the copy goes; whoever has it may change it.
+        places: for training; `FLAGS` say the usual number.
     """
     base = tiny().dataset
-    dataset = replace(base, root=str(shared / "world"), synthetic=replace(base.synthetic, train_places=PLACES))
-    with FileLock(shared / "world.lock"):
+    there = shared / f"world_{places}"
+    dataset = replace(base, root=str(there), synthetic=replace(base.synthetic, train_places=places))
+    with FileLock(f"{there}.lock"):
         for world in plan(dataset.synthetic):
             render_world(dataset.synthetic, world, home(dataset))
-    shutil.copytree(shared / "world", root, dirs_exist_ok=True)
+    shutil.copytree(there, root, dirs_exist_ok=True)
     return root

@@ -22,7 +22,7 @@ from pathlib import Path
 import pytest
 from local_cluster import free_ports, plain
 from one_job import JOB_S, ROOT, processes_with, wait_until
-from rendered_world import FLAGS, rendered_world
+from rendered_world import rendered_world
 
 from benchmarks.object_store import ObjectStore
 from ucvgl.files.arrivals import ARRIVALS
@@ -43,9 +43,11 @@ MOMENTS = {
     "6_evaluate: at work": "RayTrainWorker",
 }
 """What the log or the numbers of the job say when a machine is lost, and what runs there."""
+PLACES = 256
 CPUS = 3
 """Of a machine: two workers of 2 CPUs do not fit on one."""
 SHORT = (
+    f"--dataset.synthetic.train-places={PLACES}",
     "--translation.steps=20",
     "--cold-start.intra-epochs=1",
     "--cold-start.cross-epochs=1",
@@ -165,7 +167,7 @@ def machines(moto: ObjectStore) -> Iterator[Machines]:
 @pytest.fixture
 def city(moto: ObjectStore, bucket: str, shared_folder: Path, tmp_path: Path) -> str:
     """The world of the other tests, in the bucket."""
-    (world,) = rendered_world(shared_folder, tmp_path / "images").iterdir()
+    (world,) = rendered_world(shared_folder, tmp_path / "images", PLACES).iterdir()
     for file in sorted(world.glob("*/*/*.jpg")):
         moto.client().upload_file(str(file), bucket, f"city/{file.relative_to(world)}")
     return f"s3://{bucket}/city"
@@ -174,7 +176,7 @@ def city(moto: ObjectStore, bucket: str, shared_folder: Path, tmp_path: Path) ->
 def test_a_bucket_is_all_that_machines_share_and_one_is_lost_in_every_stage(machines, city, bucket, tmp_path, proof):
     """A lost machine comes back with an empty cache. An index is made from the bucket, and asked; and the files of the
     run are those of one machine and a folder."""
-    flags, log = ["tiny", "--dataset.name=folder", f"--dataset.root={city}", *FLAGS, *SHORT], machines.base / "job.log"
+    flags, log = ["tiny", "--dataset.name=folder", f"--dataset.root={city}", *SHORT], machines.base / "job.log"
     uri, begun = f"s3://{bucket}/runs/a", time.monotonic()
     run = machines.base / HEAD / "cache" / bucket / "runs" / "a"
     job = machines.begin(str(ROOT / "jobs" / "unsupervised.py"), *flags, f"--run={uri}", log=log)

@@ -14,6 +14,7 @@ from small_runs import agree, agree_on_most_cpus, share_nothing, trial_folder
 from ucvgl.distributed.placement import Placement
 from ucvgl.distributed.trials import run_trials, trials_at_once
 from ucvgl.settings.experiment import Curriculum, Experiment
+from ucvgl.sweep import tuning
 from ucvgl.sweep.home import Home
 from ucvgl.sweep.outcome import Outcome
 from ucvgl.sweep.space import Space, draw
@@ -69,49 +70,53 @@ TRIES = 3
 """Of a start on a busy machine."""
 SMALL = """
 settings:
-  curriculum.min_margin: {grid: [0.1, 0.02, 0.04, 0.6, 0.05, 0.3]}
+  curriculum.min_margin: {grid: [0.1, 0.05, 0.6, 0.3]}
 scheduler: asha
 patience_rounds: 1
 """
 
 
-def test_a_sweep_that_was_killed_ends_as_an_undisturbed_one(tmp_path, request):
-    (tmp_path / "space.yaml").write_text(SMALL)
+def test_a_sweep_that_was_killed_ends_as_an_undisturbed_one(cluster, tmp_path, monkeypatch, request):
+    """The undisturbed one has the Ray of all tests; the killed one, and what goes on with it, Rays of their own."""
+    monkeypatch.chdir(tmp_path)
+    Path("space.yaml").write_text(SMALL)
     ray = Path(tempfile.mkdtemp(prefix="ucvgl"))  # short: Ray puts sockets there
     request.addfinalizer(lambda: shutil.rmtree(ray, ignore_errors=True))
+    # With so many CPUs for images there is room for one trial at a time, in either Ray, so their order is known.
+    words = ["space.yaml", "tiny", "--curriculum.rounds", "4", "--resources.workers=1", "--resources.image-cpus=6"]
 
-    def begin(name: str) -> subprocess.Popen[bytes]:
+    def begin() -> subprocess.Popen[bytes]:
         mine = {name: value for name, value in os.environ.items() if not name.startswith("RAY_")}
         paths = os.pathsep.join([str(ROOT), str(Path(__file__).parent)])
-        words = [str(tmp_path / "space.yaml"), "tiny", "--run", str(tmp_path / name), "--curriculum.rounds", "4"]
-        with (tmp_path / "printed").open("w") as printed:
+        with Path("printed").open("w") as printed:
             return subprocess.Popen(
-                [sys.executable, str(Path(__file__).with_name("small_sweep.py")), *words],
+                [sys.executable, str(Path(__file__).with_name("small_sweep.py")), *words, "--run", "killed"],
                 env=mine | {"PYTHONPATH": paths, "RAY_TMPDIR": str(ray), "RAY_AUTH_MODE": "disabled"},
                 stdout=printed,
                 stderr=subprocess.STDOUT,
             )
 
-    def finish(name: str) -> None:
+    def finish() -> None:
         """Also where Ray did not start in the time that it gives itself: the program then asks for another try."""
         for _ in range(TRIES):
-            code = begin(name).wait()
-            if "Ray did not start on this machine within" not in (tmp_path / "printed").read_text():
+            code = begin().wait()
+            if "Ray did not start on this machine within" not in Path("printed").read_text():
                 break
-        assert code == 0, (tmp_path / "printed").read_text()
+        assert code == 0, Path("printed").read_text()
 
-    finish("undisturbed")
-    killed = begin("killed")
-    wait_until(lambda: killed.poll() is not None or built(tmp_path / "killed", 2) == 1)
+    killed = begin()
+    wait_until(lambda: killed.poll() is not None or built(tmp_path / "killed", 1) == 1)
     ended = killed.poll() is not None
     killed.kill()
     killed.wait()
-    assert not ended, f"it ended before the moment to kill it\n{(tmp_path / 'printed').read_text()}"
-    finish("killed")
+    assert not ended, f"it ended before the moment to kill it\n{Path('printed').read_text()}"
+    finish()
+    done = tuning.main([*words, "--run", "undisturbed"], agree, run_trials=run_trials, connect=lambda resources: None)
+    assert done == 0
     results = [json.loads((tmp_path / name / "results.json").read_text()) for name in ("undisturbed", "killed")]
     assert results[0] == results[1]
-    assert [row["rounds"] for row in results[0]] == [4, 4, 4, 0, 4, 1]
-    assert [built(tmp_path / "killed", number) for number in (0, 1)] == [1, 1], "finished trials were done again"
+    assert [row["rounds"] for row in results[0]] == [4, 4, 0, 1]
+    assert built(tmp_path / "killed", 0) == 1, "a finished trial was done again"
     best = [(tmp_path / name / "best.yaml").read_text() for name in ("undisturbed", "killed")]
     assert best[0] == best[1] and "min_margin: 0.05" in best[0]
     wait_until(lambda: not processes_with(f"RAY_TMPDIR={ray}"))

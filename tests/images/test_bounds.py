@@ -3,6 +3,7 @@
 import io
 import os
 import struct
+import zlib
 
 import cv2
 import numpy as np
@@ -82,3 +83,60 @@ def test_a_file_larger_than_any_image_is_not_read(tmp_path):
 def test_a_name_that_cannot_be_is_an_error_of_that_file_alone(name):
     with pytest.raises(OSError):
         load(f"/tmp/{name}")
+
+
+def chunk(kind: bytes, held: bytes = b"") -> bytes:
+    return struct.pack(">I", len(held)) + kind + held + struct.pack(">I", zlib.crc32(kind + held))
+
+
+PNG = cv2.imencode(".png", IMAGE[..., ::-1])[1].tobytes()
+JPEG = cv2.imencode(".jpg", IMAGE)[1].tobytes()
+
+
+@pytest.mark.parametrize(
+    "extra",
+    [
+        chunk(b"zTXt", b"k\0\0" + zlib.compress(bytes(2**24))),
+        chunk(b"iCCP", b"k\0\0" + zlib.compress(bytes(2**24))),
+        chunk(b"tEXt", b"k\0") * 5000, chunk(b"abCd") * 5000, chunk(b"zTXt", b"k\0\0broken"), chunk(b"gAMA") * 3,
+    ],
+    ids=["text", "profile", "texts", "unknown", "broken text", "gammas"],
+)  # fmt: skip
+@pytest.mark.parametrize("at", [33, -12])
+def test_what_a_png_holds_beside_its_picture_reaches_no_decoder(extra, at, capfd):
+    image = decode.decode(PNG[:at] + extra + PNG[at:], "a")
+    assert np.array_equal(image, IMAGE) and capfd.readouterr().err == ""
+
+
+def test_a_png_that_unpacks_to_more_than_its_header_says_is_refused(monkeypatch):
+    at = PNG.index(b"IDAT") - 4
+    bomb = PNG[:at] + chunk(b"IDAT", zlib.compress(bytes(2**28))) + PNG[-12:]
+    with pytest.raises(BadImage, match="damaged .it unpacks to more than its header says"):
+        decode.decode(bomb, "a")
+    monkeypatch.setattr("ucvgl.images.chunks.UNCOUNTED", 0)
+    assert np.array_equal(decode.decode(PNG, "a"), IMAGE)
+
+
+@pytest.mark.parametrize(
+    ("data", "reason"),
+    [
+        (PNG[:33] + chunk(b"tEXt") * 100_001 + PNG[33:], "more than 100,000 chunks"),
+        (JPEG[:2] + b"\xff\xfe\0\2" * 10_001 + JPEG[2:], "more than 10,000 parts"),
+        (JPEG[:2] + (b"\xff\xe1\xff\xff" + bytes(65533)) * 300 + JPEG[2:], "more than 16 MB come before its picture"),
+        (JPEG[:2] + b"\xff" * 2**24 + JPEG[2:], "more than 16 MB come before its picture"),
+        (b"RIFF" + struct.pack("<I", 4 + 8 * 10_001) + b"WEBP" + b"abcd\0\0\0\0" * 10_001, "more than 10,000 parts"),
+    ],
+    ids=["png", "segments", "exif", "filling", "webp"],
+)  # fmt: skip
+def test_an_image_that_holds_little_but_headers_is_refused(data, reason):
+    with pytest.raises(BadImage, match=reason):
+        decode.decode(data, "a")
+
+
+def test_an_image_of_sixteen_bits_may_have_half_as_many_pixels(monkeypatch):
+    monkeypatch.setattr(bounds, "MAX_PIXELS", 700)
+    assert decode.decode(PNG, "a").shape == IMAGE.shape
+    for ending in (".png", ".tif"):
+        deep = cv2.imencode(ending, IMAGE.astype(np.uint16) << 8)[1].tobytes()
+        with pytest.raises(BadImage, match="of 16 bits: shrink it first"):
+            decode.decode(deep, "a")

@@ -22,9 +22,24 @@ SECRET = [
     ("gs://b/a?X-Goog-Signature=s3cr3t", "gs://b/a?X-Goog-Signature=***"),
     ("https://u:s3cr3t@h/a", "https://***@h/a"),
     ("hdfs://u:s3cr3t@h:8020/a", "hdfs://***@h:8020/a"),
+    ("gs://b/x#token=s3cr3t", "gs://b/x#token=***"),
+    ("abfs://c@account/x#sv=1&sig=s3cr3t", "abfs://c@account/x#sv=1&sig=***"),
+    ("s3://b/x%23token=s3cr3t", "s3://b/x%23token=***"),
+    ("https://h/x;token=s3cr3t", "https://h/x;token=***"),
+    ("s3://b/x&secret_key=s3cr3t", "s3://b/x&secret_key=***"),
+    ("s3://b/x?region=eu;secret_key=s3cr3t", "s3://b/x?region=***"),
+    ("s3://b/x?region=eu#s3cr3t", "s3://b/x?region=***"),
+    ("s3://b/x?secret_key=a&bs3cr3t", "s3://b/x?secret_key=***&***"),
+    ("s3://b/x?endpoint_override=http%253A%252F%252Fu%253As3cr3t%2540h", "s3://b/x?endpoint_override=***"),
+    ("s3://b/x?user=u:s3cr3t", "s3://b/x?user=***"),
+    ("s3://s3cr3t@b/x", "s3://***@b/x"),
+    ("https://s3cr3t@github.com/x", "https://***@github.com/x"),
+    ("s3:/k:s3cr3t@b/x", "s3:/***@b/x"),
+    ("s3:\\\\k:s3cr3t@b/x", "s3:\\\\***@b/x"),
+    ("gs:b/x?token=s3cr3t", "gs:b/x?token=***"),
 ]
 OPEN = [
-    "s3://bucket/a b/c#d%20e.jpg", "s3://bucket/who?.jpg", "s3://user@bucket/a", "hdfs://host:8020/a@b.jpg",
+    "s3://bucket/a b/c#d%20e.jpg", "s3://bucket/who?.jpg", "abfs://container@account/a", "s3://b/c#1=2.jpg", "hdfs://host:8020/a@b.jpg",
     "s3://b/a?endpoint_override=host:9000&scheme=http", "/plain/pa:th@x?key=1", "gs://b/a@b.jpg",
 ]  # fmt: skip
 
@@ -40,9 +55,10 @@ def test_a_uri_without_secrets_is_shown_as_it_is(uri: str) -> None:
     assert without_secrets(uri) == uri and not holds_secrets(uri)
 
 
-@given(st.text(alphabet="a/?%253F&= .", max_size=12))
+@given(st.lists(st.sampled_from([*"a/?%253FD&#= .", "token="]), max_size=12).map("".join))
 def test_any_key_below_a_root_with_options_comes_back_as_it_was(key: str) -> None:
     plain, options = split_options(join("s3://bucket?region=eu", key))
+    assert not holds_secrets(join("s3://bucket?region=eu", key))
     assert options == "region=eu" and key_of(plain.removeprefix("s3://bucket/")) == key
 
 
@@ -57,6 +73,22 @@ def test_a_question_mark_in_a_root_begins_no_secret_of_its_keys() -> None:
     assert locate(join("file:///data/q?r", "a?b%3F.jpg"))[1] == "/data/q?r/a?b%3F.jpg"
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "s3://k:s'3cr3t@b/x", 's3://k:s"s3cr3t@b/x', "s3://b/x?secret_key='s3cr3t'", "s3://b/x?secret_key=<s3cr3t>",
+        "AccountName=x;AccountKey=s3cr3t;EndpointSuffix=core.windows.net", "aws_secret_access_key: s3cr3t",
+    ],
+)  # fmt: skip
+def test_a_secret_in_quotes_or_in_the_words_of_a_library_is_hidden_in_a_sentence(text: str) -> None:
+    assert "s3cr3t" not in scrubbed(f"cannot read {text}, no")
+
+
+@pytest.mark.parametrize("text", ["ray://h:1, ask me@home", "hdfs: no; key=1 (s3: a@b.jpg)", "/data/x#token=1 at 0x1"])
+def test_a_sentence_without_secrets_is_left_alone(text: str) -> None:
+    assert scrubbed(text).replace("***", "1") == text
+
+
 def test_names_that_leave_their_folder_are_known() -> None:
     assert all(climbs(name) for name in ("../x", "a/../../x", "a//b", "/etc", "a/.", ""))
     assert not any(climbs(name) for name in ("a", "a/b", "..a/b..", "a/...b"))
@@ -69,7 +101,7 @@ def test_a_sentence_keeps_its_punctuation_behind_a_secret() -> None:
 @pytest.mark.parametrize("uri", ["s3://", "s3:///a/b", "gs://?region=x", "s3://user@/a", "http://host/a", "x://y", ""])
 def test_a_uri_at_which_nothing_can_lie_is_told_by_its_form(uri: str) -> None:
     assert no_place(uri)
-    with pytest.raises(StorageError, match="names no bucket|is no place") if uri else nullcontext():
+    with pytest.raises(StorageError, match="names no bucket|is no place|with credentials") if uri else nullcontext():
         locate(join(uri, "a.jpg"))
 
 

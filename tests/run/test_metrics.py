@@ -35,7 +35,7 @@ def test_every_line_is_strict_json_whatever_the_numbers(tmp_path: Path) -> None:
 
     (line,) = (tmp_path / "metrics.jsonl").read_text().splitlines()
     numbers = json.loads(line, parse_constant=refuse)
-    numbers.pop("time")
+    del numbers["time"], numbers["check"]
     assert numbers == {"stage": "4_cold_start", "loss": None, "margin": 0.5, "labels": 3}
 
 
@@ -53,3 +53,15 @@ def test_tensorboard_shows_the_numbers_by_stage_and_step(tmp_path: Path) -> None
         (1, 1.0),
         (2, 0.5),
     ]
+
+
+def test_a_line_of_which_a_digit_changed_is_left_out_and_lines_without_a_checksum_are_read(tmp_path):
+    log = MetricsLog(tmp_path)
+    for step in (1, 2, 3):
+        log.write(step=step, judged=0.5)
+    log.close()
+    file = tmp_path / "metrics.jsonl"
+    first, second, third = file.read_text().splitlines()
+    file.write_text("\n".join([first, second.replace("0.5", "0.9"), third, '{"step": 4, "judged": 0.25}', ""]))
+    assert [(row["step"], row["judged"]) for row in read_metrics(tmp_path)] == [(1, 0.5), (3, 0.5), (4, 0.25)]
+    assert not any("check" in row for row in read_metrics(tmp_path))

@@ -22,17 +22,47 @@ OTHERS = {b"GIF8": "GIF", b"\0\0\0\x0cjP  ": "JPEG 2000", b"\xff\x4f\xff\x51": "
 BRANDS = {b"heic": "HEIC", b"heix": "HEIC", b"hevc": "HEIC", b"mif1": "HEIC", b"msf1": "HEIC", b"avif": "AVIF",
           b"avis": "AVIF"}  # fmt: skip
 SCAN = b"\xff\xda"
+MAX_PARTS = 10_000
+"""Segments before the scan of a JPEG, chunks of a WebP; the longest are as many as fill a file."""
+MAX_HEADER = 2**24
+"""Bytes before the scan of a JPEG: Pillow copies what it has for every segment of EXIF."""
+SEGMENT = re.compile(rb"\xff+([\x00-\xd9\xdb-\xfe])")
+"""Any marker but that of a scan, with the bytes that may fill the place before it."""
 MARKER = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")
 """In compressed data 0xff is escaped, or begins a restart marker."""
 
 
-def too_large(height: int, width: int) -> str:
-    """Why an image of these sides is not decoded."""
-    if height * width > MAX_PIXELS:
-        return f"larger than {MAX_PIXELS // 1_000_000} Mpx: shrink it first"
+def too_large(height: int, width: int, *, deep: bool = False) -> str:
+    """Why an image of these sides is not decoded; one of 16 bits takes twice the memory for each pixel."""
+    most = MAX_PIXELS // (1 + deep)
+    if height * width > most:
+        return f"larger than {most // 1_000_000} Mpx{' of 16 bits' if deep else ''}: shrink it first"
     if max(height, width) > MAX_SIDE:
         return f"a side of {max(height, width)} pixels, more than {MAX_SIDE}: shrink it first"
     return ""
+
+
+def start_of_scan(data: bytes) -> tuple[int, int]:
+    """Where the first scan of a JPEG begins, and how many segments come before; no more than may are counted."""
+    at, segments = len(JPEG_START), 0
+    while segments <= MAX_PARTS and (found := SEGMENT.match(data, at)):
+        at = found.end() + int.from_bytes(data[found.end() : found.end() + 2], "big")
+        segments += 1
+    return at, segments
+
+
+def too_many_parts(data: bytes) -> str:
+    """Why a JPEG or WebP that holds little but headers may not keep a parser at work for minutes."""
+    parts, at = 0, 12
+    if data.startswith(JPEG_START):
+        at, parts = start_of_scan(data)
+        if at > MAX_HEADER:
+            return f"more than {MAX_HEADER // 1_000_000} MB come before its picture: save it anew"
+    elif data.startswith(b"RIFF"):
+        while parts <= MAX_PARTS and at + 8 <= len(data):
+            length = int.from_bytes(data[at + 4 : at + 8], "little")
+            at, parts = at + 8 + length + length % 2, parts + 1
+    return f"more than {MAX_PARTS:,} parts: save it anew" if parts > MAX_PARTS else ""
 
 
 def no_header(data: bytes) -> str:

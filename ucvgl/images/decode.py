@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import logging
 import re
-import struct
 import warnings
 from typing import cast
 
@@ -23,9 +22,12 @@ from ucvgl.images.bounds import (
     MAX_PIXELS,
     no_header,
     other_length,
+    start_of_scan,
     too_large,
+    too_many_parts,
     too_many_scans,
 )
+from ucvgl.images.chunks import PNG_START, picture_of
 from ucvgl.images.storage import read
 from ucvgl.images.tiff import not_a_picture, without_alpha
 
@@ -83,7 +85,10 @@ def decode(data: bytes, uri: str, *, enough: tuple[int, int] | None = None) -> U
         raise BadImage(uri, "empty file (0 bytes)")
     if data.startswith(JPEG_START):
         return _decode_jpeg(data, uri, enough)
-    _check(other_length(data) or not_a_picture(data), uri)
+    _check(other_length(data) or too_many_parts(data) or not_a_picture(data), uri)
+    if data.startswith(PNG_START):
+        data, reason = picture_of(data)
+        _check(reason, uri)
     deep = _check_header(data, uri)
     data = without_alpha(data)
     return _decode_deep(data, uri) if deep else _decode_any(data, uri)
@@ -122,6 +127,7 @@ def resize(image: UInt8[np.ndarray, "h w 3"], height: int, width: int) -> UInt8[
 
 def _decode_jpeg(data: bytes, uri: str, enough: tuple[int, int] | None) -> np.ndarray:
     """By libjpeg itself, which tells of damage that OpenCV and Pillow fill with grey or garbage in silence."""
+    _check(too_many_parts(data), uri)
     try:
         height, width, colours, _ = cast(Header, simplejpeg.decode_jpeg_header(data, strict=False))
     except (ValueError, KeyError) as error:
@@ -165,7 +171,7 @@ def _decode_deep(data: bytes, uri: str) -> np.ndarray:
     shift = max(0, int(deep.max()).bit_length() - 8)
     if shift < 8:
         _tell_of_few_bits(uri, int(deep.max()))
-    return np.ascontiguousarray(deep >> shift, np.uint8)
+    return np.ascontiguousarray(np.right_shift(deep, shift, out=deep), np.uint8)  # in place: it has gigabytes
 
 
 def _tell_of_few_bits(uri: str, brightest: int) -> None:
@@ -191,7 +197,7 @@ def _check_header(data: bytes, uri: str) -> bool:
         sides = MAX_PIXELS, 2
     except Exception as error:  # Pillow's many parsers raise anything on bytes they do not expect
         raise BadImage(uri, no_header(data)) from error
-    _check(too_large(*sides), uri)
+    _check(too_large(*sides, deep=deep), uri)
     return deep
 
 
@@ -203,9 +209,7 @@ def _check(reason: str, uri: str) -> None:
 
 def _check_end(data: bytes, uri: str) -> None:
     """Inside the scan the end marker cannot occur by chance, as 0xff is escaped there; in a thumbnail before it can."""
-    at = 2
-    while at + 4 <= len(data) and data[at] == 0xFF and data[at + 1] != 0xDA:  # segments, up to the start of the scan
-        at += 1 if data[at + 1] == 0xFF else 2 + struct.unpack_from(">H", data, at + 2)[0]
+    at, _ = start_of_scan(data)
     if data.rfind(JPEG_END, at) < 0:
         raise BadImage(uri, f"cut off: a JPEG without an end marker ({len(data)} bytes)")
 

@@ -12,14 +12,33 @@ OPTIONS = frozenset(
     tls_ca_file_path""".split()  # noqa: SIM905
 )
 """Of pyarrow's stores, behind `?`; none of them is secret, and whatever else stands there may be."""
-URI = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*://[^\s'\"<>]*[^\s'\"<>:;,.)])([:;,.)]*)")
+START = r"(?:[A-Za-z][A-Za-z0-9+.-]*://|\b(?:s3a?|gs|gcs|abfss?|wasbs?|az|hdfs|swift|https?):[/\\]{0,2})"
+"""Of a URI, also of one that was begun with too few slashes or the wrong ones."""
+BEGUN = re.compile(START, re.IGNORECASE)
+URI = re.compile(
+    rf"({START}(?:[^\s/@?'\"<>:]*:(?!\d+[/\s'\"])\S*@)?[^\s'\"<>]*[^\s'\"<>:;,.)])([:;,.)]*)", re.IGNORECASE
+)
 """In a sentence, whose punctuation may follow."""
 PASSWORD = re.compile(r"[^/@?]*(?::|%3A).*@", re.IGNORECASE | re.DOTALL)
 """From the scheme on: a name, a colon, and whatever comes before the last `@`, as secrets hold `/` and `?`."""
+USER = re.compile(r"[^/@?#]+@")
+NAMES_BEFORE_AT = ("abfs", "abfss", "wasb", "wasbs", "hdfs", "viewfs", "ssh", "sftp", "file")
+"""Where a container or a user stands before the `@`; elsewhere it is a token, or a key's name."""
+NAMED = re.compile(
+    r"((?:[#;&?]|%(?:25)*(?:23|3B|26|3F))"
+    r"(?:[\w.-]*(?:token|secret|passw|pwd|signature|credential|auth|key|access)[\w.-]*|pw|pass|sig)=)"
+    r"(?:\"[^\"]*\"|'[^']*'|<[^>]*>|[^&;#\s'\"<>]*[^&;#\s'\"<>:,.)])",
+    re.IGNORECASE,
+)
+"""What calls itself a secret behind `#`, `;`, `&` or `?`, wherever it stands: in a fragment, in a key."""
+CONNECTION = re.compile(r"\b(Account_?Key|SharedAccess(?:Key|Signature)|aws_secret_access_key|aws_session_token)"
+                        r"(\s*[=:]\s*)[^\s;,'\"]+", re.IGNORECASE)  # fmt: skip
+"""In the words of a store's own library."""
 PORT = re.compile(r"[^/@?:]+:\d+(/|$)")
 SCHEMES = ("file", "s3", "gs", "gcs", "hdfs", "viewfs", "abfs", "abfss")
 """Of the places that pyarrow can read."""
-ESCAPED = re.compile(r"%((?:25)*)3F")
+ESCAPED = re.compile(r"%((?:25)*)3([FD])")
+"""A `?` or `=` of a key, so that it begins no option and calls itself no secret."""
 
 NO_CREDENTIALS = (
     "a URI with credentials would be written into the run's files; set AWS_PROFILE, or AWS_ACCESS_KEY_ID and "
@@ -39,7 +58,8 @@ def join(root: str, path: str) -> str:
         return f"{root.rstrip('/')}/{path}"
     plain, options = split_options(root)
     scheme, _, rest = plain.partition("://")
-    name = ESCAPED.sub(r"%25\g<1>3F", path).replace("?", "%3F")
+    name = ESCAPED.sub(r"%25\g<1>3\g<2>", path).replace("?", "%3F")
+    name = name.replace("=", "%3D") if NAMED.search(f"{name}x") else name
     home = rest.rstrip("/").replace("?", "%3F")  # of the root, too, what begins no option is data
     return f"{scheme}://{home}/{name}{options and '?'}{options}"
 
@@ -54,7 +74,7 @@ def split_options(uri: str) -> tuple[str, str]:
 
 def key_of(path: str) -> str:
     """What `join` made of a name, undone."""
-    return ESCAPED.sub(lambda found: f"%{found[1][2:]}3F" if found[1] else "?", path)
+    return ESCAPED.sub(lambda found: f"%{found[1][2:]}3{found[2]}" if found[1] else "?="["FD".index(found[2])], path)
 
 
 def holds_secrets(uri: str) -> bool:
@@ -64,18 +84,21 @@ def holds_secrets(uri: str) -> bool:
 
 def without_secrets(uri: str) -> str:
     """The same URI with `***` for what should stay secret."""
-    scheme, separator, rest = uri.partition("://")
-    if not separator:
+    begun = BEGUN.match(uri)
+    if begun is None:
         return uri
-    if (found := PASSWORD.match(rest)) and not (scheme == "hdfs" and PORT.match(rest)):
+    scheme, rest = uri.partition(":")[0].lower(), uri[begun.end() :]
+    found = PASSWORD.match(rest) or (scheme not in NAMES_BEFORE_AT and USER.match(rest))
+    if found and not (scheme == "hdfs" and PORT.match(rest)):
         rest = f"***@{rest[found.end() :]}"
     path, question, options = rest.partition("?")
-    return f"{scheme}://{path}{question}{'&'.join(map(_shown, options.split('&')))}"
+    return NAMED.sub(r"\1***", f"{begun[0]}{path}{question}{_shown(options)}")
 
 
 def scrubbed(text: str) -> str:
-    """A text in which no URI tells a secret."""
-    return URI.sub(lambda found: without_secrets(found[1]) + found[2], text)
+    """A text in which no URI tells a secret, nor what calls itself one."""
+    text = URI.sub(lambda found: without_secrets(found[1]) + found[2], text)
+    return CONNECTION.sub(r"\1\2***", NAMED.sub(r"\1***", text))
 
 
 def no_place(uri: str) -> str:
@@ -95,8 +118,19 @@ def climbs(path: str) -> bool:
     return any(part in ("", ".", "..") for part in path.split("/"))
 
 
-def _shown(option: str) -> str:
-    name, equals, value = option.partition("=")
-    plain = unquote(value)
-    secret = name not in OPTIONS or "@" in plain or holds_secrets(plain)
-    return f"{name}=***" if equals and value and secret else option
+def _shown(options: str) -> str:
+    shown: list[str] = []
+    for option in options.split("&"):
+        name, equals, value = option.partition("=")
+        hidden = any(before.endswith("***") for before in shown)  # a secret with `&` in it
+        plain = _unquoted(value)
+        telling = re.search("[@?#;]", plain) or (name == "user" and ":" in plain) or holds_secrets(plain)
+        secret = equals and value and (name not in OPTIONS or telling)
+        shown.append(f"{name}=***" if secret else "***" if hidden and option and not equals else option)
+    return "&".join(shown)
+
+
+def _unquoted(value: str) -> str:
+    for _ in range(5):  # written percent-encoded once more by every program that it went through
+        value = unquote(value)
+    return value

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import json
 import math
+import re
 import time
 from pathlib import Path
 from typing import Any
+from zlib import crc32
 
+CHECK = re.compile(r', "check": (\d{1,10})\}$')
+"""The last of every line, of all before it: a sweep that goes on decides by these numbers who is stopped."""
 
 class MetricsLog:
     """Appends to one run's numbers; safe to reopen after the process was killed in the middle of a line."""
@@ -29,7 +33,8 @@ class MetricsLog:
         file only.
         """
         numbers = {name: _plain(value) for name, value in numbers.items()}
-        self._lines.write(json.dumps({"time": round(time.time(), 3), **numbers}) + "\n")
+        line = json.dumps({"time": round(time.time(), 3), **numbers})
+        self._lines.write(f'{line[:-1]}, "check": {crc32(line.encode())}}}\n')
         self._lines.flush()
         group = f"{numbers['stage']}/" if "stage" in numbers else ""
         for name, value in numbers.items():
@@ -48,10 +53,14 @@ def read_metrics(folder: Path) -> list[dict[str, Any]]:
     found = []
     for line in path.read_text(encoding="utf-8", errors="replace").splitlines() if path.exists() else []:
         try:
-            found.append(json.loads(line))
+            row = json.loads(line)
         except (ValueError, RecursionError):
             continue
-    return [row for row in found if isinstance(row, dict)]
+        checked = CHECK.search(line)
+        whole = checked is None or crc32(f"{line[: checked.start()]}}}".encode()) == int(checked[1])
+        if whole and isinstance(row, dict):
+            found.append({name: value for name, value in row.items() if name != "check"})
+    return found
 
 
 def _plain(value: Any) -> Any:

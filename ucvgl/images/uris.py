@@ -21,9 +21,9 @@ URI = re.compile(
 """In a sentence, whose punctuation may follow."""
 PASSWORD = re.compile(r"[^/@?]*(?::|%3A).*@", re.IGNORECASE | re.DOTALL)
 """From the scheme on: a name, a colon, and whatever comes before the last `@`, as secrets hold `/` and `?`."""
-USER = re.compile(r"[^/@?#]+@")
+USER = re.compile(r"(?!anonymous@)[^/@?#]+@")
 NAMES_BEFORE_AT = ("abfs", "abfss", "wasb", "wasbs", "hdfs", "viewfs", "ssh", "sftp", "file")
-"""Where a container or a user stands before the `@`; elsewhere it is a token, or a key's name."""
+"""Where a container or a user stands before the `@`; elsewhere it is a token, or a key's name, or `anonymous`."""
 NAMED = re.compile(
     r"((?:[#;&?]|%(?:25)*(?:23|3B|26|3F))"
     r"(?:[\w.-]*(?:token|secret|passw|pwd|signature|credential|auth|key|access)[\w.-]*|pw|pass|sig)=)"

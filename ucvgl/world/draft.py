@@ -6,6 +6,7 @@ import math
 
 import cv2
 import numpy as np
+from jaxtyping import Float, Num
 
 from ucvgl.world.palette import Material
 
@@ -30,12 +31,12 @@ class Draft:
         """One of some materials, each as likely."""
         return materials[int(self.rng.integers(len(materials)))]
 
-    def fill(self, polygon: np.ndarray, material: Material) -> None:
-        """Paint a polygon on the ground; corners [n 2] in metres."""
+    def fill(self, polygon: Num[np.ndarray, "n 2"], material: Material) -> None:
+        """Paint a polygon on the ground; corners in metres."""
         cv2.fillPoly(self.ground, [_fixed(polygon)], int(material), shift=4)
 
-    def stroke(self, points: np.ndarray, width: float, material: Material) -> None:
-        """Paint a line on the ground; points [n 2] and width in metres."""
+    def stroke(self, points: Num[np.ndarray, "n 2"], width: float, material: Material) -> None:
+        """Paint a line on the ground; points and width in metres."""
         thickness = max(1, round(width / CELL))
         cv2.polylines(self.ground, [_fixed(points)], False, int(material), thickness, shift=4)
 
@@ -44,12 +45,12 @@ class Draft:
         centre = _fixed(np.array([[x, y]]))[0].tolist()
         cv2.circle(self.ground, centre, round(radius / CELL * 16), int(material), -1, shift=4)
 
-    def take(self, polygon: np.ndarray, use: int) -> None:
+    def take(self, polygon: Num[np.ndarray, "n 2"], use: int) -> None:
         """Nothing else may be put here."""
         cv2.fillPoly(self.taken, [np.round(polygon - 0.5).astype(np.int32)], use)
 
-    def take_line(self, points: np.ndarray, width: float, use: int) -> None:
-        """Mark the ground along a line as taken; points [n 2] and width in metres."""
+    def take_line(self, points: Num[np.ndarray, "n 2"], width: float, use: int) -> None:
+        """Mark the ground along a line as taken; points and width in metres."""
         cv2.polylines(self.taken, [np.round(points - 0.5).astype(np.int32)], False, use, max(1, round(width)))
 
     def is_free(self, x: float, y: float, length: float, width: float, angle: float) -> bool:
@@ -69,14 +70,16 @@ class Draft:
         return int(self.ground[min(max(int(y / CELL), 0), end), min(max(int(x / CELL), 0), end)])
 
 
-def rectangle(x: float, y: float, length: float, width: float, angle: float) -> np.ndarray:
+def rectangle(x: float, y: float, length: float, width: float, angle: float) -> Float[np.ndarray, "4 2"]:
     """Corners of a rectangle about a centre, sides in metres."""
     corners = np.array([(-1, -1), (1, -1), (1, 1), (-1, 1)]) * (length / 2, width / 2)
     cos, sin = math.cos(angle), math.sin(angle)
     return corners @ np.array([[cos, sin], [-sin, cos]]) + (x, y)
 
 
-def blob(rng: np.random.Generator, x: float, y: float, radius: float, roughness: float = 0.25) -> np.ndarray:
+def blob(
+    rng: np.random.Generator, x: float, y: float, radius: float, roughness: float = 0.25
+) -> Float[np.ndarray, "n 2"]:
     """A smooth closed curve about a point."""
     angle = np.linspace(0, 2 * np.pi, 40, endpoint=False)
     bend = sum(rng.normal(0, roughness / k) * np.cos(k * angle + rng.uniform(0, 6.28)) for k in (2, 3, 4, 5))

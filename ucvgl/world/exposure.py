@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import numpy as np
+from jaxtyping import Float, UInt8
 
 from ucvgl.world.levels import Level
 
 
-def expose(colours: np.ndarray, level: Level, rng: np.random.Generator) -> np.ndarray:
-    """Develop colours [h w 3], 0 to 255 and beyond, into an image."""
+def expose(
+    colours: Float[np.ndarray, "h w 3"], level: Level, rng: np.random.Generator
+) -> UInt8[np.ndarray, "h w 3"]:
+    """Develop colours, 0 to 255 and beyond, into an image."""
     tone = level.tone
     balance = np.exp(rng.normal(0, 0.06 * tone, 3))
     exposure = np.exp(rng.normal(0, 0.16 * tone))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from jaxtyping import Float, UInt8
+from jaxtyping import Float, Shaped, UInt8
 
 from ucvgl.world.camera import Camera, aimed
 from ucvgl.world.exposure import expose
@@ -32,7 +32,7 @@ LEAST_SHARE = 0.04
 """A building that fills less of the photo is taken to be hidden."""
 
 
-def buildings(world: World) -> np.ndarray:
+def buildings(world: World) -> Shaped[np.ndarray, " n"]:
     """The houses and blocks that are flown around, in random order, their middles `spacing_m` apart."""
     solids = world.solids[np.isin(world.solids["style"], (HOUSE, BLOCK))]
     middle = np.stack([solids["x"], solids["y"]], axis=1)

@@ -7,6 +7,7 @@ from __future__ import annotations
 import math
 
 import numpy as np
+from jaxtyping import Float
 
 from ucvgl.world.buildings import block, hedge, house
 from ucvgl.world.draft import BUILT, Draft, blob, rectangle
@@ -24,8 +25,8 @@ PATCH = (
 FURROWS = ((Material.CROP, Material.SOIL), (Material.MEADOW, Material.SOIL), (Material.CROP, Material.GRASS))
 
 
-def furrows(draft: Draft, corners: np.ndarray) -> None:
-    """Stripes of two materials over a field; corners [4 2] in metres."""
+def furrows(draft: Draft, corners: Float[np.ndarray, "4 2"]) -> None:
+    """Stripes of two materials over a field; corners in metres."""
     rng = draft.rng
     angle, centre = rng.uniform(0, math.pi), corners.mean(0)
     across = np.array([-math.sin(angle), math.cos(angle)])

@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
+from jaxtyping import Float
 
 from ucvgl.world.buildings import block, house
 from ucvgl.world.draft import Draft
@@ -39,8 +40,8 @@ COVER = {
 
 
 def zone_blocks(
-    draft: Draft, junctions: np.ndarray, shares: tuple[float, ...]
-) -> list[tuple[str, np.ndarray]]:
+    draft: Draft, junctions: Float[np.ndarray, "r c 2"], shares: tuple[float, ...]
+) -> list[tuple[str, Float[np.ndarray, "4 2"]]]:
     """Give each block a use and its ground cover; roads are drawn over it later."""
     blocks = []
     n = len(junctions) - 1
@@ -57,7 +58,7 @@ def zone_blocks(
     return blocks
 
 
-def fill_block(draft: Draft, zone: str, corners: np.ndarray) -> None:
+def fill_block(draft: Draft, zone: str, corners: Float[np.ndarray, "4 2"]) -> None:
     """Put the things of its zone into a block, wherever there is room."""
     rng = draft.rng
     edge = corners[1] - corners[0]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from jaxtyping import UInt8
+from jaxtyping import Float, UInt8
 
 from ucvgl.compiled import kernel
 from ucvgl.world.exposure import expose
@@ -17,7 +17,9 @@ from ucvgl.world.world import World
 SUPERSAMPLE = 2
 
 
-def render_tile(world: World, place: np.ndarray, view_seed: int, *, size: int) -> UInt8[np.ndarray, "s s 3"]:
+def render_tile(
+    world: World, place: Float[np.ndarray, "2"], view_seed: int, *, size: int
+) -> UInt8[np.ndarray, "s s 3"]:
     """The square around `place` from above."""
     half = world.look.tile_side_m / 2
     rng = np.random.default_rng([world.seed, view_seed, 4])

@@ -6,6 +6,7 @@ from enum import IntEnum
 from typing import NamedTuple
 
 import numpy as np
+from jaxtyping import Float
 
 from ucvgl.settings.dataset import WorldLook
 
@@ -134,7 +135,7 @@ def palette_from_above(seed: int, distance: float, look: WorldLook) -> Palette:
     return _varied(palette, np.random.default_rng([seed, 12 if distance else 11]))
 
 
-def brightness(colours: np.ndarray) -> np.ndarray:
+def brightness(colours: Float[np.ndarray, "*shape 3"]) -> Float[np.ndarray, "*shape"]:
     """Luma of RGB colours (Rec. 601)."""
     return colours @ np.array([0.299, 0.587, 0.114], np.float32)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from jaxtyping import UInt8
+from jaxtyping import Float, UInt8
 
 from ucvgl.compiled import kernel
 from ucvgl.world.exposure import expose
@@ -19,7 +19,7 @@ SUPERSAMPLE = 2
 
 
 def render_panorama(
-    world: World, place: np.ndarray, view_seed: int, *, height: int, width: int
+    world: World, place: Float[np.ndarray, "2"], view_seed: int, *, height: int, width: int
 ) -> UInt8[np.ndarray, "h w 3"]:
     """What a camera near `place` sees: its look's elevations, north in the centre column, east right of it."""
     look = world.look
@@ -40,7 +40,9 @@ def view_generator(world: World, view_seed: int) -> np.random.Generator:
     return np.random.default_rng([world.seed, view_seed, 3])
 
 
-def camera_pose(world: World, place: np.ndarray, rng: np.random.Generator) -> tuple[float, float, float]:
+def camera_pose(
+    world: World, place: Float[np.ndarray, "2"], rng: np.random.Generator
+) -> tuple[float, float, float]:
     """Where the camera near `place` stands, and how far its panorama's middle looks right of north, radians."""
     x, y = camera_position(world, place, rng)
     yaw = rng.normal(0, 1) * math.hypot(world.level.yaw_jitter_deg, world.look.off_north_deg)
@@ -49,7 +51,9 @@ def camera_pose(world: World, place: np.ndarray, rng: np.random.Generator) -> tu
     return x, y, math.radians(yaw)
 
 
-def camera_position(world: World, place: np.ndarray, rng: np.random.Generator) -> tuple[float, float]:
+def camera_position(
+    world: World, place: Float[np.ndarray, "2"], rng: np.random.Generator
+) -> tuple[float, float]:
     """A point near `place` by the jitter of level and look, but not inside a thing or right at a trunk."""
     solids, off = world.solids, math.hypot(world.level.position_jitter_m, world.look.off_centre_m)
     near = np.hypot(solids["x"] - place[0], solids["y"] - place[1]) < solids["reach"] + 12

@@ -19,6 +19,7 @@ from typing import Literal
 import cv2
 import numpy as np
 import pyarrow as pa
+from jaxtyping import Bool, UInt8
 
 from ucvgl.files.tables import read_table, required, write_table
 from ucvgl.images.folder import absolute
@@ -177,7 +178,9 @@ def _tables(root: str, split: str, prefix: str, schema: pa.Schema) -> list[pa.Ta
     return [read_table(read(uri), schema, origin=uri) for uri in uris]
 
 
-def open_world(settings: Synthetic, seed: int, count: int) -> tuple[np.ndarray, np.ndarray]:
+def open_world(
+    settings: Synthetic, seed: int, count: int
+) -> tuple[Bool[np.ndarray, " n"], Bool[np.ndarray, " n"]]:
     """Which places of a world keep their query, and which their reference."""
     order = np.random.default_rng([seed, 6]).permutation(count)
     lone_queries = round(settings.queries_without_reference * count)
@@ -194,7 +197,7 @@ def _listing(root: str, below: str) -> pa.Table:
     return pa.table({"id": ids, "uri": [images[one] for one in ids]})
 
 
-def write_jpeg(path: Path, image: np.ndarray) -> None:
+def write_jpeg(path: Path, image: UInt8[np.ndarray, "h w 3"]) -> None:
     """Write an RGB image, and the folder it lies in.
 
     Raises:

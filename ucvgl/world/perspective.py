@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Float, Int, Shaped
 
 from ucvgl.compiled import kernel
 from ucvgl.world.camera import Camera
@@ -28,7 +28,7 @@ def photograph(scene: Scene, camera: Camera, size: int) -> Float[np.ndarray, "s 
     return _colours(scene, eye, rays, camera.focal(size), *seen)
 
 
-def first_met(solids: np.ndarray, camera: Camera, pixels: int) -> Int[np.ndarray, "p p"]:
+def first_met(solids: Shaped[np.ndarray, " n"], camera: Camera, pixels: int) -> Int[np.ndarray, "p p"]:
     """Row of the solid that each ray of a square picture meets first, or `GROUND` or `SKY`."""
     eye, focal = np.array([camera.x, camera.y, camera.z]), camera.focal(pixels)
     return _look(solids, eye, camera.axes, focal, _rays(camera.axes, focal, pixels))[1]

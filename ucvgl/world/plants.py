@@ -7,6 +7,7 @@ from __future__ import annotations
 import math
 
 import numpy as np
+from jaxtyping import Float
 
 from ucvgl.world.draft import BUILT, Draft, rectangle
 from ucvgl.world.palette import WALKABLE, Material
@@ -76,8 +77,8 @@ def _lamp(draft: Draft, x: float, y: float, normal: np.ndarray) -> None:
     draft.solids.append(box(LAMP, x - 0.7 * normal[0], y - 0.7 * normal[1], 1.6, 0.22, angle, 5.9, 6.05, 0))
 
 
-def plant_block(draft: Draft, zone: str, corners: np.ndarray, canopy: float) -> None:
-    """Trees and bushes scattered over a block, as many as its kind has; corners [4 2] in metres, crowns of about
+def plant_block(draft: Draft, zone: str, corners: Float[np.ndarray, "4 2"], canopy: float) -> None:
+    """Trees and bushes scattered over a block, as many as its kind has; corners in metres, crowns of about
     `canopy` metres.
     """
     for number in range(SCATTERED[zone]):

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
+from jaxtyping import Float
 
 from ucvgl.settings.dataset import WorldLook
 from ucvgl.world.draft import CELL, Draft
@@ -74,8 +75,8 @@ def finished(draft: Draft, seed: int, level: Level, look: WorldLook) -> World:
     )
 
 
-def places(world: World, *, spacing_m: float | None = None) -> np.ndarray:
-    """Camera positions [n, 2]: on roads, paths and squares, `spacing_m` apart (the level's), in random order."""
+def places(world: World, *, spacing_m: float | None = None) -> Float[np.ndarray, "n 2"]:
+    """Camera positions: on roads, paths and squares, `spacing_m` apart (the level's), in random order."""
     spacing_m = spacing_m or world.level.spacing_m
     step = round(1 / CELL)
     ground = world.ground[step // 2 :: step, step // 2 :: step]

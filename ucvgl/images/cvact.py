@@ -14,6 +14,7 @@ from __future__ import annotations
 from typing import Literal
 
 import numpy as np
+from jaxtyping import Int, Shaped
 from scipy.io import loadmat
 
 from ucvgl.images.listing import Split, Views, by_name, find_home, images_in, is_file, open_bytes, present
@@ -55,13 +56,13 @@ def find_list(root: str) -> str | None:
     return next((path for path in LISTS if is_file(root, path)), None)
 
 
-def panorama_ids(root: str, mat: str) -> np.ndarray:
+def panorama_ids(root: str, mat: str) -> Shaped[np.ndarray, " n"]:
     """Every panorama id, in the order that the splits' rows refer to."""
     ids = read_mat(root, mat, "panoIds")["panoIds"]
     return np.array([str(np.squeeze(identity)).strip() for identity in np.ravel(ids)])
 
 
-def rows_of(root: str, mat: str, part: str) -> np.ndarray:
+def rows_of(root: str, mat: str, part: str) -> Int[np.ndarray, " n"]:
     """Rows of a part (train, validation, test) among the panorama ids, from 0."""
     struct, field = INDEX_OF[part]
     sets = read_mat(root, mat, struct)[struct]

@@ -9,7 +9,7 @@ from typing import Any, cast
 
 import numpy as np
 import pyarrow as pa
-from jaxtyping import Int
+from jaxtyping import Int, Shaped
 
 from ucvgl.images.listing import Split
 from ucvgl.settings.experiment import Dataset
@@ -53,7 +53,9 @@ def read_truth(dataset: Dataset, split: Split) -> GroundTruth | None:
             return university1652_buildings.read(home, split, protocol, title="embedded world,")
 
 
-def rows_of(references: Rows, query_ids: np.ndarray, reference_ids: np.ndarray) -> Int[np.ndarray, "q p"]:
+def rows_of(
+    references: Rows, query_ids: Shaped[np.ndarray, " q"], reference_ids: Shaped[np.ndarray, " r"]
+) -> Int[np.ndarray, "q p"]:
     """The rows in the pool of each query's references, padded with -1."""
     row_of = {identity: row for row, identity in enumerate(reference_ids.tolist())}
     found = [
@@ -66,7 +68,9 @@ def rows_of(references: Rows, query_ids: np.ndarray, reference_ids: np.ndarray) 
     return rows
 
 
-def true_rows(truth: GroundTruth, query_ids: np.ndarray, reference_ids: np.ndarray) -> Int[np.ndarray, " q"]:
+def true_rows(
+    truth: GroundTruth, query_ids: Shaped[np.ndarray, " q"], reference_ids: Shaped[np.ndarray, " r"]
+) -> Int[np.ndarray, " q"]:
     """The row of each query's first true reference in the pool; -1 where it has none there."""
     return rows_of(truth.positives, query_ids, reference_ids)[:, 0]
 

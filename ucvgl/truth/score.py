@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Float, Int, Shaped
 
 from ucvgl.programs.reranked import new_ranks
 from ucvgl.retrieval.average_precision import average_precision
@@ -34,7 +34,9 @@ class Protocol:
         return bool((self.positives >= 0).any())
 
 
-def protocol_of(truth: GroundTruth | None, query_ids: np.ndarray, reference_ids: np.ndarray) -> Protocol:
+def protocol_of(
+    truth: GroundTruth | None, query_ids: Shaped[np.ndarray, " q"], reference_ids: Shaped[np.ndarray, " r"]
+) -> Protocol:
     """The truth about these pools; without truth no query has a positive."""
     if truth is None:
         return Protocol("no truth", np.full((len(query_ids), 1), -1))
@@ -54,7 +56,9 @@ def protocol_of(truth: GroundTruth | None, query_ids: np.ndarray, reference_ids:
     )
 
 
-def trained_on(protocol: Protocol, query_ids: np.ndarray, trained_ids: np.ndarray) -> Protocol:
+def trained_on(
+    protocol: Protocol, query_ids: Shaped[np.ndarray, " q"], trained_ids: Shaped[np.ndarray, " t"]
+) -> Protocol:
     """The same protocol; its words say so where queries were trained on as well."""
     seen = int(np.isin(query_ids, trained_ids).sum())
     words = f"{protocol.words}; {seen} of the {len(query_ids)} queries were TRAINED ON"

@@ -12,7 +12,7 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 
 from ucvgl.pseudo_labels.decoys import logistic, rising_logistic
 
@@ -76,7 +76,7 @@ def margins(scores: Float[np.ndarray, "n k"]) -> Float[np.ndarray, " n"]:
 
 
 def reliability(
-    confidence: Float[np.ndarray, " n"], right: np.ndarray, *, bins: int = 10
+    confidence: Float[np.ndarray, " n"], right: Bool[np.ndarray, " n"], *, bins: int = 10
 ) -> tuple[list[tuple[float, float, int]], float]:
     """Mean confidence, share that is right and count of each bin, and the expected calibration error (ECE).
 

@@ -125,8 +125,8 @@ class TrainedRun:
         listed = read_table(self.path / "1_catalog" / "validation_queries.parquet", CATALOG, optional=OPTIONAL)
         return np.random.default_rng(seed).permutation(listed["uri"].to_pylist())[:most].tolist()
 
-    def training_tiles(self, most: int, *, seed: int = 0) -> np.ndarray:
-        """Pixels of some of the tiles that were trained on, at network size: uint8 [n, h, w, 3]."""
+    def training_tiles(self, most: int, *, seed: int = 0) -> UInt8[np.ndarray, "n h w 3"]:
+        """Pixels of some of the tiles that were trained on, at network size."""
         check_all(self.path / "2_project" / "train" / "references")
         store = ImageStore(self.path / "2_project" / "train" / "references")
         rows = np.random.default_rng(seed).permutation(len(store))[:most]

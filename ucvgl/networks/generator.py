@@ -26,8 +26,8 @@ class Block(nn.Module):
             nn.InstanceNorm2d(channels, affine=True),
         )
 
-    def forward(self, x: Tensor) -> Tensor:
-        """The features and what two convolutions add to them, [n c h w]."""
+    def forward(self, x: Float[Tensor, "n c h w"]) -> Float[Tensor, "n c h w"]:
+        """The features and what two convolutions add to them."""
         return x + self.layers(x)
 
 

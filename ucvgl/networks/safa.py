@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 
@@ -30,7 +30,9 @@ class SAFA(nn.Module):
         hidden = torch.einsum("np,khp->nkh", peak, self.squeeze) + self.squeeze_bias
         return torch.einsum("nkh,kph->nkp", hidden, self.excite) + self.excite_bias
 
-    def forward(self, features: Float[Tensor, "n c h w"], shown: Tensor | None = None) -> Float[Tensor, "n d"]:
+    def forward(
+        self, features: Float[Tensor, "n c h w"], shown: Bool[Tensor, "n 1 y x"] | None = None
+    ) -> Float[Tensor, "n d"]:
         """The features summed under each spatial map, channel after channel: d = c * heads."""
         return torch.einsum("ncp,nkp->nkc", features.flatten(2), self.maps(features)).flatten(1)
 
@@ -44,6 +46,8 @@ def uniform(*shape: int, fan_in: int) -> nn.Parameter:
 class MeanPool(nn.Module):
     """Global average pooling: [n c h w] -> [n c]."""
 
-    def forward(self, features: Float[Tensor, "n c h w"], shown: Tensor | None = None) -> Float[Tensor, "n c"]:
+    def forward(
+        self, features: Float[Tensor, "n c h w"], shown: Bool[Tensor, "n 1 y x"] | None = None
+    ) -> Float[Tensor, "n c"]:
         """The mean over all positions."""
         return features.mean((2, 3))

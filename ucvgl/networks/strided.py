@@ -15,8 +15,8 @@ class Residual(nn.Module):
         self.norm = nn.GroupNorm(8, channels)
         self.conv = nn.Conv2d(channels, channels, 3, padding=1)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Features [n c h w] and what the convolution adds to them."""
+    def forward(self, x: Float[Tensor, "n c h w"]) -> Float[Tensor, "n c h w"]:
+        """Features and what the convolution adds to them."""
         return x + F.relu_(self.conv(self.norm(x)))
 
 

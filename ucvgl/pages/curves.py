@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
+from jaxtyping import Float
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -94,7 +95,7 @@ def recall_curves(runs: Mapping[str, Sequence[float]]) -> str:
     return to_svg(figure)
 
 
-def margin_histogram(margins: np.ndarray, threshold: float, limit: float) -> str:
+def margin_histogram(margins: Float[np.ndarray, " n"], threshold: float, limit: float) -> str:
     """Margins of all queries in one round; those beyond the threshold are filled, the line is the threshold.
 
     Args:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import cv2
 import numpy as np
-from jaxtyping import UInt8
+from jaxtyping import Float, UInt8
 
 from ucvgl.images.decode import resize
 
@@ -70,7 +70,7 @@ def contact_sheet(
     return sheet
 
 
-def lit(image: Image, heat: np.ndarray) -> Image:
+def lit(image: Image, heat: Float[np.ndarray, "h w"]) -> Image:
     """The image in grey, tinted from black to yellow by a map from 0 to 1 of any size."""
     height, width = image.shape[:2]
     strength = cv2.resize((255 * heat).astype(np.uint8), (width, height), interpolation=cv2.INTER_CUBIC)

@@ -7,7 +7,7 @@ from functools import lru_cache
 
 import cv2
 import numpy as np
-from jaxtyping import Float, Float32, UInt8
+from jaxtyping import Float, Float32, Int, UInt8
 
 from ucvgl.images.decode import resize
 from ucvgl.poses.structure import shown, structure
@@ -58,7 +58,7 @@ def near(side: int) -> Float[np.ndarray, "s s"]:
     return np.exp(-(x**2 + y**2) / 2 / (NEAR * side / 2) ** 2)
 
 
-def shifts(reach: int) -> tuple[np.ndarray, np.ndarray]:
+def shifts(reach: int) -> tuple[Int[np.ndarray, "s s"], Int[np.ndarray, "s s"]]:
     """East and north of every shift, pixels."""
     north, east = np.mgrid[-reach : reach + 1, -reach : reach + 1]
     return east, north
@@ -83,13 +83,13 @@ def usual(
     return (with_strays(ahead)[:, None, None] + with_strays(central)).astype(np.float32)
 
 
-def with_strays(log_odds: np.ndarray) -> np.ndarray:
+def with_strays(log_odds: Float[np.ndarray, "*shape"]) -> Float[np.ndarray, "*shape"]:
     """The logarithm of how often, where some are anywhere."""
     chance = normalised(log_odds)
     return np.log((1 - STRAY) * chance + STRAY / chance.size)
 
 
-def normalised(log_odds: np.ndarray) -> np.ndarray:
+def normalised(log_odds: Float[np.ndarray, "*shape"]) -> Float[np.ndarray, "*shape"]:
     """Odds by their logarithm, as shares of 1."""
     odds = np.exp(log_odds - log_odds.max())
     return odds / odds.sum()

@@ -8,18 +8,19 @@ columns at groups of `COLUMN_GROUP` rows; only groups whose highest key is high 
 from __future__ import annotations
 
 import numpy as np
+from jaxtyping import Float32, Int
 
 from ucvgl.compiled import kernel
 
 ROW_GROUP, COLUMN_GROUP = 64, 32
 
 
-def ordered(bits: np.ndarray) -> np.ndarray:
+def ordered(bits: Int[np.ndarray, "*shape"]) -> Int[np.ndarray, "*shape"]:
     """Integers that compare as the floating-point numbers with these bits do; its own inverse."""
     return np.where(bits < 0, bits ^ np.iinfo(bits.dtype).max, bits)
 
 
-def numbers(keys: np.ndarray) -> np.ndarray:
+def numbers(keys: Int[np.ndarray, "*shape"]) -> Float32[np.ndarray, "*shape"]:
     """The float32 numbers with these keys."""
     bits = ordered(keys)
     return (bits.astype(np.int32) << 16 if bits.itemsize == 2 else bits).view(np.float32)

@@ -35,7 +35,9 @@ class DeviceTile:
         self._lowest = int(np.iinfo(integer).min)
         self._keys = self._of_rows = self._of_columns = torch.empty(0)
 
-    def multiply(self, own: Rounded, other: Rounded) -> tuple[np.ndarray, np.ndarray]:
+    def multiply(
+        self, own: Rounded, other: Rounded
+    ) -> tuple[Int[np.ndarray, "g q"], Int[np.ndarray, "b r"]]:
         """Make the tile; the highest group maxima along its rows and down its columns, [at most k, vectors]."""
         product = own.operand @ other.operand.T
         bits = product.view(torch.int16 if product.dtype == torch.bfloat16 else torch.int32)
@@ -47,7 +49,9 @@ class DeviceTile:
         self._of_columns = self._keys[:, :width].unflatten(0, (-1, COLUMN_GROUP)).amax(1)
         return self._highest(self._of_rows), self._highest(self._of_columns)
 
-    def row_candidates(self, cutoff: np.ndarray, room: int) -> tuple[np.ndarray, np.ndarray, np.ndarray] | None:
+    def row_candidates(
+        self, cutoff: Int[np.ndarray, " v"], room: int
+    ) -> tuple[Int[np.ndarray, " p"], Int[np.ndarray, " p"], Int[np.ndarray, " p"]] | None:
         """Row, column and key of the elements that reach their row's cutoff; None where there is no room for all."""
         cut = torch.from_numpy(cutoff).to(self._keys.device)
         group, row = torch.nonzero(self._of_rows >= cut, as_tuple=True)
@@ -55,7 +59,9 @@ class DeviceTile:
         found, member = torch.nonzero(members >= cut[row, None], as_tuple=True)
         return self._to_host(row[found], group[found] * ROW_GROUP + member, members[found, member], room)
 
-    def column_candidates(self, cutoff: np.ndarray, room: int) -> tuple[np.ndarray, np.ndarray, np.ndarray] | None:
+    def column_candidates(
+        self, cutoff: Int[np.ndarray, " v"], room: int
+    ) -> tuple[Int[np.ndarray, " p"], Int[np.ndarray, " p"], Int[np.ndarray, " p"]] | None:
         """The same for columns."""
         cut = torch.from_numpy(cutoff).to(self._keys.device)
         band, column = torch.nonzero(self._of_columns >= cut, as_tuple=True)
@@ -72,7 +78,7 @@ class DeviceTile:
         return row.int().cpu().numpy(), column.int().cpu().numpy(), keys.cpu().numpy()
 
 
-def resident(device: torch.device, pieces: Sequence[tuple[int, np.ndarray]]) -> Sequence[Piece]:
+def resident(device: torch.device, pieces: Sequence[tuple[int, Float[np.ndarray, "_ d"]]]) -> Sequence[Piece]:
     """The pieces on the device, where they fill at most half of what is free there; else as they are.
 
     Scoring gathers a vector for every pair, several times as many as there are: on the card that costs next to nothing,

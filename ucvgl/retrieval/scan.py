@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from jaxtyping import Float, Float32
+from jaxtyping import Float, Float32, Int
 
 from ucvgl.retrieval.best import Best, float32_product
 from ucvgl.retrieval.cpu_tile import (
@@ -40,7 +40,7 @@ class Log:
     reference: np.ndarray
     upper: Float32[np.ndarray, " p"]
 
-    def within(self, lower: Float[np.ndarray, " n"], own: np.ndarray) -> Log:
+    def within(self, lower: Float[np.ndarray, " n"], own: Int[np.ndarray, " p"]) -> Log:
         """Those that reach what is known of their vector `own` by now."""
         kept = self.upper >= lower[own]
         return Log(self.query[kept], self.reference[kept], self.upper[kept])
@@ -65,7 +65,7 @@ class Side:
         self.exact = Best(count, k)
         """Of the tiles that were done again."""
 
-    def cutoffs(self, first: int, maxima: np.ndarray) -> np.ndarray:
+    def cutoffs(self, first: int, maxima: Int[np.ndarray, "g v"]) -> Int[np.ndarray, " v"]:
         """Take in the group maxima of a tile; the lowest key of interest of each of the vectors `first...`."""
         keep_highest(self.keys, first, maxima)
         out = np.empty(maxima.shape[1], maxima.dtype)
@@ -77,7 +77,9 @@ class Side:
         part = slice(first, first + count)
         self.lower[part] = np.maximum(self.lower[part], self.exact.score[part, -1])
 
-    def upper(self, own: np.ndarray, keys: np.ndarray) -> Float32[np.ndarray, " p"]:
+    def upper(
+        self, own: Int[np.ndarray, " p"], keys: Int[np.ndarray, " p"]
+    ) -> Float32[np.ndarray, " p"]:
         """What the scores of logged pairs do not exceed."""
         number = numbers(keys).astype(np.float64)
         upper = number + self.rounding * np.abs(number) + self.error[own] + self.offset
@@ -124,7 +126,9 @@ class Tile:
         self._bits = np.empty((0, 0), self.integer)
         self._maxima = np.empty((0, 0), self.integer), np.empty((0, 0), self.integer)
 
-    def multiply(self, own: Rounded, other: Rounded) -> tuple[np.ndarray, np.ndarray]:
+    def multiply(
+        self, own: Rounded, other: Rounded
+    ) -> tuple[Int[np.ndarray, "g q"], Int[np.ndarray, "b r"]]:
         """Make the tile; the maxima of groups along its rows and down its columns, [groups, vectors]."""
         height, width = len(own.operand), len(other.operand)
         tile = self._memory[: height * width].view(height, width)
@@ -138,13 +142,17 @@ class Tile:
         group_maxima(self._bits, self._flip, *self._maxima)
         return self._maxima
 
-    def row_candidates(self, cutoff: np.ndarray, room: int) -> tuple[np.ndarray, np.ndarray, np.ndarray] | None:
+    def row_candidates(
+        self, cutoff: Int[np.ndarray, " v"], room: int
+    ) -> tuple[Int[np.ndarray, " p"], Int[np.ndarray, " p"], Int[np.ndarray, " p"]] | None:
         """Row, column and key of the elements that reach their row's cutoff; None where there is no room for all."""
         row, column, keys = (part[:room] for part in self._log)
         count = candidates(self._bits, self._flip, self._maxima[0], cutoff, ROW_GROUP, row, column, keys)
         return _logged(count, row, column, keys)
 
-    def column_candidates(self, cutoff: np.ndarray, room: int) -> tuple[np.ndarray, np.ndarray, np.ndarray] | None:
+    def column_candidates(
+        self, cutoff: Int[np.ndarray, " v"], room: int
+    ) -> tuple[Int[np.ndarray, " p"], Int[np.ndarray, " p"], Int[np.ndarray, " p"]] | None:
         """The same for columns."""
         row, column, keys = (part[:room] for part in self._log)
         count = candidates(self._bits.T, self._flip, self._maxima[1], cutoff, COLUMN_GROUP, column, row, keys)

@@ -228,7 +228,7 @@ def kth_reached(reach: Float32[np.ndarray, "n parts_times_k"], k: int) -> Float3
 
 def present(
     score: Float[np.ndarray, "n k"], index: Int[np.ndarray, "n k"]
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+) -> tuple[Int[np.ndarray, " p"], Float[np.ndarray, " p"], Int[np.ndarray, " p"]]:
     """The partners there are: vector, score, partner."""
     row, rank = np.nonzero(index >= 0)
     return row, score[row, rank], index[row, rank]

@@ -32,7 +32,7 @@ class InMemory:
         """Memory that `read` may need."""
         return np.empty((0, self.dimension), np.float32)
 
-    def read(self, start: int, stop: int, room: np.ndarray) -> Float32[np.ndarray, "n d"]:
+    def read(self, start: int, stop: int, room: Float32[np.ndarray, "_ d"]) -> Float32[np.ndarray, "n d"]:
         """The vectors numbered `start:stop`, whole in memory; overwritten by the next read into the same room."""
         return np.require(self._vectors[start - self._start : stop - self._start], requirements=("C", "W"))
 
@@ -76,8 +76,8 @@ class Stored:
         """Memory that `read` can fill again and again."""
         return np.empty((rows, self.dimension), np.float32)
 
-    def read(self, start: int, stop: int, room: np.ndarray) -> Float32[np.ndarray, "n d"]:
-        """The vectors of rows `start` to `stop`, read into the beginning of `room` [rows d].
+    def read(self, start: int, stop: int, room: Float32[np.ndarray, "_ d"]) -> Float32[np.ndarray, "n d"]:
+        """The vectors of rows `start` to `stop`, read into the beginning of `room`.
 
         A part whose last row was read makes room in a cache, as the next block begins behind it.
         """

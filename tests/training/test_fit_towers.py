@@ -165,8 +165,9 @@ def test_what_sees_panoramas_begins_with_the_layers_that_tiles_taught(world, joi
 
 
 def test_running_statistics_are_kept_with_the_average(world, monkeypatch):
-    """In float32: in bfloat16 the convolutions of PyTorch 2.14 read memory that nobody wrote where a map is one cell."""
-    monkeypatch.setattr(ucvgl.training.fit_towers, "mixed_precision", lambda device: torch.autocast(device.type, enabled=False))
+    """In float32: PyTorch 2.14's convolutions in bfloat16 read memory that nobody wrote where a map is one cell."""
+    float32 = torch.autocast("cpu", enabled=False)
+    monkeypatch.setattr(ucvgl.training.fit_towers, "mixed_precision", lambda _: float32)
     towers = TwoTowers(Model(backbone="resnet10t", aggregation="mean"), (16, 64), (16, 16))
     save_towers(towers, world / "start" / "model.pt")
     folder = fit(world, "normalised", epochs=1)

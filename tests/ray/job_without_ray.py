@@ -1,6 +1,6 @@
-"""A job whose programs all run in its own process: `python job_without_ray.py unsupervised tiny ...`.
+"""`jobs/unsupervised.py` with all of its programs in its own process.
 
-It makes the files of the job of that name, and dies in less time: what a stage goes on from is the same, whoever runs
+It makes the same files, and dies in less time: what a stage goes on from is the same, whoever runs
 its programs.
 """
 
@@ -10,13 +10,10 @@ import pytest
 from without_ray import Crew, without_ray
 
 from ucvgl.commands import job
-from ucvgl.methods import em_cvgl, plan, ucvgl
-
-JOBS = {"unsupervised": (ucvgl, ucvgl.unsupervised, plan.unsupervised), "adapt": (em_cvgl, em_cvgl.adapt, plan.adapt)}
+from ucvgl.methods import plan, ucvgl
 
 if __name__ == "__main__":
-    module, work, stages = JOBS[sys.argv[1]]
     with pytest.MonkeyPatch.context() as patch:
         without_ray(patch)
-        patch.setattr(module, "Machines", lambda folder, resources, log: Crew(log))
-        sys.exit(job.main(sys.argv[2:], work, plan=stages, connect=lambda resources: "no Ray"))
+        patch.setattr(ucvgl, "Machines", lambda folder, resources, log: Crew(log))
+        sys.exit(job.main(sys.argv[1:], ucvgl.unsupervised, plan=plan.unsupervised, connect=lambda resources: "no Ray"))

@@ -27,7 +27,7 @@ class Job:
         ray: Ray's own folder; a short name, as Ray puts sockets there.
         script: which job.
         flags: of every start.
-        alone: all of its programs run in its own process, without Ray.
+        alone: the unsupervised job instead, with all of its programs in its own process, without Ray.
     """
 
     images: Path
@@ -66,10 +66,10 @@ class Job:
 
     def begin(self, run: Path, *flags: str) -> subprocess.Popen[str]:
         """Start the job in a session of its own; stderr goes to `log_path(run)`."""
-        name, alone = Path(self.script).stem, str(Path(__file__).with_name("job_without_ray.py"))
+        script = Path(__file__).with_name("job_without_ray.py") if self.alone else ROOT / "jobs" / self.script
         job = [
             sys.executable,
-            *([alone, name] if self.alone else [f"{ROOT}/jobs/{name}.py"]),
+            str(script),
             "tiny",
             f"--run={run}",
             "--resources.workers=1",

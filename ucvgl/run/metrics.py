@@ -13,6 +13,7 @@ from zlib import crc32
 CHECK = re.compile(r', "check": (\d{1,10})\}$')
 """The last of every line, of all before it: a sweep that goes on decides by these numbers who is stopped."""
 
+
 class MetricsLog:
     """Appends to one run's numbers; safe to reopen after the process was killed in the middle of a line."""
 

@@ -1,3 +1,4 @@
+import os
 from pathlib import Path
 
 import pytest
@@ -220,6 +221,21 @@ def test_an_image_that_would_be_query_and_tile_at_once_is_refused(tmp_path):
         with pytest.raises(ValueError, match="2 images are queries and tiles at once, as photos/a.jpg: each would"):
             read_catalog(root, "train", queries, "photos")
     assert read_catalog(root, "train", "photos", "tiles").queries.num_rows == 2
+
+
+@pytest.mark.parametrize("how", ["folder", "link", "hard link"])
+def test_an_image_that_is_query_and_tile_under_two_names_is_refused(tmp_path, how):
+    root = make(tmp_path, "panorama/a.jpg", "panorama/b.jpg", *([] if how == "folder" else ["satellite/t.png"]))
+    if how == "folder":
+        (tmp_path / "satellite").symlink_to("panorama")
+    elif how == "link":
+        (tmp_path / "satellite/u.jpg").symlink_to("../panorama/b.jpg")
+    else:
+        os.link(tmp_path / "panorama/b.jpg", tmp_path / "satellite/u.jpg")
+    told = "2 images .* as panorama/a.jpg, which is satellite/a.jpg: each" if how == "folder" else (
+        "1 images .* as panorama/b.jpg, which is satellite/u.jpg: each")  # fmt: skip
+    with pytest.raises(ValueError, match=told):
+        read_catalog(root, "train")
 
 
 def test_a_list_of_places_without_rows_does_not_pass_for_none(tmp_path):

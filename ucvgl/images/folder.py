@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 import pyarrow as pa
 
@@ -24,6 +24,7 @@ from ucvgl.images.listing import (
     IMAGES,
     Found,
     Split,
+    address,
     as_spelled,
     csv_columns,
     images_and_left_out,
@@ -33,6 +34,7 @@ from ucvgl.images.listing import (
     subfolders,
 )
 from ucvgl.images.misplaced import refuse_misplaced
+from ucvgl.images.same_files import same_files
 from ucvgl.types import Catalog
 
 log = logging.getLogger(__name__)
@@ -61,16 +63,27 @@ def read_catalog(root: str, split: Split, queries: str = "", references: str = "
         views = [view_folder(root, folder, names) for names in (QUERIES, REFERENCES)]
         asked_below, below = (f"{view}/" for view in views)
         asked, searched = (_found(root, view) for view in views)
-    if both := sorted(set(asked.images) & set(searched.images)):
-        raise ValueError(
-            f"{root}: {len(both)} images are queries and tiles at once, as {both[0]}: each would find itself; name two "
-            "folders that share none"
-        )
+    _refuse_both(root, asked.images, searched.images)
     places = _places(root, folder, below, searched.images)
     looks = headings(root, folder, asked_below, asked.images)
     missing = asked.left_out + searched.left_out
     piles = pile(root, asked.images, headings=looks), pile(root, searched.images, places)
     return Catalog(*piles, missing=missing)
+
+
+def _refuse_both(root: str, asked: Sequence[str], searched: Sequence[str]) -> None:
+    """An image that is in both piles, also through a link or as a hard link, would find itself."""
+    named = {address(root, path): path for path in {*asked, *searched}}
+    both = same_files(*([address(root, path) for path in paths] for paths in (asked, searched)))
+    both |= {address(root, path): address(root, path) for path in set(asked) & set(searched)}
+    if not both:
+        return
+    first, other = (named[uri] for uri in min(both.items()))
+    through = "" if first == other else f", which is {other}"
+    raise ValueError(
+        f"{root}: {len(both)} images are queries and tiles at once, as {first}{through}: each would find itself; name "
+        "two folders that share none"
+    )
 
 
 def read_references(root: str) -> pa.Table:

@@ -5,7 +5,9 @@ import pytest
 
 from tests.index.areas import EXPERIMENT, make_index, make_run
 from ucvgl import cli
-from ucvgl.commands.evaluate import Pool, _confidence, scored
+from ucvgl.commands.evaluate import Pool, _confidence, _trained_on, scored
+from ucvgl.images.image_store import write_shard
+from ucvgl.images.same_files import content_of
 from ucvgl.settings.dotted import save_settings
 from ucvgl.truth.score import Protocol
 
@@ -38,6 +40,16 @@ def test_recall_and_confidence_of_an_index_are_counted(tmp_path):
     assert line.startswith("R@1 83.3") and "6 queries x 6 references" in line
     lines = _confidence(localizer, asked, rows)
     assert lines[0].startswith("confidence: expected calibration error") and len(lines) == 7
+
+
+def test_queries_that_were_trained_on_under_other_names_are_known_by_their_content(tmp_path):
+    files = [content_of(name.encode()) for name in ("a", "b", "c")]
+    store = tmp_path / "2_project" / "train" / "queries"
+    write_shard(store, 0, ["t0", "t1"], np.zeros((2, 4, 8, 3), np.uint8), contents=files[:2])
+    digests = np.array([int(files[2], 16), int(files[1], 16), 0], np.uint64)
+    asked = Pool(np.array(["x", "y", "z"]), np.zeros((3, 2)), None, digests)
+    assert _trained_on(tmp_path, asked, same_names=False).tolist() == [False, True, False]
+    assert _trained_on(tmp_path / "none", asked, same_names=True).tolist() == [False] * 3
 
 
 @pytest.mark.parametrize("kind", ["flat", "hnsw"])

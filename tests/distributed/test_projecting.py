@@ -1,6 +1,7 @@
 """What projection makes of images, in one process; on Ray it is in tests/ray/test_projecting.py."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -10,6 +11,7 @@ from without_ray import without_ray
 from tests.distributed.raw_images import EXPERIMENT, check_turned, raw_catalog
 from ucvgl.distributed.projecting import project_images
 from ucvgl.images.image_store import ImageStore
+from ucvgl.images.same_files import content_of
 from ucvgl.types import Catalog
 
 
@@ -31,6 +33,15 @@ def test_too_many_bad_images_stop_the_job(catalog, tmp_path):
         project_images({"train": catalog}, tmp_path / "out", experiment=strict)
     with pytest.raises(ValueError, match=r"r0.jpg: not an image|q1.jpg: cut off"):
         project_images({"train": catalog}, tmp_path / "out", experiment=strict)
+
+
+def test_the_digest_of_every_file_is_kept_so_that_copies_are_known(catalog, tmp_path):
+    project_images({"train": catalog}, tmp_path / "out", experiment=EXPERIMENT)
+    for view, table in (("queries", catalog.queries), ("references", catalog.references)):
+        store = ImageStore(tmp_path / "out" / "train" / view)
+        files = dict(zip(table["id"].to_pylist(), table["uri"].to_pylist(), strict=True))
+        expected = [int(content_of(Path(files[identity]).read_bytes()), 16) for identity in store.ids.tolist()]
+        assert store.contents.tolist() == expected and len(set(expected)) == len(expected)
 
 
 def test_panoramas_of_unknown_heading_are_not_turned(catalog, tmp_path):

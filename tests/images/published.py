@@ -150,10 +150,11 @@ def write_university1652(root: Path) -> Path:
     for folder, part in folders.items():
         for building in BUILDINGS[part]:
             place = rendered()[int(building) % PLACES]
+            tile = place.tile if part == "train" else place.tile[:, ::-1]  # no image is there twice
             for k in range(3):
-                write_image(root / folder.format("drone") / building / f"image-{k:02d}.jpeg", np.rot90(place.tile, k))
+                write_image(root / folder.format("drone") / building / f"image-{k:02d}.jpeg", np.rot90(tile, k + 1))
             for k in range(2):
-                view = np.roll(place.panorama, 16 * k, axis=1)[8:56, 40:88]
+                view = np.roll(place.panorama[:, :: 1 if part == "train" else -1], 16 * k, axis=1)[8:56, 40:88]
                 write_image(root / folder.format("street") / building / f"{k}.jpg", view)
-            write_image(root / folder.format("satellite") / building / f"{building}.jpg", place.tile)
+            write_image(root / folder.format("satellite") / building / f"{building}.jpg", tile)
     return root

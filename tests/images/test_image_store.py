@@ -6,6 +6,7 @@ import pytest
 
 import ucvgl.images.image_store
 from ucvgl.images.image_store import ImageStore, shard_path, write_shard
+from ucvgl.images.same_files import content_of
 
 
 def images(count: int, shape=(4, 6, 3), seed: int = 0) -> np.ndarray:
@@ -95,6 +96,17 @@ def test_a_shard_larger_than_arrow_counts_to_is_written_in_several_batches(tmp_p
     store = ImageStore(tmp_path)
     assert store.ids.tolist() == ids
     np.testing.assert_array_equal(store.read([7, 0, 3]), pixels[[7, 0, 3]])
+
+
+def test_the_same_image_under_another_id_is_found_by_the_digest_of_its_file(tmp_path):
+    digests = [content_of(b"one"), content_of(b"two"), content_of(b"three")]
+    write_shard(tmp_path / "train", 0, ["a", "b"], images(2), contents=digests[:2])
+    write_shard(tmp_path / "held", 0, ["x", "b", "z"], images(3), contents=[digests[1], digests[2], digests[2]])
+    write_shard(tmp_path / "held", 1, ["old", "a"], images(2))  # of an older version, without digests
+    write_shard(tmp_path / "held", 2, [], images(0))
+    held, train = ImageStore(tmp_path / "held"), ImageStore(tmp_path / "train")
+    assert held.among(train).tolist() == [True, True, False, False, True]
+    assert train.among(held).tolist() == [True, True]
 
 
 def test_a_shard_without_an_image_is_a_shard(tmp_path):

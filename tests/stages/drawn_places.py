@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 
 from ucvgl.images.image_store import write_shard
+from ucvgl.images.same_files import content_of
 from ucvgl.settings.experiment import Dataset, Experiment, Model, Projection
 from ucvgl.stages.catalog import catalog, read_catalogs
 
@@ -53,8 +54,9 @@ def list_and_project(run: Path, experiment: Experiment) -> dict[str, Path]:
         for view, table in (("queries", listed.queries), ("references", listed.references)):
             images = np.stack([cv2.imread(uri)[:, :, ::-1] for uri in table["uri"].to_pylist()])
             ids, into = table["id"].to_pylist(), made["projected"] / split
-            write_shard(into / view, 0, ids[:8], images[:8])
-            write_shard(into / view, 1, ids[8:], images[8:])
+            files = [content_of(Path(uri).read_bytes()) for uri in table["uri"].to_pylist()]
+            write_shard(into / view, 0, ids[:8], images[:8], contents=files[:8])
+            write_shard(into / view, 1, ids[8:], images[8:], contents=files[8:])
             if view == "queries":
                 write_shard(into / "bev", 0, ids, images[:, :, :SIDE])
     return made

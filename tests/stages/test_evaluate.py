@@ -4,6 +4,7 @@ import json
 import shutil
 from dataclasses import replace
 
+import cv2
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -206,3 +207,29 @@ def test_a_panorama_that_begins_anywhere_is_as_similar_as_at_its_best_turn(run, 
     turn = similar.max(2).argmax(0)
     np.testing.assert_allclose(kept, np.stack(at_turns)[turn, np.arange(VALIDATION)], atol=1e-5)
     assert len(np.unique(turn)) > 3 and not (tmp_path / "turns").exists()
+
+
+def test_copies_of_training_images_and_of_tiles_are_told_with_the_recall(tmp_path, monkeypatch):
+    draw = draw_places
+
+    def with_copies(home, **how):
+        draw(home, **how)
+        for number in range(3):
+            name = f"panorama/p{number:02d}.png"
+            shutil.copyfile(home / "train" / name, home / "validation" / name)
+        shutil.copyfile(home / "validation/satellite/s04.png", home / "validation/panorama/p05.png")
+
+    monkeypatch.setattr(f"{__name__}.draw_places", with_copies)
+    monkeypatch.setattr("tests.stages.drawn_places.cv2.imread", _of_one_shape(cv2.imread))
+    recall, _ = read_recall(evaluated(tmp_path, rounds=1)["scored"])
+    said = f"3 of the {VALIDATION} queries were TRAINED ON; 1 of the {VALIDATION} queries are TILES AS WELL"
+    assert recall is not None and said in recall.protocol
+
+
+def _of_one_shape(imread):
+    """Tiles among panoramas are as wide as these."""
+    def read(uri):
+        image = imread(uri)
+        return np.tile(image, (1, 4, 1)) if "panorama" in uri and image.shape[0] == image.shape[1] else image
+
+    return read

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from ucvgl.truth.door import GroundTruth
-from ucvgl.truth.score import protocol_of, score_in_memory, trained_on
+from ucvgl.truth.score import protocol_of, score_in_memory, tiles_as_well, trained_on
 
 QUERIES, REFERENCES = np.array(["a", "b", "c"]), np.array(["t0", "t1", "t2", "t3"])
 # Similarities of the three queries with the four tiles, by vectors that have them as coordinates.
@@ -59,7 +59,9 @@ def test_without_truth_nothing_can_be_answered():
 
 def test_the_line_of_the_recall_says_how_many_queries_were_trained_on():
     protocol = protocol_of(GroundTruth({"a": ("t0",), "b": ("t1",)}), QUERIES, REFERENCES)
-    assert trained_on(protocol, QUERIES, np.array(["x", "y"])) == protocol
-    told = trained_on(protocol, QUERIES, np.array(["c", "a", "x"]))
+    assert trained_on(protocol, np.zeros(3, bool)) == tiles_as_well(protocol, np.zeros(3, bool)) == protocol
+    told = trained_on(protocol, np.array([True, False, True]))
     found = score_in_memory(QUERY, REFERENCE, told)
     assert "protocol: one true tile; 2 of the 3 queries were TRAINED ON, ties count against" in str(found)
+    told = tiles_as_well(protocol, np.array([True, False, False]))
+    assert told.words == "one true tile; 1 of the 3 queries are TILES AS WELL and find themselves"

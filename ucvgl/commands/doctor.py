@@ -18,6 +18,7 @@ from ucvgl.images import cvact, cvusa, denseuav, folder, sues200, university1652
 from ucvgl.images.corpora import read_catalog
 from ucvgl.images.decode import BadImage, load
 from ucvgl.images.listing import Split
+from ucvgl.images.same_files import shared_images
 from ucvgl.images.storage import locate, read
 from ucvgl.images.uris import NO_CREDENTIALS, holds_secrets, is_local, without_secrets
 from ucvgl.index.doubt import alike
@@ -112,7 +113,7 @@ def examine(dataset: Name, where: str, *, protocol: str = "default", samples: in
         raise ValueError(f"{protocol!r} is no protocol of {dataset}; {offer}")
     settings = Dataset(name=dataset, root=where, protocol=protocol)  # pyright: ignore[reportArgumentType]
     chosen = f", protocol {settings.chosen_protocol}" if choices else ""
-    found = Findings([f"{dataset} in {where}{chosen}"])
+    found, catalogs = Findings([f"{dataset} in {where}{chosen}"]), dict[str, Catalog]()
     for split in get_args(Split):
         found.lines += ["", split]
         try:
@@ -126,6 +127,7 @@ def examine(dataset: Name, where: str, *, protocol: str = "default", samples: in
         _compare(found, split, catalog, truth)
         _open_some(found, settings, catalog, samples)
         _find_copies(found, catalog)
+        catalogs[split] = catalog
         if geometry and split == "train":
             from ucvgl.commands.geometry_report import geometry_report  # brings PyTorch
 
@@ -135,6 +137,9 @@ def examine(dataset: Name, where: str, *, protocol: str = "default", samples: in
                 lines, advice = ["  geometry: its queries are no panoramas, so that there is none to look for"], []
             found.lines += lines
             found.advice += advice
+    for said in shared_images(catalogs) if found.usable else ():
+        found.lines.append(f"  {said}")
+        found.advice.append("take images that are the same file out of one of the two piles")
     if found.usable:
         flag = f" --dataset.protocol {protocol}" if protocol != "default" else ""
         command = f"python jobs/unsupervised.py {dataset} --dataset.root {where}{flag} --run runs/{dataset}"

@@ -66,7 +66,7 @@ def evaluate(
     from ucvgl.run.places import folder_to_read
     from ucvgl.run.weights import weights_of
     from ucvgl.settings.limits import resources_of
-    from ucvgl.stages.catalog import as_listed, read_catalogs
+    from ucvgl.stages.catalog import as_listed
     from ucvgl.truth.door import read_truth
     from ucvgl.truth.score import protocol_of, trained_on
 
@@ -91,9 +91,7 @@ def evaluate(
     pools = _embedded(asked, localizer, source, model, split, seen=verified > 0)
     ids = {view: pool.ids for view, pool in pools.items()}
     judged = protocol_of(truth, ids["query"], ids["reference"])
-    if chosen.root == of_run.root and (run / "1_catalog").is_dir():
-        trained = read_catalogs(run / "1_catalog")["train"].queries["id"].to_numpy()
-        judged = trained_on(judged, ids["query"], trained)
+    judged = trained_on(judged, _trained_on(run, pools["query"], same_names=chosen.root == of_run.root))
     if not judged.answerable:
         raise ValueError(f"no query of {chosen.name}, {chosen.root}, {split} has a true reference in {source}")
     about = f"; encoders: {printable(localizer.about)}" if localizer.about else ""
@@ -108,6 +106,27 @@ class Pool:
     ids: np.ndarray
     vectors: np.ndarray
     grounds: Grounds | None = None
+    contents: np.ndarray | None = None
+
+
+def _trained_on(run: Path, queries: Pool, *, same_names: bool) -> np.ndarray:
+    """Which queries the run was trained on, by what it knows of these.
+
+    Args:
+        same_names: whether an id means the same image there and here, as below one root.
+    """
+    import numpy as np
+
+    from ucvgl.images.image_store import ImageStore
+    from ucvgl.images.same_files import same_contents
+    from ucvgl.stages.catalog import read_catalogs
+
+    seen = np.zeros(len(queries.ids), bool)
+    if same_names and (run / "1_catalog").is_dir():
+        seen |= np.isin(queries.ids, read_catalogs(run / "1_catalog")["train"].queries["id"].to_numpy())
+    if queries.contents is not None and (run / "2_project" / "train" / "queries").is_dir():
+        seen |= same_contents(queries.contents, ImageStore(run / "2_project" / "train" / "queries").contents)
+    return seen
 
 
 def scored(localizer: Localizer, pools: Mapping[str, Pool], judged: Protocol, *, verified: int = 0) -> str:
@@ -204,7 +223,7 @@ def _embedded(
 
     import numpy as np
 
-    from ucvgl.distributed.bulk import embed_listed, read_grounds, read_vectors
+    from ucvgl.distributed.bulk import embed_listed, read_contents, read_grounds, read_vectors
     from ucvgl.distributed.cluster import connect
     from ucvgl.images.uris import join
     from ucvgl.index.ground import Grounds, shown_by
@@ -231,7 +250,7 @@ def _embedded(
                 raise ValueError(f"none of the {table.num_rows} {view} images can be used; `ucvgl doctor` names some")
             ids = np.array([identity for some, _ in found for identity in some])
             grounds = Grounds(read_grounds(parts), view) if how["ground"] else None
-            pools[view] = Pool(ids, np.concatenate([some for _, some in found]), grounds)
+            pools[view] = Pool(ids, np.concatenate([some for _, some in found]), grounds, read_contents(parts))
     if localizer.index is not None:
         pools["reference"] = Pool(localizer.index.tiles["id"].to_numpy(), np.empty((0, 0)))
     return pools

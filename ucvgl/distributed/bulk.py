@@ -12,14 +12,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
-from jaxtyping import UInt8
+from jaxtyping import UInt8, UInt64
 
 from ucvgl.distributed.cluster import placed, threads_each
 from ucvgl.distributed.parcels import Sent
 from ucvgl.distributed.progress import Progress
 from ucvgl.distributed.stream import Row, Step, listed_row, stream
 from ucvgl.files.tables import read_table, required, table_bytes
+from ucvgl.images.bounds import MAX_BYTES
 from ucvgl.images.decode import BadImage
+from ucvgl.images.same_files import content_of
 from ucvgl.images.storage import list_files, read, write
 from ucvgl.images.uris import is_local, join
 from ucvgl.index.doubt import doubt_of
@@ -77,7 +79,7 @@ def embed_listed(
     actors = placement.workers
     settings = {"model": Sent(model), "view": view, "folder": folder, "threads": threads_each(actors)}
     # in:          shard, id [n], uri [n], heading_deg [n]
-    # read_listed: shard, id [good], image (raw pixels of the good ones), height, width, bad (JSON), doubts
+    # read_listed: shard, id [good], image (raw pixels of the good ones), height, width, bad (JSON), files, doubts
     # Embed:       images (how many were read)
     steps = (
         Step(read_listed, {"how": how, "ground": ground}, at_once=placement.image_cpus + 1, cpus=READING_CPUS),
@@ -146,11 +148,12 @@ def read_listed(
         ground: gives that of an image, where it is to be read as well.
         heading: of the photos: one that is unknown is read at several turns.
     """
-    good, uris, images, bad, doubts, below, looked = [], [], [], [], [], [], []
+    good, uris, files, images, bad, doubts, below, looked = [], [], [], [], [], [], [], []
     for identity, uri, looks in zip(row["id"], row["uri"], row["heading_deg"], strict=True):
         with at_work_on(uri):
             try:
-                query = query_of(uri, how, heading_deg=looks if heading == "known" else 0.0)
+                data = read(uri, most=MAX_BYTES)
+                query = query_of(data, how, uri, heading_deg=looks if heading == "known" else 0.0)
                 turns = each_turned(query.panorama, heading)
                 images.append(b"".join(preprocessed(one, how).tobytes() for one in turns))
                 doubts.append(doubt_of(query, how, aspect))
@@ -161,9 +164,10 @@ def read_listed(
                 continue
         good.append(identity)
         uris.append(uri)
+        files.append(content_of(data))
     found = {"id": good, "uri": uris, "image": b"".join(images), "height": how.size[0], "width": how.size[1]}
     found["ground"] = b"".join(seen.tobytes() for seen in below)
-    return {**row, **found, "bad": json.dumps(bad), "doubts": doubts, "looked_deg": looked}
+    return {**row, **found, "bad": json.dumps(bad), "files": files, "doubts": doubts, "looked_deg": looked}
 
 
 class Embed:
@@ -244,6 +248,16 @@ def read_shown(parts: Sequence[str]) -> list[tuple[str, str, str]]:
     return [row for table in found for row in zip(*(table[name].to_pylist() for name in SHOWN), strict=True)]
 
 
+def read_contents(parts: Sequence[str]) -> UInt64[np.ndarray, " n"]:
+    """Digests of the files of the images that were embedded; 0 where nobody noted them."""
+    found: list[str] = []
+    for part in parts:
+        table = read_table(read(part), VECTORS, origin=part, way_out=WAY_OUT)
+        noted = json.loads((table.schema.metadata or {}).get(b"files", b"[]"))
+        found += noted if len(noted) == table.num_rows else ["0"] * table.num_rows
+    return np.array([int(one, 16) for one in found], np.uint64)
+
+
 def read_grounds(parts: Sequence[str]) -> pa.ChunkedArray:
     """The ground of every image that was embedded, as `ucvgl.index.ground.Grounds` takes it."""
     tables = [read_table(read(part), VECTORS, origin=part, way_out=WAY_OUT) for part in parts]
@@ -257,7 +271,7 @@ def read_bad(parts: Sequence[str], columns: pa.Schema = VECTORS) -> list[Bad]:
 
 
 def _publish(folder: str, row: Row, table: pa.Table) -> None:
-    content = table_bytes(table.replace_schema_metadata({"bad": row["bad"]}))
+    content = table_bytes(table.replace_schema_metadata({"bad": row["bad"], "files": json.dumps([*row["files"]])}))
     write(join(folder, part_name(row["shard"])), content)
 
 

@@ -22,6 +22,7 @@ from ucvgl.files.plain import json_as
 from ucvgl.images.bounds import MAX_BYTES
 from ucvgl.images.decode import BadImage, resize
 from ucvgl.images.image_store import shard_path, write_shard
+from ucvgl.images.same_files import content_of
 from ucvgl.images.storage import read_ahead
 from ucvgl.projection.birdseye import from_above, worth_decoding
 from ucvgl.projection.preprocessing import Preprocessing, query_of, whole_image
@@ -92,12 +93,13 @@ class Project:
         self._headings_known = experiment.contrast.heading == "known"
 
     def __call__(self, row: Row) -> Row:
-        good, images, bevs, bad = [], [], [], []
+        good, images, bevs, bad, contents = [], [], [], [], []
         ahead, how = read_ahead(row["uri"], most=MAX_BYTES), self._how[row["view"]]
         for identity, uri, looks, read in zip(row["id"], row["uri"], row["heading_deg"], ahead, strict=True):
             with at_work_on(uri):
                 try:
-                    image = query_of(read(), how, uri, heading_deg=looks if self._headings_known else 0.0).panorama
+                    data = read()
+                    image = query_of(data, how, uri, heading_deg=looks if self._headings_known else 0.0).panorama
                 except (BadImage, OSError) as error:
                     reason = error.reason if isinstance(error, BadImage) else str(error)
                     bad.append(
@@ -105,15 +107,18 @@ class Project:
                     )
                     continue
                 good.append(identity)
+                contents.append(content_of(data))
                 if row["view"] == "queries":
                     images.append(resize(image, self.dataset.panorama_height, self.dataset.panorama_width))
                     bevs.append(from_above(self.projection, image, self.dataset.tile_size))
                 else:
                     images.append(resize(image, self.dataset.tile_size, self.dataset.tile_size))
-        self._publish(row, good, images, bevs, bad)
+        self._publish(row, good, images, bevs, bad, contents)
         return {"images": len(row["id"]), "bad": json.dumps(bad)}
 
-    def _publish(self, row: Row, ids: list[str], images: list, bevs: list, bad: list[dict[str, str]]) -> None:
+    def _publish(
+        self, row: Row, ids: list[str], images: list, bevs: list, bad: list[dict[str, str]], contents: list[str]
+    ) -> None:
         """The file whose existence says "done" comes last."""
         cached.refuse_unseen(self.folder)
         split, shard, tile = self.folder / row["split"], row["shard"], self.dataset.tile_size
@@ -123,7 +128,7 @@ class Project:
             write_shard(split / "bev", shard, ids, _stack(bevs, tile, tile))
         if bad:
             write_whole(split / row["view"] / f"bad-{shard:05d}.json", json.dumps(bad))
-        write_shard(split / row["view"], shard, ids, _stack(images, height, width))
+        write_shard(split / row["view"], shard, ids, _stack(images, height, width), contents=contents)
 
 
 def _shard_rows(catalogs: Mapping[str, Catalog], folder: Path, images_per_shard: int) -> list[Row]:

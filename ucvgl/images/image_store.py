@@ -19,13 +19,14 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from jaxtyping import UInt8
+from jaxtyping import Bool, UInt8, UInt64
 
 from ucvgl.atomic import whole
 from ucvgl.files import cached
 from ucvgl.files.parts import number_of, numbered_parts
 from ucvgl.files.tables import map_table, peek_table, required
 from ucvgl.images.far_images import FarShard, LateShard, at_once
+from ucvgl.images.same_files import same_contents
 
 IMAGES = pa.schema(required(id=pa.string(), image=pa.binary()))
 MOST_BYTES = 2**31 - 1
@@ -37,13 +38,21 @@ def shard_path(folder: Path | str, shard: int) -> Path:
     return Path(folder) / f"part-{shard:05d}.arrow"
 
 
-def write_shard(folder: Path | str, shard: int, ids: Sequence[str], images: UInt8[np.ndarray, "n h w 3"]) -> Path:
+def write_shard(
+    folder: Path | str,
+    shard: int,
+    ids: Sequence[str],
+    images: UInt8[np.ndarray, "n h w 3"],
+    *,
+    contents: Sequence[str] = (),
+) -> Path:
     """Write one shard under another name and publish it by rename, so that a shard that exists is whole.
 
     Args:
         shard: number of the shard, part of its name.
         ids: of the images, in their order.
         images: uint8, all of one size.
+        contents: of the file of each, where it was one (`ucvgl.images.same_files.content_of`).
 
     Raises:
         ValueError: there are more or fewer ids than images.
@@ -57,6 +66,7 @@ def write_shard(folder: Path | str, shard: int, ids: Sequence[str], images: UInt
             "shape": "x".join(map(str, images.shape[1:])),
             "crc32": str(_checksum(ids, [np.ascontiguousarray(images)])),
             "crc32_of_each": "".join(f"{zlib.crc32(np.ascontiguousarray(image).data):08x}" for image in images),
+            "content_of_each": "".join(contents),
         },
     )
     at_once = max(1, MOST_BYTES // max(1, math.prod(images.shape[1:])))
@@ -147,6 +157,14 @@ def _far_images(path: Path, table: pa.Table) -> FarShard | LateShard:
     return FarShard(path, np.frombuffer(bytes.fromhex(noted), ">u4"), size)
 
 
+def _contents(table: pa.Table) -> UInt64[np.ndarray, " n"]:
+    """Digests of the files that images were read from; 0 where nobody noted them."""
+    noted = (table.schema.metadata or {}).get(b"content_of_each", b"").decode("ascii", "replace")
+    if not re.fullmatch(rf"[0-9a-f]{{{16 * len(table)}}}", noted):
+        return np.zeros(len(table), np.uint64)
+    return np.frombuffer(bytes.fromhex(noted), ">u8").astype(np.uint64)
+
+
 def _shape(table: pa.Table, path: Path | str) -> tuple[int, int, int]:
     """Height, width and channels of the images of a shard."""
     written = (table.schema.metadata or {}).get(b"shape", b"").decode("ascii", "replace")
@@ -171,6 +189,7 @@ class ImageStore:
             raise ValueError(f"the shards of {self.folder} disagree on the image size: {sizes}")
         self.shape = shapes.pop()
         self.ids = np.array([identity for table in tables for identity in table["id"].to_pylist()])
+        self.contents = np.concatenate([_contents(table) for table in tables])
         self._images = [
             _far_images(path, table) if away else table["image"]
             for path, table, away in zip(self.shards, tables, far, strict=True)
@@ -204,6 +223,10 @@ class ImageStore:
             for place in range(len(rows)):
                 put(place)
         return out
+
+    def among(self, others: ImageStore) -> Bool[np.ndarray, " n"]:
+        """Which of these images are in another store as well: by their id, or the same file under another name."""
+        return np.isin(self.ids, others.ids) | same_contents(self.contents, others.contents)
 
     def rows_of(self, ids: Sequence[str] | np.ndarray) -> np.ndarray:
         """The row of each id.

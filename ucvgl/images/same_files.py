@@ -5,13 +5,18 @@ from __future__ import annotations
 import hashlib
 import os
 from collections import defaultdict
-from collections.abc import Callable, Hashable, Iterable
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from contextlib import suppress
+
+import numpy as np
+import pyarrow as pa
+from jaxtyping import Bool, UInt64
 
 from ucvgl.images.storage import locate, read
 from ucvgl.images.uris import is_local
+from ucvgl.types import Catalog
 
-MOST_READ = 1000
+MOST_READ = 500
 """Files whose content is compared, at most; those that are one file are found without reading."""
 
 
@@ -20,19 +25,56 @@ def content_of(data: bytes) -> str:
     return hashlib.blake2b(data, digest_size=8).hexdigest()
 
 
+def same_contents(some: UInt64[np.ndarray, " n"], others: UInt64[np.ndarray, " m"]) -> Bool[np.ndarray, " n"]:
+    """Which digests are among others; 0 stands for none."""
+    return (some != 0) & np.isin(some, others)
+
+
 def same_files(some: Iterable[str], others: Iterable[str]) -> dict[str, str]:
     """URIs of `some` that are a local file of `others` as well, whatever its name there: that name. One `stat` each."""
     return _same(_identity, some, others)
 
 
 def same_content(some: Iterable[str], others: Iterable[str], *, most: int = MOST_READ) -> dict[str, str]:
-    """The same of copies, which are local files of equal size; so many of `some`, and of `others`, are read."""
+    """The same of copies, which are local files of equal size; so many of `some`, drawn at random, are read."""
     pools = [_of_size(uris) for uris in (some, others)]
-    sizes = sorted(pools[0].keys() & pools[1].keys())
-    first = [uri for size in sizes for uri in pools[0][size]][:most]
-    wanted = {size for size, uris in pools[0].items() if set(uris) & set(first)}
-    second = [uri for size in sizes if size in wanted for uri in pools[1][size]][:most]
-    return _same(_content, first, second)
+    shared = sorted(pools[0].keys() & pools[1].keys())
+    sizes = [shared[row] for row in np.random.default_rng(0).permutation(len(shared))]
+    first = [(size, uri) for size in sizes for uri in pools[0][size]][:most]
+    wanted = {size for size, _ in first}
+    second = [uri for size in sizes if size in wanted for uri in pools[1][size]][: 2 * most]
+    return _same(_content, [uri for _, uri in first], second)
+
+
+def shared_images(catalogs: Mapping[str, Catalog]) -> list[str]:
+    """What is to be said of queries that are tiles as well, or of validation that are trained on, under other names.
+
+    Files are compared, so only local images are; those of a bucket are when they are evaluated, by their digests.
+    """
+    uris = {split: (_uris(listed.queries), _uris(listed.references)) for split, listed in catalogs.items()}
+    said = [(split, _told(*both, "are TILES AS WELL and would find themselves")) for split, both in uris.items()]
+    train, held = (uris[split][0] if split in uris else [] for split in ("train", "validation"))
+    if held != train:
+        said.append(("validation", _told(held, train, "are TRAINED ON")))
+    return [f"{split}: {words}" for split, words in said if words]
+
+
+def _uris(listed: pa.Table) -> list[str]:
+    return listed["uri"].to_pylist()
+
+
+def _told(queries: Sequence[str], others: Sequence[str], what: str, *, most: int = MOST_READ) -> str:
+    """What is to be said of queries that are images of another pile as well, under whatever name; empty if none is.
+
+    Args:
+        what: they are then, in words.
+        most: of them are compared by content.
+    """
+    found = same_files(queries, others) or same_content(queries, others, most=most)
+    if not found:
+        return ""
+    first, other = min(found.items())
+    return f"at least {len(found)} of the {len(queries)} queries {what}, as {first}, which is {other}"
 
 
 def _same(key: Callable[[str], Hashable | None], some: Iterable[str], others: Iterable[str]) -> dict[str, str]:

@@ -24,6 +24,9 @@ from ucvgl.run.weights import described, is_result, weights_of
 from ucvgl.settings.dotted import saved_settings
 from ucvgl.settings.experiment import Experiment
 
+MOST_SHARED = 0.01
+"""Of the held-out queries, the share that may be copies of images that were trained on."""
+
 
 class TrainedRun:
     """A run folder whose training is done.
@@ -133,8 +136,8 @@ class TrainedRun:
         return store.read(np.sort(rows))
 
     def _trained_on_validation(self) -> bool:
-        pools = [ImageStore(self.path / "2_project" / split / "queries").ids for split in ("train", "validation")]
-        return bool(np.isin(pools[1], pools[0]).any())
+        train, held = (ImageStore(self.path / "2_project" / split / "queries") for split in ("train", "validation"))
+        return bool(np.isin(held.ids, train.ids).any() or held.among(train).mean() > MOST_SHARED)
 
     def _vectors(self, folder: Path) -> np.ndarray:
         check_all(folder)

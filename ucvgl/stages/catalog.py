@@ -14,6 +14,7 @@ from ucvgl.files.tables import read_table, write_table
 from ucvgl.images import corpora
 from ucvgl.images.folder import absolute
 from ucvgl.images.listing import Split
+from ucvgl.images.same_files import shared_images
 from ucvgl.run import columns
 from ucvgl.run.record import DONE, read_record
 from ucvgl.settings.experiment import Dataset, Experiment
@@ -44,6 +45,8 @@ def catalog(folder: Path, *, experiment: Experiment, both_ways: bool = False) ->
     if both_ways and experiment.dataset.reverse_protocol:
         reverse = replace(experiment.dataset, protocol=cast(Any, experiment.dataset.reverse_protocol))
         catalogs[BACK] = corpora.read_catalog(reverse, "validation")
+    for said in shared_images(catalogs):
+        logger.warning("%s", said)
     for split, listed in catalogs.items():
         for view, table in (("queries", listed.queries), ("references", listed.references)):
             write_table(folder / f"{split}_{view}.parquet", table)

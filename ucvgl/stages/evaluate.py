@@ -31,7 +31,7 @@ from ucvgl.stages.catalog import as_listed
 from ucvgl.stages.curriculum import judged_precision
 from ucvgl.training.round_labels import read_labels
 from ucvgl.truth.door import GroundTruth, label_precision, read_truth
-from ucvgl.truth.score import Protocol, protocol_of, questions, score, trained_on
+from ucvgl.truth.score import Protocol, protocol_of, questions, score, tiles_as_well, trained_on
 
 SHOWN = 5
 """References kept per query, for the report."""
@@ -81,9 +81,9 @@ def evaluate(
     """
     queries, references = (ImageStore(projected / "validation" / view) for view in ("queries", "references"))
     dataset = as_listed(projected.parent / "1_catalog", experiment.dataset)
-    trained_ids = ImageStore(projected / "train" / "queries").ids
     protocol = protocol_of(read_truth(dataset, "validation"), queries.ids, references.ids)
-    protocol = trained_on(protocol, queries.ids, trained_ids)
+    protocol = trained_on(protocol, queries.among(ImageStore(projected / "train" / "queries")))
+    protocol = tiles_as_well(protocol, queries.among(references))
     models = {"cold": cold, **{path.name: path for path in rounds_up_to_kept(trained)}}
     *before, last = models
     if cached.exists(trained / "model.pt"):  # not where training broke off

@@ -32,7 +32,7 @@ from ucvgl.stages.judge_rows import ADAPTED, read_verdict
 from ucvgl.training.closed_form import FREE
 from ucvgl.training.fit_adapter import adapt_features
 from ucvgl.truth.door import GroundTruth, label_precision, read_truth
-from ucvgl.truth.score import Protocol, protocol_of, questions, score, trained_on
+from ucvgl.truth.score import Protocol, protocol_of, questions, score, tiles_as_well, trained_on
 
 
 @dataclass(frozen=True)
@@ -129,9 +129,10 @@ def ways(projected: Path, described: Path, experiment: Experiment) -> tuple[Way,
     names = [f"{a} to {b}".replace("_160k", " 160k") for a, b in ((asked, searched), (searched, asked))]
     truth = read_truth(dataset, "validation")
     query, reference = (described / "validation" / view for view in VIEWS)
-    pools = [ImageStore(projected / "validation" / name).ids for name in ("queries", "references")]
-    trained_ids = ImageStore(projected / "train" / "queries").ids
-    protocol = trained_on(_protocol(truth, *pools), pools[0], trained_ids)
+    stores = [ImageStore(projected / "validation" / name) for name in ("queries", "references")]
+    pools = [store.ids for store in stores]
+    protocol = trained_on(_protocol(truth, *pools), stores[0].among(ImageStore(projected / "train" / "queries")))
+    protocol = tiles_as_well(protocol, stores[0].among(stores[1]))
     forth = Way(names[0], (query, reference), VIEWS, protocol)
     turned: tuple[View, View] = ("reference", "query")
     if (projected / BACK).exists():

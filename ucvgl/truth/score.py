@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from jaxtyping import Float, Int, Shaped
+from jaxtyping import Bool, Float, Int, Shaped
 
 from ucvgl.programs.reranked import new_ranks
 from ucvgl.retrieval.average_precision import average_precision
@@ -56,13 +56,19 @@ def protocol_of(
     )
 
 
-def trained_on(
-    protocol: Protocol, query_ids: Shaped[np.ndarray, " q"], trained_ids: Shaped[np.ndarray, " t"]
-) -> Protocol:
-    """The same protocol; its words say so where queries were trained on as well."""
-    seen = int(np.isin(query_ids, trained_ids).sum())
-    words = f"{protocol.words}; {seen} of the {len(query_ids)} queries were TRAINED ON"
-    return replace(protocol, words=words) if seen else protocol
+def trained_on(protocol: Protocol, seen: Bool[np.ndarray, " q"]) -> Protocol:
+    """The same protocol; its words say so where queries were trained on as well, under whatever name."""
+    return _with_words(protocol, seen, "were TRAINED ON")
+
+
+def tiles_as_well(protocol: Protocol, both: Bool[np.ndarray, " q"]) -> Protocol:
+    """The same protocol; its words say so where queries are files of the pool that is searched."""
+    return _with_words(protocol, both, "are TILES AS WELL and find themselves")
+
+
+def _with_words(protocol: Protocol, which: Bool[np.ndarray, " q"], what: str) -> Protocol:
+    words = f"{protocol.words}; {int(which.sum())} of the {len(which)} queries {what}"
+    return replace(protocol, words=words) if which.any() else protocol
 
 
 MOST_NEAR = 10

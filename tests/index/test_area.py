@@ -205,6 +205,7 @@ def test_a_list_of_tiles_that_cannot_be(area, words):
 @pytest.mark.parametrize(("count", "dimension"), [(5, 32), (7, 32), (6, 16), (6, 64), (0, 32)])
 def test_vectors_of_another_index(area, count, dimension):
     vectors = np.random.default_rng(0).standard_normal((count, dimension)).astype(np.float32)
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
     made = nearest.build("flat", lambda: iter([vectors]), count=count, dimension=dimension)
     replace_file(area, VECTORS, nearest.to_bytes(made))
     refused(area, f"holds {count} vectors of {dimension} numbers, the manifest says 6 of 32: .*; make the index anew")

@@ -3,6 +3,7 @@
 import json
 from dataclasses import asdict, replace
 
+import faiss
 import numpy as np
 import pytest
 
@@ -19,12 +20,14 @@ from tests.index.areas import (
     make_run,
     pictures,
     pixels_of,
+    replace_file,
 )
 from ucvgl.distributed.bulk import read_listed
 from ucvgl.images.decode import BadImage, resize
 from ucvgl.images.image_store import write_shard
 from ucvgl.index.encoders import Encoders
 from ucvgl.index.localizer import Localizer, load
+from ucvgl.index.nearest import to_bytes
 from ucvgl.networks.towers import TwoTowers, embed, save_towers
 from ucvgl.programs.embedding import EmbedJob, Look, parts_of
 from ucvgl.projection.birdseye import from_above
@@ -199,3 +202,13 @@ def test_an_index_whose_lens_cannot_be_is_refused(for_photos, fields):
             load(for_photos)
     finally:
         change_manifest(for_photos, lens=asdict(LENS))
+
+
+@pytest.mark.parametrize("how", [np.nan, np.inf, 0.0, 1e3])
+def test_an_index_of_vectors_that_mean_nothing_gives_no_answer_whatever_its_digest(tmp_path, how):
+    vectors = make_index(tmp_path / "area").index.vectors()  # pyright: ignore[reportOptionalMemberAccess]
+    searcher = faiss.IndexFlatIP(vectors.shape[1])
+    searcher.add(vectors * np.float32(how))
+    replace_file(tmp_path / "area", "vectors.faiss", to_bytes(searcher))
+    with pytest.raises(ValueError, match="area/vectors.faiss holds 6 vectors of 6 that are not finite or not of le"):
+        load(tmp_path / "area")

@@ -83,3 +83,53 @@ def test_descriptors_that_are_not_finite_are_told_and_not_passed_over(where):
     (query if where == "query" else tiles)[0, 0] = np.nan
     with pytest.raises(ValueError, match="descriptors are not finite"):
         nearest.search(built("flat", tiles), query, 4)
+
+
+FAISS = nearest.faiss
+
+
+def damaged(kind, how):
+    """An index of its kind, of vectors as no encoder makes them or with links and rows that lead nowhere."""
+    vectors = unit(10_000 if kind == "ivfpq" else 60)
+    index = nearest.from_bytes(nearest.to_bytes(built(kind, vectors)), "good")
+    flat = FAISS.downcast_index({"flat": index, "hnsw": index}[kind].storage if kind == "hnsw" else index)
+    if kind == "ivfpq":
+        flat = FAISS.downcast_index(index.quantizer)
+    numbers = FAISS.rev_swig_ptr(flat.get_xb(), flat.ntotal * flat.d).reshape(flat.ntotal, flat.d)
+    if how in ("nan", "inf", "zero", "long"):
+        numbers[7] *= {"nan": np.nan, "inf": np.inf, "zero": 0.0, "long": 1e3}[how]
+    elif how == "links":
+        links = FAISS.vector_to_array(index.hnsw.neighbors)
+        links[3] = 10**6
+        FAISS.copy_array_to_vector(links, index.hnsw.neighbors)
+    elif how == "codes":
+        table = FAISS.vector_to_array(index.pq.centroids)
+        table[5] = np.nan
+        FAISS.copy_array_to_vector(table, index.pq.centroids)
+    else:
+        lists = index.invlists
+        cell = next(cell for cell in range(index.nlist) if lists.list_size(cell))
+        FAISS.rev_swig_ptr(lists.get_ids(cell), lists.list_size(cell))[0] = {"far": 10**9, "twice": 0}[how]
+        if how == "twice":
+            FAISS.rev_swig_ptr(lists.get_ids(cell), lists.list_size(cell))[:2] = 0
+    return nearest.to_bytes(index)
+
+
+@pytest.mark.parametrize(
+    ("kind", "how"),
+    [(kind, how) for kind in ("flat", "hnsw") for how in ("nan", "inf", "zero", "long")]
+    + [("hnsw", "links")] + [("ivfpq", how) for how in ("nan", "inf", "long", "codes", "far", "twice")],
+)  # fmt: skip
+def test_an_index_that_can_give_no_right_answer_is_refused_when_it_is_opened(kind, how):
+    with pytest.raises(ValueError, match=r"area/vectors.faiss .*(no answer would mean anything|no faiss index)"):
+        nearest.from_bytes(damaged(kind, how), "area/vectors.faiss")
+
+
+def test_the_vectors_that_mean_nothing_are_counted():
+    with pytest.raises(ValueError, match="holds 1 vectors of 60 that are not finite or not of length 1"):
+        nearest.from_bytes(damaged("flat", "nan"), "x")
+
+
+def test_no_index_is_built_of_vectors_that_are_not_of_length_1():
+    with pytest.raises(ValueError, match="descriptors are not of length 1: the encoders are damaged"):
+        built("flat", 0 * unit(4))

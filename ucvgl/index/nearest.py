@@ -10,6 +10,8 @@ import faiss
 import numpy as np
 from jaxtyping import Float, Int
 
+from ucvgl.index.soundness import check_sound, strange
+
 Kind = Literal["flat", "hnsw", "ivfpq"]
 KINDS: tuple[Kind, ...] = ("flat", "hnsw", "ivfpq")
 
@@ -45,7 +47,7 @@ def build(kind: Kind, batches: Batches, *, count: int, dimension: int, seed: int
         batches: starts again at the first row each time it is called: training reads the vectors once more.
 
     Raises:
-        ValueError: too few vectors for the kind, or one is not finite.
+        ValueError: too few vectors for the kind, or one is not finite or not of length 1.
     """
     if kind == "ivfpq":
         index = _trained_ivfpq(batches, count, dimension, seed)
@@ -56,7 +58,9 @@ def build(kind: Kind, batches: Batches, *, count: int, dimension: int, seed: int
     else:
         index = faiss.IndexFlatIP(dimension)
     for vectors in batches():
-        index.add(_finite(vectors))
+        if strange(vectors := _finite(vectors)):
+            raise ValueError("descriptors are not of length 1: the encoders are damaged; make or copy them anew")
+        index.add(vectors)
     assert index.ntotal == count, f"{index.ntotal} vectors in the index, not {count}"
     return index
 
@@ -70,7 +74,7 @@ def search(
         ValueError: a similarity is not finite.
     """
     score, row = index.search(_finite(vectors), k)
-    if not np.isfinite(score[row >= 0]).all():
+    if not np.isfinite(score[row >= 0]).all() or (k > 0 and index.ntotal and (row < 0).all(axis=1).any()):
         raise ValueError("similarities are not finite: the encoders or the index's vectors are damaged; make it anew")
     return np.where(row < 0, -np.inf, score).astype(np.float32), row
 
@@ -97,7 +101,7 @@ def from_bytes(content: bytes, origin: str) -> Any:
     """The index that `to_bytes` wrote.
 
     Raises:
-        ValueError: these bytes are none, or of a kind that is never written here.
+        ValueError: these bytes are none, of a kind that is never written here, or mean nothing.
     """
     try:
         index = faiss.deserialize_index(np.frombuffer(content, np.uint8))
@@ -105,6 +109,7 @@ def from_bytes(content: bytes, origin: str) -> Any:
         raise ValueError(f"{origin} is no faiss index that can be read; make the index anew") from error
     if type(index).__name__ not in WRITTEN:  # another kind may count its rows otherwise
         raise ValueError(f"{origin} is a {type(index).__name__}, not one of {', '.join(WRITTEN)}; make the index anew")
+    check_sound(index, origin)
     return index
 
 

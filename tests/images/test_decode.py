@@ -267,7 +267,46 @@ def test_sixteen_bits_of_which_few_are_used_are_not_nearly_black(ending, top, br
     for _ in range(2):
         np.testing.assert_array_equal(decode(written, "a"), expected)
     assert expected.max() == brightest
-    assert caplog.text.count(f"a has 16 bits and uses 0 to {top}: such images are brightened") == (top < 2**15)
+    assert caplog.text.count("a has 16 bits and uses 0 to ") == (top < 2**15)
+
+
+@pytest.mark.parametrize("ending", [".png", ".tif"])
+@pytest.mark.parametrize("odd", [65535, 60000])
+@pytest.mark.parametrize("count", [1, 15])
+def test_some_saturated_pixels_do_not_make_an_image_of_16_bits_black(ending, odd, count):
+    deep = np.random.default_rng(0).integers(0, 256, (128, 128, 3)).astype(np.uint16)
+    deep[50, :count] = odd
+    expected = np.minimum(deep, 255).astype(np.uint8)
+    np.testing.assert_array_equal(decode(cv2.imencode(ending, deep[..., ::-1])[1].tobytes(), "a"), expected)
+
+
+def test_a_border_where_nothing_was_measured_tells_nothing_of_the_range():
+    deep = np.random.default_rng(0).integers(200, 2001, (64, 64, 3)).astype(np.uint16)
+    deep[:20], deep[-20:] = 65535, 0
+    seen = decode(cv2.imencode(".tif", deep[..., ::-1])[1].tobytes(), "a")
+    np.testing.assert_array_equal(seen[20:-20], deep[20:-20] >> 3)
+    assert (seen[:20] == 255).all() and (seen[-20:] == 0).all()
+
+
+def test_numbers_far_from_0_and_near_each_other_are_counted_from_the_lowest(caplog, monkeypatch):
+    monkeypatch.setattr("ucvgl.images.decode.TOLD", [])
+    deep = (40000 + np.random.default_rng(0).permutation(64 * 64 * 3).reshape(64, 64, 3) % 1000).astype(np.uint16)
+    seen = decode(cv2.imencode(".png", deep[..., ::-1])[1].tobytes(), "a")
+    assert len(np.unique(seen)) > 240 and "a has 16 bits and uses 40000 to 409" in caplog.text
+    order = np.argsort(deep, axis=None)
+    assert (np.diff(seen.reshape(-1)[order].astype(int)) >= 0).all(), "brighter stays brighter"
+
+
+@pytest.mark.parametrize("deep", [np.full((8, 8, 3), 40000), 40000 + np.arange(192).reshape(8, 8, 3) % 7])
+def test_nearly_one_brightness_of_16_bits_stays_one_brightness(deep):
+    seen = decode(cv2.imencode(".png", deep.astype(np.uint16))[1].tobytes(), "a")
+    assert (seen == 40000 >> 8).all()
+
+
+@pytest.mark.parametrize("value", [0, 65535])
+def test_an_image_of_16_bits_where_nothing_was_measured_is_black_or_white(value):
+    seen = decode(cv2.imencode(".png", np.full((8, 8, 3), value, np.uint16))[1].tobytes(), "a")
+    assert (seen == value >> 8).all()
 
 
 def test_floating_point_numbers_are_refused_and_not_made_black():

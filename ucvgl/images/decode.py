@@ -28,6 +28,7 @@ from ucvgl.images.bounds import (
     too_many_scans,
 )
 from ucvgl.images.chunks import PNG_START, picture_of
+from ucvgl.images.deep import as_8_bits, range_of, rule_of
 from ucvgl.images.storage import read
 from ucvgl.images.tiff import not_a_picture, without_alpha
 
@@ -70,8 +71,8 @@ class BadImage(ValueError):
 def decode(data: bytes, uri: str, *, enough: tuple[int, int] | None = None) -> UInt8[np.ndarray, "h w 3"]:
     """The image in these bytes as RGB, turned upright by its EXIF orientation.
 
-    Grey becomes RGB, alpha is dropped. 16 bits become 8: by 256 where the brighter half of them is used, else by the
-    power of two that the brightest pixel needs, as pictures of 10 to 14 bits in 16 would be nearly black.
+    Grey becomes RGB, alpha is dropped. 16 bits become 8 by a power of two, 256 where the brighter half of them is used,
+    else what its range needs, as pictures of 10 to 14 bits in 16 would be nearly black (`ucvgl.images.deep`).
 
     Args:
         enough: height and width that the caller needs. A large JPEG of even sides that has at least twice as many comes
@@ -168,17 +169,19 @@ def _decode_deep(data: bytes, uri: str) -> np.ndarray:
         return np.ascontiguousarray(deep)
     if deep.dtype != np.uint16:
         raise BadImage(uri, f"pixels of type {deep.dtype}, whose black and white nobody knows: write it with 8 bits")
-    shift = max(0, int(deep.max()).bit_length() - 8)
-    if shift < 8:
-        _tell_of_few_bits(uri, int(deep.max()))
-    return np.ascontiguousarray(np.right_shift(deep, shift, out=deep), np.uint8)  # in place: it has gigabytes
+    lowest, highest = range_of(deep)
+    base, shift = rule_of(lowest, highest)
+    if highest and shift < 8:
+        _tell_of_few_bits(uri, lowest if base else 0, highest)
+    return as_8_bits(deep, base, shift)
 
 
-def _tell_of_few_bits(uri: str, brightest: int) -> None:
+def _tell_of_few_bits(uri: str, lowest: int, highest: int) -> None:
     """Once per process: a data set has as many of these images as it has images."""
     if not TOLD:
         TOLD.append(uri)
-        log.warning("%s has 16 bits and uses 0 to %d: such images are brightened, by a power of two", uri, brightest)
+        used = f"{lowest} to {highest}"
+        log.warning("%s has 16 bits and uses %s: such images are brightened, by a power of two", uri, used)
 
 
 def _check_header(data: bytes, uri: str) -> bool:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
-from jaxtyping import UInt8, UInt64
+from jaxtyping import Float32, UInt8, UInt64
 
 from ucvgl.distributed.cluster import placed, threads_each
 from ucvgl.distributed.parcels import Sent
@@ -233,7 +233,7 @@ def grounds(row: Row) -> list[UInt8[np.ndarray, "s s 3"]]:
     return list(np.frombuffer(bytearray(row["ground"]), np.uint8).reshape(-1, SIDE, SIDE, 3))
 
 
-def read_vectors(parts: Sequence[str]) -> Iterator[tuple[list[str], np.ndarray]]:
+def read_vectors(parts: Sequence[str]) -> Iterator[tuple[list[str], Float32[np.ndarray, "n d"]]]:
     """Ids and descriptors of each part that `embed_listed` wrote."""
     for part in parts:
         table = read_table(read(part), VECTORS, origin=part, way_out=WAY_OUT)

@@ -30,7 +30,9 @@ def each_turned(panorama: UInt8[np.ndarray, "h w 3"], heading: Heading) -> Itera
 
 
 def search(
-    find: Callable[[np.ndarray, int], tuple[np.ndarray, np.ndarray]], vectors: Float[np.ndarray, "n t d"], k: int
+    find: Callable[[Float[np.ndarray, "m d"], int], tuple[Float[np.ndarray, "m k"], Int[np.ndarray, "m k"]]],
+    vectors: Float[np.ndarray, "n t d"],
+    k: int,
 ) -> tuple[Float[np.ndarray, "n k"], Int[np.ndarray, "n k"], Int[np.ndarray, "n k"]]:
     """Similarities and rows of the best k tiles of photos that are described at several turns, and at which turn.
 

@@ -214,7 +214,9 @@ class Frozen(nn.Module):
         return cast(Describer, self.describers[0 if view == "reference" else -1])
 
 
-def frozen_model(adaptation: Adaptation, model: Model, centres: Tensor | None = None) -> Frozen:
+def frozen_model(
+    adaptation: Adaptation, model: Model, centres: Float[Tensor, "k c"] | None = None
+) -> Frozen:
     """The frozen model that the settings name.
 
     Raises:

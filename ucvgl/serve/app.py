@@ -21,6 +21,7 @@ import cv2
 import numpy as np
 from fastapi import FastAPI, HTTPException, Request
 from fastapi.responses import HTMLResponse, JSONResponse, Response
+from jaxtyping import UInt8
 from PIL import Image
 from starlette.requests import ClientDisconnect
 
@@ -186,7 +187,7 @@ def tile_jpeg(uri: str) -> bytes | None:
         return None
 
 
-def jpeg(image: np.ndarray) -> bytes:
+def jpeg(image: UInt8[np.ndarray, "h w 3"]) -> bytes:
     """At most `SHOWN_TALL` pixels tall."""
     return cv2.imencode(".jpg", at_most(image, SHOWN_TALL)[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 85])[1].tobytes()
 

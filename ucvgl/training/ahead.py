@@ -8,6 +8,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Generic, TypeVar
 
 import torch
+from jaxtyping import Shaped
 from torch import Tensor
 
 T = TypeVar("T")
@@ -46,11 +47,11 @@ class Ahead(Generic[T]):
         return result
 
 
-def ready(tensor: Tensor, device: torch.device | str) -> Tensor:
+def ready(tensor: Shaped[Tensor, "*shape"], device: torch.device | str) -> Shaped[Tensor, "*shape"]:
     """The tensor where a card can fetch it by itself (pinned memory); as it is for a processor."""
     return tensor.pin_memory() if torch.device(device).type == "cuda" else tensor
 
 
-def sent(tensor: Tensor, device: torch.device | str) -> Tensor:
+def sent(tensor: Shaped[Tensor, "*shape"], device: torch.device | str) -> Shaped[Tensor, "*shape"]:
     """The tensor on the device; nobody waits until it has arrived, and what follows on the device does."""
     return ready(tensor, device).to(device, non_blocking=True)

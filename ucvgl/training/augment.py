@@ -10,7 +10,7 @@ import math
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from ucvgl.networks.towers import shown
@@ -33,17 +33,17 @@ class Draws:
         self._generator = torch.Generator().manual_seed(mixed)
         self._batch, self._rows, self.device = batch, rows, device
 
-    def uniform(self, *shape: int, low: float = -1.0, high: float = 1.0) -> Tensor:
-        """Numbers between two bounds for the own rows, [n *shape]."""
+    def uniform(self, *shape: int, low: float = -1.0, high: float = 1.0) -> Float[Tensor, "n *shape"]:
+        """Numbers between two bounds for the own rows."""
         drawn = torch.rand(self._batch, *shape, generator=self._generator)[self._rows]
         return sent(low + (high - low) * drawn, self.device)
 
-    def normal(self, *shape: int) -> Tensor:
-        """Standard normal numbers for the own rows, [n *shape]."""
+    def normal(self, *shape: int) -> Float[Tensor, "n *shape"]:
+        """Standard normal numbers for the own rows."""
         return sent(torch.randn(self._batch, *shape, generator=self._generator)[self._rows], self.device)
 
-    def chance(self, probability: float) -> Tensor:
-        """Which of the own rows something happens to, [n] of bool."""
+    def chance(self, probability: float) -> Bool[Tensor, " n"]:
+        """Which of the own rows something happens to."""
         return self.uniform(low=0.0, high=1.0) < probability
 
     def choice(self, count: int) -> Int[Tensor, " n"]:
@@ -51,7 +51,7 @@ class Draws:
         return sent(torch.randint(count, (self._batch,), generator=self._generator)[self._rows], self.device)
 
 
-def turn_panorama(images: Images, quarters: Int[Tensor, " n"], flip: Tensor) -> Images:
+def turn_panorama(images: Images, quarters: Int[Tensor, " n"], flip: Bool[Tensor, " n"]) -> Images:
     """Mirror left-right where `flip`, then turn the camera: roll by quarters of the width to the left."""
     width = images.shape[3]
     column = torch.arange(width, device=images.device)
@@ -61,7 +61,14 @@ def turn_panorama(images: Images, quarters: Int[Tensor, " n"], flip: Tensor) -> 
 
 
 def warp_tile(
-    images: Images, draws: Draws, *, quarters: Tensor, flip: Tensor, shift: float, rotate_deg: float, scale: float
+    images: Images,
+    draws: Draws,
+    *,
+    quarters: Int[Tensor, " n"],
+    flip: Bool[Tensor, " n"],
+    shift: float,
+    rotate_deg: float,
+    scale: float,
 ) -> Images:
     """Mirror where `flip` and turn by quarters counter-clockwise, as `turn_panorama` does to the panorama of the same
     place; on top of that a small random affine map.

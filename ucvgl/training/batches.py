@@ -105,23 +105,23 @@ class Rows(Protocol):
     """Pairs of rows, whatever they are rows of; `Pairs` says what each is."""
 
     @property
-    def query(self) -> np.ndarray:
-        """Row of each pair's query, [p]."""
+    def query(self) -> Int[np.ndarray, " p"]:
+        """Row of each pair's query."""
         ...
 
     @property
-    def reference(self) -> np.ndarray:
-        """Row of each pair's reference, [p]."""
+    def reference(self) -> Int[np.ndarray, " p"]:
+        """Row of each pair's reference."""
         ...
 
     @property
-    def spared(self) -> np.ndarray | None:
-        """Rows of references that may show the query's place as well, [p s], padded with -1."""
+    def spared(self) -> Int[np.ndarray, "p s"] | None:
+        """Rows of references that may show the query's place as well, padded with -1."""
         ...
 
     @property
-    def neighbours(self) -> np.ndarray | None:
-        """Rows of references that are hard to tell from the pair's own, hardest first, [p k], padded with -1."""
+    def neighbours(self) -> Int[np.ndarray, "p k"] | None:
+        """Rows of references that are hard to tell from the pair's own, hardest first, padded with -1."""
         ...
 
     def __len__(self) -> int: ...

@@ -76,7 +76,7 @@ def discriminator_loss(real: Scores, fake: Scores) -> Float[Tensor, ""]:
     return torch.stack(wrong).sum() / 2
 
 
-def least_squares(score: Tensor, target: float) -> Float[Tensor, ""]:
+def least_squares(score: Float[Tensor, "*shape"], target: float) -> Float[Tensor, ""]:
     """LSGAN: mean squared distance of the scores to the target."""
     return (score.float() - target).square().mean()
 
@@ -92,11 +92,11 @@ class ImagePool:
         self.capacity, self.device = capacity, device
         self.images: Images | None = None
 
-    def state_dict(self) -> dict[str, Tensor | None]:
+    def state_dict(self) -> dict[str, Images | None]:
         """What a checkpoint keeps of it."""
         return {"images": self.images}
 
-    def load_state_dict(self, state: dict[str, Tensor | None]) -> None:
+    def load_state_dict(self, state: dict[str, Images | None]) -> None:
         """Go on from a checkpoint."""
         images = state["images"]
         self.images = None if images is None else images.to(self.device)

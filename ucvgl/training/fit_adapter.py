@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from ucvgl.atomic import write_array
@@ -141,7 +141,7 @@ def lost_information(back: Float[Tensor, "n d"], centred: Float[Tensor, "n d"]) 
     return 1 - (back * centred).sum(1)
 
 
-def batches(pairs: Rows, batch: int, steps: int, seed: int) -> list[np.ndarray]:
+def batches(pairs: Rows, batch: int, steps: int, seed: int) -> list[Int[np.ndarray, " b"]]:
     """Pair numbers of every step: epoch after epoch over all pairs until there are enough steps.
 
     Args:

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from ucvgl.images.image_store import ImageStore
@@ -91,7 +92,7 @@ def fit_cyclegan(
     finish(folder, "translate")
 
 
-def draw(store: ImageStore, batch: int, rng: np.random.Generator, rows: slice) -> Tensor:
+def draw(store: ImageStore, batch: int, rng: np.random.Generator, rows: slice) -> Float[Tensor, "n 3 h w"]:
     """This worker's rows of a random batch, mirrored at random, in -1..1.
 
     Args:
@@ -104,6 +105,8 @@ def draw(store: ImageStore, batch: int, rng: np.random.Generator, rows: slice) -
     return to_signed(images).contiguous()
 
 
-def chosen(store: ImageStore, batch: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+def chosen(
+    store: ImageStore, batch: int, rng: np.random.Generator
+) -> tuple[Int[np.ndarray, " b"], Bool[np.ndarray, " b"]]:
     """The rows of a random batch, and which of them are mirrored."""
     return rng.integers(len(store), size=batch), rng.random(batch) < 0.5

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from jaxtyping import Float, UInt8
+from jaxtyping import Bool, Float, Int, UInt8
 from torch import Tensor, nn
 
 from ucvgl.files import cached
@@ -20,7 +20,7 @@ from ucvgl.networks.towers import VIEWS, TwoTowers, View, load_towers, refuse_ba
 from ucvgl.settings.experiment import Contrast
 from ucvgl.training import workers
 from ucvgl.training.ahead import Ahead, ready, sent
-from ucvgl.training.augment import Draws, erase, shake_panorama, tone, turn_panorama, warp_tile
+from ucvgl.training.augment import Draws, Images, erase, shake_panorama, tone, turn_panorama, warp_tile
 from ucvgl.training.batches import Pairs
 from ucvgl.training.collapse import SPREAD, spread
 from ucvgl.training.descent import Descent, adam_w
@@ -144,13 +144,15 @@ def schedule(progress: float, *, warm_up: float = WARM_UP) -> float:
     return 0.5 * (1 + math.cos(math.pi * (progress - warm_up) / (1 - warm_up)))
 
 
-def turned_together(draws: Draws, settings: Contrast) -> tuple[Tensor, Tensor]:
+def turned_together(draws: Draws, settings: Contrast) -> tuple[Int[Tensor, " n"], Bool[Tensor, " n"]]:
     """Quarter turns, and whether it is mirrored, of every pair of a batch: both sides alike."""
     quarters = draws.choice(4 if settings.rotate and settings.heading == "known" else 1)
     return quarters, draws.chance(0.5 if settings.flip else 0.0)
 
 
-def augment(images: Tensor, view: View, draws: Draws, quarters: Tensor, flip: Tensor, settings: Contrast) -> Tensor:
+def augment(
+    images: Images, view: View, draws: Draws, quarters: Int[Tensor, " n"], flip: Bool[Tensor, " n"], settings: Contrast
+) -> Images:
     """One side of a batch: mirrored and turned together with the other side, then changed on its own.
 
     Args:

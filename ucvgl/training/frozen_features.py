@@ -7,7 +7,7 @@ from copy import copy
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Float32
+from jaxtyping import Float32, Int
 
 from ucvgl.files import cached
 
@@ -30,7 +30,7 @@ class Features:
     def __len__(self) -> int:
         return int(self._starts[-1]) if self._rows is None else len(self._rows)
 
-    def only(self, rows: np.ndarray) -> Features:
+    def only(self, rows: Int[np.ndarray, " n"]) -> Features:
         """Some of these rows, in this order, as if there were no others."""
         some = copy(self)
         some._rows = rows if self._rows is None else self._rows[rows]
@@ -41,7 +41,7 @@ class Features:
         """Numbers in the descriptor of one turn."""
         return self._parts[0].shape[1] // self.turns
 
-    def read(self, rows: np.ndarray) -> Float32[np.ndarray, "n t d"]:
+    def read(self, rows: Int[np.ndarray, " n"]) -> Float32[np.ndarray, "n t d"]:
         """The unit-norm descriptors of these rows, in this order."""
         rows = rows if self._rows is None else self._rows[rows]
         out = np.empty((len(rows), self.turns * self.dimension), np.float32)

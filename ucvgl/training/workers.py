@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import torch
 import torch.distributed as dist
-from torch import nn
+from jaxtyping import Float
+from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
 
@@ -29,7 +30,7 @@ def distributed(module: nn.Module, *, partly_used: bool = False) -> nn.Module:
     return DistributedDataParallel(module, gradient_as_bucket_view=True, find_unused_parameters=partly_used)
 
 
-def gather(rows: torch.Tensor, batch: int) -> torch.Tensor:
+def gather(rows: Float[Tensor, "n *shape"], batch: int) -> Float[Tensor, "{batch} *shape"]:
     """The global batch, from the rows that `share(batch)` gave each worker, with gradients back to all of them."""
     if size() == 1:
         return rows

@@ -33,6 +33,7 @@ def test_one_worker_runs_several_programs_and_survives_their_errors(session, tmp
         session.run(programs.misspell)
     assert session.run(programs.total, number=7) == 7
     assert session.rows == [{"step": 0, "number": 5}, {"step": 0, "number": 7}]
+    assert session.run(programs.seldom_looked_through) > 100_000, "modules are looked through after every program"
     assert len(list(tmp_path.glob("tried-*"))) == 1, "an error that would come again was tried again"
     for pieces in (300, 200, 100):
         progress = Progress("keep", pieces)

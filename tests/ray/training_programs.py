@@ -1,5 +1,6 @@
 """Programs for the tests of `WorkerGroup`; workers import them from here."""
 
+import gc
 import os
 import time
 
@@ -31,6 +32,11 @@ def keep(*, device, log, pieces):
     """Say of each of so many pieces that it is kept."""
     for _ in range(pieces):
         log(kept=1)
+
+
+def seldom_looked_through(*, device, log):
+    """Objects that no collection of garbage looks at."""
+    return gc.get_freeze_count()
 
 
 def misspell(*, device, log):

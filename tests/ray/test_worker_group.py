@@ -12,11 +12,12 @@ from ucvgl.distributed.progress import Progress
 from ucvgl.distributed.worker_group import WorkerGroup
 
 
-@pytest.fixture
-def session(cluster, request, tmp_path):
+@pytest.fixture(scope="module")
+def session(cluster, request, tmp_path_factory):
+    """Of one worker, then of two; the last test of each ends it."""
     rows = []
     placement = Placement(request.param, 1, 0, 1)
-    with WorkerGroup(tmp_path, placement, lambda **row: rows.append(row)) as session:
+    with WorkerGroup(tmp_path_factory.mktemp("group"), placement, lambda **row: rows.append(row)) as session:
         session.rows = rows
         yield session
 
@@ -39,6 +40,20 @@ def test_one_worker_runs_several_programs_and_survives_their_errors(session, tmp
         progress = Progress("keep", pieces)
         session.run(programs.keep, progress=progress, pieces=pieces)
         assert progress.done == pieces, "rows of one program were counted for another"
+
+
+def waiting_for_ray():
+    """Threads of this process in which Ray Train runs; Ray's shutdown would crash the process under them."""
+    return [thread.name for thread in threading.enumerate() if thread.name == "ray-train"]
+
+
+@pytest.mark.parametrize("session", [1], indirect=True)
+def test_a_mailbox_that_is_lost_hides_nothing_of_what_ended_the_job(session):
+    with pytest.raises(KeyboardInterrupt), session:
+        session.run(programs.total, number=5)
+        ray.kill(session._mailbox)
+        raise KeyboardInterrupt
+    assert not waiting_for_ray()
 
 
 @pytest.mark.parametrize("session", [2], indirect=True)
@@ -67,24 +82,13 @@ def kill_at_step(folder, step):
     os.kill(int((folder / "pid-1").read_text()), 9)
 
 
-def waiting_for_ray():
-    """Threads of this process in which Ray Train runs; Ray's shutdown would crash the process under them."""
-    return [thread.name for thread in threading.enumerate() if thread.name == "ray-train"]
-
-
-def test_a_mailbox_that_is_lost_hides_nothing_of_what_ended_the_job(cluster, tmp_path):
-    with pytest.raises(KeyboardInterrupt), WorkerGroup(tmp_path, Placement(1, 1, 0, 1), lambda **_: None) as session:
-        session.run(programs.total, number=5)
-        ray.kill(session._mailbox)
-        raise KeyboardInterrupt
-    assert not waiting_for_ray()
-
-
-def test_workers_that_are_busy_end_with_the_job(cluster, tmp_path):
+@pytest.mark.parametrize("session", [2], indirect=True)
+def test_workers_that_are_busy_end_with_the_job(session, tmp_path):
     def interrupt(**_):
         raise KeyboardInterrupt
 
-    with pytest.raises(KeyboardInterrupt), WorkerGroup(tmp_path, Placement(1, 1, 0, 1), interrupt) as session:
+    session.log = interrupt
+    with pytest.raises(KeyboardInterrupt), session:
         session.run(programs.count_slowly, folder=tmp_path, steps=10_000)
     assert not waiting_for_ray()
     with pytest.raises(ProcessLookupError):

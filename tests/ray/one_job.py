@@ -27,7 +27,7 @@ class Job:
         ray: Ray's own folder; a short name, as Ray puts sockets there.
         script: which job.
         flags: of every start.
-        alone: the unsupervised job instead, with all of its programs in its own process, without Ray.
+        alone: with all of its programs in its own process instead, without Ray.
     """
 
     images: Path
@@ -66,10 +66,10 @@ class Job:
 
     def begin(self, run: Path, *flags: str) -> subprocess.Popen[str]:
         """Start the job in a session of its own; stderr goes to `log_path(run)`."""
-        script = Path(__file__).with_name("job_without_ray.py") if self.alone else ROOT / "jobs" / self.script
+        without_ray = [str(Path(__file__).with_name("job_without_ray.py")), self.script]
         job = [
             sys.executable,
-            str(script),
+            *(without_ray if self.alone else [str(ROOT / "jobs" / self.script)]),
             "tiny",
             f"--run={run}",
             "--resources.workers=1",

@@ -1,4 +1,8 @@
-"""The adaptation from the outside: resumed it makes the same, one worker or two, and it never reads the truth."""
+"""The adaptation from the outside: resumed it makes the same, one worker or two, and it never reads the truth.
+
+Its workers are killed in tests/ray/test_end_to_end.py, where the group is the same; what each of its own stages goes on
+from is seen in processes that run all programs themselves.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +10,7 @@ import json
 import shutil
 import tempfile
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +18,8 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 from one_job import Job, artefacts, log_of
+from rendered_world import FLAGS as WORLD
+from rendered_world import rendered_world
 
 import ucvgl
 from ucvgl.images.image_store import ImageStore
@@ -25,16 +32,16 @@ FLAGS = (
     "--adaptation.rounds=3",
     "--adaptation.steps-per-round=20",
     "--adaptation.batch=64",
-    "--dataset.synthetic.train-places=128",
+    *WORLD,
     "--contrast.batch=32",
 )
 STAGES = ["1_catalog", "2_project", "3_features", "4_adapt", "5_evaluate"]
 
 
 @pytest.fixture(scope="module")
-def job(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Job]:
+def job(shared_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Job]:
     """The job on a frozen model of random weights: its map of colours already tells places apart, a little."""
-    images = tmp_path_factory.mktemp("images")
+    images = rendered_world(shared_folder, tmp_path_factory.mktemp("images"))
     torch.manual_seed(0)
     save_towers(TwoTowers(Model(channels=32, safa_heads=4), (32, 128), (32, 32)), images / "model.pt")
     with tempfile.TemporaryDirectory(prefix="ucvgl") as ray:
@@ -42,13 +49,22 @@ def job(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Job]:
 
 
 @pytest.fixture(scope="module")
-def undisturbed(job: Job, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[str]]:
+def on_ray(job: Job, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[str]]:
+    """By two workers."""
+    run = tmp_path_factory.mktemp("runs") / "on_ray"
+    return run, job.finish(run, "--resources.workers=2")
+
+
+@pytest.fixture(scope="module")
+def undisturbed(job: Job, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """By one, in the process of the job."""
     run = tmp_path_factory.mktemp("runs") / "undisturbed"
-    return run, job.finish(run)
+    replace(job, alone=True).finish(run)
+    return run
 
 
-def test_a_run_ends_with_recall_before_and_after_both_ways(undisturbed: tuple[Path, list[str]]) -> None:
-    run, printed = undisturbed
+def test_a_run_ends_with_recall_before_and_after_both_ways(on_ray: tuple[Path, list[str]]) -> None:
+    run, printed = on_ray
     assert sorted(file.parent.name for file in run.glob("*/DONE.json")) == STAGES
     ends = [line.partition(": R@1")[0] for line in printed[-4:]]
     assert ends == [
@@ -63,10 +79,8 @@ def test_a_run_ends_with_recall_before_and_after_both_ways(undisturbed: tuple[Pa
     assert "EM-CVGL" in card and "| frozen model |" in card
 
 
-def test_photos_and_tiles_are_described_afterwards_as_they_were_in_the_run(
-    undisturbed: tuple[Path, list[str]],
-) -> None:
-    run = undisturbed[0]
+def test_photos_and_tiles_are_described_afterwards_as_they_were_in_the_run(on_ray: tuple[Path, list[str]]) -> None:
+    run = on_ray[0]
     encoders = ucvgl.load(run).encoders
     listed = read_catalogs(run / "1_catalog")["validation"]
     for view, table in (("query", listed.queries), ("reference", listed.references)):
@@ -77,33 +91,37 @@ def test_photos_and_tiles_are_described_afterwards_as_they_were_in_the_run(
         np.testing.assert_allclose(embed([uris[identity] for identity in order]), np.load(embedded), atol=2e-3)
 
 
-def test_killed_and_without_truth_it_makes_the_same(job: Job, undisturbed: tuple[Path, list[str]]) -> None:
-    whole, run = undisturbed[0], undisturbed[0].with_name("disturbed")
+def test_killed_and_without_truth_it_makes_the_same(job: Job, undisturbed: Path) -> None:
+    run, alone = undisturbed.with_name("disturbed"), replace(job, alone=True)
     (world,) = (folder for folder in job.images.iterdir() if folder.is_dir())
     aside = shutil.move(world / "truth", job.images.with_name("truth"))
     try:
-        job.kill(run, when=lambda: any(run.glob("3_features.partial/*/*/part-*.npy")))
-        job.kill(run, when=lambda: any(run.glob("4_adapt.partial/round_00/adapter.pt")))
-        assert "no ground truth" in "\n".join(job.finish(run)), log_of(run)
+        alone.kill(run, when=lambda: any(run.glob("3_features.partial/*/*/part-*.npy")))
+        alone.kill(run, when=lambda: any(run.glob("4_adapt.partial/round_00/adapter.pt")))
+        assert "no ground truth" in "\n".join(alone.finish(run)), log_of(run)
     finally:  # the next test needs it
         shutil.move(aside, world / "truth")
-    made, expected = artefacts(run), artefacts(whole)
+    made, expected = artefacts(run), artefacts(undisturbed)
     training = {name for name in expected if name.startswith(("1_", "2_", "3_", "4_"))}
     assert any(name.endswith("round_02/pairs.parquet") for name in training)
     assert {name: made[name] for name in training} == {name: expected[name] for name in training}
 
 
-def test_two_workers_give_the_same_answer_to_rounding(job: Job, undisturbed: tuple[Path, list[str]]) -> None:
-    whole, run = undisturbed[0], undisturbed[0].with_name("two_workers")
-    run.mkdir()
-    for stage in STAGES[:3]:
-        shutil.copytree(whole / stage, run / stage)
-    job.finish(run, "--resources.workers=2")
-    labels = [pq.read_table(folder / "4_adapt" / "round_00" / "pairs.parquet") for folder in (whole, run)]
+def test_two_workers_of_ray_give_the_answer_of_one_process_to_rounding(
+    undisturbed: Path, on_ray: tuple[Path, list[str]]
+) -> None:
+    both = undisturbed, on_ray[0]
+    images = [{name: file for name, file in artefacts(run).items() if name[0] in "12"} for run in both]
+    assert images[0] == images[1]
+    features = [sorted(str(file.relative_to(run)) for file in run.glob("3_features/*/*/*.npy")) for run in both]
+    assert features[0] == features[1] != []
+    for name in features[0]:
+        np.testing.assert_allclose(np.load(both[1] / name), np.load(both[0] / name), atol=1e-6, err_msg=name)
+    labels = [pq.read_table(run / "4_adapt" / "round_00" / "pairs.parquet") for run in both]
     assert labels[0].equals(labels[1])
-    one, two = (torch.load(folder / "4_adapt" / "round_00" / "adapter.pt")["state"] for folder in (whole, run))
+    one, two = (torch.load(run / "4_adapt" / "round_00" / "adapter.pt")["state"] for run in both)
     for name, weights in one.items():
         np.testing.assert_allclose(two[name].numpy(), weights.numpy(), atol=1e-4, err_msg=name)
-    reached = [json.loads((folder / "5_evaluate" / "recall.json").read_text())["after"] for folder in (whole, run)]
+    reached = [json.loads((run / "5_evaluate" / "recall.json").read_text())["after"] for run in both]
     for way, numbers in reached[0].items():
         assert abs(numbers["r10"] - reached[1][way]["r10"]) < 0.05

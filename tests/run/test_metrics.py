@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import math
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -53,6 +55,20 @@ def test_tensorboard_shows_the_numbers_by_stage_and_step(tmp_path: Path) -> None
         (1, 1.0),
         (2, 0.5),
     ]
+
+
+def test_numbers_are_written_without_torch(tmp_path: Path) -> None:
+    """A process that only follows a run, as that of a trial, would wait for it for seconds."""
+    code = f"""if True:
+        import sys
+        from pathlib import Path
+        from ucvgl.run.metrics import MetricsLog
+        log = MetricsLog(Path({str(tmp_path)!r}))
+        log.write(stage="curriculum", step=1, judged=0.5)
+        log.close()
+        sys.exit("torch" in sys.modules)"""
+    assert subprocess.run([sys.executable, "-c", code]).returncode == 0
+    assert [*tmp_path.glob("tensorboard/events.*")]
 
 
 def test_a_line_of_which_a_digit_changed_is_left_out_and_lines_without_a_checksum_are_read(tmp_path):

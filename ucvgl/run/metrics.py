@@ -23,9 +23,9 @@ class MetricsLog:
         self._lines = open(self._path, "a", encoding="utf-8")  # noqa: SIM115 - closed in close()
         if before and not before.endswith(b"\n"):
             self._lines.write("\n")
-        from torch.utils.tensorboard import SummaryWriter  # seconds to import
+        from tensorboard.summary.writer.event_file_writer import EventFileWriter  # torch's own takes torch, and seconds
 
-        self._board = SummaryWriter(str(folder / "tensorboard"), flush_secs=10)
+        self._board = EventFileWriter(str(folder / "tensorboard"), flush_secs=10)
 
     def write(self, **numbers: Any) -> None:
         """One line of numbers and labels.
@@ -40,7 +40,14 @@ class MetricsLog:
         group = f"{numbers['stage']}/" if "stage" in numbers else ""
         for name, value in numbers.items():
             if name != "step" and isinstance(value, (int, float)):
-                self._board.add_scalar(group + name, value, numbers.get("step"))
+                self._show(group + name, value, numbers.get("step") or 0)
+
+    def _show(self, tag: str, value: float, step: int) -> None:
+        from tensorboard.compat.proto.event_pb2 import Event  # pyright: ignore[reportAttributeAccessIssue]
+        from tensorboard.compat.proto.summary_pb2 import Summary  # pyright: ignore[reportAttributeAccessIssue]
+
+        summary = Summary(value=[Summary.Value(tag=tag, simple_value=float(value))])
+        self._board.add_event(Event(wall_time=time.time(), step=int(step), summary=summary))
 
     def close(self) -> None:
         """Have every number in its file, and let go of both."""

@@ -6,21 +6,23 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+from rendered_world import PLACES, rendered_world
 
 from ucvgl.methods.labelled import supervised
 from ucvgl.run.run_dir import RunDir
 from ucvgl.settings import presets
 from ucvgl.settings.experiment import ColdStart, Curriculum, Supervision
 
-PLACES = 96
 
-
-def test_workers_begin_with_the_nearest_places_and_go_on_with_the_most_similar(cluster, tmp_path: Path) -> None:
+def test_workers_begin_with_the_nearest_places_and_go_on_with_the_most_similar(
+    cluster, shared_folder: Path, tmp_path: Path
+) -> None:
     base = presets.supervised(presets.tiny())
-    world = replace(base.dataset.synthetic, train_places=PLACES, validation_places=32)
+    world = replace(base.dataset.synthetic, train_places=PLACES)
+    images = rendered_world(shared_folder, tmp_path / "images")
     experiment = replace(
         base,
-        dataset=replace(base.dataset, root=str(tmp_path / "images"), synthetic=world),
+        dataset=replace(base.dataset, root=str(images), synthetic=world),
         cold_start=ColdStart(intra_epochs=1, intra_steps=0, cross_epochs=1),
         model=replace(base.model, shared=True, aggregation="mean"),
         curriculum=Curriculum(rounds=2, epochs_per_round=1, scan_turns=1),

@@ -21,9 +21,10 @@ def without_ray(patch: pytest.MonkeyPatch) -> None:
     one = Placement(1, 1, 0, 1)
     patch.setattr("ucvgl.distributed.cluster.connect", lambda resources: None)
     patch.setattr(catalog, "render_worlds", _render_worlds)
+    for module in (projecting, rendering):
+        patch.setattr(module, "several_machines", lambda: False)
     for module in (bulk, projecting):
         patch.setattr(module, "placed", lambda resources: one)
-    patch.setattr(projecting, "several_machines", lambda: False)
     patch.setattr(projecting, "stream_missing", lambda missing, *steps: streamed(missing(), *steps))
     patch.setattr(bulk, "threads_each", lambda actors: 1)
     patch.setattr(bulk, "stream", streamed)

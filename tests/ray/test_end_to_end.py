@@ -26,7 +26,8 @@ LESS = (*FLAGS, "--cold-start.intra-epochs=4", "--curriculum.epochs-per-round=3"
 STAGES = ["1_catalog", "2_project", "3_translate", "4_cold_start", "5_curriculum", "6_evaluate"]
 ON_RAY = "2_project", "5_curriculum"
 """Stages that are killed with all of Ray: the one whose files its streams write, and one of those that its workers
-train. How each of the others goes on is known without: it is killed in a process that runs its programs itself."""
+train; each of these jobs goes on in the stage before. How each of the others goes on is known without: it is killed in
+a process that runs its programs itself."""
 
 
 @dataclass(frozen=True)
@@ -80,7 +81,7 @@ def test_a_run_leaves_a_page_numbers_curves_and_a_record_of_every_stage(undistur
 
 def test_the_same_command_again_reuses_all_and_says_the_same(job: Job, undisturbed: Ended) -> None:
     before = {file: file.stat().st_mtime_ns for file in undisturbed.folder.glob("[1-6]_*/**/*")}
-    printed = job.finish(undisturbed.folder)
+    printed = replace(job, alone=True).finish(undisturbed.folder)
     assert re.findall(r"^ +(\d_\w+) +(\w+)$", "\n".join(printed), re.MULTILINE) == [(name, "reused") for name in STAGES]
     assert printed[-5:] == undisturbed.printed[-5:]
     assert {file: file.stat().st_mtime_ns for file in undisturbed.folder.glob("[1-6]_*/**/*")} == before
@@ -95,7 +96,7 @@ def test_killed_in_every_stage_and_with_other_truths_it_makes_the_same(job: Job,
         replace(job, alone=stage not in ON_RAY).kill(run, when=moment)
         assert _states(run) == STAGES[:number] + [f"{stage}.partial"], log_of(run)
     _remove(truth)
-    told = job.finish(run)[-1]
+    told = replace(job, alone=True).finish(run)[-1]
     assert told.startswith("no ground truth, so no recall; the retrievals are in the report; without truth, ")
 
     made, expected = artefacts(run), artefacts(undisturbed.folder)

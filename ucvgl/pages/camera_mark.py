@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
-from ucvgl.index.camera_place import Camera
 from ucvgl.poses.verifying import SIDE, Fit
+
+if TYPE_CHECKING:
+    from ucvgl.index.camera_place import Camera
 
 CONE_DEG = 12.0
 """Half the angle that is drawn at least, so that a sure heading is still seen."""

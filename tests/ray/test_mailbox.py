@@ -1,9 +1,9 @@
 import asyncio
 
-from ucvgl.distributed.mailbox import ATTEMPTS, Command, Mailbox, Outcome, Turn
+from ucvgl.distributed.mailbox import ATTEMPTS, Command, Mailbox, Member, Outcome
 
 PROGRAM = Command(1, "module:function")
-ONE, OTHER = Turn("a", 0, 2), Turn("a", 1, 2)
+ONE, OTHER = Member("a", 0, 2), Member("a", 1, 2)
 
 
 def test_a_program_whose_workers_keep_dying_is_given_up():
@@ -78,7 +78,7 @@ def test_a_program_has_ended_when_all_workers_of_one_group_have_finished_it():
 
     assert asyncio.run(outcomes(OTHER, ONE)) == [None, "a0"]
     # A worker of a group that has died does not count for the next group.
-    assert asyncio.run(outcomes(ONE, Turn("b", 1, 2), Turn("b", 0, 2))) == [None, None, "b0"]
+    assert asyncio.run(outcomes(ONE, Member("b", 1, 2), Member("b", 0, 2))) == [None, None, "b0"]
 
 
 def test_a_program_that_keeps_what_it_makes_may_lose_any_number_of_groups():

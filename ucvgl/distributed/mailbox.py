@@ -38,7 +38,7 @@ class Outcome:
 
 
 @dataclass(frozen=True)
-class Turn:
+class Member:
     """A worker of one worker group.
 
     Args:
@@ -61,7 +61,7 @@ class Mailbox:
         self._changed = asyncio.Condition()
         self._command: Command | None = None
         self._outcome: Outcome | None = None
-        self._finished: dict[Turn, Outcome] = {}
+        self._finished: dict[Member, Outcome] = {}
         self._rows: list[dict[str, Any]] = []
         self._attempts = 0
         self._in_vain = 0
@@ -83,7 +83,7 @@ class Mailbox:
             self._in_vain, self._furthest = 0, -1
             self._changed.notify_all()
 
-    async def next(self, done: int, turn: Turn) -> Command | str | None:
+    async def next(self, done: int, member: Member) -> Command | str | None:
         """The command in flight, if its number is beyond `done`; `CLOSED` at the end; None: ask again.
 
         A group's attempt is counted when its rank 0 asks.
@@ -94,7 +94,7 @@ class Mailbox:
                 return self.CLOSED
             if self._command is None or not self._pending(done):
                 return None
-            if turn.rank == 0:
+            if member.rank == 0:
                 self._attempts, self._in_vain, self._fresh = self._attempts + 1, self._in_vain + 1, True
             if self._in_vain <= ATTEMPTS:
                 return self._command
@@ -116,17 +116,17 @@ class Mailbox:
             if row["step"] > self._furthest:
                 self._furthest, self._in_vain = row["step"], 1
 
-    async def finish(self, outcome: Outcome, turn: Turn) -> None:
+    async def finish(self, outcome: Outcome, member: Member) -> None:
         """The first error counts, as what follows on other workers are its echoes; else rank 0's outcome, once all
         workers of a group have finished."""
         async with self._changed:
             if self._outcome is not None or self._command is None or outcome.number != self._command.number:
                 return
-            self._finished[turn] = outcome
-            group = {one.rank: ended for one, ended in self._finished.items() if one.group == turn.group}
+            self._finished[member] = outcome
+            group = {one.rank: ended for one, ended in self._finished.items() if one.group == member.group}
             if outcome.traceback:
                 self._outcome = outcome
-            elif len(group) == turn.size:
+            elif len(group) == member.size:
                 self._outcome = group[0]
             self._changed.notify_all()
 

@@ -30,7 +30,7 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from ucvgl.distributed.capacity import growth
 from ucvgl.distributed.collective import RaysNetwork
-from ucvgl.distributed.mailbox import Command, Mailbox, Outcome, Turn
+from ucvgl.distributed.mailbox import Command, Mailbox, Member, Outcome
 from ucvgl.distributed.parcels import packed, unpacked
 from ucvgl.distributed.placement import Placement
 from ucvgl.distributed.progress import Progress
@@ -162,22 +162,22 @@ def work(config: dict[str, Any]) -> None:
     torch.set_num_threads(config["threads"])
     context, mailbox, done = ray.train.get_context(), config["mailbox"], 0
     run = unpacked(config["run"])
-    turn = Turn(broadcast_from_rank_zero(uuid.uuid4().hex), context.get_world_rank(), context.get_world_size())
+    member = Member(broadcast_from_rank_zero(uuid.uuid4().hex), context.get_world_rank(), context.get_world_size())
     device = get_device() if torch.cuda.is_available() else torch.device("cpu")
 
     told: list[Any] = []  # rows on their way, which may arrive in another order than they were sent
 
     def log(**row: Any) -> None:
-        if turn.rank == 0 or "kept" in row:
+        if member.rank == 0 or "kept" in row:
             told.append(mailbox.report.remote(row))
 
     def finish(outcome: Outcome) -> None:
         ray.get(told)  # else rows of this program would be counted for the next one
         told.clear()
-        ray.get(mailbox.finish.remote(outcome, turn))
+        ray.get(mailbox.finish.remote(outcome, member))
 
     while True:
-        command: Any = ray.get(mailbox.next.remote(done, turn))
+        command: Any = ray.get(mailbox.next.remote(done, member))
         if command == Mailbox.CLOSED:
             return
         if command is None:
@@ -192,7 +192,7 @@ def work(config: dict[str, Any]) -> None:
                 raise  # a machine failed, not the program: Ray Train starts a new group, which runs it again
             outcome = Outcome(command.number, message=sentence(error) or "", traceback=traceback.format_exc())
             finish(outcome)
-            if turn.size > 1:
+            if member.size > 1:
                 raise  # the other workers may wait for this one in a collective: only a new group frees them
         else:
             finish(Outcome(command.number, value=value))

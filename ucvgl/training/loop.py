@@ -179,7 +179,7 @@ def _resume(path: Path, state: Mapping[str, Stateful]) -> int:
     source: Path | BytesIO = path
     if cached.in_bucket(path):  # workers elsewhere may see another state of it, or none
         renewed = workers.rank() == 0 and cached.renewed(path)
-        source = BytesIO(workers.told(path.read_bytes() if renewed else b""))
+        source = BytesIO(workers.broadcast(path.read_bytes() if renewed else b""))
     if not (source.getbuffer().nbytes if isinstance(source, BytesIO) else path.exists()):
         return 0
     try:

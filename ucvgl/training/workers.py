@@ -53,7 +53,7 @@ def weight(batch: int) -> float:
     return (own.stop - own.start) * size() / batch
 
 
-def told(content: bytes) -> bytes:
+def broadcast(content: bytes) -> bytes:
     """What the first worker has, on every worker."""
     if size() == 1:
         return content

@@ -23,22 +23,25 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import asdict
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import absent_ray  # noqa: F401
 import numpy as np
 import pyarrow.parquet as pq
 import torch
-from in_process import InProcess
+from in_process import InProcess, streamed
 from origin import measured_here
 from recipe_rows import ROWS
 from suite import SUITE
 from time_tables import spent
 
+from ucvgl.distributed import levelling
 from ucvgl.distributed.projecting import Project, _shard_rows
 from ucvgl.images.image_store import ImageStore, read_shard, shard_path, shards_of, write_shard
 from ucvgl.networks.adapted import load_encoders
 from ucvgl.networks.towers import embed
+from ucvgl.projection.level import Level
 from ucvgl.pseudo_labels.decoys import DECOYS_AHEAD, judged_recall
 from ucvgl.pseudo_labels.whitening import unit
 from ucvgl.retrieval.topk import two_sided_topk
@@ -83,11 +86,16 @@ def prepare(world: str, wish: argparse.Namespace, pool: ProcessPoolExecutor) -> 
     listing.render_worlds = lambda *_: None  # rendered above
     catalog(folder / "1_catalog", experiment=experiment)
     (folder / "2_project").mkdir(exist_ok=True)
-    rows = _shard_rows(read_catalogs(folder / "1_catalog"), folder / "2_project", 256)
+    listed, level = read_catalogs(folder / "1_catalog"), None
+    if dataset.levelled:
+        levelling.stream, levelling.placed = streamed, lambda _: SimpleNamespace(image_cpus=1)
+        how = {"experiment": experiment, "machines": InProcess(lambda **_: None)}
+        level = levelling.learn_level(folder / "2_project", listed["train"].queries, **how)
+    rows = _shard_rows(listed, folder / "2_project", 256)
     missing = [
         row for row in rows if not shard_path(folder / "2_project" / row["split"] / row["view"], row["shard"]).exists()
     ]
-    list(pool.map(_project, [(str(folder / "2_project"), experiment, row) for row in missing]))
+    list(pool.map(_project, [(str(folder / "2_project"), experiment, level, row) for row in missing]))
     (folder / "ready").touch()
 
 
@@ -121,9 +129,9 @@ def _render(job: tuple[Any, ...]) -> None:
     panorama_worlds.render_world(*job)
 
 
-def _project(job: tuple[str, Experiment, dict[str, Any]]) -> None:
+def _project(job: tuple[str, Experiment, Level | None, dict[str, Any]]) -> None:
     Path(job[0]).mkdir(parents=True, exist_ok=True)
-    Project(*job[:2])(job[2])
+    Project(*job[:3])(job[3])
 
 
 def line_of(row: str, world: str, seed: int, wish: argparse.Namespace) -> dict[str, Any]:

@@ -25,6 +25,7 @@ from ucvgl.images.image_store import shard_path, write_shard
 from ucvgl.images.same_files import content_of
 from ucvgl.images.storage import read_ahead
 from ucvgl.projection.birdseye import from_above, worth_decoding
+from ucvgl.projection.level import Level
 from ucvgl.projection.preprocessing import Preprocessing, query_of, whole_image
 from ucvgl.run import columns
 from ucvgl.run.ending import at_work_on
@@ -39,7 +40,9 @@ class Layout:
     images_per_shard: PositiveInt
 
 
-def project_images(catalogs: Mapping[str, Catalog], folder: Path, *, experiment: Experiment) -> pa.Table:
+def project_images(
+    catalogs: Mapping[str, Catalog], folder: Path, *, experiment: Experiment, level: Level | None = None
+) -> pa.Table:
     """Read every image once and write it as the networks see it, with a bird's-eye view of every query.
 
     Writes the stores `<folder>/<split>/{queries,bev,references}` and, where images were bad, `bad-*.json`
@@ -47,6 +50,7 @@ def project_images(catalogs: Mapping[str, Catalog], folder: Path, *, experiment:
 
     Args:
         catalogs: split ("train", ...) -> its images.
+        level: tells how far from level a photo was taken.
 
     Returns:
         the images that could not be read: columns split, view, id, uri, reason.
@@ -66,7 +70,7 @@ def project_images(catalogs: Mapping[str, Catalog], folder: Path, *, experiment:
     progress = Progress("project", total, done=total - left)
     # in:      split, view, shard, id [n], uri [n], heading_deg [n]
     # Project: images (how many were read), bad (JSON)
-    settings = {"folder": Sent(folder), "experiment": experiment}
+    settings = {"folder": Sent(folder), "experiment": experiment, "level": level}
     project = Step(Project, settings, at_once=placed(resources).image_cpus)
     with cached.handed_over(folder, far=several_machines()):
         for row in stream_missing(missing, project):
@@ -84,12 +88,13 @@ class Project:
     It writes the shard by itself: pixels that travel to another process are copied several times on the way.
     """
 
-    def __init__(self, folder: Path | str, experiment: Experiment) -> None:
+    def __init__(self, folder: Path | str, experiment: Experiment, level: Level | None = None) -> None:
         cv2.setNumThreads(1)
         self.folder, self.dataset, self.projection = Path(folder), experiment.dataset, experiment.projection
         tile, panorama = self.dataset.tile_size, (self.dataset.panorama_height, self.dataset.panorama_width)
         enough, lens = worth_decoding(self.projection, tile, panorama), self.dataset.lens(self.projection)
-        self._how = {"queries": Preprocessing(panorama, enough, lens=lens), "references": whole_image((tile, tile))}
+        photos = {"lens": lens, "level": level}
+        self._how = {"queries": Preprocessing(panorama, enough, **photos), "references": whole_image((tile, tile))}
         self._headings_known = experiment.contrast.heading == "known"
 
     def __call__(self, row: Row) -> Row:

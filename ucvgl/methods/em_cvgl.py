@@ -20,7 +20,7 @@ def adapt(run: RunDir, experiment: Experiment) -> str:
     log, make = training_log(run), maker(run, plan.adapt(experiment), experiment)
     with Machines(run.path, experiment.resources, log) as machines:
         listed = make("1_catalog", catalog, both_ways=True)
-        projected = make("2_project", project, catalogs=listed)
+        projected = make("2_project", project, catalogs=listed, machines=machines)
         described = make("3_features", features, projected=projected, machines=machines)
         inputs = {"projected": projected, "described": described}
         trained = make("4_adapt", train_adapter, **inputs, machines=machines, log=log)

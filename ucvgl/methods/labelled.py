@@ -27,7 +27,7 @@ def semi_supervised(run: RunDir, experiment: Experiment) -> str:
     with Machines(run.path, experiment.resources, log) as machines:
         listed = make("1_catalog", catalog)
         known = make("2_labels", labels, catalogs=listed)
-        projected = make("2_project", project, catalogs=listed)
+        projected = make("2_project", project, catalogs=listed, machines=machines)
         translated = make("3_translate", translate, projected=projected, machines=machines)
         inputs = {"projected": projected, "translated": translated, "labels": known, "machines": machines}
         cold = make("4_cold_start", cold_start, **inputs)
@@ -45,7 +45,7 @@ def supervised(run: RunDir, experiment: Experiment) -> str:
     with Machines(run.path, experiment.resources, log) as machines:
         listed = make("1_catalog", catalog)
         known = make("2_labels", labels, catalogs=listed)
-        projected = make("2_project", project, catalogs=listed)
+        projected = make("2_project", project, catalogs=listed, machines=machines)
         cold = make("4_cold_start", cold_start, projected=projected, translated=None, machines=machines)
         inputs = {"catalogs": listed, "labels": known, "projected": projected, "machines": machines}
         trained = make("5_supervised", train, **inputs, cold=cold, log=log)

@@ -132,13 +132,14 @@ def adapt(experiment: Experiment) -> list[Stage]:
 
 
 def _images(experiment: Experiment, back: str = "") -> list[Stage]:
-    dataset = experiment.dataset
+    dataset, seed = experiment.dataset, {"seed": experiment.seed}
     images = {"name": dataset.name, "root": dataset.root, "synthetic": dataset.synthetic}
     images |= {"protocol": dataset.chosen_protocol, "queries": dataset.queries, "references": dataset.references}
     images |= {"drone": dataset.drone} if dataset.name == "synthetic_drone" else {}
     images |= {"flight_height_m": dataset.flight_height_m} if dataset.name == "sues200" else {}
     images |= {"back": back} if back else {}
-    seen = ("panorama_height", "panorama_width", "tile_size", "max_bad_share", "camera", "fov_deg")
+    seen = ("panorama_height", "panorama_width", "tile_size", "max_bad_share", "camera", "fov_deg", "tilt")
     projected = {"dataset": {name: getattr(dataset, name) for name in seen}, "projection": experiment.projection}
     projected |= {"contrast": {"heading": experiment.contrast.heading}}  # whether a list of headings is used
+    projected |= seed if dataset.levelled else {}
     return [Stage("1_catalog", {"dataset": images}), Stage("2_project", projected, ["1_catalog"])]

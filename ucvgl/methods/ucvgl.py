@@ -24,7 +24,7 @@ def unsupervised(run: RunDir, experiment: Experiment) -> str:
     log, make = training_log(run), maker(run, plan.unsupervised(experiment), experiment)
     with Machines(run.path, experiment.resources, log) as machines:
         listed = make("1_catalog", catalog)
-        projected = make("2_project", project, catalogs=listed)
+        projected = make("2_project", project, catalogs=listed, machines=machines)
         translated = make("3_translate", translate, projected=projected, machines=machines)
         inputs = {"projected": projected, "translated": translated, "machines": machines}
         cold = make("4_cold_start", cold_start, **inputs)

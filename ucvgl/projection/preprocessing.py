@@ -15,6 +15,7 @@ from ucvgl.images.decode import BadImage, decode, load, resize
 from ucvgl.images.exif import Exif, exif_of
 from ucvgl.images.storage import read
 from ucvgl.projection.birdseye import from_above, worth_decoding
+from ucvgl.projection.level import Level
 from ucvgl.projection.photo import panorama_of
 from ucvgl.settings.dataset import Lens
 from ucvgl.settings.experiment import Projection
@@ -34,6 +35,7 @@ class Preprocessing:
         panorama: height and width of the panorama where it and its view from above are seen both: on one sheet of
             `size`, the square view under the panorama. Otherwise the view alone is.
         lens: how photos become parts of panoramas; None where they are panoramas.
+        level: tells how far from level a photo was taken; None: all were level.
     """
 
     size: tuple[int, int]
@@ -41,6 +43,7 @@ class Preprocessing:
     above: Projection | None = None
     panorama: tuple[int, int] | None = None
     lens: Lens | None = None
+    level: Level | None = None
 
 
 class Query(NamedTuple):
@@ -65,6 +68,7 @@ def query_preprocessing(
     above: bool,
     both: bool = False,
     lens: Lens | None = None,
+    level: Level | None = None,
 ) -> Preprocessing:
     """That of queries: whole panoramas, their views from above where one encoder sees these and tiles, or both.
 
@@ -72,13 +76,15 @@ def query_preprocessing(
         panorama: height and width of panoramas for the networks of the data set, pixels.
         tile: width of tiles, pixels.
         lens: how photos become parts of panoramas, where they are none.
+        level: tells how far from level they were taken.
     """
+    photos = {"lens": lens, "level": level}
     if not above and not both:
-        return Preprocessing(panorama, panorama, lens=lens)
+        return Preprocessing(panorama, panorama, **photos)
     enough = worth_decoding(projection, tile, panorama)
     if both:
-        return Preprocessing(sheet_size(panorama, tile), enough, projection, panorama, lens)
-    return Preprocessing((tile, tile), enough, projection, lens=lens)
+        return Preprocessing(sheet_size(panorama, tile), enough, projection, panorama, **photos)
+    return Preprocessing((tile, tile), enough, projection, **photos)
 
 
 def sheet_size(panorama: tuple[int, int], tile: int) -> tuple[int, int]:
@@ -129,15 +135,30 @@ def query_of(
     if how.lens is None:
         return Query(photo, turned_north(photo, heading_deg or 0.0), heading_deg or 0.0)
     lens, told = how.lens, exif_of(image) if isinstance(image, bytes) else Exif()
-    fov_deg = lens.fov_deg or told.fov_deg
+    fov_deg = fov_of(told, lens, name)
     looks = told.heading_deg if heading_deg is None else heading_deg
+    if looks is None:
+        raise BadImage(name, "nobody says where it looked, nor its EXIF: give a heading, or have it searched (unknown)")
+    tilt = (0.0, 0.0) if how.level is None else how.level(photo, fov_deg)
+    return Query(photo, panorama_of(photo, lens, fov_deg=fov_deg, heading_deg=looks, tilt_deg=tilt), looks)
+
+
+def fov_of(told: Exif, lens: Lens, name: str) -> float:
+    """The angle across a photo's longer side, degrees: that of all photos, or as its EXIF tells.
+
+    Args:
+        told: its EXIF.
+        name: what to call it in errors.
+
+    Raises:
+        BadImage: nobody says how wide it saw, or what is said is none of a photo.
+    """
+    fov_deg = lens.fov_deg or told.fov_deg
     if fov_deg is None:
         raise BadImage(name, "its EXIF does not say how wide it saw; give the angle across the longer side")
     if not 1 <= fov_deg <= lens.WIDEST:
         raise BadImage(name, f"its EXIF says that it saw {fov_deg:.3g} degrees; from 1 to {lens.WIDEST:g} can be used")
-    if looks is None:
-        raise BadImage(name, "nobody says where it looked, nor its EXIF: give a heading, or have it searched (unknown)")
-    return Query(photo, panorama_of(photo, lens, fov_deg=fov_deg, heading_deg=looks), looks)
+    return fov_deg
 
 
 def turned_north(panorama: UInt8[np.ndarray, "h w 3"], heading_deg: float) -> UInt8[np.ndarray, "h w 3"]:

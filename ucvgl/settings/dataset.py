@@ -171,9 +171,12 @@ class Dataset:
     references: str = ""
     """`folder` only: the same for the tiles."""
     camera: Literal["panorama", "photo"] = "panorama"
-    """`photo`: the queries are pictures of an ordinary camera that was held level, each a part of a panorama."""
+    """`photo`: the queries are pictures of an ordinary camera, each a part of a panorama."""
     fov_deg: Annotated[float, Ge(0), Le(Lens.WIDEST)] = 0.0
     """`photo` only: angle across the longer side of the photos; 0: as the EXIF of each says."""
+    tilt: Literal["estimated", "none"] = "estimated"
+    """`photo` only: how far from level a hand held the camera is told by a network that learns it from the photos
+    (`ucvgl.training.fit_level`); `none`: all were level, as on a tripod."""
     synthetic: Synthetic = field(default_factory=Synthetic)
     drone: Drone = field(default_factory=Drone)
     panorama_height: Pixels = 48
@@ -188,6 +191,11 @@ class Dataset:
         """How photos become parts of panoramas; None where the queries are panoramas."""
         elevations = projection.top_elevation_deg, projection.bottom_elevation_deg
         return Lens(self.fov_deg, *elevations) if self.camera == "photo" else None
+
+    @property
+    def levelled(self) -> bool:
+        """Whether it is learned how far from level the queries were taken."""
+        return self.camera == "photo" and self.tilt == "estimated"
 
     @property
     def rendered(self) -> bool:

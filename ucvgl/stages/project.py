@@ -6,6 +6,8 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+from ucvgl.distributed.levelling import learn_level
+from ucvgl.distributed.machines import Crew
 from ucvgl.distributed.projecting import project_images
 from ucvgl.files.tables import write_table
 from ucvgl.images.decode import BadImage, decode
@@ -17,11 +19,22 @@ from ucvgl.types import Catalog
 LOOKED_AT = 9
 
 
-def project(folder: Path, *, catalogs: Path, experiment: Experiment) -> dict[str, Any]:
-    """Write the stores `<split>/{queries,bev,references}` and `rejected.parquet` into `folder`."""
-    rejected = project_images(read_catalogs(catalogs), folder, experiment=experiment)
+def project(folder: Path, *, catalogs: Path, experiment: Experiment, machines: Crew) -> dict[str, Any]:
+    """Write the stores `<split>/{queries,bev,references}` and `rejected.parquet` into `folder`.
+
+    Of photos it is learned first how far from level they were taken: `level.npz`.
+
+    Args:
+        folder: where the stage writes.
+        catalogs: folder of `1_catalog`.
+        machines: who learns that.
+    """
+    listed, level = read_catalogs(catalogs), None
+    if experiment.dataset.levelled:
+        level = learn_level(folder, listed["train"].queries, experiment=experiment, machines=machines)
+    rejected = project_images(listed, folder, experiment=experiment, level=level)
     write_table(folder / "rejected.parquet", rejected)
-    return {"rejected": rejected.num_rows, "photo_aspect": _aspect(read_catalogs(catalogs)["train"])}
+    return {"rejected": rejected.num_rows, "photo_aspect": _aspect(listed["train"])}
 
 
 def _aspect(catalog: Catalog) -> float | None:

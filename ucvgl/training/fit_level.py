@@ -17,7 +17,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from ucvgl.atomic import write_whole
+from ucvgl.atomic import whole
 from ucvgl.files import cached
 from ucvgl.projection.level import (
     CHANNELS,
@@ -91,7 +91,8 @@ def fit_level(folder: Path, *, frame_deg: float, seed: int, device: torch.device
     state: dict[str, Any] = {"net": net, "optimizer": descend}
     run_steps(step, STEPS, name="level", folder=folder, state=state, images_per_step=BATCH, log=log)
     if workers.rank() == 0:
-        write_whole(folder / "level.npz", net.as_level(frame_deg).to_bytes())
+        with whole(folder / "level.npz") as aside:
+            aside.write_bytes(net.as_level(frame_deg).to_bytes())
     finish(folder, "level")
 
 

@@ -16,10 +16,11 @@ from ucvgl.files.parts import DONE, list_parts
 from ucvgl.files.seal import sealed, unsealed
 from ucvgl.images.image_store import write_shard
 from ucvgl.index import nearest
-from ucvgl.index.area import MANIFEST, write_index
+from ucvgl.index.area import write_index
 from ucvgl.index.confidence import Calibration
 from ucvgl.index.ground import packed
 from ucvgl.index.localizer import Localizer, load
+from ucvgl.index.manifest import MANIFEST
 from ucvgl.networks.towers import TwoTowers, embed, save_towers
 from ucvgl.poses.placing import ground_of_tile
 from ucvgl.run.record import Record, write_record

@@ -12,8 +12,9 @@ import pytest
 
 from tests.index.areas import change_manifest, make_index, replace_file
 from ucvgl.index import nearest
-from ucvgl.index.area import GROUNDS, MANIFEST, MODEL, TILES, VECTORS, is_index, open_index, read_manifest
+from ucvgl.index.area import open_index
 from ucvgl.index.localizer import load
+from ucvgl.index.manifest import GROUNDS, MANIFEST, MODEL, TILES, VECTORS, is_index, read_manifest
 
 FILES = (MODEL, TILES, VECTORS, GROUNDS)
 WAYS_OUT = r"make|copy|use that ucvgl|choose"

@@ -61,8 +61,8 @@ def evaluate(
 
     from ucvgl.images.folder import absolute
     from ucvgl.images.uris import join
-    from ucvgl.index.area import MODEL
     from ucvgl.index.localizer import load
+    from ucvgl.index.manifest import MODEL
     from ucvgl.run.places import folder_to_read
     from ucvgl.run.weights import weights_of
     from ucvgl.settings.limits import resources_of

@@ -164,7 +164,7 @@ def _in_bulk(
     from ucvgl.images.storage import read
     from ucvgl.images.uris import join
     from ucvgl.index.answers import ROWS
-    from ucvgl.index.area import MANIFEST, photo_ground, photo_preprocessing, read_manifest
+    from ucvgl.index.manifest import MANIFEST, photo_ground, photo_preprocessing, read_manifest
     from ucvgl.log import start_logging
     from ucvgl.settings.limits import resources_of
 
@@ -172,7 +172,7 @@ def _in_bulk(
     start_logging()
     index, out = absolute(index), absolute(out)
     manifest = read_manifest(index)
-    how = photo_preprocessing(manifest)
+    how = photo_preprocessing(index, manifest)
     uris = _files([absolute(photo) for photo in photos])
     listed = pa.table({"id": [opaque_id(uri) for uri in uris], "uri": uris})
     made_from = {"index": hashlib.sha256(read(join(index, MANIFEST))).hexdigest(), "photos": contents_of(uris), "k": k}

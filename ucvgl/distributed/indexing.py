@@ -17,11 +17,12 @@ from ucvgl.files.tables import table_bytes
 from ucvgl.images.storage import delete, list_files, locate
 from ucvgl.images.uris import join
 from ucvgl.index import nearest
-from ucvgl.index.area import Manifest, is_index, write_index
+from ucvgl.index.area import write_index
 from ucvgl.index.camera_place import placing_of, tile_side_of
 from ucvgl.index.doubt import alike
 from ucvgl.index.ground import Grounds, shown_by
 from ucvgl.index.headings import check_heading
+from ucvgl.index.manifest import Manifest, is_index
 from ucvgl.index.sureness import sureness_of
 from ucvgl.index.trained_run import TrainedRun
 from ucvgl.poses.turns import Heading
@@ -106,6 +107,7 @@ def index(
         "tile_side_m": tile_side_m or tile_side_of(run.experiment),
     }
     made_of = {"model": read_part(run.model), "tiles": kept, "searcher": searcher, "grounds": grounds}
+    made_of["level"] = encoders.level
     manifest = write_index(where, **made_of, about=about)
     for made in [*parts, join(where, BEGUN)]:
         delete(made)

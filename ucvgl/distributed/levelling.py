@@ -21,7 +21,7 @@ from ucvgl.images.bounds import MAX_BYTES
 from ucvgl.images.decode import BadImage
 from ucvgl.images.exif import exif_of
 from ucvgl.images.storage import read, read_ahead
-from ucvgl.projection.level import FRAME, Level, framed
+from ucvgl.projection.level import FRAME, LEVEL, Level, framed
 from ucvgl.projection.preprocessing import fov_of, pixels
 from ucvgl.run.ending import at_work_on
 from ucvgl.settings.dataset import Lens
@@ -34,7 +34,6 @@ MOST, LEAST = 4000, 200
 """Photos that the network learns from, and how many it takes to learn anything."""
 LOOKED_AT = 64
 """Photos by which the angle of a frame is chosen, where each has its own."""
-LEVEL = "level.npz"
 
 
 def learn_level(folder: Path, queries: pa.Table, *, experiment: Experiment, machines: Crew) -> Level | None:

@@ -14,6 +14,7 @@ from ucvgl.networks.frozen import Frozen
 from ucvgl.networks.searched import dimension, embed_seen
 from ucvgl.networks.towers import TwoTowers, View
 from ucvgl.projection.birdseye import from_above
+from ucvgl.projection.level import Level
 from ucvgl.projection.preprocessing import (
     Image,
     Preprocessing,
@@ -39,6 +40,7 @@ class Encoders:
         origin: what to call the model in errors.
         device: `cpu`, `cuda`; empty: the GPU when there is one.
         lens: how photos become parts of panoramas; None where they are panoramas.
+        level: tells how far from level photos were taken; None: all were level.
 
     Raises:
         ValueError: the model cannot be read.
@@ -52,6 +54,7 @@ class Encoders:
         origin: str = "the model",
         device: str = "",
         lens: Lens | None = None,
+        level: Level | None = None,
     ) -> None:
         import torch
 
@@ -60,7 +63,7 @@ class Encoders:
         if isinstance(towers, Frozen):
             raise ValueError(f"{origin} does not hold the encoders of a run (a frozen model without its adapter)")
         self.towers: TwoTowers | Adapted = towers
-        self.projection, self.lens = projection, lens
+        self.projection, self.lens, self.level = projection, lens, level
 
     @property
     def dimension(self) -> int:
@@ -86,8 +89,8 @@ class Encoders:
         if view == "reference":
             return whole_image(self.size(view))
         size, tile = self.size(view), self.size("reference")[0]
-        how = {"above": self.from_above, "both": self.both}
-        return query_preprocessing(size, tile, self.projection, lens=self.lens, **how)
+        how = {"above": self.from_above, "both": self.both, "lens": self.lens, "level": self.level}
+        return query_preprocessing(size, tile, self.projection, **how)
 
     def embed_queries(self, images: Sequence[Image]) -> Float[np.ndarray, "n d"]:
         """Unit-norm descriptors of panoramas (ground images), or of photos where the model was trained on these.

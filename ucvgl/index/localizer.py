@@ -16,13 +16,14 @@ from ucvgl.images.retries import StorageError
 from ucvgl.images.storage import exists
 from ucvgl.images.uris import is_local, join
 from ucvgl.index.answers import Answer, Candidate
-from ucvgl.index.area import Index, is_index, open_index, photo_ground
+from ucvgl.index.area import Index, open_index
 from ucvgl.index.camera_place import Camera, camera, pose_of
 from ucvgl.index.confidence import margins
 from ucvgl.index.doubt import doubt_of
 from ucvgl.index.encoders import AT_ONCE, Encoders
 from ucvgl.index.ground import Found, Ground, in_verified_order
 from ucvgl.index.headings import check_heading, each_turned, search
+from ucvgl.index.manifest import is_index, photo_ground, photo_level
 from ucvgl.index.presence import RIVALS, leads
 from ucvgl.index.trained_run import TrainedRun
 from ucvgl.poses.turns import Heading, turns_of
@@ -235,9 +236,10 @@ def load(
         run = TrainedRun(where, unfinished=unfinished)
         return Localizer(run.encoders(device=device), about=run.about, **looks)
     index, model = open_index(where)
-    how = {"origin": f"{where}/model.pt", "device": device, "lens": index.manifest.lens}
-    encoders = Encoders(model, index.manifest.projection, **how)
-    manifest, sizes = index.manifest, [list(encoders.size("query")), list(encoders.size("reference"))]
+    manifest = index.manifest
+    how = {"origin": f"{where}/model.pt", "device": device, "lens": manifest.lens}
+    encoders = Encoders(model, manifest.projection, level=photo_level(where, manifest), **how)
+    sizes = [list(encoders.size("query")), list(encoders.size("reference"))]
     told = manifest.dimension, [manifest.query_size, manifest.reference_size], manifest.from_above, manifest.both
     if (encoders.dimension, sizes, encoders.from_above, encoders.both) != told:
         raise ValueError(

@@ -14,8 +14,9 @@ from ucvgl.files.parts import check_all, in_order, numbered_parts, read_part
 from ucvgl.files.plain import refuse_irregular
 from ucvgl.files.tables import read_table
 from ucvgl.images.image_store import ImageStore
-from ucvgl.index.area import is_index
 from ucvgl.index.encoders import Encoders
+from ucvgl.index.manifest import is_index
+from ucvgl.projection.level import LEVEL, Level
 from ucvgl.retrieval.topk import two_sided_topk
 from ucvgl.run.columns import CATALOG, OPTIONAL
 from ucvgl.run.places import folder_to_read
@@ -73,9 +74,10 @@ class TrainedRun:
         Args:
             device: `cpu`, `cuda`; empty: the GPU when there is one.
         """
-        lens = self.experiment.dataset.lens(self.experiment.projection)
-        how = {"origin": str(self.model), "device": device}
-        return Encoders(read_part(self.model), self.experiment.projection, lens=lens, **how)
+        lens, path = self.experiment.dataset.lens(self.experiment.projection), self.path / "2_project" / LEVEL
+        level = Level.from_bytes(read_part(path), str(path)) if lens and cached.exists(path) else None
+        how = {"origin": str(self.model), "device": device, "lens": lens, "level": level}
+        return Encoders(read_part(self.model), self.experiment.projection, **how)
 
     def held_out(self) -> tuple[Float[np.ndarray, "q d"], Float[np.ndarray, "r d"]] | None:
         """Descriptors of the validation queries and of the tiles of their area, as evaluation embedded them.

@@ -32,6 +32,9 @@ SPREAD_DEG = 4.0
 EPSILON = 1e-5
 LEAST_SPREAD = 1e-3
 
+LEVEL = "level.npz"
+"""The file that holds such a network, in a run's `2_project` and in an index."""
+
 Weights = Sequence[Float32[np.ndarray, "..."]]
 
 
@@ -81,7 +84,7 @@ class Level:
         return SPREAD_DEG * (last_matrix @ hidden + last_bias)
 
     def to_bytes(self) -> bytes:
-        """As `level.npz` holds it."""
+        """As its file holds it."""
         written = io.BytesIO()
         np.savez(written, np.float64(self.frame_deg), *self.weights)
         return written.getvalue()
@@ -128,8 +131,8 @@ def framed(
     scale = size / max(photo.shape[:2])
     photo = resize(photo, *(max(2, round(side * scale)) for side in photo.shape[:2]))
     short = [max(0, FRAME - side) for side in photo.shape[:2]]
-    around = [part for side in short for part in (side // 2, side - side // 2)]
-    wide = cv2.copyMakeBorder(photo, *around, cv2.BORDER_REFLECT_101)
+    (above, below), (left, right) = ((side // 2, side - side // 2) for side in short)
+    wide = cv2.copyMakeBorder(photo, above, below, left, right, cv2.BORDER_REFLECT_101)
     top, left = ((side - FRAME) // 2 for side in wide.shape[:2])
     shares = [min(1.0, side / FRAME) for side in photo.shape[:2]]
     return wide[top : top + FRAME, left : left + FRAME], np.array(shares, np.float32)

@@ -65,7 +65,8 @@ def _maps(
     """Column and row on the photo of every pixel of the panorama, and which of them it shows."""
     rows = max(1, round(columns * (top_deg - bottom_deg) / 360))
     azimuth = (((np.arange(columns) + 0.5) / columns - 0.5) * 2 * math.pi).astype(np.float32)
-    elevation = np.radians(top_deg - (np.arange(rows) + 0.5) / rows * (top_deg - bottom_deg)).astype(np.float32)[:, None]
+    down = (np.arange(rows) + 0.5) / rows * (top_deg - bottom_deg)
+    elevation = np.radians(top_deg - down).astype(np.float32)[:, None]
     focal = max(height, width) / 2 / math.tan(math.radians(fov_deg) / 2)
     sin, cos = math.sin(math.radians(pitch_deg)), math.cos(math.radians(pitch_deg))
     # what a level camera has to its right, before it and above it, as one has it that was raised, then as rolled

@@ -25,6 +25,7 @@ from ucvgl.projection.level import (
     GROUPS,
     HIDDEN,
     LEAST_SPREAD,
+    LEVEL,
     SEEN,
     SPREAD_DEG,
     Level,
@@ -91,7 +92,7 @@ def fit_level(folder: Path, *, frame_deg: float, seed: int, device: torch.device
     state: dict[str, Any] = {"net": net, "optimizer": descend}
     run_steps(step, STEPS, name="level", folder=folder, state=state, images_per_step=BATCH, log=log)
     if workers.rank() == 0:
-        with whole(folder / "level.npz") as aside:
+        with whole(folder / LEVEL) as aside:
             aside.write_bytes(net.as_level(frame_deg).to_bytes())
     finish(folder, "level")
 

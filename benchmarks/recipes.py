@@ -78,24 +78,22 @@ def prepare(world: str, wish: argparse.Namespace, pool: ProcessPoolExecutor) -> 
     if ":" in world:
         _derive(world, wish)
         return
-    dataset = experiment.dataset
+    dataset, projected = experiment.dataset, folder / "2_project"
     if dataset.name == "synthetic":
         home = panorama_worlds.home(dataset)
         list(pool.map(_render, [(dataset.synthetic, item, home) for item in panorama_worlds.plan(dataset.synthetic)]))
     (folder / "1_catalog").mkdir(parents=True, exist_ok=True)
     listing.render_worlds = lambda *_: None  # rendered above
     catalog(folder / "1_catalog", experiment=experiment)
-    (folder / "2_project").mkdir(exist_ok=True)
+    projected.mkdir(exist_ok=True)
     listed, level = read_catalogs(folder / "1_catalog"), None
     if dataset.levelled:
         levelling.stream, levelling.placed = streamed, lambda _: SimpleNamespace(image_cpus=1)
-        how = {"experiment": experiment, "machines": InProcess(lambda **_: None)}
-        level = levelling.learn_level(folder / "2_project", listed["train"].queries, **how)
-    rows = _shard_rows(listed, folder / "2_project", 256)
-    missing = [
-        row for row in rows if not shard_path(folder / "2_project" / row["split"] / row["view"], row["shard"]).exists()
-    ]
-    list(pool.map(_project, [(str(folder / "2_project"), experiment, level, row) for row in missing]))
+        machines = InProcess(lambda **_: None)
+        level = levelling.learn_level(projected, listed["train"].queries, experiment=experiment, machines=machines)
+    rows = _shard_rows(listed, projected, 256)
+    missing = [row for row in rows if not shard_path(projected / row["split"] / row["view"], row["shard"]).exists()]
+    list(pool.map(_project, [(projected, experiment, level, row) for row in missing]))
     (folder / "ready").touch()
 
 
@@ -129,8 +127,8 @@ def _render(job: tuple[Any, ...]) -> None:
     panorama_worlds.render_world(*job)
 
 
-def _project(job: tuple[str, Experiment, Level | None, dict[str, Any]]) -> None:
-    Path(job[0]).mkdir(parents=True, exist_ok=True)
+def _project(job: tuple[Path, Experiment, Level | None, dict[str, Any]]) -> None:
+    job[0].mkdir(parents=True, exist_ok=True)
     Project(*job[:3])(job[3])
 
 
@@ -143,9 +141,8 @@ def line_of(row: str, world: str, seed: int, wish: argparse.Namespace) -> dict[s
         shutil.rmtree(folder, ignore_errors=True)  # else it was broken off, and goes on
     for name in ("3_translate", "4_cold_start", "5_curriculum", "6_evaluate", "2_labels"):
         (folder / name).mkdir(parents=True, exist_ok=True)
-    for name in ("1_catalog", "2_project"):
-        if not (folder / name).exists():
-            (folder / name).symlink_to(wish.data / world / name)
+    for name in [name for name in ("1_catalog", "2_project") if not (folder / name).exists()]:
+        (folder / name).symlink_to(wish.data / world / name)
     (folder / "settings.json").write_text(settings)
     said = lines(folder / "log.jsonl")
     before = said[-1] if said else {"seconds": 0, "cpu_seconds": 0}
@@ -161,8 +158,7 @@ def line_of(row: str, world: str, seed: int, wish: argparse.Namespace) -> dict[s
     projected, translated, cold, trained = (
         folder / name for name in ("2_project", "3_translate", "4_cold_start", "5_curriculum")
     )
-    inputs: dict[str, Any] = {"experiment": experiment, "machines": machines}
-    stopped = ""
+    inputs, stopped = {"experiment": experiment, "machines": machines}, ""
     if row == "supervised":
         cold_start(cold, projected=projected, translated=None, **inputs)
         told = changed(

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from benchmarks.in_process import InProcess, streamed
-from ucvgl.distributed import bulk, projecting, rendering
+from ucvgl.distributed import bulk, levelling, projecting, rendering
 from ucvgl.distributed.parcels import packed, unpacked
 from ucvgl.distributed.placement import Placement
 from ucvgl.settings.experiment import Dataset, Resources
@@ -23,11 +23,12 @@ def without_ray(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(catalog, "render_worlds", _render_worlds)
     for module in (projecting, rendering):
         patch.setattr(module, "several_machines", lambda: False)
-    for module in (bulk, projecting):
+    for module in (bulk, levelling, projecting):
         patch.setattr(module, "placed", lambda resources: one)
     patch.setattr(projecting, "stream_missing", lambda missing, *steps: streamed(missing(), *steps))
     patch.setattr(bulk, "threads_each", lambda actors: 1)
     patch.setattr(bulk, "stream", streamed)
+    patch.setattr(levelling, "stream", streamed)
 
 
 def _render_worlds(dataset: Dataset, resources: Resources) -> None:

@@ -23,7 +23,9 @@ from ucvgl.index.localizer import Localizer, load
 from ucvgl.index.manifest import MANIFEST
 from ucvgl.networks.towers import TwoTowers, embed, save_towers
 from ucvgl.poses.placing import ground_of_tile
+from ucvgl.projection.level import Level
 from ucvgl.run.record import Record, write_record
+from ucvgl.settings.dataset import Lens
 from ucvgl.settings.dotted import save_settings
 from ucvgl.settings.experiment import Dataset, Experiment, Model
 
@@ -82,12 +84,19 @@ def finished(stage: Path, **summary: object) -> Path:
 
 
 def make_index(
-    folder: Path, *, tiles: int = 6, located: bool = True, calibrated: bool = True, shown: np.ndarray | None = None
+    folder: Path,
+    *,
+    tiles: int = 6,
+    located: bool = True,
+    calibrated: bool = True,
+    shown: np.ndarray | None = None,
+    level: Level | None = None,
 ) -> Localizer:
     """An index of some tiles beside it, in `tiles/`.
 
     Args:
         shown: what they all show.
+        level: its queries are photos, and this tells how they were held.
     """
     run = make_run(folder.parent / f"{folder.name}-run")
     paths = pictures(folder.parent / "tiles", tiles, (32, 32), seed=1)
@@ -101,11 +110,11 @@ def make_index(
     about = {"kind": "flat", "query_size": list(QUERY), "reference_size": list(TILE)}
     about |= {"projection": EXPERIMENT.projection, "photo_aspect": 4.0}
     about |= {"calibration": CALIBRATION if calibrated else None, "uncalibrated": "" if calibrated else "no queries"}
+    about |= {"lens": Lens(90.0, 45.0, -45.0)} if level else {}
     model = (run / "5_curriculum" / "model.pt").read_bytes()
     grounds = pa.chunked_array([[packed(ground_of_tile(pixels_of(path))) for path in paths]], pa.binary())
-    write_index(
-        str(folder), model=model, tiles=pa.table(listed), searcher=searcher, about=about, grounds=grounds
-    )
+    made_of = {"model": model, "tiles": pa.table(listed), "searcher": searcher, "grounds": grounds, "level": level}
+    write_index(str(folder), **made_of, about=about)
     return load(folder)
 
 

@@ -134,10 +134,10 @@ def test_a_manifest_nested_without_end(area):
     refused(area, "is not JSON")
 
 
-@pytest.mark.parametrize("version", [0, 6, 99, "1", None, -1, 1.5, [1], True])
+@pytest.mark.parametrize("version", [0, 7, 99, "1", None, -1, 1.5, [1], True])
 def test_an_index_of_another_version(area, version):
     change_manifest(area, version=version)
-    refused(area, r"is an index of version .*, written by ucvgl .*; ucvgl .* reads version 1 to 5: use that ucvgl")
+    refused(area, r"is an index of version .*, written by ucvgl .*; ucvgl .* reads version 1 to 6: use that ucvgl")
 
 
 WRONG = {

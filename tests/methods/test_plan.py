@@ -144,5 +144,9 @@ def test_what_decides_how_photos_are_laid_out_decides_the_stage_that_does_it() -
         replace(base, contrast=replace(base.contrast, heading="unknown")),
         replace(base, dataset=replace(base.dataset, camera="photo")),
         replace(base, dataset=replace(base.dataset, fov_deg=60.0)),
+        replace(base, dataset=replace(base.dataset, tilt="none")),
     ):
         assert unsupervised(other)[1].settings != usual.settings and unsupervised(other)[1].name == "2_project"
+    levelled = replace(base, dataset=replace(base.dataset, camera="photo"))
+    assert unsupervised(replace(levelled, seed=1))[1].settings != unsupervised(levelled)[1].settings
+    assert unsupervised(replace(base, seed=1))[1].settings == usual.settings, "panoramas need no network"

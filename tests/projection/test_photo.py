@@ -26,13 +26,16 @@ def sphere(height: int = 180) -> np.ndarray:
 
 
 @settings(max_examples=30, deadline=None)
-@given(st.floats(25, 110), st.integers(0, 1000))
-def test_a_photo_is_the_part_of_the_panorama_that_it_was_cut_from(fov_deg, seed):
+@given(st.floats(25, 110), st.integers(0, 1000), st.sampled_from([1e-9, 4.0]))
+def test_a_photo_is_the_part_of_the_panorama_that_it_was_cut_from(fov_deg, seed, hand_deg):
     """The photo is taken by rotated rays, and laid back by tangents."""
     whole = sphere()
-    photo, heading = photo_in(whole, WorldLook(photo_fov_deg=fov_deg, hand_deg=1e-9), [seed])
+    photo, heading = photo_in(whole, WorldLook(photo_fov_deg=fov_deg, hand_deg=hand_deg), [seed])
     lens = Lens(fov_deg, 90.0, -90.0)
-    around = panorama_of(photo, lens, fov_deg=fov_deg, heading_deg=heading)
+    drawn = np.random.default_rng([seed])
+    drawn.uniform(0, 360)
+    pitch, roll = drawn.normal(0, hand_deg, 2)
+    around = panorama_of(photo, lens, fov_deg=fov_deg, heading_deg=heading, tilt_deg=(pitch, roll))
     row, column = np.mgrid[: around.shape[0], : around.shape[1]] + 0.5
     there = whole[
         (row * whole.shape[0] / around.shape[0]).astype(int), (column * whole.shape[1] / around.shape[1]).astype(int)
@@ -41,9 +44,10 @@ def test_a_photo_is_the_part_of_the_panorama_that_it_was_cut_from(fov_deg, seed)
     assert np.abs(around[shown].astype(int) - there[shown]).max() <= 14, "a pixel of it is up to two degrees wide"
     elevation = 90 - row * 180 / around.shape[0]
     azimuth = (column / around.shape[1] * 360 - 180 - heading + 180) % 360 - 180
-    level = np.abs(elevation) < 1
-    assert shown[level & (np.abs(azimuth) < fov_deg / 2 - 3)].all()
-    assert not shown[np.abs(azimuth) > fov_deg / 2 + 3].any()
+    level = np.abs(elevation - pitch) < 1
+    aside = 3 if hand_deg < 1 else 8
+    assert shown[level & (np.abs(azimuth) < fov_deg / 2 - aside)].all()
+    assert hand_deg > 1 or not shown[np.abs(azimuth) > fov_deg / 2 + 3].any()
 
 
 def test_the_longer_side_is_as_wide_as_said_however_the_camera_was_held():

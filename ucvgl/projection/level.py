@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import io
 import math
+import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -103,7 +104,7 @@ class Level:
             with np.load(io.BytesIO(content)) as found:
                 frame_deg, *weights = (found[f"arr_{number}"] for number in range(len(shapes()) + 1))
             return cls([some.astype(np.float32) for some in weights], float(frame_deg))
-        except (ValueError, KeyError, OSError, EOFError, TypeError) as error:
+        except (ValueError, KeyError, OSError, EOFError, TypeError, zipfile.BadZipFile) as error:
             raise ValueError(f"{origin} cannot be used ({error}); make what it belongs to anew") from error
 
 

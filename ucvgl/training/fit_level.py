@@ -54,6 +54,7 @@ class LevelNet(nn.Module):
         self.layers = nn.Sequential(*layers)
 
     def forward(self, images: Float[Tensor, "n 3 s s"]) -> Float[Tensor, "n 2"]:
+        """Of each image, in multiples of `SPREAD_DEG`."""
         return self.layers(images)
 
     def as_level(self, frame_deg: float) -> Level:

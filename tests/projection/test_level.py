@@ -93,7 +93,6 @@ def test_a_network_learns_from_photos_of_unlevel_cameras_how_they_were_held(tmp_
     level = Level.from_bytes((tmp_path / "level.npz").read_bytes(), "level.npz")
     others, hands = photos(60, 2.0, seed=1)
     errors = hands - np.array([level(photo, 90.0) for photo in others])
-    print(errors.std(0), hands.std(0))
     assert (errors.std(0) < 0.5 * hands.std(0)).all(), "it saw no horizon"
     assert not list(tmp_path.glob("*.checkpoint"))
 

@@ -66,9 +66,11 @@ ROWS: dict[str, Mapping[str, Any]] = {
     "tone_1": {"contrast.tone": 1.0},
     "channels_128": {"model.channels": 128},
     "heads_16": {"model.safa_heads": 16},
+    "as_taken": {"dataset.tilt": "none"},
     "supervised": {},
 }
 """What is laid over the preset. `supervised`: true pairs, for as many steps, after the same cold start.
 
-Two more rows of `recipes.jsonl`, `safa` and `supervised_safa`, are of photos before these were compared as maps.
+Further rows of `recipes.jsonl` are of photos before these were levelled: `supervised_as_taken`, and before they were
+compared as maps `safa` and `supervised_safa`.
 """

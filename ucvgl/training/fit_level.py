@@ -36,7 +36,9 @@ from ucvgl.training.descent import Descent, adam_w
 from ucvgl.training.fit_towers import schedule
 from ucvgl.training.loop import Log, finish, run_steps
 
-STEPS, BATCH = 900, 64
+STEPS, EPOCHS, BATCH = 900, 30, 64
+"""Steps at most, and how often each photo is seen at most: of 500 photos a network learned the pitch to 0.9 degrees in 300
+steps, and to 1.25 in 900, by heart."""
 LEARNING_RATE, WEIGHT_DECAY, WARM_UP = 2e-3, 1e-2, 0.2
 LARGEST = 2.5
 """Largest angle that a photo is turned by, in standard deviations."""
@@ -76,6 +78,7 @@ def fit_level(folder: Path, *, frame_deg: float, seed: int, device: torch.device
     wrapped = workers.distributed(net)
     frames, shown = (np.load(cached.here(folder / name), mmap_mode="r") for name in ("frames.npy", "shown.npy"))
     rows, weight = workers.share(BATCH), workers.weight(BATCH)
+    steps = min(STEPS, math.ceil(EPOCHS * len(frames) / BATCH))
 
     def step(index: int) -> dict[str, Tensor]:
         random = np.random.default_rng((seed, 2, index))
@@ -87,11 +90,11 @@ def fit_level(folder: Path, *, frame_deg: float, seed: int, device: torch.device
         angles, inside = torch.from_numpy(turned).to(device), torch.from_numpy(shown[chosen]).to(device)
         seen = as_seen(turned_by(images, angles * SPREAD_DEG, frame_deg), inside)
         loss = F.smooth_l1_loss(wrapped(seen), angles)
-        rate = LEARNING_RATE * schedule(index / STEPS, warm_up=WARM_UP)
+        rate = LEARNING_RATE * schedule(index / steps, warm_up=WARM_UP)
         return {"level_loss": loss.detach(), "gradient": descend(loss * weight, rate)}
 
     state: dict[str, Any] = {"net": net, "optimizer": descend}
-    run_steps(step, STEPS, name="level", folder=folder, state=state, images_per_step=BATCH, log=log)
+    run_steps(step, steps, name="level", folder=folder, state=state, images_per_step=BATCH, log=log)
     if workers.rank() == 0:
         with whole(folder / LEVEL) as aside:
             aside.write_bytes(net.as_level(frame_deg).to_bytes())

@@ -37,8 +37,8 @@ from ucvgl.training.fit_towers import schedule
 from ucvgl.training.loop import Log, finish, run_steps
 
 STEPS, EPOCHS, BATCH = 900, 30, 64
-"""Steps at most, and how often each photo is seen at most: of 500 photos a network learned the pitch to 0.9 degrees in 300
-steps, and to 1.25 in 900, by heart."""
+"""Steps at most, and how often each photo is seen at most: of 500 photos a network learned the pitch to 0.9 degrees in
+300 steps, and to 1.25 in 900, by heart."""
 LEARNING_RATE, WEIGHT_DECAY, WARM_UP = 2e-3, 1e-2, 0.2
 LARGEST = 2.5
 """Largest angle that a photo is turned by, in standard deviations."""

@@ -61,13 +61,12 @@ def check(name: str, tmp_path: Path, crew: Callable[[Experiment], AbstractContex
     """The data set is listed, projected and scored by its protocol."""
     experiment = small(name, tmp_path / "data")
     listed = make(catalog, tmp_path / "1_catalog", experiment=experiment)
-    projected = make(project, tmp_path / "2_project", catalogs=listed, experiment=experiment)
-    for split, piles in read_catalogs(listed).items():
-        assert ImageStore(projected / split / "queries").ids.tolist() == piles.queries["id"].to_pylist()
-        assert ImageStore(projected / split / "bev").ids.tolist() == piles.queries["id"].to_pylist()
-        assert ImageStore(projected / split / "references").ids.tolist() == piles.references["id"].to_pylist()
-
     with crew(experiment) as machines:
+        projected = make(project, tmp_path / "2_project", catalogs=listed, experiment=experiment, machines=machines)
+        for split, piles in read_catalogs(listed).items():
+            assert ImageStore(projected / split / "queries").ids.tolist() == piles.queries["id"].to_pylist()
+            assert ImageStore(projected / split / "bev").ids.tolist() == piles.queries["id"].to_pylist()
+            assert ImageStore(projected / split / "references").ids.tolist() == piles.references["id"].to_pylist()
         scored = scored_untrained(tmp_path, projected, experiment, machines)
     reached, raw = read_recall(scored)
     _, _, words, more = USES[name]

@@ -37,7 +37,7 @@ def test_the_birds_eye_view_of_a_strip_has_the_crop_of_its_preset_and_what_is_mi
     number = f"{shuffled(1)[0] + 1:07d}"
     (tmp_path / f"data/bingmap/19/{number}.jpg").unlink()
     listed = make(catalog, tmp_path / "1_catalog", experiment=experiment)
-    projected = make(project, tmp_path / "2_project", catalogs=listed, experiment=experiment)
+    projected = make(project, tmp_path / "2_project", catalogs=listed, experiment=experiment, machines=CREW)
     missing = pq.read_table(listed / "missing.parquet").to_pylist()
     assert missing == [{"split": "train", "path": f"bingmap/19/{number}.jpg"}]
     assert len(ImageStore(projected / "train/references")) == TRAIN - 1
@@ -54,7 +54,7 @@ def test_without_labels_there_are_retrievals_but_no_recall(tmp_path: Path) -> No
     for path in (tmp_path / "data").glob("splits/*/*_test.txt"):
         path.unlink()
     listed = make(catalog, tmp_path / "1_catalog", experiment=experiment)
-    projected = make(project, tmp_path / "2_project", catalogs=listed, experiment=experiment)
+    projected = make(project, tmp_path / "2_project", catalogs=listed, experiment=experiment, machines=CREW)
     scored = scored_untrained(tmp_path, projected, experiment, CREW)
     assert json.loads((scored / "recall.json").read_text()) == {"recall": None, "raw_pixels": {}}
     assert pq.read_table(scored / "retrievals.parquet").num_rows == 12

@@ -117,13 +117,14 @@ def processor_s() -> float:
 def in_process(catalog: Catalog, experiment: Experiment, folder: Path) -> tuple[float, float]:
     """Images per second, and per second of processor time, of one process that does the same work without Ray."""
     from ucvgl.distributed.projecting import Project
+    from ucvgl.distributed.stream import listed_row
 
     folder.mkdir(parents=True, exist_ok=True)
     project, size = Project(str(folder), experiment), experiment.resources.images_per_shard
     done, start, used = 0, 0.0, 0.0
     for shard, row in enumerate(range(0, catalog.queries.num_rows, size)):
-        part = catalog.queries.slice(row, size).to_pydict()
-        project({"split": "train", "view": "queries", "shard": shard, "id": part["id"], "uri": part["uri"]})
+        part = listed_row(catalog.queries.slice(row, size))
+        project({"split": "train", "view": "queries", "shard": shard} | part)
         if shard:  # the first warms up
             done += len(part["id"])
         else:

@@ -21,6 +21,33 @@ def test_a_photo_of_one_brightness_shows_nothing(brightness, noise):
     assert "shows next to nothing" in doubt(photo, 4.0)
 
 
+def fields(rows: bool) -> np.ndarray:
+    photo = np.full((640, 2560, 3), (10, 120, 30), np.uint8)
+    photo[(slice(320, None) if rows else slice(None)), (slice(None) if rows else slice(900, None))] = (200, 40, 90)
+    return photo
+
+
+@pytest.mark.parametrize(
+    "photo",
+    [
+        fields(True),
+        fields(False),
+        np.broadcast_to(np.linspace(0, 255, 384)[:, None], (96, 384, 3)).astype(np.uint8),
+        np.broadcast_to(np.linspace(0, 255, 96)[:, None, None], (96, 384, 3)).astype(np.uint8),
+    ],
+    ids=["sky over ground", "two walls", "gradient", "gradient downwards"],
+)
+def test_a_drawing_without_detail_shows_nothing(photo):
+    assert "shows next to nothing: nearly all of it is as what surrounds it" in doubt(photo, 4.0)
+    detailed = np.clip(photo + np.resize(STREET, photo.shape) / 16.0, 0, 255).astype(np.uint8)
+    assert doubt(detailed, 4.0) == ""
+
+
+def test_a_photo_of_a_few_pixels_shows_nothing():
+    assert doubt(STREET[:8, :32], 4.0) == ""
+    assert doubt(STREET[:2, :8], 4.0) == "the photo is 8 x 2 pixels: too few to show anything"
+
+
 def test_a_street_is_not_doubted_nor_one_at_night():
     assert doubt(STREET, 4.0) == doubt(STREET, None) == doubt(STREET // 8, 4.0) == ""
 

@@ -16,6 +16,7 @@ from rendered_world import FLAGS, rendered_world
 
 from benchmarks.ingest_images import broken_images, good_images
 from benchmarks.object_store import ObjectStore
+from tests.without_ray import Crew
 from ucvgl.images.decode import decode, resize
 from ucvgl.images.image_store import ImageStore
 from ucvgl.images.storage import list_files, read
@@ -27,6 +28,10 @@ EXPERIMENT = Experiment(
     dataset=Dataset(name="folder", panorama_height=16, panorama_width=64, tile_size=16, max_bad_share=0.5),
     resources=Resources(images_per_shard=8),
 )
+
+
+CREW = Crew(lambda **_: None)
+"""Panoramas leave nobody anything to learn before they are projected."""
 
 
 @pytest.fixture
@@ -46,7 +51,7 @@ def test_images_in_a_bucket_are_listed_and_projected_and_the_broken_ones_told(cl
     listed.mkdir()
     projected.mkdir()
     assert catalog(listed, experiment=experiment)["train_queries"] == 33
-    summary = project(projected, catalogs=listed, experiment=experiment)
+    summary = project(projected, catalogs=listed, experiment=experiment, machines=CREW)
 
     uris = {row["id"]: row["uri"] for row in read_catalogs(listed)["train"].queries.to_pylist()}
     bad = {f"s3://{bucket}/{key}" for key, content in images.items() if content in broken_images()}
@@ -69,7 +74,7 @@ def test_images_that_vanish_after_the_listing_are_counted_and_stop_the_job(clust
     for key in images:
         moto.client().delete_object(Bucket=bucket, Key=key)
     with pytest.raises(ValueError, match="more than dataset.max_bad_share .*Path does not exist"):
-        project(projected, catalogs=listed, experiment=experiment)
+        project(projected, catalogs=listed, experiment=experiment, machines=CREW)
 
 
 @pytest.fixture

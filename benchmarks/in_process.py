@@ -39,6 +39,9 @@ class InProcess(Crew):
 
         return program(device=self.device(), log=log, **arguments)
 
+    def rest(self) -> None:
+        """It holds nothing."""
+
 
 def streamed(rows: Sequence[Row], *steps: Step) -> Iterator[Row]:
     """Stands in for `ucvgl.distributed.stream.stream`, whose processes take longer to start than a few images."""

@@ -7,9 +7,11 @@ import ray
 import training_programs as programs
 from ray.util.state import list_actors
 
+from ucvgl.distributed.machines import Machines
 from ucvgl.distributed.placement import Placement
 from ucvgl.distributed.progress import Progress
 from ucvgl.distributed.worker_group import WorkerGroup
+from ucvgl.settings.experiment import Resources
 
 
 @pytest.fixture(scope="module")
@@ -40,6 +42,23 @@ def test_one_worker_runs_several_programs_and_survives_their_errors(session, tmp
         progress = Progress("keep", pieces)
         session.run(programs.keep, progress=progress, pieces=pieces)
         assert progress.done == pieces, "rows of one program were counted for another"
+
+
+def test_what_workers_hold_is_free_while_they_rest(cluster, tmp_path):
+    def held():
+        return ray.cluster_resources()["CPU"] - ray.available_resources().get("CPU", 0)
+
+    before = held()
+    resources = Resources(workers=1, worker_cpus=1)
+    with Machines(tmp_path, resources, lambda **row: None) as machines:
+        machines.rest()  # they have not begun
+        assert machines.run(programs.total, number=5) == 5 and held() >= before + 1
+        machines.rest()
+        deadline = time.monotonic() + 30
+        while held() > before and time.monotonic() < deadline:
+            time.sleep(0.2)
+        assert held() <= before
+        assert machines.run(programs.total, number=7) == 7
 
 
 def waiting_for_ray():

@@ -57,6 +57,10 @@ class Crew(ABC):
             progress: hears what the program logs as `kept` (so much more is done) or `share` (of all).
         """
 
+    @abstractmethod
+    def rest(self) -> None:
+        """Let others have what the workers hold, until they are asked again."""
+
     def embed(self, jobs: Sequence[EmbedJob]) -> None:
         """Write the descriptors of every job; parts that exist are kept."""
         work = all_shards(jobs)
@@ -203,6 +207,11 @@ class Machines(Crew):
         """
         with cached.handed_over(self._folder, far=several_machines()):
             return self._group.run(program, progress=progress, **arguments)
+
+    def rest(self) -> None:
+        self._started.close()
+        if "_group" in vars(self):
+            del self._group
 
     def __enter__(self) -> Machines:
         wait_for_turn()

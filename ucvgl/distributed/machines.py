@@ -209,6 +209,7 @@ class Machines(Crew):
             return self._group.run(program, progress=progress, **arguments)
 
     def rest(self) -> None:
+        """End the group; the next program starts another."""
         self._started.close()
         if "_group" in vars(self):
             del self._group

@@ -53,9 +53,17 @@ class Index:
     """The tiles of an area, ready to be searched."""
 
     def __init__(
-        self, manifest: Manifest, tiles: pa.Table, searcher: Any, *, origin: str, grounds: Grounds | None = None
+        self,
+        manifest: Manifest,
+        tiles: pa.Table,
+        searcher: Any,
+        *,
+        origin: str,
+        grounds: Grounds | None = None,
+        level: Level | None = None,
     ) -> None:
-        self.manifest, self.tiles, self.origin, self.grounds = manifest, tiles, origin, grounds
+        self.manifest, self.tiles, self.origin = manifest, tiles, origin
+        self.grounds, self.level = grounds, level
         self._searcher = nearest.on_gpus(searcher)
 
     def __len__(self) -> int:
@@ -104,7 +112,8 @@ def open_index(where: str) -> tuple[Index, bytes]:
     if searcher.metric_type != nearest.INNER_PRODUCT:
         raise ValueError(f"{where}/{VECTORS} does not compare by inner product; make the index anew")
     grounds = _read_grounds(files[GROUNDS], manifest, f"{where}/{GROUNDS}") if GROUNDS in files else None
-    return Index(manifest, tiles, searcher, origin=where, grounds=grounds), files[MODEL]
+    level = Level.from_bytes(files[LEVEL], f"{where}/{LEVEL}") if LEVEL in files else None
+    return Index(manifest, tiles, searcher, origin=where, grounds=grounds, level=level), files[MODEL]
 
 
 def write_index(

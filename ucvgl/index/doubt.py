@@ -17,7 +17,7 @@ FLAT = 3.0
 """Standard deviation of the brightness, of 255, below which an image shows nothing: black, white, fog, a lens cap."""
 LEAST_DETAIL, STEP, SIDE = 0.05, 2.0, 256
 """Share of the pixels that have to differ from the mean of their neighbours, by how much of 255, and the longer side of
-the image that is looked at. Photographs had 57 % and more, rendered places in haze 80 %; two fields of colour have 3"""
+the image that is looked at. Photographs had 57 % and more, rendered places in haze 80; two fields of colour have 3."""
 LEAST_PIXELS = 256
 LEAST_GROUND, LOOKED_AT = 0.02, 64
 """Share of a bird's-eye view that a photo has to show (one of 30 degrees shows 9 %), and that view's side, pixels."""

@@ -23,7 +23,7 @@ from ucvgl.index.doubt import doubt_of
 from ucvgl.index.encoders import AT_ONCE, Encoders
 from ucvgl.index.ground import Found, Ground, in_verified_order
 from ucvgl.index.headings import check_heading, each_turned, search
-from ucvgl.index.manifest import is_index, photo_ground, photo_level
+from ucvgl.index.manifest import is_index, photo_ground
 from ucvgl.index.presence import RIVALS, leads
 from ucvgl.index.trained_run import TrainedRun
 from ucvgl.poses.turns import Heading, turns_of
@@ -238,7 +238,7 @@ def load(
     index, model = open_index(where)
     manifest = index.manifest
     how = {"origin": f"{where}/model.pt", "device": device, "lens": manifest.lens}
-    encoders = Encoders(model, manifest.projection, level=photo_level(where, manifest), **how)
+    encoders = Encoders(model, manifest.projection, level=index.level, **how)
     sizes = [list(encoders.size("query")), list(encoders.size("reference"))]
     told = manifest.dimension, [manifest.query_size, manifest.reference_size], manifest.from_above, manifest.both
     if (encoders.dimension, sizes, encoders.from_above, encoders.both) != told:

@@ -64,8 +64,8 @@ def learn_level(folder: Path, queries: pa.Table, *, experiment: Experiment, mach
         write_array(folder / "shown.npy", shown)
         machines.run(fit_level, folder=folder, frame_deg=frame_deg, seed=experiment.seed)
         machines.rest()  # images are read by as many processes as there are CPUs, and workers hold these
-        for name in ("frames.npy", "shown.npy"):
-            cached.remove(folder / name)
+    for name in ("frames.npy", "shown.npy"):  # also those of a job that was killed after it had learned
+        cached.remove(folder / name)
     return Level.from_bytes(cached.here(path).read_bytes(), str(path))
 
 

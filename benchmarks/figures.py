@@ -16,6 +16,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import adapter_tables
+import choice_tables
 import demo
 import place_tables
 import recipes_table
@@ -33,6 +34,8 @@ BLOCKS: Mapping[str, Callable[..., str]] = {
     "rounds": recipes_table.rounds,
     "recipes": recipes_table.recipes,
     "judged": recipes_table.judged,
+    "defaults": choice_tables.defaults,
+    "choices": choice_tables.choices,
     "floors": recipes_table.floors,
     "ablation": table.ablation,
     "adapted": adapter_tables.adapted,

@@ -5,6 +5,7 @@ import re
 from pathlib import Path
 from typing import Any
 
+import choice_tables
 import figures
 import pytest
 import recipes_table
@@ -107,6 +108,21 @@ def test_seeds_that_ended_after_other_rounds_are_shown_side_by_side(tmp_path: Pa
     told = recipes_table.rounds(results(tmp_path, line("default", "b", 0, 0.5), short))
     assert "| b, 2 seeds | R@1 | 10.0 ± 0.0 | 50.0 |" in told
     assert "R@1 is judged within 5 points in 1 of 3 models and off by 40.0 at most" in told
+
+
+def test_a_default_gains_over_the_row_that_takes_it_back_on_the_worlds_and_seeds_that_both_have(tmp_path: Path):
+    gained = [line("default", "b", 0, 0.8), line("default", "b", 1, 0.7), line("default", "winter", 0, 0.9)]
+    without = [line("unverified", "b", 0, 0.7), line("unverified", "b", 1, 0.7), line("unverified", "winter", 0, 0.95)]
+    told = choice_tables.defaults(results(tmp_path, *gained, *without, line("unverified", "offset", 0, 0.1)))
+    assert "| `unverified` | +0.0 | -5.0 (`winter`) | `b`, `winter` |" in told
+
+
+def test_what_the_judge_chooses_is_told_as_a_share_of_the_best_there_is(tmp_path: Path):
+    ways = {"panorama": [0.4, 0.9], "bev": [0.8, 0.5], "both": [0.5, None]}
+    lines = [line("default", "b", 0, 0.8, judged=0.6, ways=ways), line("paper", "b", 0, 0.9, judged=0.5, ways={})]
+    told = choice_tables.choices(results(tmp_path, *lines, line("supervised", "b", 0, 0.99, judged=0.99, ways={})))
+    assert "headings known | 1 | 0.500 | 0.500 (`b 0`) | 0 |" in told
+    assert "the other rows among them | 1 | 0.889 | 0.889 (`b 0`) | 0 |" in told
 
 
 def test_ablations_are_compared_by_the_seeds_that_both_have():

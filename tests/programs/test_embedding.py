@@ -127,6 +127,28 @@ def test_without_a_model_views_from_above_are_described_by_their_structure(tmp_p
         np.testing.assert_array_equal(read_embeddings(store.folder, tmp_path / name).vector, describe(shown))
 
 
+def test_structure_that_is_kept_is_described_and_whitened_once_for_all_jobs_that_look_north(tmp_path):
+    bevs = write_store(tmp_path / "bev", (16, 16, 3), [9, 8], seed=3)
+    seen = Look(bevs.folder, "structure", 0.5), Look(bevs.folder, "structure", 0.5, mirrored=True)
+    plain = EmbedJob(seen, tmp_path / "absent.pt", tmp_path / "anew")
+    keeping = replace(plain, folder=tmp_path / "keeping", structure=tmp_path / "structure")
+    again, turned = (replace(keeping, folder=tmp_path / name) for name in ("again", "turned"))
+    turned = replace(turned, heading_deg=20.0)
+
+    def described(job: EmbedJob) -> list[bytes]:
+        (parts,) = WORKER.described([[job]], whitening=0.1)
+        return [part.read_bytes() for part in parts]
+
+    assert described(plain) == described(keeping) == described(again) != described(turned)
+    names = {file.relative_to(keeping.structure).as_posix() for file in keeping.structure.rglob("*.npy")}
+    kept = {"part-00000.npy", "part-00001.npy", "whitening.npy"}
+    assert names == {f"{folder}/{name}" for folder in ("bev", "bev-mirrored") for name in kept}
+    for file in keeping.structure.rglob("part-*.npy"):
+        np.save(file, np.load(file)[::-1])  # what is kept is what is read
+    assert described(replace(keeping, folder=tmp_path / "later")) != described(plain)
+    assert described(replace(turned, folder=tmp_path / "turned_later")) == described(turned)
+
+
 def test_a_tile_of_one_colour_is_described_by_its_structure_too_and_whitened_with_the_others(tmp_path):
     images = np.random.default_rng(0).integers(0, 256, (4, 16, 16, 3), np.uint8)
     images[2] = 255

@@ -22,6 +22,8 @@ from ucvgl.types import Matches
 VERIFIED = "verified"
 """Folder of a round with what its scan found for pairs of bird's-eye view and tile. Encoders have no part in that, and
 six of seven candidates were candidates of the round before (`docs/performance.md`)."""
+STRUCTURE = "structure"
+"""Folder of the curriculum with the structure of all training images, which is the same in every round."""
 
 
 class Votes(NamedTuple):
@@ -63,7 +65,7 @@ def scan(
 
     Args:
         start: folder of the encoders so far; what its round left in `VERIFIED` is used, and removed.
-        into: folder of the round.
+        into: folder of the round; beside it, `STRUCTURE` stays for the next.
         train: folder of the training images.
         fakes: folder of the fakes.
         vote: weights of the three in the similarity.
@@ -76,14 +78,14 @@ def scan(
         Look(train / "bev", "structure", vote.structure),
     ]
     looks = [look for look in looks if look.weight]
-    asked, searched = _jobs(looks, start, into / "scan", tiles, settings)
+    asked, searched = _jobs(looks, start, into / "scan", tiles, settings, structure=into.parent / STRUCTURE)
     ground: dict[str, Any] = {"bevs": train / "bev", "tiles": tiles}
     around = None
     if experiment.headings_searched:
         above = [look for look in looks if look.view != "query"] or looks
         above = [replace(look, weight=look.weight / sum(one.weight for one in above)) for look in above]
         how = ground | {"verify": settings.verified > 0, "whitening": settings.whitening}
-        jobs = _jobs(above, start, into / "scan" / "above", tiles, settings)
+        jobs = _jobs(above, start, into / "scan" / "above", tiles, settings, structure=into.parent / STRUCTURE)
         headings = find_headings(*jobs, into / "scan", machines, **how)
         asked, around = replace(asked, heading_deg=headings), np.load(cached.here(headings))
     parts = machines.described([[asked], searched], whitening=settings.whitening)
@@ -102,14 +104,15 @@ def scan(
 
 
 def _jobs(
-    looks: Sequence[Look], start: Path, folder: Path, tiles: Path, settings: Curriculum
+    looks: Sequence[Look], start: Path, folder: Path, tiles: Path, settings: Curriculum, *, structure: Path
 ) -> tuple[EmbedJob, list[EmbedJob]]:
     """What describes the queries, and what the tiles and, with labels by the judge, their mirror images."""
     seen = [replace(look, store=tiles, view="structure" if look.view == "structure" else "reference") for look in looks]
     sides = {"queries": looks, "references": seen}
     if settings.labels == "judged":
         sides["decoys"] = [replace(look, mirrored=True) for look in seen]
+    how: dict[str, Any] = {"turns": settings.scan_turns, "structure": structure}
     asked, *searched = (
-        EmbedJob(tuple(some), start / "model.pt", folder / name, settings.scan_turns) for name, some in sides.items()
+        EmbedJob(tuple(some), start / "model.pt", folder / name, **how) for name, some in sides.items()
     )
     return asked, searched

@@ -60,6 +60,8 @@ class EmbedJob:
         panorama_share: of such a query, in place of what its encoders were told.
         heading_deg: where the middles of these panoramas look: clockwise from north, for all or, in a `.npy` file [n],
             for each row of the stores; they and their views from above are described as if it were north.
+        structure: folder that keeps, for later jobs that look north, what is described by structure: no encoder has a
+            part in that. None: it is described anew.
     """
 
     looks: tuple[Look, ...]
@@ -69,6 +71,13 @@ class EmbedJob:
     searched: bool = False
     panorama_share: float | None = None
     heading_deg: float | Path = 0.0
+    structure: Path | None = None
+
+    def structure_of(self, look: Look) -> Path | None:
+        """The folder that keeps the structure of a look's images; None where it is not kept."""
+        if self.structure is None or look.view != "structure" or self.heading_deg:
+            return None
+        return self.structure / f"{look.store.name}{'-mirrored' * look.mirrored}"
 
     def columns(self, width: int) -> list[list[slice]]:
         """Where, in descriptors of this width, each look from each of its turns stands."""
@@ -149,7 +158,7 @@ def _embedded(job: EmbedJob, shard: str, seen: Seen, encoders: Encoders | None) 
     for look in job.looks:
         key = look.store, look.view, look.mirrored
         if key not in made:
-            made[key] = _described(seen[look.store][1], look, job.turns, encoders)
+            made[key] = _described(job, shard, look, seen[look.store][1], encoders)
     weighted = [made[look.store, look.view, look.mirrored] * np.float32(look.weight**0.5) for look in job.looks]
     return Embeddings(np.asarray(ids), np.concatenate(weighted, axis=1))  # refuses what cannot be matched, by id
 
@@ -162,11 +171,17 @@ def _searched(job: EmbedJob, seen: Seen, encoders: Encoders | None) -> np.ndarra
     return searched.references(encoders, *images, mirrored=first.mirrored)
 
 
-def _described(images: np.ndarray, look: Look, turns: int, encoders: Encoders | None) -> np.ndarray:
-    if look.view == "structure":
+def _described(job: EmbedJob, shard: str, look: Look, images: np.ndarray, encoders: Encoders | None) -> np.ndarray:
+    if look.view != "structure":
+        assert encoders is not None
+        return embed(encoders, images, look.view, turns=job.turns, mirrored=look.mirrored)
+    folder = job.structure_of(look)
+    if folder is None:
         return describe(images, mirrored=look.mirrored)
-    assert encoders is not None
-    return embed(encoders, images, look.view, turns=turns, mirrored=look.mirrored)
+    kept = part_path(folder, shard)
+    if not cached.exists(kept):
+        write_array(kept, describe(images, mirrored=look.mirrored))
+    return np.load(cached.here(kept))
 
 
 def part_path(folder: Path, shard: str) -> Path:

@@ -82,7 +82,8 @@ def _found(job: EmbedJob, look: int) -> Whitening:
 
 
 def _look_path(job: EmbedJob, look: int) -> Path:
-    return _whitened(job.folder) / f"look-{look}.npy"
+    kept = job.structure_of(job.looks[look])
+    return _whitened(job.folder) / f"look-{look}.npy" if kept is None else kept / "whitening.npy"
 
 
 def _passing(part: Path) -> np.ndarray:

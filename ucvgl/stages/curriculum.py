@@ -15,7 +15,7 @@ from jaxtyping import Float
 from ucvgl.atomic import copy_whole
 from ucvgl.distributed.machines import Crew
 from ucvgl.distributed.rounds import train_round
-from ucvgl.distributed.scanning import VERIFIED, scan, votes
+from ucvgl.distributed.scanning import STRUCTURE, VERIFIED, scan, votes
 from ucvgl.distributed.selection import asked_as, keep, recall_of_round, weigh_query, worn_out
 from ucvgl.files import cached
 from ucvgl.files.plain import json_as
@@ -102,7 +102,8 @@ def curriculum(
             if worn_out(judged, settings.patience):
                 logger.info("no better estimate in %d rounds: training stops after %d", settings.patience, index + 1)
                 break
-    cached.remove(start / VERIFIED)
+    for done in (start / VERIFIED, folder / STRUCTURE):
+        cached.remove(done)
     kept = keep(folder, judged) if judged else start
     told = write_result(kept, folder, projected, experiment, machines)
     return {"rounds": settings.rounds, "labels_in_last_round": count, "kept": kept.name, **told}

@@ -125,13 +125,14 @@ def stages(plan: Plan) -> Iterator[Stage]:
     )
     one = units.whiten_s * (wide / PREPARED["dimension"]) ** 3 / min(units.whitening_cores, plan.cores)
     waits = early * math.ceil(2 / nodes) + (rounds - early) * math.ceil(3 / nodes)  # looks; a worker takes one
+    kept = 4.0 * DIMENSION  # the structure of a view, described in the first round
     yield Stage(
         f"{rounds} x describe, whiten",
         "gpu",
-        read=rounds * (n + held) * vector,
-        written=rounds * (n + held) * vector,
-        puts=rounds * (puts(n, vector, per) + puts(held, vector, per)),
-        core_s=rounds * (n + held) * units.describe_ms / 1000,
+        read=(n + held) * (rounds * vector + (rounds - 1) * kept),
+        written=(n + held) * (rounds * vector + kept),
+        puts=sum(rounds * puts(count, vector, per) + puts(count, kept, per) for count in (n, held)),
+        core_s=(n + held) * units.describe_ms / 1000,
         alone_s=waits * one,
     )
     rows = plan.search_rows or experiment.resources.search_rows
@@ -151,13 +152,14 @@ def stages(plan: Plan) -> Iterator[Stage]:
         memory=held / waves / plan.gpu_nodes * vector / 2,
     )
     candidates = curriculum.verified
+    first = n * units.verify_ms / 1000 * candidates / PREPARED["candidates"]
     compared = (n + min(m * nodes, candidates * n)) * tile_bytes  # no machine reads a tile twice
     yield Stage(
         f"{rounds} x verify",
         "gpu",
         read=rounds * compared,
         puts=rounds * files(n, ALIKE) * puts(1, 0, 1),
-        core_s=rounds * n * units.verify_ms / 1000 * candidates / PREPARED["candidates"],
+        core_s=first * (1 + (rounds - 1) * units.verify_again),
     )
     twice = FAKES_ALONE * early * n  # a label's fake and tile, and no panorama
     labels, fakes = plan.labelled * (rounds - early) * n, curriculum.with_fakes  # others are seen with their fakes

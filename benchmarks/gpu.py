@@ -37,6 +37,7 @@ SECTIONS = {
     "input": "gpu_input:rates",
     "precision": "gpu_correctness:precision",
     "training_small_224": "gpu_training:small_224",
+    "whitening": "gpu_matching:whitenings",
     "matching_8192": "gpu_matching:vigor_wide",
     "compiled_whole": "gpu_training:compiled_whole",
 }

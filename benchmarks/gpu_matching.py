@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from gpu_clock import seconds, wait
 
+from ucvgl.pseudo_labels.whitening import whitening
 from ucvgl.retrieval.topk import two_sided_topk
 
 VIGOR = (105_214, 90_618)
@@ -27,6 +28,18 @@ def vigor(device: torch.device, quick: bool) -> dict[str, Any]:
 def vigor_wide(device: torch.device, quick: bool) -> dict[str, Any]:
     """Descriptors of 8192 numbers, as 8 heads of ConvNeXt-B have."""
     return _measured(device, (600, 500, 512) if quick else (*VIGOR, 8192))
+
+
+def whitenings(device: torch.device, quick: bool) -> dict[str, Any]:
+    """The whitening of as many numbers as a descriptor of the preset `folder` has, against that of a processor."""
+    count, d = (500, 96) if quick else (20_000, 6144)
+    vectors = _trained(count, 2, d, device=device)[0]
+    here, there = (whitening(vectors[:, :768], shrinkage=0.03, device=where) for where in ("cpu", device))
+    return {
+        "shape": (count, d),
+        "ours_s": round(seconds(lambda: whitening(vectors, shrinkage=0.03, device=device), device, times=1, warm=1), 4),
+        "off_by": float(abs(here.matrix - there.matrix).max() / abs(here.matrix).max()),
+    }
 
 
 def _measured(device: torch.device, shape: tuple[int, int, int]) -> dict[str, Any]:

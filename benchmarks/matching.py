@@ -42,7 +42,7 @@ from ucvgl.settings.presets import folder
 
 VIGOR = (105_214, 90_618)
 CVACT_TEST, MOST_POSITIVES = 92_802, 8
-VERIFIED, WHITENED = 10, 1536
+VERIFIED, WHITENED = 10, 6144
 """Candidates of a query, and numbers of a descriptor, in `prepared`."""
 TURNS, EIGHTH = 4, "product in float32, an eighth of the queries"
 """That our way and the product take in `evaluated`, and what the latter is called."""

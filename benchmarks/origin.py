@@ -35,15 +35,19 @@ def processor() -> str:
 def origin(file: str, lines: Iterable[Mapping[str, Any]]) -> str:
     """The line below a table: its file, and what the lines that it was made of say of machine, date and commit."""
     found: dict[str, list[str]] = {name: [] for name in UNTOLD}
+    silent: list[str] = []
     for line in lines:
         for name, told in found.items():
             value = str(line.get(name) or (name == "machine" and line.get("processor")) or "")
             value = value[:7] + "+" * value.endswith("+") if name == "commit" else value
             if value and value not in told:
                 told.append(value)
+            if not value and UNTOLD[name] not in silent:
+                silent.append(UNTOLD[name])
     told = [", ".join(sorted(values) if name == "date" else values) for name, values in found.items() if values]
-    missing = [words for name, words in UNTOLD.items() if not found[name]]
-    told += [f"the file does not say {_listed(missing)}"] if missing else []
+    for who, known in (("the file does not say", False), ("some lines do not say", True)):
+        missing = [words for name, words in UNTOLD.items() if words in silent and bool(found[name]) is known]
+        told += [f"{who} {_listed(missing)}"] if missing else []
     return f"`benchmarks/results/{file}`: {'; '.join(told)}."
 
 

@@ -1,10 +1,11 @@
 """What training through Ray Train costs, what gradient caching saves, and what workers change: nothing.
 
-    python benchmarks/scaling.py --parts overhead memory same
+    python benchmarks/scaling.py --parts overhead overhead_384 memory same
 
 `overhead` trains the demo's encoders on random images, interleaved: a bare PyTorch loop with all images in memory, our
-loop in this process, and our loop on Ray Train workers, at equal cores. `memory` is the peak of one process by batch.
-`same` is the difference that workers and parts make to losses and weights, in float32.
+loop in this process, and our loop on Ray Train workers, at equal cores; ours read from disk. `overhead_384` does so
+with ConvNeXt-atto and images of 384 x 384. `memory` is the peak of one process by batch. `same` is the difference that
+workers and parts make to losses and weights, in float32.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -33,7 +34,8 @@ from ucvgl.distributed.placement import Placement
 from ucvgl.distributed.worker_group import WorkerGroup
 from ucvgl.images.image_store import ImageStore, write_shard
 from ucvgl.networks.towers import load_towers, save_towers
-from ucvgl.settings.experiment import Experiment, Resources
+from ucvgl.settings.dataset import Dataset
+from ucvgl.settings.experiment import Contrast, Experiment, Model, Resources
 from ucvgl.stages.cold_start import new_towers
 from ucvgl.training.augment import Draws
 from ucvgl.training.batches import Pairs
@@ -41,9 +43,29 @@ from ucvgl.training.fit_towers import augment, fit_towers
 from ucvgl.training.infonce import info_nce
 
 ROOT = Path(__file__).parents[1]
-IMAGES = 2048
-STEPS = 16
-"""Of an epoch at the demo's batch."""
+
+
+@dataclass(frozen=True)
+class Case:
+    """What is trained: encoders, images and batch by the settings; an epoch of so many images."""
+
+    experiment: Experiment
+    images: int
+
+    @property
+    def steps(self) -> int:
+        return self.images // self.experiment.contrast.batch
+
+
+DEMO = Case(Experiment(), 2048)
+LARGE = Case(
+    Experiment(
+        dataset=Dataset(name="folder", panorama_height=384, panorama_width=384, tile_size=384),
+        model=Model(backbone="convnext_atto"),
+        contrast=Contrast(batch=16),
+    ),
+    images=96,
+)
 BATCHES, PARTS = (128, 512, 2048), (0, 64)
 
 
@@ -60,28 +82,32 @@ def main(argv: Sequence[str]) -> int:
         return 0
     result: dict[str, Any] = json.loads(wish.out.read_text()) if wish.out.exists() else {}
     with tempfile.TemporaryDirectory() as folder:
-        _prepare(Path(folder))
-        if "overhead" in wish.parts:
-            result[f"overhead, {wish.workers} workers"] = overhead(Path(folder), wish.workers, wish.repeats)
+        for part, case in (("overhead", DEMO), ("overhead_384", LARGE)):
+            if part in wish.parts:
+                (inside := Path(folder) / part).mkdir()
+                rates = overhead(inside, case, wish.workers, wish.repeats)
+                result[f"{part}, {wish.workers} workers"] = rates | measured_here()
+        _prepare(Path(folder), DEMO)
         if "memory" in wish.parts:
-            result["memory"] = memory(Path(folder))
+            result["memory"] = [line | measured_here() for line in memory(Path(folder))]
         if "same" in wish.parts:
-            result["same"] = same(Path(folder))
+            result["same"] = [line | measured_here() for line in same(Path(folder))]
     wish.out.parent.mkdir(parents=True, exist_ok=True)
-    wish.out.write_text(json.dumps(result | measured_here(), indent=1) + "\n")
+    wish.out.write_text(json.dumps(result, indent=1) + "\n")
     return 0
 
 
-def overhead(folder: Path, workers: int, repeats: int) -> dict[str, float]:
+def overhead(folder: Path, case: Case, workers: int, repeats: int) -> dict[str, float]:
     """Images/s of each way, as a share of the bare loop's at the same number of cores."""
+    _prepare(folder, case)
     torch.set_num_threads(workers)
     connect(Resources(workers=workers, worker_cpus=1))
     rates: dict[str, list[float]] = {"bare loop": [], "our loop": [], f"Ray Train, {workers} workers": []}
     with WorkerGroup(folder, Placement(workers, 1, 0, 1), lambda **_: None) as group:
         ways = [
-            partial(_bare, folder),
-            partial(_timed, partial(_fit, folder)),
-            partial(_timed, partial(_on_ray, group, folder)),
+            partial(_bare, folder, case),
+            partial(_timed, case, partial(_fit, folder, case)),
+            partial(_timed, case, partial(_on_ray, group, folder, case)),
         ]
         for turn in range(repeats + 1):
             for name, way in zip(rates, ways, strict=True):
@@ -131,34 +157,34 @@ def same(folder: Path) -> list[dict[str, Any]]:
     return found
 
 
-def _prepare(folder: Path) -> None:
-    experiment, rng = Experiment(), np.random.default_rng(0)
+def _prepare(folder: Path, case: Case) -> None:
+    experiment, rng = case.experiment, np.random.default_rng(0)
     dataset = experiment.dataset
-    ids = [f"{number:06d}" for number in range(IMAGES)]
+    ids = [f"{number:06d}" for number in range(case.images)]
     for name, size in (
         ("queries", (dataset.panorama_height, dataset.panorama_width)),
         ("references", (dataset.tile_size, dataset.tile_size)),
     ):
-        write_shard(folder / name, 0, ids, rng.integers(0, 256, (IMAGES, *size, 3), dtype=np.uint8))
+        write_shard(folder / name, 0, ids, rng.integers(0, 256, (case.images, *size, 3), dtype=np.uint8))
     (folder / "start").mkdir()
     save_towers(new_towers(experiment), folder / "start" / "model.pt")
 
 
-def _bare(folder: Path) -> float:
+def _bare(folder: Path, case: Case) -> float:
     """The step as one would write it without any of this project's machinery: images in memory, nothing logged."""
-    settings = Experiment().contrast
+    settings = case.experiment.contrast
     towers = load_towers(folder / "start" / "model.pt")
     optimizer = torch.optim.AdamW(towers.parameters(), settings.learning_rate, weight_decay=settings.weight_decay)
     images = [
-        torch.from_numpy(ImageStore(folder / name).read(np.arange(IMAGES))).permute(0, 3, 1, 2)
+        torch.from_numpy(ImageStore(folder / name).read(np.arange(case.images))).permute(0, 3, 1, 2)
         for name in ("queries", "references")
     ]
     batch = settings.batch
     start = time.perf_counter()
-    for index in range(STEPS):
+    for index in range(case.steps):
         draws = Draws((0, index), batch, slice(0, batch))
         quarters, flip = draws.choice(4), draws.chance(0.5)
-        rows = torch.randperm(IMAGES)[:batch]
+        rows = torch.randperm(case.images)[:batch]
         sides = [
             augment(stack[rows].float().div_(255), view, draws, quarters, flip, settings)
             for stack, view in zip(images, ("query", "reference"), strict=True)
@@ -170,18 +196,18 @@ def _bare(folder: Path) -> float:
         loss.backward()
         torch.nn.utils.clip_grad_norm_(towers.parameters(), settings.clip_gradient)
         optimizer.step()
-    return STEPS * 2 * batch / (time.perf_counter() - start)
+    return case.steps * 2 * batch / (time.perf_counter() - start)
 
 
-def _timed(train: Callable[[], Any]) -> float:
+def _timed(case: Case, train: Callable[[], Any]) -> float:
     start = time.perf_counter()
     train()
-    return STEPS * 2 * Experiment().contrast.batch / (time.perf_counter() - start)
+    return case.steps * 2 * case.experiment.contrast.batch / (time.perf_counter() - start)
 
 
-def _arguments(folder: Path, batch: int = 0) -> dict[str, Any]:
-    settings = Experiment().contrast
-    rows = np.arange(IMAGES)
+def _arguments(folder: Path, case: Case, batch: int = 0) -> dict[str, Any]:
+    settings = case.experiment.contrast
+    rows = np.arange(case.images)
     stores = (folder / "queries", folder / "references")
     (folder / "fit").mkdir(exist_ok=True)
     return {
@@ -191,17 +217,17 @@ def _arguments(folder: Path, batch: int = 0) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _fit(folder: Path) -> None:
-    fit_towers(**_arguments(folder), device=torch.device("cpu"), log=lambda **_: None)
+def _fit(folder: Path, case: Case) -> None:
+    fit_towers(**_arguments(folder, case), device=torch.device("cpu"), log=lambda **_: None)
 
 
-def _on_ray(group: WorkerGroup, folder: Path) -> None:
-    group.run(fit_towers, **_arguments(folder))
+def _on_ray(group: WorkerGroup, folder: Path, case: Case) -> None:
+    group.run(fit_towers, **_arguments(folder, case))
 
 
 def _peak(folder: Path, batch: int, part: int) -> int:
     torch.set_num_threads(1)
-    arguments = _arguments(folder, batch) | {"folder": Path(tempfile.mkdtemp(dir=folder))}
+    arguments = _arguments(folder, DEMO, batch) | {"folder": Path(tempfile.mkdtemp(dir=folder))}
     fit_towers(**arguments, device=torch.device("cpu"), log=lambda **_: None, rows_at_once=part)
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
 

@@ -127,7 +127,7 @@ def memory(file: str = "scaling.json") -> str:
     parts = list(dict.fromkeys(line["images_at_once"] for line in told["memory"]))
     heading = ["batch", *(f"{part} images at a time, MB" if part else "all at once, MB" for part in parts)]
     rows = [[str(batch), *(peak[part] for part in parts)] for batch, peak in peaks.items()]
-    return f"{table(heading, rows)}\n\n{origin(file, [told])}"
+    return f"{table(heading, rows)}\n\n{origin(file, told['memory'])}"
 
 
 def same(file: str = "scaling.json") -> str:
@@ -138,7 +138,7 @@ def same(file: str = "scaling.json") -> str:
     cases = list(dict.fromkeys(line["case"] for line in told["same"]))
     heading = ["workers", *(f"{case}: losses, weights" for case in cases)]
     rows = [[str(workers), *(some[case] for case in cases)] for workers, some in by_workers.items()]
-    return f"{table(heading, rows)}\n\n{origin(file, [told])}"
+    return f"{table(heading, rows)}\n\n{origin(file, told['same'])}"
 
 
 def overhead(file: str = "scaling.json") -> str:
@@ -147,10 +147,13 @@ def overhead(file: str = "scaling.json") -> str:
     rows = []
     for name, rates in told.items():
         if name.startswith("overhead"):
+            what = "ConvNeXt-atto, 384 x 384" if name.startswith("overhead_384") else "the demo's"
             ray = next(rate for way, rate in rates.items() if way.startswith("Ray Train"))
-            rows.append([name.split()[1], *(f"{rate:.3f}" for rate in (rates["bare loop"], rates["our loop"], ray))])
-    heading = ["cores", "bare loop", "our loop, in one process", "Ray Train, a worker per core"]
-    return f"{table(heading, rows)}\n\n{origin(file, [told])}"
+            shares = rates["bare loop"], rates["our loop"], ray
+            rows.append([what, name.split()[1], *(f"{share:.3f}" for share in shares)])
+    heading = ["encoders", "cores", "bare loop", "our loop, in one process", "Ray Train, a worker per core"]
+    lines = [rates for name, rates in told.items() if name.startswith("overhead")]
+    return f"{table(heading, rows)}\n\n{origin(file, lines)}"
 
 
 def cache(file: str = "cache.jsonl") -> str:

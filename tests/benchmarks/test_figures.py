@@ -140,6 +140,10 @@ def test_a_table_says_what_its_lines_know_of_their_origin_and_what_they_do_not()
         "`benchmarks/results/x.jsonl`: 2026-11-26, 2026-11-27; aaaaaaa+, bbbbbbb; "
         "the file does not say on which machine."
     )
+    assert origin("x.jsonl", [{"date": "2026-11-27"}, {"date": "2026-11-27", "machine": "a"}]) == (
+        "`benchmarks/results/x.jsonl`: a; 2026-11-27; the file does not say at which commit; "
+        "some lines do not say on which machine."
+    )
     assert origin("x.json", [{}]) == (
         "`benchmarks/results/x.json`: the file does not say on which machine, when or at which commit."
     )

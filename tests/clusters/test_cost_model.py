@@ -30,14 +30,15 @@ def test_matching_costs_two_operations_per_pair_and_number() -> None:
     assert stage_of(plan, "embed").written == pytest.approx((1000 + 4000) * COLUMNS * 4)
 
 
-def test_every_round_describes_and_verifies_on_all_cores_and_waits_for_a_whitening() -> None:
-    units = Units(describe_ms=5, verify_ms=20, whiten_s=1, whitening_cores=4)
+def test_all_cores_describe_once_and_verify_in_every_round_which_waits_for_a_whitening() -> None:
+    units = Units(describe_ms=5, verify_ms=20, verify_again=0.5, whiten_s=64, whitening_cores=4)
     plan = Plan(queries=1000, references=2000, rounds=3, turns=1, units=units)
     described, verified = (stage_of(plan, name) for name in ("describe, whiten", "verify"))
-    assert described.core_s == 3 * 5000 * 0.005 and verified.core_s == 3 * 1000 * 0.02
-    assert described.alone_s == 3 * 4**3 / 4, "6144 numbers where 1536 were measured; each look on a machine of its own"
-    assert stage_of(replace(plan, gpu_nodes=1), "describe, whiten").alone_s == (2 + 3 + 3) * 4**3 / 4
-    assert seconds(described, plan)["cores"] == pytest.approx(75 / 128 + 48)
+    assert described.core_s == 5000 * 0.005 and verified.core_s == (1 + 2 * 0.5) * 1000 * 0.02
+    assert described.written == 5000 * 4 * (COLUMNS + 1296) and described.read == 5000 * 4 * (COLUMNS + 2 * 1296)
+    assert described.alone_s == 3 * 64 / 4, "each look on a machine of its own"
+    assert stage_of(replace(plan, gpu_nodes=1), "describe, whiten").alone_s == (2 + 3 + 3) * 64 / 4
+    assert seconds(described, plan)["cores"] == pytest.approx(25 / 128 + 48)
 
 
 def test_decoding_takes_the_measured_time_of_every_image() -> None:

@@ -31,6 +31,7 @@ def find_whitenings(
     Args:
         sides: jobs that are whitened alike, as the first of them is spread.
         shrinkage: of what encoders made, see `ucvgl.pseudo_labels.whitening`; structure has its own.
+        device: that finds them: on a processor they take minutes where descriptors are wide.
     """
     own = mine([(side[0], look) for side in sides for look in _different(side[0])])
     left = [(job, look) for job, look in own if not cached.exists(_look_path(job, look))]
@@ -41,7 +42,7 @@ def find_whitenings(
         for look in [look for asked, look in left if asked == job]:
             shrunk = SHRINKAGE if job.looks[look].view == "structure" else shrinkage
             turns = np.concatenate([unit(sample[:, at]) for at in columns[look]])
-            found = whitening(turns, shrinkage=shrunk, gaps=_gaps(job, look))
+            found = whitening(turns, shrinkage=shrunk, gaps=_gaps(job, look), device=device)
             write_array(_look_path(job, look), np.vstack((found.mean, found.matrix)))
 
 

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 from jaxtyping import Float, Float32
 
 
@@ -34,13 +35,16 @@ class Whitening:
         return unit(_centred(vectors, self.mean, gaps=self.gaps) @ self.matrix)
 
 
-def whitening(vectors: Float[np.ndarray, "n d"], *, shrinkage: float, gaps: bool = False) -> Whitening:
-    """The whitening of the view that these descriptors were drawn from.
+def whitening(
+    vectors: Float[np.ndarray, "n d"], *, shrinkage: float, gaps: bool = False, device: torch.device | str = "cpu"
+) -> Whitening:
+    """The whitening of the view that these descriptors were drawn from, found in float64.
 
     Args:
         shrinkage: added to the variance along every direction, as a share of the largest; directions of less variance
             are hardly amplified. Without limit it leaves centring alone.
         gaps: numbers that are 0 are not known.
+        device: that multiplies, and finds the directions.
 
     Raises:
         ValueError: fewer than two descriptors.
@@ -50,11 +54,12 @@ def whitening(vectors: Float[np.ndarray, "n d"], *, shrinkage: float, gaps: bool
     known = np.maximum((vectors != 0).sum(0), 1) if gaps else len(vectors)
     mean = vectors.sum(0, dtype=np.float64) / known
     centred = _centred(vectors, mean, gaps=gaps)
-    variance, direction = np.linalg.eigh(centred.T @ centred / len(vectors))
-    variance = np.maximum(variance, 0)
-    largest = variance[-1] or 1.0
-    matrix = direction / np.sqrt(variance / largest + shrinkage) @ direction.T
-    return Whitening(mean.astype(np.float32), matrix.astype(np.float32), gaps)
+    spread = torch.from_numpy(centred).to(device)
+    variance, direction = torch.linalg.eigh(spread.T @ spread / len(vectors))
+    variance = variance.clamp(min=0)
+    largest = variance[-1] if variance[-1] > 0 else 1.0
+    matrix = direction / (variance / largest + shrinkage).sqrt() @ direction.T
+    return Whitening(mean.astype(np.float32), matrix.cpu().numpy().astype(np.float32), gaps)
 
 
 def _centred(

@@ -153,11 +153,13 @@ def stages(plan: Plan) -> Iterator[Stage]:
     )
     candidates = curriculum.verified
     first = n * units.verify_ms / 1000 * candidates / PREPARED["candidates"]
-    compared = (n + min(m * nodes, candidates * n)) * tile_bytes  # no machine reads a tile twice
+    compared, again = (  # no machine reads a tile twice
+        (n + min(m * nodes, new * candidates * n)) * tile_bytes for new in (1, 1 - units.known)
+    )
     yield Stage(
         f"{rounds} x verify",
         "gpu",
-        read=rounds * compared,
+        read=compared + (rounds - 1) * again,
         puts=rounds * files(n, ALIKE) * puts(1, 0, 1),
         core_s=first * (1 + (rounds - 1) * units.verify_again),
     )

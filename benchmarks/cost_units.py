@@ -70,8 +70,10 @@ class Units:
     """CPU time of the structure of one view from above, measured (`matching.py --parts prepared`)."""
     verify_ms: float = 1000 * PREPARED["seconds"]["verify"]
     """CPU time of comparing a query with ten candidates over poses, measured there."""
+    known: float = 0.86
+    """Of a later round's candidates, share that was verified in the round before: measured on `medium`."""
     verify_again: float = 13.6 / 23.4
-    """What that takes in a later round, of its first: measured on `medium`, where 86 % of the candidates were known."""
+    """CPU time that verifying takes in a later round, of that in the first: measured there."""
     whiten_s: float = PREPARED["seconds"]["whiten"]
     """CPU time of finding the whitening of so many numbers, `WHITENED`, measured there; it grows with their cube."""
     whitening_cores: float = 4.0

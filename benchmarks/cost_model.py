@@ -36,7 +36,7 @@ from ucvgl.images.far_images import AT_ONCE
 from ucvgl.poses.structure import DIMENSION
 from ucvgl.settings.experiment import Experiment
 from ucvgl.settings.presets import folder
-from ucvgl.stages.curriculum import FAKES_ALONE
+from ucvgl.stages.curriculum import ALONE
 
 GB = 1e9
 ALIKE = 256
@@ -163,18 +163,20 @@ def stages(plan: Plan) -> Iterator[Stage]:
         puts=rounds * files(n, ALIKE) * puts(1, 0, 1),
         core_s=first * (1 + (rounds - 1) * units.verify_again),
     )
-    twice = FAKES_ALONE * early * n  # a label's fake and tile, and no panorama
-    labels, fakes = plan.labelled * (rounds - early) * n, curriculum.with_fakes  # others are seen with their fakes
-    panoramas = (rounds - early) * n if fakes else labels
-    tiles = 2 * plan.labelled * twice + labels + (panoramas if fakes else 0)
-    read = panoramas * panorama_bytes + tiles * tile_bytes
+    times, fakes = ALONE if early else 1, curriculum.with_fakes  # where panoramas join later, one encoder learns
+    alone = 2 * plan.labelled * times * early * n  # a label's fake and tile, and no panorama
+    labels = plan.labelled * times * (rounds - early) * n
+    panoramas = times * (rounds - early) * n if fakes else labels  # those without a label are seen with their fakes
+    beside = labels + (panoramas if fakes else 0)
+    read = panoramas * panorama_bytes + (alone + beside) * tile_bytes
+    passes = 1 if early else BACKWARD
     yield Stage(
         f"{rounds} x train",
         "gpu",
         read=0 if streams else read,
         fetched=streams * read / nodes,
-        gets=streams * (panoramas + tiles),
-        flop=BACKWARD * (panoramas * see_panorama + tiles * see_tile),
+        gets=streams * (panoramas + alone + beside),
+        flop=BACKWARD * (panoramas * see_panorama + alone * see_tile) + passes * beside * see_tile,
         tflops=units.train_tflops,
         memory=weights,
     )

@@ -33,8 +33,6 @@ KEPT = "kept.json"
 KEPT_PARTNERS = DECOYS_AHEAD + 1
 """Best references, or decoys, of a query that the numbers are made from."""
 PANORAMA_SHARES = (0.0, 0.25, HALF, 0.75, 1.0)
-LEAST_GAIN = 0.02
-"""Of recall: the judge's error differs that much between shares of the same encoders."""
 
 
 @dataclass(frozen=True)
@@ -96,7 +94,7 @@ def weigh_query(kept: Path, folder: Path, projected: Path, machines: Crew, *, ho
     """Write `folder/model.pt`, the encoders in `kept` told what panorama and bird's-eye view weigh in a query.
 
     Of `PANORAMA_SHARES` that one is taken with which most validation images are found as far as decoys tell, without
-    truth, if these are more by `LEAST_GAIN` than with halves. Descriptors of tiles are made once.
+    truth. Descriptors of tiles are made once.
 
     Args:
         kept: folder of the encoders; its file stays as it is, as other machines may have it.
@@ -108,7 +106,6 @@ def weigh_query(kept: Path, folder: Path, projected: Path, machines: Crew, *, ho
     if not told.exists():
         recalls = _recalls_by_share(kept / "model.pt", seen, projected / "validation", machines, how)
         best = max(recalls, key=recalls.__getitem__)
-        best = best if recalls[best] >= recalls[HALF] + LEAST_GAIN else HALF
         write_whole(told, json.dumps({"panorama_share": best, "judged_recalls": recalls}) + "\n")
     cached.remove(seen)  # what is left of it is never read again
     share = json_as(Weighed, read_part(told), told).panorama_share

@@ -158,7 +158,7 @@ class Curriculum:
     and which way they run (`ucvgl.poses.structure`), which nobody has to learn; the encoders' similarities share the
     rest. 0: the paper's matching."""
     final_structure_vote: Share = 0.0
-    """The same in the last round; linear in between."""
+    """The same in the last round, linear in between."""
     verified: Candidates = 0
     """Best tiles of every query that are compared with its bird's-eye view once more, over poses
     (`ucvgl.poses.verifying`), before matches are made among them; 0: none (the paper)."""
@@ -181,12 +181,12 @@ class Curriculum:
     final_fake_vote: Share = 0.5
     """The same in the last round; linear in between."""
     with_fakes: bool = True
-    """Rounds train on the panorama's fake as well: a label's panorama, fake and tile, each with the other two, and
-    panoramas without a label with their fakes. Off: on panorama and tile (the paper)."""
+    """Rounds train on fakes as well: a label's panorama, fake and tile, each with the other two, and panoramas without
+    a label with their fakes. Off: on panorama and tile (the paper)."""
     panoramas_after: Share = 0.0
     """In so large a share of the rounds, from the first, a label's fake and tile are trained on without the panorama,
-    for twice as many steps, and the panorama has no vote; the cold start does without panoramas, too. 0, or without
-    `with_fakes`: panoramas learn from the start (the paper). Photos never join: for `dataset.camera photo` it is 1."""
+    as in the cold start; then what sees panoramas learns where these lie, which stay. Steps are twice as many. 0, or
+    without `with_fakes`: all learn together (the paper). Photos never join: for `dataset.camera photo` it is 1."""
     scan_turns: Annotated[int, Ge(1), Le(4)] = 1
     """Quarter turns from which every place is looked at when matching, 1 to 4."""
     label_smoothing: BelowOne = 0.1
@@ -197,7 +197,7 @@ class Curriculum:
     """Rounds without a better estimate after which training stops; 0: never. Needs `keep` judged."""
     query_weights: Literal["equal", "judged"] = "judged"
     """What panorama and bird's-eye view weigh in a query that is described by both (`model.query`). `judged`: of five
-    shares that with which the result finds most validation images as far as decoys tell, if many more than halves."""
+    shares that with which the result finds most validation images as far as decoys tell."""
     dustbin_share: Share = 1.0
     """Unlabelled rows join a round, with the dustbin as their target, once this share of the queries has a label;
     1: never."""

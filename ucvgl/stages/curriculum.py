@@ -21,6 +21,7 @@ from ucvgl.files import cached
 from ucvgl.files.plain import json_as
 from ucvgl.files.tables import write_table
 from ucvgl.images.image_store import ImageStore
+from ucvgl.networks.towers import load_towers
 from ucvgl.pseudo_labels.decoys import Estimate, estimated_precision, percent, right_probability
 from ucvgl.pseudo_labels.mutual_matching import eligible, margin_threshold, undecided
 from ucvgl.settings.experiment import Curriculum, Experiment
@@ -32,8 +33,8 @@ from ucvgl.types import Matches
 
 logger = logging.getLogger(__name__)
 
-FAKES_ALONE = 2
-"""So many times the steps of a round in one without panoramas, whose steps take less than half the time."""
+ALONE = 2
+"""So many times the steps of a round in one that teaches one encoder alone, whose steps take less time."""
 
 
 def curriculum(
@@ -92,8 +93,9 @@ def curriculum(
                 sources = [] if own is None else [own]
             else:
                 sources = labelled_pairs(table, index, train, own, experiment, known)
-            times = FAKES_ALONE if index < settings.rounds_without_panoramas and not doubted else 1
-            train_round(into, start, sources, index, experiment=experiment, machines=machines, times=times)
+            joined = settings.rounds_without_panoramas
+            how: dict[str, Any] = {"times": ALONE if joined and not doubted else 1, "joined": joined}
+            train_round(into, start, sources, index, experiment=experiment, machines=machines, **how)
         start = into
         if settings.keep == "judged":
             recall = recall_of_round(into, projected, machines, how=asked_as(experiment, verified=settings.verified))
@@ -120,7 +122,8 @@ def write_result(
         projected: folder of `2_project`.
         machines: who embeds and ranks.
     """
-    if experiment.query_by != "both" or experiment.curriculum.query_weights == "equal":
+    weighed = experiment.query_by == "both" and experiment.curriculum.query_weights == "judged"
+    if not weighed or not load_towers(cached.here(kept / "model.pt")).panorama_share:  # panoramas were never trained on
         copy_whole(kept / "model.pt", folder / "model.pt")
         return {}
     how = asked_as(experiment, verified=experiment.curriculum.verified)

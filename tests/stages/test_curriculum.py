@@ -16,7 +16,7 @@ from tests.poses.flat_ground import patches, seen_from
 from ucvgl.distributed.heading_search import headings_of_pairs
 from ucvgl.distributed.rounds import train_round
 from ucvgl.distributed.scanning import Votes, scan, votes
-from ucvgl.distributed.selection import AskedAs, rank_images, weigh_query
+from ucvgl.distributed.selection import PANORAMA_SHARES, AskedAs, best_share, rank_images, weigh_query
 from ucvgl.images.image_store import ImageStore, write_shard
 from ucvgl.networks.towers import TwoTowers, load_towers, save_towers
 from ucvgl.poses import fields
@@ -310,6 +310,20 @@ def test_panoramas_that_begin_anywhere_are_ranked_at_the_turn_of_their_best_tile
     assert found(searched=True) > 14 and found(searched=False) < 8
 
 
+@pytest.mark.parametrize(
+    ("recalls", "best"),
+    [
+        ((0.90, 0.80, 0.70, 0.60, 0.50), 0.0),
+        ((0.50, 0.60, 0.70, 0.80, 0.90), 1.0),
+        ((0.70, 0.80, 0.80, 0.80, 0.70), 0.5),
+        ((0.75, 0.81, 0.80, 0.80, 0.74), 0.5),  # the second is higher by chance
+        ((0.85, 0.86, 0.84, 0.74, 0.64), 0.25),
+    ],
+)
+def test_the_share_of_panoramas_is_where_a_parabola_is_highest(recalls, best):
+    assert best_share(dict(zip(PANORAMA_SHARES, recalls, strict=True))) == best
+
+
 @pytest.mark.parametrize("verified", [0, 3])
 @pytest.mark.parametrize("bev_shows_the_tile", [True, False])
 def test_the_judge_weighs_panorama_and_birds_eye_view_without_truth(tmp_path, bev_shows_the_tile, verified):
@@ -329,7 +343,7 @@ def test_the_judge_weighs_panorama_and_birds_eye_view_without_truth(tmp_path, be
     recalls = json.loads((told / "query.json").read_text())["judged_recalls"]
     assert load_towers(told / "model.pt").panorama_share == share and load_towers(model).panorama_share == 0.5
     assert verified or (recalls["0.0"] > 0.9 > recalls["1.0"]) is bev_shows_the_tile
-    assert recalls[f"{share}"] == max(recalls.values())
+    assert share == best_share({float(of): recall for of, recall in recalls.items()})
     assert sorted(path.name for path in told.iterdir()) == ["model.pt", "query.json"]
     assert weigh_query(model.parent, told, tmp_path, machines, how=how) == share
     ranking = rank_images(tmp_path / "seen", told / "model.pt", images, [], machines, how=how)

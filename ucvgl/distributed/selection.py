@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any
@@ -94,7 +94,7 @@ def weigh_query(kept: Path, folder: Path, projected: Path, machines: Crew, *, ho
     """Write `folder/model.pt`, the encoders in `kept` told what panorama and bird's-eye view weigh in a query.
 
     Of `PANORAMA_SHARES` that one is taken with which most validation images are found as far as decoys tell, without
-    truth. Descriptors of tiles are made once.
+    truth (`best_share`). Descriptors of tiles are made once.
 
     Args:
         kept: folder of the encoders; its file stays as it is, as other machines may have it.
@@ -105,7 +105,7 @@ def weigh_query(kept: Path, folder: Path, projected: Path, machines: Crew, *, ho
     told, seen = folder / "query.json", folder / "weighed"
     if not told.exists():
         recalls = _recalls_by_share(kept / "model.pt", seen, projected / "validation", machines, how)
-        best = max(recalls, key=recalls.__getitem__)
+        best = best_share(recalls)
         write_whole(told, json.dumps({"panorama_share": best, "judged_recalls": recalls}) + "\n")
     cached.remove(seen)  # what is left of it is never read again
     share = json_as(Weighed, read_part(told), told).panorama_share
@@ -113,6 +113,13 @@ def weigh_query(kept: Path, folder: Path, projected: Path, machines: Crew, *, ho
     towers.panorama_share = share
     save_towers(towers, folder / "model.pt")
     return share
+
+
+def best_share(recalls: Mapping[float, float]) -> float:
+    """The share with the highest recall, by the parabola nearest to all: single ones differ by chance."""
+    shares = [*recalls]
+    smooth = np.polyval(np.polyfit(shares, [*recalls.values()], 2), shares)
+    return shares[int(smooth.argmax())]
 
 
 def _recalls_by_share(

@@ -36,7 +36,7 @@ from ucvgl.images.far_images import AT_ONCE
 from ucvgl.poses.structure import DIMENSION
 from ucvgl.settings.experiment import Experiment
 from ucvgl.settings.presets import folder
-from ucvgl.stages.curriculum import ALONE
+from ucvgl.stages.curriculum import TWICE
 
 GB = 1e9
 ALIKE = 256
@@ -163,7 +163,7 @@ def stages(plan: Plan) -> Iterator[Stage]:
         puts=rounds * files(n, ALIKE) * puts(1, 0, 1),
         core_s=first * (1 + (rounds - 1) * units.verify_again),
     )
-    times, fakes = ALONE if early else 1, curriculum.with_fakes  # where panoramas join later, one encoder learns
+    times, fakes = TWICE if early else 1, curriculum.with_fakes  # where panoramas join later, one encoder learns
     alone = 2 * plan.labelled * times * early * n  # a label's fake and tile, and no panorama
     labels = plan.labelled * times * (rounds - early) * n
     panoramas = times * (rounds - early) * n if fakes else labels  # those without a label are seen with their fakes

@@ -14,7 +14,6 @@ import ucvgl.training.round_labels
 from benchmarks.in_process import InProcess
 from tests.poses.flat_ground import patches, seen_from
 from ucvgl.distributed.heading_search import headings_of_pairs
-from ucvgl.distributed.rounds import train_round
 from ucvgl.distributed.scanning import Votes, scan, votes
 from ucvgl.distributed.selection import PANORAMA_SHARES, AskedAs, best_share, rank_images, weigh_query
 from ucvgl.images.image_store import ImageStore, write_shard
@@ -409,23 +408,6 @@ def test_a_run_that_cannot_learn_stops_within_two_rounds_and_never_trains_on_its
     with pytest.raises(ValueError, match=f"round {1 + with_fakes} found"):  # as a job that is started again
         run()
     assert trained_on == [["fake"]] * with_fakes
-
-
-def test_where_panoramas_join_last_each_encoder_has_a_schedule_of_its_own(tmp_path):
-    asked = []
-
-    class Noted(InProcess):
-        def run(self, program, **how) -> None:
-            asked.append((how["span"], how["frozen_tiles"]))
-
-    pairs = Pairs("label", ("query", "reference"), (tmp_path, tmp_path), np.arange(20), np.arange(20))
-    given = {"experiment": Experiment(curriculum=Curriculum(rounds=6)), "machines": Noted(lambda **_: None)}
-    for joined in (4, 0, 6):
-        for index in range(6):
-            train_round(tmp_path, tmp_path, [pairs], index, joined=joined, **given)
-    later, together, never = asked[:6], asked[6:12], asked[12:]
-    assert later == [*(((n / 4, (n + 1) / 4), False) for n in range(4)), ((0.0, 0.5), True), ((0.5, 1.0), True)]
-    assert together == never == [((n / 6, (n + 1) / 6), False) for n in range(6)]
 
 
 def test_panoramas_that_nothing_was_trained_on_get_no_share_in_a_query(tmp_path):

@@ -5,7 +5,6 @@ step and the weights at the end.
 """
 
 import functools
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -66,14 +65,6 @@ def train(into: Path) -> dict[str, tuple[list[float], dict[str, torch.Tensor]]]:
             rows_at_once=rows_at_once,
         )  # fmt: skip
         found[case] = losses, _state(made / "model.pt")
-    losses, made = [], into / "panoramas"
-    made.mkdir(parents=True, exist_ok=True)
-    fit_towers(
-        made, folder / "start", [replace(sources[0], fakes=folder / "references")], name="fit", epochs=3, seed=3,
-        settings=Contrast(batch=BATCH, learning_rate=1e-3), device=torch.device("cpu"), frozen_tiles=True,
-        log=lambda **row: losses.append(row["pairs_loss"]),
-    )  # fmt: skip
-    found["panoramas alone"] = losses, _state(made / "model.pt")
     losses, made = [], into / "adapter"
     made.mkdir(parents=True, exist_ok=True)
     labels = Labels(rows[:21], rows[:21], np.linspace(0.5, 1, 21), alike=np.stack([rows[:-1:2], rows[1::2]], axis=1))

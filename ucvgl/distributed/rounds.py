@@ -20,23 +20,19 @@ def train_round(
     *,
     experiment: Experiment,
     machines: Crew,
-    times: int = 1,
-    joined: int = 0,
+    epochs: int = 1,
+    steps: int = 1,
 ) -> None:
     """Train from the encoders in `start` into `into`, on this round's part of the one schedule of all rounds.
-
-    Where panoramas join later there are two schedules: one for what sees tiles, and one for what sees panoramas, which
-    learns where these lie while tiles stay where they are.
 
     Args:
         sources: what is trained on, each with the stores of its sides.
         index: of the round, from 0; it sets the seed and the part of the schedule.
-        times: so many times the epochs and steps of a round.
-        joined: the round in which panoramas join; 0: they learn together with tiles.
+        epochs: so many times those of a round.
+        steps: so many times the least of a round.
     """
     settings, batch = experiment.curriculum, experiment.contrast.batch
-    first, count = (0, joined or settings.rounds) if index < joined else (joined, settings.rounds - joined)
-    epochs, steps = times * settings.epochs_per_round, times * settings.round_steps
+    epochs, steps = epochs * settings.epochs_per_round, steps * settings.round_steps
     machines.run(
         fit_towers,
         folder=into,
@@ -47,6 +43,5 @@ def train_round(
         settings=experiment.upright,
         rows_at_once=experiment.resources.train_rows,
         seed=experiment.seed * 1000 + 10 + index,
-        span=((index - first) / count, (index + 1 - first) / count),
-        frozen_tiles=0 < joined <= index,
+        span=(index / settings.rounds, (index + 1) / settings.rounds),
     )

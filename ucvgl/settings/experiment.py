@@ -184,9 +184,9 @@ class Curriculum:
     """Rounds train on fakes as well: a label's panorama, fake and tile, each with the other two, and panoramas without
     a label with their fakes. Off: on panorama and tile (the paper)."""
     panoramas_after: Share = 0.0
-    """In so large a share of the rounds, from the first, a label's fake and tile are trained on without the panorama,
-    as in the cold start; then what sees panoramas learns where these lie, which stay. Steps are twice as many. 0, or
-    without `with_fakes`: all learn together (the paper). Photos never join: for `dataset.camera photo` it is 1."""
+    """In so large a share of the rounds, from the first, and in the cold start, fakes and tiles are trained on without
+    panoramas; then a label's fake and tile beside all three, for as many steps. 0, or without `with_fakes`: panoramas
+    learn from the start (the paper). Photos never join: for `dataset.camera photo` it is 1."""
     scan_turns: Annotated[int, Ge(1), Le(4)] = 1
     """Quarter turns from which every place is looked at when matching, 1 to 4."""
     label_smoothing: BelowOne = 0.1

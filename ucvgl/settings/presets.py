@@ -24,7 +24,7 @@ from ucvgl.settings.experiment import (
 
 COLD_START = ColdStart(intra_steps=100)
 RECIPE = Curriculum(
-    round_steps=50, panoramas_after=0.8, first_structure_vote=0.7, final_structure_vote=0.5, verified=10
+    round_steps=50, panoramas_after=0.4, first_structure_vote=0.7, final_structure_vote=0.5, verified=10
 )
 """The recipe without labels, as `docs/reproduce.md` tells of it; only how many rounds depends on the images."""
 BASE_MODEL = "convnext_base.fb_in22k_ft_in1k_384"

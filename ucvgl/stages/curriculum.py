@@ -33,8 +33,9 @@ from ucvgl.types import Matches
 
 logger = logging.getLogger(__name__)
 
-ALONE = 2
-"""So many times the steps of a round in one that teaches one encoder alone, whose steps take less time."""
+TWICE = 2
+"""So often every label is trained on in a round where panoramas join later: as fake and tile twice before, whose steps
+take less than half the time, and then once so and once with the panorama."""
 
 
 def curriculum(
@@ -93,9 +94,10 @@ def curriculum(
                 sources = [] if own is None else [own]
             else:
                 sources = labelled_pairs(table, index, train, own, experiment, known)
-            joined = settings.rounds_without_panoramas
-            how: dict[str, Any] = {"times": ALONE if joined and not doubted else 1, "joined": joined}
-            train_round(into, start, sources, index, experiment=experiment, machines=machines, **how)
+            steps = TWICE if settings.panoramas_later and not doubted else 1
+            epochs = steps if index < settings.rounds_without_panoramas else 1  # then a label is in two sources
+            how: dict[str, Any] = {"epochs": epochs, "steps": steps, "experiment": experiment, "machines": machines}
+            train_round(into, start, sources, index, **how)
         start = into
         if settings.keep == "judged":
             recall = recall_of_round(into, projected, machines, how=asked_as(experiment, verified=settings.verified))

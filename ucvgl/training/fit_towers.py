@@ -47,7 +47,6 @@ def fit_towers(
     log: Log,
     span: tuple[float, float] = (0.0, 1.0),
     rows_at_once: int = 0,
-    frozen_tiles: bool = False,
 ) -> None:
     """Train from the towers in `start`; write `trained.pt` (to go on from) and `model.pt` (to embed with) to `folder`.
 
@@ -59,8 +58,6 @@ def fit_towers(
         start: folder with a `model.pt`, and a `trained.pt` where earlier training is to be continued.
         span: part of the cosine schedule that this call covers, 0..1; warm-up is its first part (`WARM_UP`).
         rows_at_once: images that an encoder sees at a time, to bound its memory (`TwoTowers`); 0: as many as fit.
-        frozen_tiles: what sees tiles stays as it is, and with it the temperature: panoramas learn where tiles and their
-            own fakes lie. Without meaning where one encoder sees both.
 
     Raises:
         ValueError: the loss is not finite (see `Contrast.not_finite`), or the backbone knows batches.
@@ -81,10 +78,6 @@ def fit_towers(
     if not towers.panorama_share and any("query" in some for some in views):
         towers.panoramas_join()
         average.panoramas_join()
-    frozen_tiles = frozen_tiles and not towers.settings.shared
-    if frozen_tiles:
-        towers.reference_encoder.requires_grad_(False)
-        towers.logit_scale.requires_grad_(False)
     wrapped = workers.distributed(towers, partly_used=True)
     stores = {store: ImageStore(store) for source in sources for side in source.sides for store in side.stores}
     plan = Epochs(sources, settings.batch, epochs, seed)
@@ -115,8 +108,7 @@ def fit_towers(
         loss = info_nce(first, second, scale, **how)
         if source.fakes is not None:
             fake, smoothing = described[2], source.fake_label_smoothing
-            loss = loss + info_nce(first, fake, scale, label_smoothing=smoothing)
-            loss = loss if frozen_tiles else loss + info_nce(fake, second, scale, **how)
+            loss = loss + info_nce(fake, second, scale, **how) + info_nce(first, fake, scale, label_smoothing=smoothing)
         gradient = descend(loss, settings.learning_rate * schedule(progress, warm_up=warm_up))
         bound_(towers.logit_scale)
         _move_average(average, towers, settings.average_decay, gradient.isfinite())

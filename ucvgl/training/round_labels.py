@@ -31,8 +31,9 @@ def labelled_pairs(
     """Pseudo-labels and known pairs as training pairs: panorama, tile and, on request, the panorama's fake.
 
     They are repeated until an epoch is about as long as the corpus, as in the released code, but not endlessly; with
-    the dustbin, unlabelled queries join as negatives. Panoramas without a label are trained on with their fakes. Before
-    panoramas join (`curriculum.panoramas_after`) the pairs are fake and tile, both seen by the tile encoder.
+    the dustbin, unlabelled queries join as negatives. Panoramas without a label are trained on with their fakes. Where
+    panoramas join later (`curriculum.panoramas_after`) fake and tile are a pair of their own, both seen by the tile
+    encoder: alone before, and beside the panorama afterwards.
 
     Args:
         table: what `read_labels` gives.
@@ -64,12 +65,15 @@ def labelled_pairs(
         pairs = _with_dustbin(pairs, query[~labelled], index, experiment)
     if own is None:
         return [pairs]
+    above = replace(pairs, name="above", views=("reference", "reference"), stores=(own.stores[1], references.folder))
     if index < settings.rounds_without_panoramas:
-        return [replace(pairs, views=("reference", "reference"), stores=(own.stores[1], references.folder))]
-    pairs = replace(pairs, fakes=own.stores[1], fake_label_smoothing=own.label_smoothing)
+        return [above]
+    sources = [above] if settings.panoramas_later else []
+    sources.append(replace(pairs, fakes=own.stores[1], fake_label_smoothing=own.label_smoothing))
     alone = np.setdiff1d(own.query, pairs.query)
-    enough = 2 * len(alone) >= experiment.contrast.batch  # a batch of a few panoramas has too few negatives
-    return [pairs, replace(own, query=alone, reference=alone)] if enough else [pairs]
+    if 2 * len(alone) >= experiment.contrast.batch:  # a batch of a few panoramas has too few negatives
+        sources.append(replace(own, query=alone, reference=alone))
+    return sources
 
 
 def _headings(table: pa.Table, query: np.ndarray, queries: int) -> np.ndarray | None:

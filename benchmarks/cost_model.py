@@ -163,20 +163,19 @@ def stages(plan: Plan) -> Iterator[Stage]:
         puts=rounds * files(n, ALIKE) * puts(1, 0, 1),
         core_s=first * (1 + (rounds - 1) * units.verify_again),
     )
-    times, fakes = TWICE if early else 1, curriculum.with_fakes  # where panoramas join later, one encoder learns
-    alone = 2 * plan.labelled * times * early * n  # a label's fake and tile, and no panorama
-    labels = plan.labelled * times * (rounds - early) * n
-    panoramas = times * (rounds - early) * n if fakes else labels  # those without a label are seen with their fakes
-    beside = labels + (panoramas if fakes else 0)
-    read = panoramas * panorama_bytes + (alone + beside) * tile_bytes
-    passes = 1 if early else BACKWARD
+    fakes, beside = curriculum.with_fakes, (rounds - early) * (early > 0)
+    alone = 2 * plan.labelled * (TWICE * early + beside) * n  # a label's fake and tile without the panorama
+    labels = plan.labelled * (rounds - early) * n
+    panoramas = (rounds - early) * n if fakes else labels  # those without a label are seen with their fakes
+    tiles = alone + labels + (panoramas if fakes else 0)
+    read = panoramas * panorama_bytes + tiles * tile_bytes
     yield Stage(
         f"{rounds} x train",
         "gpu",
         read=0 if streams else read,
         fetched=streams * read / nodes,
-        gets=streams * (panoramas + alone + beside),
-        flop=BACKWARD * (panoramas * see_panorama + alone * see_tile) + passes * beside * see_tile,
+        gets=streams * (panoramas + tiles),
+        flop=BACKWARD * (panoramas * see_panorama + tiles * see_tile),
         tflops=units.train_tflops,
         memory=weights,
     )

@@ -85,7 +85,7 @@ def test_the_tables_in_the_document_are_what_the_model_says() -> None:
     assert table(large) in text
     assert f"{shown(images(Plan()) / GB)} GB at VIGOR's size, {shown(images(large) / GB)} GB at ten million" in text
     assert table(replace(large, cache_gb=1000)) in text
-    assert table(replace(Plan(), shared=True)).splitlines()[-1].replace(" ", "") == "|all|||||||160|87||"
+    assert table(replace(Plan(), shared=True)).splitlines()[-1].replace(" ", "") == "|all|||||||170|92||"
 
 
 def test_machines_fetch_every_image_once_and_every_round_the_descriptors_of_the_others() -> None:

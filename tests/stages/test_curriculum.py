@@ -51,11 +51,11 @@ def known_of(train, pairs: dict[int, int], spared=None) -> Pairs:
     return Pairs("known", ("query", "reference"), stores, query, reference, spared=spared)
 
 
-def sources(train, labels, known=None, with_fakes=True, **settings) -> list[Pairs]:
+def sources(train, labels, known=None, with_fakes=True, index=0, **settings) -> list[Pairs]:
     experiment = Experiment(curriculum=Curriculum(**settings), contrast=Contrast(batch=8))
     rows, stores = np.arange(PLACES), (train / "queries", train / "fake")
     own = Pairs("fake", ("query", "reference"), stores, rows, rows, 0.4) if with_fakes else None
-    return labelled_pairs(table(labels), 0, train, own, experiment, known)
+    return labelled_pairs(table(labels), index, train, own, experiment, known)
 
 
 def shown(pairs: Pairs) -> list[tuple[int, int]]:
@@ -105,7 +105,11 @@ def test_before_panoramas_join_a_label_is_its_fake_and_tile_seen_by_one_encoder(
         ("reference", train / "references"),
     ]
     assert shown(pairs) == sorted([*labels.items()] * 2), "the fake has its panorama's row"
-    assert len(sources(train, labels, panoramas_after=0.4, rounds=1)[0].sides) == 3
+    later = sources(train, labels, panoramas_after=0.5, rounds=2, index=1)
+    assert [(some.name, len(some.sides)) for some in later] == [("above", 2), ("label", 3), ("fake", 2)]
+    assert later[0].sides == pairs.sides and shown(later[1]) == shown(pairs)
+    together = sources(train, labels, panoramas_after=0.4, rounds=1)
+    assert [(some.name, len(some.sides)) for some in together] == [("label", 3), ("fake", 2)]
 
 
 def test_a_panorama_has_no_vote_before_it_is_trained_on():

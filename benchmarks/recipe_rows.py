@@ -72,6 +72,6 @@ ROWS: dict[str, Mapping[str, Any]] = {
 """What is laid over the preset. `supervised`: true pairs, for as many steps, after the same cold start.
 
 Further rows of `recipes.jsonl` are `without_above`, the default until rounds with panoramas kept the pairs of fake and
-tile, over which some rows were laid (`base`); and of photos before these were levelled, `supervised_as_taken`, and before
-they were compared as maps, `safa` and `supervised_safa`.
+tile, over which some rows were laid (`base`); and of photos `supervised_as_taken`, before these were levelled, `safa`
+and `supervised_safa`, before they were compared as maps.
 """

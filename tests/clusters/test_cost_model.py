@@ -126,8 +126,8 @@ def test_images_that_no_cache_holds_are_fetched_whenever_they_are_due() -> None:
         kept, anew = stage_of(plan, name), stage_of(small, name)
         assert anew.fetched * 4 == pytest.approx(kept.read) and anew.read == 0
     experiment = folder()
-    assert experiment.curriculum.with_fakes, "a tile and a fake beside every panorama"
-    assert stage_of(small, "train").gets == 2 * 20_000 + 2 * 30_000 and stage_of(plan, "train").gets == 0
+    assert experiment.curriculum.with_fakes, "a tile and a fake, and both beside a panorama"
+    assert stage_of(small, "train").gets == 2 * 20_000 + 2 * (20_000 + 30_000) and stage_of(plan, "train").gets == 0
     assert stage_of(small, "embed").fetched * 4 == pytest.approx(3 * images(plan)), "in shards, once per round"
     assert stage_of(small, "embed").gets < 2 * stage_of(small, "train").gets
 

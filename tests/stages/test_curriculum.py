@@ -107,7 +107,7 @@ def test_before_panoramas_join_a_label_is_its_fake_and_tile_seen_by_one_encoder(
     assert shown(pairs) == sorted([*labels.items()] * 2), "the fake has its panorama's row"
     later = sources(train, labels, panoramas_after=0.5, rounds=2, index=1)
     assert [(some.name, len(some.sides)) for some in later] == [("above", 2), ("label", 3), ("fake", 2)]
-    assert later[0].sides == pairs.sides and shown(later[1]) == shown(pairs)
+    assert later[0].stores == pairs.stores and shown(later[0]) == shown(later[1]) == shown(pairs)
     together = sources(train, labels, panoramas_after=0.4, rounds=1)
     assert [(some.name, len(some.sides)) for some in together] == [("label", 3), ("fake", 2)]
 

@@ -136,11 +136,14 @@ def test_tiles_that_are_one_file_many_times_are_counted_and_named(tmp_path: Path
     for view, count in (("panorama", 3), ("satellite", 24)):
         (tmp_path / view).mkdir()
         for number in range(count):
-            shade = 7 if view == "satellite" and number < 20 else 10 * number
-            image = np.full((16, 64 if view == "panorama" else 16, 3), shade, np.uint8)
+            drawn = np.random.default_rng(7 if view == "satellite" and number < 20 else number)
+            image = drawn.integers(0, 256, (16, 64 if view == "panorama" else 16, 3), np.uint8)
             cv2.imwrite(str(tmp_path / view / f"{number:02d}.png"), image)
+    for number in range(30, 35):
+        cv2.imwrite(str(tmp_path / "satellite" / f"{number}.png"), np.full((16, 16, 3), 7, np.uint8))
     told = doctor("folder", str(tmp_path))
     assert "20 tiles are copies of 1 images (one 20 times:" in told
+    assert f"5 tiles show nothing (the first: {tmp_path}/satellite/3" in told
 
 
 def test_too_few_images_for_a_geometry_are_refused_and_a_geometry_is_told_as_flags(tmp_path: Path) -> None:

@@ -1,4 +1,5 @@
 import os
+import re
 from pathlib import Path
 
 import pytest
@@ -186,6 +187,15 @@ def test_images_beside_the_splits_are_not_left_out_without_a_word(tmp_path, name
     root = make(tmp_path, "train/panorama/1.jpg", "train/satellite/1.jpg", name)
     words = f"has the folder `{name.partition('/')[0]}` with images beside `train`, and nobody knows what for"
     with pytest.raises(ValueError, match=words):
+        read_catalog(root, "validation")
+
+
+@pytest.mark.parametrize("name", [b"val\xff", b"val\x1b"])
+def test_a_split_whose_name_cannot_be_written_down_is_not_left_out_without_a_word(tmp_path, name):
+    root = make(tmp_path, "train/panorama/1.jpg", "train/satellite/1.jpg")
+    os.makedirs(os.path.join(os.fsencode(root), name, b"panorama"))
+    shown = re.escape(name.decode("latin-1").encode("unicode_escape").decode())
+    with pytest.raises(ValueError, match=f"has the folder `{shown}` with images beside `train`, whose name is"):
         read_catalog(root, "validation")
 
 

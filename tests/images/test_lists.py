@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from ucvgl.images.csv_table import csv_columns
 from ucvgl.images.decimals import decimal, numbers
-from ucvgl.images.listing import by_name, csv_columns, is_file, lines_of
+from ucvgl.images.listing import by_name, is_file, lines_of
 
 
 @pytest.mark.parametrize(
@@ -14,7 +15,10 @@ from ucvgl.images.listing import by_name, csv_columns, is_file, lines_of
     [
         ("file,lat\né,1\n".encode("latin-1"), "a.csv is not UTF-8 at byte 9; save it as UTF-8"),
         (b"file,lat\nb,1,2\n", "a.csv, row 2: 3 columns where the first line has 2"),
-        (b'file\n"' + b"x" * 200_000, "a.csv is no CSV file: field larger than field limit"),
+        (b'file\n"' + b"x" * 200_000, "a.csv is no CSV file .field larger than .*; a quotation mark may be open"),
+        (b"file;lat\nb;1\n", r"lacks the columns \['file', 'lat'\], as semicolons stand where commas should; its"),
+        (b"file\tlat\nb\t1\n", r"lacks the columns \['file', 'lat'\], as tabulators stand where commas should; its"),
+        (b"File,LAT\nb,1\n", r"lacks the columns \['file', 'lat'\] in small letters \(it has \['File', 'LAT'\]\); its"),
         (b"", r"a.csv lacks the columns \['file', 'lat'\]; its first line should be: file,lat"),
         (b"file,lat,lat\nb,1,2\n", r"a.csv has the columns \['lat'\] twice"),
     ],

@@ -21,7 +21,7 @@ from ucvgl.images.listing import Split
 from ucvgl.images.same_files import shared_images
 from ucvgl.images.storage import locate, read
 from ucvgl.images.uris import NO_CREDENTIALS, holds_secrets, is_local, without_secrets
-from ucvgl.index.doubt import alike
+from ucvgl.index.doubt import alike, doubt
 from ucvgl.run.ending import sentence
 from ucvgl.settings.experiment import PROTOCOLS, Dataset
 from ucvgl.settings.presets import PRESETS
@@ -203,16 +203,26 @@ def _open_some(found: Findings, settings: Dataset, catalog: Catalog, samples: in
 
 
 def _find_copies(found: Findings, catalog: Catalog) -> None:
-    """Tiles that are one file many times, as a server gives where it has no imagery; among local ones of equal size."""
+    """Tiles that are one file many times, or show nothing, as where there is no imagery; of local ones as large."""
     of_size = defaultdict(list)
     for uri in catalog.references["uri"].to_pylist():
         if is_local(uri):
             of_size[os.path.getsize(locate(uri)[1])].append(uri)
     groups = sorted((uris for uris in of_size.values() if len(uris) > 1), key=len, reverse=True)
     suspects = [uri for uris in groups for uri in uris][:MOST_COMPARED]
-    shown = [(uri, hashlib.sha256(read(uri)).hexdigest(), "") for uri in suspects]
+    content = {uri: hashlib.sha256(read(uri)).hexdigest() for uri in suspects}
+    empty = {digest: _doubt(uri) for uri, digest in content.items()}
+    shown = [(uri, digest, empty[digest]) for uri, digest in content.items()]
     for line in alike(shown, {uri: uri for uri in suspects}):
         found.lines.append(f"  {line}")
+
+
+def _doubt(uri: str) -> str:
+    """Why a tile shows nothing; empty where it shows something, or cannot be opened, which is told elsewhere."""
+    try:
+        return doubt(load(uri), None)
+    except (BadImage, OSError):
+        return ""
 
 
 def _sizes(table: pa.Table, samples: int) -> Iterator[tuple[str, tuple[int, int] | str]]:

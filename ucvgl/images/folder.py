@@ -19,6 +19,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 import pyarrow as pa
 
+from ucvgl.images.csv_table import csv_columns
 from ucvgl.images.decimals import decimal
 from ucvgl.images.listing import (
     IMAGES,
@@ -26,7 +27,6 @@ from ucvgl.images.listing import (
     Split,
     address,
     as_spelled,
-    csv_columns,
     images_and_left_out,
     images_matching,
     is_file,
@@ -35,6 +35,9 @@ from ucvgl.images.listing import (
 )
 from ucvgl.images.misplaced import refuse_misplaced
 from ucvgl.images.same_files import same_files
+from ucvgl.images.storage import locate
+from ucvgl.images.uris import is_local
+from ucvgl.images.walk import name_shown, unwritable_folders_in
 from ucvgl.types import Catalog
 
 log = logging.getLogger(__name__)
@@ -133,6 +136,12 @@ def split_folder(root: str, split: Split) -> str:
 def _refuse_images_beside(root: str, names: set[str], train: str) -> None:
     """Images that belong to no split would be left out without a word."""
     views = {*QUERIES, *REFERENCES}
+    for name in unwritable_folders_in(locate(root)[1]) if is_local(root) else ():
+        if subfolders(root, name, may_be_empty=True) & views:
+            raise ValueError(
+                f"{root} has the folder `{name_shown(name)}` with images beside `{train}`, whose name is not UTF-8 or "
+                "holds a control character, so that it would not be read; rename it, or move it away"
+            )
     for name in sorted(names):
         if name in views or subfolders(root, name, may_be_empty=True) & views:
             raise ValueError(

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import csv
 import os
 import unicodedata
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from hashlib import blake2b
-from io import BytesIO, StringIO
+from io import BytesIO
 from itertools import takewhile
 from typing import Literal, NamedTuple
 
@@ -184,30 +183,7 @@ def is_file(root: str, path: str) -> bool:
 
 def lines_of(root: str, path: str) -> list[str]:
     """The lines of a text file that are not empty."""
-    return [line for line in _text(address(root, path)).splitlines() if line.strip()]
-
-
-def csv_columns(root: str, path: str, *columns: str) -> list[tuple[str, ...]]:
-    """What the rows of a CSV file hold in some of its columns, as text.
-
-    Raises:
-        ValueError: it is none, or does not have each of the columns once.
-    """
-    where = address(root, path)
-    try:
-        rows = list(csv.reader(StringIO(_text(where), newline=None)))
-    except csv.Error as error:
-        raise ValueError(f"{where} is no CSV file: {error}") from error
-    filled = [(number, row) for number, row in enumerate(rows, 1) if row]
-    names = [name.strip() for name in filled[0][1]] if filled else []
-    first = f"its first line should be: {','.join(columns)}"
-    if missing := [name for name in columns if name not in names]:
-        raise ValueError(f"{where} lacks the columns {missing}; {first}")
-    if twice := [name for name in columns if names.count(name) > 1]:
-        raise ValueError(f"{where} has the columns {twice} twice; {first}")
-    if odd := next((one for one in filled if len(one[1]) != len(names)), None):
-        raise ValueError(f"{where}, row {odd[0]}: {len(odd[1])} columns where the first line has {len(names)}")
-    return [tuple(row[names.index(name)] for name in columns) for _, row in filled[1:]]
+    return [line for line in text_of(address(root, path)).splitlines() if line.strip()]
 
 
 def open_bytes(root: str, path: str) -> BytesIO:
@@ -215,7 +191,12 @@ def open_bytes(root: str, path: str) -> BytesIO:
     return BytesIO(read(address(root, path)))
 
 
-def _text(where: str) -> str:
+def text_of(where: str) -> str:
+    """What a file holds.
+
+    Raises:
+        ValueError: it is not UTF-8.
+    """
     try:
         return read(where).decode("utf-8-sig")
     except UnicodeDecodeError as error:

@@ -68,7 +68,12 @@ def folders_in(folder: str) -> set[str]:
     Raises:
         FileNotFoundError: there is no such folder.
     """
-    return {name for name in os.listdir(folder) if os.path.isdir(f"{folder}/{name}") and _printable(name) == name}
+    return {name for name in os.listdir(folder) if os.path.isdir(f"{folder}/{name}") and name_shown(name) == name}
+
+
+def unwritable_folders_in(folder: str) -> list[str]:
+    """The folders directly in a folder whose names cannot be written down, so that nothing reads them."""
+    return sorted(name for name in os.listdir(folder) if os.path.isdir(f"{folder}/{name}") and name_shown(name) != name)
 
 
 def told(left_out: dict[str, str], most: int = 3) -> str:
@@ -94,7 +99,7 @@ def _visit(
         return
     for entry in entries:
         path = f"{below}{entry.name}"
-        if (shown := _printable(path)) != path:
+        if (shown := name_shown(path)) != path:
             found.left_out[shown] = "its name is not UTF-8, or holds a control character"
         elif entry.is_symlink():
             links.append(path)
@@ -122,7 +127,7 @@ def _add(path: str, seen: os.stat_result, found: Walk, met: set[tuple[int, int]]
         found.left_out[path] = "no file (a pipe, socket or device)"
 
 
-def _printable(path: str) -> str:
+def name_shown(path: str) -> str:
     """A name as it can be written down."""
     return printable(os.fsencode(path).decode("utf-8", "backslashreplace"))
 

@@ -76,14 +76,15 @@ def is_smooth(image: UInt8[np.ndarray, "h w 3"]) -> bool:
 
 
 def alike(shown: Sequence[tuple[str, str, str]], uris: Mapping[str, str]) -> list[str]:
-    """What is to be said of tiles that are one image, as those that a server gives where it has none, or show nothing.
+    """What is to be said of tiles that are one image, or show nothing, whatever else these have in common.
 
     Args:
         shown: id, digest of the pixels and doubt of every tile.
     """
     of_content = defaultdict(list)
-    for identity, content, _ in shown:
-        of_content[content].append(identity)
+    for identity, content, found in shown:
+        if not found:
+            of_content[content].append(identity)
     groups = sorted((ids for ids in of_content.values() if len(ids) > 1), key=len, reverse=True)
     lines = []
     if groups:
@@ -94,5 +95,6 @@ def alike(shown: Sequence[tuple[str, str, str]], uris: Mapping[str, str]) -> lis
         )
     empty = [identity for identity, _, found in shown if found]
     if empty:
-        lines.append(f"{len(empty)} tiles show nothing (the first: {uris[empty[0]]}); leave them out")
+        first = f"(the first: {uris[empty[0]]}), as a server gives where there is no imagery"
+        lines.append(f"{len(empty)} tiles show nothing {first}; leave them out")
     return lines

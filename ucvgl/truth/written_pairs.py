@@ -7,8 +7,9 @@ from fnmatch import fnmatchcase
 import pyarrow as pa
 
 from ucvgl.files.tables import read_table, required
+from ucvgl.images.csv_table import csv_columns
 from ucvgl.images.folder import QUERIES, REFERENCES, split_folder, view_folder
-from ucvgl.images.listing import Split, address, as_spelled, csv_columns, files_in, images_below, is_file, opaque_id
+from ucvgl.images.listing import Split, address, as_spelled, files_in, images_below, is_file, opaque_id
 from ucvgl.images.misplaced import refuse_misplaced
 from ucvgl.images.storage import read
 from ucvgl.truth.ground_truth import GroundTruth

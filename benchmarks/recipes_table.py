@@ -19,6 +19,8 @@ from scipy.stats import spearmanr
 from suite import SUITE, described
 
 RECIPES = "recipes.jsonl"
+BEFORE = "without_above"
+"""The row that was the default before."""
 
 
 def read(file: str | Path = RECIPES) -> list[Line]:
@@ -26,10 +28,10 @@ def read(file: str | Path = RECIPES) -> list[Line]:
     return list({(line["row"], line["world"], line["seed"]): line for line in lines_of(file)}.values())
 
 
-def worlds(file: str = RECIPES, row: str = "default") -> str:
-    """What one recipe reaches on every world it was run on, beside what costs nothing and what true pairs reach."""
+def worlds(file: str = RECIPES) -> str:
+    """What the default reaches on every world it was run on, beside what costs nothing and what true pairs reach."""
     lines = read(file)
-    ours, bound = ([line for line in lines if line["row"] == name] for name in (row, "supervised"))
+    ours, bound = _default(lines), [line for line in lines if line["row"] == "supervised"]
     heading = ["world", "seeds", "structure alone", "cold start", "**without labels**", "judged without truth"]
     heading += ["true pairs", "share of that", "minutes of a core"]
     rows = []
@@ -38,7 +40,7 @@ def worlds(file: str = RECIPES, row: str = "default") -> str:
         reached, reachable = ([line["r1"] for line in part] for part in (some, best))
         rows.append(
             [
-                described(world),
+                described(world) + _earlier(some),
                 str(len(some)),
                 per_cent([line["raw_pixels"].get("structure") for line in some]),
                 per_cent([line["rounds"][0]["r1"] for line in some]),
@@ -51,7 +53,7 @@ def worlds(file: str = RECIPES, row: str = "default") -> str:
         )
     several = " Mean ± standard error of the seeds." if any(int(cells[1]) > 1 for cells in rows) else ""
     told = [line for line in [*ours, *bound] if line["world"] in {some["world"] for some in ours}]
-    return f"{table(heading, rows)}\n\nR@1 in %.{several} {origin(str(file), told)}"
+    return f"{table(heading, rows)}\n\nR@1 in %.{several}{_told_of_earlier(ours)} {origin(str(file), told)}"
 
 
 def floors(file: str = RECIPES) -> str:
@@ -73,10 +75,10 @@ def recipes(file: str = RECIPES) -> str:
     return f"{recall_table(lines)}\n\n{words} {origin(file, lines)}"
 
 
-def rounds(file: str = RECIPES, row: str = "default") -> str:
-    """What a recipe reached after every round, and how far the judge was off."""
-    lines = [line for line in read(file) if line["row"] == row]
-    return f"{rounds_table(lines)}\n\nIn %. {_off(lines)} {origin(file, lines)}"
+def rounds(file: str = RECIPES) -> str:
+    """What the default reached after every round, and how far the judge was off."""
+    lines = _default(read(file))
+    return f"{rounds_table(lines)}\n\nIn %.{_told_of_earlier(lines)} {_off(lines)} {origin(file, lines)}"
 
 
 def judged(file: str = RECIPES) -> str:
@@ -130,8 +132,24 @@ def rounds_table(lines: Sequence[Line]) -> str:
             by_round = zip_longest(*([one[name] for one in line["rounds"]] for line in some))
             cells = [per_cent(list(values)) for values in by_round]
             seeds = f", {len(some)} seeds" if len(some) > 1 else ""
-            rows.append([world + seeds if name == "r1" else "", what, *cells, *[""] * (count + 1 - len(cells))])
+            first = world + seeds + _earlier(some) if name == "r1" else ""
+            rows.append([first, what, *cells, *[""] * (count + 1 - len(cells))])
     return table(["", "", "cold", *(str(number + 1) for number in range(count))], rows)
+
+
+def _default(lines: Sequence[Line]) -> list[Line]:
+    """Lines of the default and, of worlds where it was not run yet, of the one before."""
+    ours = [line for line in lines if line["row"] == "default"]
+    known = {line["world"] for line in ours}
+    return ours + [line for line in lines if line["row"] == BEFORE and line["world"] not in known]
+
+
+def _earlier(lines: Sequence[Line]) -> str:
+    return " †" if any(line["row"] == BEFORE for line in lines) else ""
+
+
+def _told_of_earlier(lines: Sequence[Line]) -> str:
+    return f" †: as the default was before, row `{BEFORE}`." if _earlier(lines) else ""
 
 
 def _off(lines: Sequence[Line]) -> str:

@@ -96,6 +96,14 @@ def test_seeds_have_their_mean_and_standard_error_beside_what_true_pairs_reach(t
     assert "Mean ± standard error of the seeds." in told
 
 
+def test_a_world_where_the_default_was_not_run_yet_shows_the_one_before_and_says_so(tmp_path: Path):
+    lines = [line("default", "b", 0, 0.8), line("without_above", "b", 0, 0.7), line("without_above", "offset", 0, 0.5)]
+    told = recipes_table.worlds(results(tmp_path, *lines))
+    assert "| **80.0** |" in told and "70.0" not in told
+    assert "per axis † | 1 | 40.0 | 10.0 | **50.0** |" in told and " †: as the default was before, row" in told
+    assert "†" not in recipes_table.worlds(results(tmp_path, lines[0]))
+
+
 def test_the_last_line_of_a_row_world_and_seed_counts_and_errors_do_not(tmp_path: Path):
     wrong = {"row": "default", "world": "b", "seed": 0, "error": "broken off"}
     file = results(tmp_path, line("default", "b", 0, 0.3), line("default", "b", 0, 0.5), wrong)

@@ -69,7 +69,7 @@ ROWS: dict[str, Mapping[str, Any]] = {
     "as_taken": {"dataset.tilt": "none"},
     "supervised": {},
 }
-"""What is laid over the preset. `supervised`: true pairs, for as many steps, after the same cold start.
+"""What is laid over the preset. `supervised`: true pairs, after the same cold start, in about as much time.
 
 Further rows of `recipes.jsonl` are `without_above`, the default until rounds with panoramas kept the pairs of fake and
 tile, over which some rows were laid (`base`); and of photos `supervised_as_taken`, before these were levelled, `safa`

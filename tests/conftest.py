@@ -89,6 +89,13 @@ def shares_what_its_file_makes(item: pytest.Item) -> bool:
 
 
 @pytest.fixture(scope="session")
+def shared_folder(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Path:
+    """One for all processes of the session."""
+    own = tmp_path_factory.getbasetemp()
+    return own.parent if hasattr(request.config, "workerinput") else own
+
+
+@pytest.fixture(scope="session")
 def moto() -> Iterator[ObjectStore]:
     """An S3 server that accepts everybody and lists in small pages, for the whole session."""
     with moto_server(MOTO_S3_DEFAULT_MAX_KEYS="25") as store:

@@ -1,3 +1,5 @@
+from functools import cache
+
 import numpy as np
 import pytest
 
@@ -88,10 +90,15 @@ def test_descriptors_that_are_not_finite_are_told_and_not_passed_over(where):
 FAISS = nearest.faiss
 
 
+@cache
+def sound(kind):
+    """The bytes of an index without a fault: to learn a compression takes more than a second."""
+    return nearest.to_bytes(built(kind, unit(10_000 if kind == "ivfpq" else 60)))
+
+
 def damaged(kind, how):
     """An index of its kind, of vectors as no encoder makes them or with links and rows that lead nowhere."""
-    vectors = unit(10_000 if kind == "ivfpq" else 60)
-    index = nearest.from_bytes(nearest.to_bytes(built(kind, vectors)), "good")
+    index = nearest.from_bytes(sound(kind), "good")
     flat = FAISS.downcast_index({"flat": index, "hnsw": index}[kind].storage if kind == "hnsw" else index)
     if kind == "ivfpq":
         flat = FAISS.downcast_index(index.quantizer)

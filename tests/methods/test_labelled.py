@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+from rendered_world import PLACES, rendered_world
 from without_ray import Crew, without_ray
 
 from ucvgl.images.image_store import ImageStore
@@ -21,7 +22,7 @@ from ucvgl.settings import presets
 from ucvgl.settings.experiment import ColdStart, Curriculum, Experiment, Supervision, Translation
 from ucvgl.stages.catalog import read_catalogs
 
-PLACES = 96
+LABELLED = PLACES // 4
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -33,12 +34,13 @@ def here() -> Iterator[None]:
 
 
 @pytest.fixture(scope="module")
-def small(tmp_path_factory) -> Experiment:
+def small(shared_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Experiment:
     base = presets.tiny()
-    world = replace(base.dataset.synthetic, train_places=PLACES, validation_places=32)
+    root = rendered_world(shared_folder, tmp_path_factory.mktemp("images"))
+    world = replace(base.dataset.synthetic, train_places=PLACES)
     return replace(
         base,
-        dataset=replace(base.dataset, root=str(tmp_path_factory.mktemp("images")), synthetic=world),
+        dataset=replace(base.dataset, root=str(root), synthetic=world),
         translation=Translation(steps=2, batch=4, channels=4, blocks=1),
         cold_start=ColdStart(intra_epochs=1, intra_steps=0, cross_epochs=1),
         curriculum=Curriculum(rounds=2, epochs_per_round=1, scan_turns=1),
@@ -51,7 +53,7 @@ def semi(small, tmp_path_factory) -> Path:
     path = tmp_path_factory.mktemp("runs") / "semi"
     with RunDir(path, experiment := replace(small, supervision=Supervision(label_fraction=0.25))) as run:
         said = semi_supervised(run, experiment)
-    assert "labels: 24 of 96 training queries came with their true tile (25 %)" in said
+    assert f"labels: {LABELLED} of {PLACES} training queries came with their true tile (25 %)" in said
     return path
 
 
@@ -65,7 +67,7 @@ def test_labels_are_a_share_of_the_truth_and_no_pseudo_label_touches_them(semi: 
     tables = [pq.read_table(file).to_pylist() for file in world.glob("truth/train-*.parquet")]
     truth = {row["query_id"]: row["reference_id"] for table in tables for row in table}
     known = told(semi)
-    assert len(known) == PLACES // 4 and known.items() <= truth.items()
+    assert len(known) == LABELLED and known.items() <= truth.items()
     for file in sorted(semi.glob("5_curriculum/round_*/pairs.parquet")):
         rows = [row for row in pq.read_table(file).to_pylist() if row["label"]]
         assert not {row["query_id"] for row in rows} & set(known)
@@ -76,7 +78,7 @@ def test_known_pairs_were_trained_on_in_the_cold_start_and_the_page_and_the_card
     rows = [json.loads(line) for line in (semi / "metrics.jsonl").read_text().splitlines()]
     assert any("known_loss" in row for row in rows if row.get("stage") == "cold_start_cross")
     for file in ("report.html", "MODEL_CARD.md"):
-        assert "24 of 96 training queries came with their true tile (25 %)" in (semi / file).read_text()
+        assert f"{LABELLED} of {PLACES} training queries came with their true tile (25 %)" in (semi / file).read_text()
 
 
 def test_supervised_training_begins_with_the_nearest_places_and_goes_on_with_the_most_similar(
@@ -87,7 +89,7 @@ def test_supervised_training_begins_with_the_nearest_places_and_goes_on_with_the
     experiment = replace(experiment, supervision=Supervision(label_fraction=1.0, neighbours=8))
     with RunDir(tmp_path / "run", experiment) as run:
         said = supervised(run, experiment)
-    assert "labels: 96 of 96 training queries came with their true tile (100 %)" in said
+    assert f"labels: {PLACES} of {PLACES} training queries came with their true tile (100 %)" in said
     train, trained = run.path / "2_project" / "train", run.path / "5_supervised"
     references, known = ImageStore(train / "references"), told(run.path)
     first, second = (np.load(trained / f"round_{index:02d}" / "neighbours.npy") for index in range(2))
@@ -96,7 +98,7 @@ def test_supervised_training_begins_with_the_nearest_places_and_goes_on_with_the
     tiles = read_catalogs(run.path / "1_catalog")["train"].references.to_pylist()
     place = {row["id"]: np.radians([row["lat"], row["lon"]]) for row in tiles}
     query_ids = [row["query_id"] for row in pq.read_table(run.path / "2_labels" / "pairs.parquet").to_pylist()]
-    for number in (0, 17, 95):
+    for number in (0, 17, PLACES - 1):
         own = known[query_ids[number]]
         others = [identity for identity in references.ids.tolist() if identity != own]
         nearest = sorted(_angle(place[own], place[other]) for other in others)[:8]
@@ -115,8 +117,8 @@ def test_supervised_training_begins_with_the_nearest_places_and_goes_on_with_the
     fine = replace(experiment, supervision=Supervision(label_fraction=0.1, start=str(run.path), neighbours=8))
     with RunDir(tmp_path / "fine", fine) as tuned:
         said = supervised(tuned, fine)
-    assert "10 of 96 training queries came with their true tile (10.4 %)" in said
-    assert f"begun with the encoders of {run.path}, which saw 96 labels" in said
+    assert f"13 of {PLACES} training queries came with their true tile (10.2 %)" in said
+    assert f"begun with the encoders of {run.path}, which saw {PLACES} labels" in said
     _most_similar_by_hand(tuned.path, trained / "model.pt")
 
 

@@ -1,13 +1,11 @@
 """Exact search by all workers; the oracle is the search in one process."""
 
-import subprocess
-import sys
-from pathlib import Path
-
 import numpy as np
 import pytest
 import torch
 
+from tests.programs.one_of_two import match_own_shards
+from tests.training.side_by_side import run_side_by_side
 from ucvgl.programs.matching import match_shards, read_matched, shards
 from ucvgl.programs.ranked import cut, rank_shards, read_ranked
 from ucvgl.retrieval.ranking import TILE, Question, answers, rank
@@ -114,9 +112,7 @@ def test_two_workers_together_find_what_one_finds(tmp_path):
     queries, references = integers(5_000, 0), integers(3_000, 1)
     write_parts(tmp_path / "q", queries, [2_000, 3_000])
     write_parts(tmp_path / "r", references, [3_000])
-    program = Path(__file__).with_name("one_of_two.py")
-    workers = [subprocess.Popen([sys.executable, str(program), str(rank), str(tmp_path)]) for rank in range(2)]
-    assert [worker.wait() for worker in workers] == [0, 0]
+    run_side_by_side(match_own_shards, 2, tmp_path)
     cuts = shards(3_000, workers=2, rows=700)
     found = read_matched(cuts, tmp_path, queries=5_000, references=3_000, k=3)
     assert_same(found, two_sided_topk(queries, references, k=3))

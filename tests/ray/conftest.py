@@ -27,13 +27,6 @@ def proof(capsys):
 
 
 @pytest.fixture(scope="session")
-def shared_folder(tmp_path_factory, request) -> Path:
-    """One for all processes of the session."""
-    own = tmp_path_factory.getbasetemp()
-    return own.parent if hasattr(request.config, "workerinput") else own
-
-
-@pytest.fixture(scope="session")
 def cluster(moto):
     import ray
 

@@ -11,15 +11,18 @@ import torch.distributed as dist
 
 LONGEST_S = 240
 PROCESSES = multiprocessing.get_context("forkserver")
-PROCESSES.set_forkserver_preload(
-    ["ucvgl.training.fit_towers", "ucvgl.training.fit_cyclegan", "ucvgl.training.fit_adapter"]
+LOADED = (
+    *("ucvgl.training.fit_towers", "ucvgl.training.fit_cyclegan", "ucvgl.training.fit_adapter"),
+    *("ucvgl.programs.matching", "torch._dynamo"),
 )
+"""Whoever asks first in a process of tests says what is imported before; others import what they lack."""
 Program = Callable[[Path], object]
 
 
 def run_side_by_side(program: Program, size: int, folder: Path) -> None:
     """Run a program of one argument, the folder, on `size` workers; worker n writes its answer to `n.pt` there."""
     folder.mkdir(exist_ok=True)
+    PROCESSES.set_forkserver_preload(list(LOADED))
     started = [PROCESSES.Process(target=_work, args=(program, rank, size, folder)) for rank in range(size)]
     for worker in started:
         worker.start()

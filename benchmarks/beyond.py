@@ -27,7 +27,8 @@ from results import RESULTS
 from suite import SUITE
 
 from ucvgl.index.camera_place import halves_of
-from ucvgl.poses.placing import KNOWN, UNKNOWN, Placing, ground_of, learned, place
+from ucvgl.poses.ground_views import ground_of
+from ucvgl.poses.placing import KNOWN, UNKNOWN, Placing, learned, place
 from ucvgl.settings.experiment import Experiment
 from ucvgl.settings.limits import changed
 from ucvgl.world.layout import layout_of

@@ -37,7 +37,7 @@ from ucvgl.index.ground import Found, in_verified_order, shown_by
 from ucvgl.index.headings import each_turned
 from ucvgl.index.presence import RIVALS, calibrate_presence, leads
 from ucvgl.networks.searched import references
-from ucvgl.poses.placing import ground_of_tile
+from ucvgl.poses.ground_views import ground_of_tile
 from ucvgl.poses.turns import TURNS, Heading, turned
 from ucvgl.settings.limits import changed
 from ucvgl.settings.presets import PRESETS

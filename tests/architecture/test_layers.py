@@ -63,7 +63,7 @@ def test_distributed_code_knows_no_stage_and_stages_no_method() -> None:
 
 def test_an_index_is_known_to_what_makes_and_uses_one_only() -> None:
     """And to `ucvgl.load`; so no training reaches it."""
-    makers = {"ucvgl", "ucvgl.distributed.bulk", "ucvgl.distributed.indexing"}
+    makers = {"ucvgl", *(f"ucvgl.distributed.{name}" for name in ("bulk", "reading", "indexing"))}
     index, users = set(within(("index",))), within(("index", "pages", "commands", "serve"))
     others = set(module_files()) - makers - set(users)
     assert [module for module in others if index & imported_modules(module)] == []

@@ -22,7 +22,7 @@ from ucvgl.index.ground import packed
 from ucvgl.index.localizer import Localizer, load
 from ucvgl.index.manifest import MANIFEST
 from ucvgl.networks.towers import TwoTowers, embed, save_towers
-from ucvgl.poses.placing import ground_of_tile
+from ucvgl.poses.ground_views import ground_of_tile
 from ucvgl.projection.level import Level
 from ucvgl.run.record import Record, write_record
 from ucvgl.settings.dataset import Lens

@@ -7,7 +7,7 @@ import pytest
 from tests.poses.flat_ground import panorama_over, patches
 from ucvgl.images.decode import BadImage
 from ucvgl.index.ground import Grounds, in_verified_order, packed, shown_by
-from ucvgl.poses.placing import SIDE
+from ucvgl.poses.ground_views import SIDE
 from ucvgl.poses.turns import turned, turns_of
 from ucvgl.poses.verifying import evidence, ground_spectra, tile_spectrum, verified
 from ucvgl.settings.experiment import Projection

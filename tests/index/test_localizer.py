@@ -22,7 +22,7 @@ from tests.index.areas import (
     pixels_of,
     replace_file,
 )
-from ucvgl.distributed.bulk import read_listed
+from ucvgl.distributed.reading import read_listed
 from ucvgl.images.decode import BadImage, resize
 from ucvgl.images.image_store import write_shard
 from ucvgl.index.encoders import Encoders

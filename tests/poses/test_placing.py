@@ -3,7 +3,8 @@ import numpy as np
 import pytest
 
 from tests.poses.flat_ground import patches, seen_from
-from ucvgl.poses.placing import FEWEST_PAIRS, KNOWN, REACH, SIDE, UNKNOWN, Placing, learned, likeness, place
+from ucvgl.poses.ground_views import SIDE
+from ucvgl.poses.placing import FEWEST_PAIRS, KNOWN, REACH, UNKNOWN, Placing, learned, likeness, place
 
 ANYWHERE = Placing(sharpness=0.02, off_centre=0.15, off_north_deg=4.0, pairs=99)
 

@@ -7,23 +7,22 @@ from collections.abc import Sequence
 from pathlib import Path
 from statistics import median
 
-import cv2
 import numpy as np
 import pyarrow as pa
 
 from ucvgl.atomic import write_array
 from ucvgl.distributed.cluster import placed
+from ucvgl.distributed.framing import read_frames
 from ucvgl.distributed.machines import Crew
 from ucvgl.distributed.progress import Progress
-from ucvgl.distributed.stream import Row, Step, stream
+from ucvgl.distributed.stream import Step, stream
 from ucvgl.files import cached
 from ucvgl.images.bounds import MAX_BYTES
 from ucvgl.images.decode import BadImage
 from ucvgl.images.exif import exif_of
-from ucvgl.images.storage import read, read_ahead
-from ucvgl.projection.level import FRAME, LEVEL, Level, framed
-from ucvgl.projection.preprocessing import fov_of, pixels
-from ucvgl.run.ending import at_work_on
+from ucvgl.images.storage import read
+from ucvgl.projection.level import FRAME, LEVEL, Level
+from ucvgl.projection.preprocessing import fov_of
 from ucvgl.settings.dataset import Lens
 from ucvgl.settings.experiment import Experiment
 from ucvgl.training.fit_level import fit_level
@@ -96,25 +95,3 @@ def _frames(
     found.sort(key=lambda row: row["number"])
     frames = np.frombuffer(b"".join(row["frames"] for row in found), np.uint8).reshape(-1, FRAME, FRAME, 3)
     return frames, np.frombuffer(b"".join(row["shown"] for row in found), np.float32).reshape(-1, 2)
-
-
-def read_frames(row: Row, *, lens: Lens, frame_deg: float) -> Row:
-    """Read and decode some photos and lay each into a frame; a bad one is left out, the projection will name it.
-
-    Args:
-        frame_deg: angle across a frame.
-    """
-    cv2.setNumThreads(1)
-    frames, shown = [], []
-    for uri, content in zip(row["uri"], read_ahead(row["uri"], most=MAX_BYTES), strict=True):
-        with at_work_on(uri):
-            try:
-                image = content()
-                photo = pixels(image, uri, enough=(2 * FRAME, 2 * FRAME))
-                frame, share = framed(photo, fov_of(exif_of(image), lens, uri), frame_deg)
-            except (BadImage, OSError):
-                continue
-            frames.append(frame.tobytes())
-            shown.append(share.tobytes())
-    found = {"frames": b"".join(frames), "shown": b"".join(shown), "images": len(row["uri"])}
-    return {"number": row["number"], **found}

@@ -13,7 +13,7 @@ from jaxtyping import Float, Int, UInt8
 from ucvgl.files.tables import required
 from ucvgl.images.decode import decode
 from ucvgl.networks.towers import View
-from ucvgl.poses.placing import ground_of, ground_of_tile
+from ucvgl.poses.ground_views import ground_of, ground_of_tile
 from ucvgl.poses.turns import Heading, turns_of
 from ucvgl.poses.verifying import KNOWN, NEAREST, evidence, ground_spectra, tile_spectrum, verified
 from ucvgl.retrieval.best import Best

@@ -18,7 +18,7 @@ from ucvgl.index.headings import each_turned
 from ucvgl.index.presence import RIVALS, Presence, calibrate_presence
 from ucvgl.index.trained_run import TrainedRun
 from ucvgl.networks.searched import references
-from ucvgl.poses.placing import ground_of_tile
+from ucvgl.poses.ground_views import ground_of_tile
 from ucvgl.poses.turns import Heading, turned
 from ucvgl.projection.preprocessing import query_of
 

@@ -19,13 +19,9 @@ from scipy.interpolate import CubicSpline, RectBivariateSpline
 from scipy.optimize import minimize_scalar
 from scipy.special import logsumexp
 
-from ucvgl.images.decode import resize
 from ucvgl.poses.fields import field, near, normalised, shifts, turned, usual
-from ucvgl.projection.birdseye import from_above
-from ucvgl.settings.experiment import Projection
+from ucvgl.poses.ground_views import SIDE
 
-SIDE = 64
-"""Pixels of a bird's-eye view and of a tile."""
 REACH = 19
 """Farthest shift that is tried, pixels: three tenths of the side."""
 PADDED = 84
@@ -111,16 +107,6 @@ def place(
     east, north, radius = _place(logsumexp(HALVES_ARE_ALIKE * both + often, axis=0))
     looks = _heading(logsumexp(HEADINGS_ARE_ALIKE * both + often, axis=(1, 2)), headings)
     return Pose(east / SIDE, north / SIDE, radius / SIDE, *looks)
-
-
-def ground_of(photo: UInt8[np.ndarray, "h w 3"], projection: Projection) -> UInt8[np.ndarray, "s s 3"]:
-    """What a camera is placed by, of its panorama: the bird's-eye view."""
-    return from_above(projection, photo, SIDE)
-
-
-def ground_of_tile(tile: UInt8[np.ndarray, "h w 3"]) -> UInt8[np.ndarray, "s s 3"]:
-    """What a camera is placed on, of a tile."""
-    return resize(tile, SIDE, SIDE)
 
 
 def likeness(

@@ -12,7 +12,6 @@ from functools import lru_cache
 
 import cv2
 import numpy as np
-import torch
 from jaxtyping import Float, Float32, UInt8
 
 CHANNELS = 9
@@ -48,6 +47,8 @@ def describe(
     Args:
         mirrored: left and right changed before.
     """
+    import torch  # here, as processes that read images know this module, and stay without PyTorch
+
     down, right = (windows(side) for side in images.shape[1:3])
     cells = np.zeros((len(images), CELLS * CELLS, CHANNELS), np.float32)
 

@@ -88,6 +88,16 @@ def shares_what_its_file_makes(item: pytest.Item) -> bool:
     return any(found[-1].scope == "module" for found in fixtures)
 
 
+@pytest.fixture(autouse=True)
+def as_many_threads_as_before() -> Iterator[None]:
+    """Tests that train come after others in one process: with more threads than cores they took ten times as long."""
+    before = torch.get_num_threads() if (torch := sys.modules.get("torch")) else None
+    yield
+    if torch is not None and before != (after := torch.get_num_threads()):
+        torch.set_num_threads(before)
+        pytest.fail(f"the test leaves PyTorch {after} threads instead of {before}")
+
+
 @pytest.fixture(scope="session")
 def shared_folder(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Path:
     """One for all processes of the session."""

@@ -2,6 +2,7 @@ import threading
 
 import cv2
 import numpy as np
+import torch
 
 import ucvgl.poses.structure
 from tests.poses.flat_ground import patches
@@ -104,5 +105,5 @@ def test_views_are_described_as_many_at_a_time_as_there_are_threads(monkeypatch)
         return shown(image)
 
     monkeypatch.setattr(ucvgl.poses.structure, "shown", met)
-    monkeypatch.setattr(ucvgl.poses.structure.torch, "get_num_threads", lambda: 3)
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 3)
     assert np.array_equal(describe(images), expected)

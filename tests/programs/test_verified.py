@@ -1,6 +1,7 @@
 """Candidates verified by workers; the oracle compares pair by pair."""
 
 import threading
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -78,15 +79,23 @@ def test_a_view_is_compared_around_the_heading_that_is_thought_to_be_right(tmp_p
     assert_found(read_verified(cut(QUERIES), tmp_path), view, NEAREST_ALONE)
 
 
+@contextmanager
+def torch_threads(count):
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
 @pytest.mark.parametrize("threads", [1, 3])
 def test_neither_threads_nor_how_few_tiles_are_held_change_what_is_found(tmp_path, stores, monkeypatch, threads):
     verify(tmp_path / "whole", stores)
-    before = torch.get_num_threads()
-    torch.set_num_threads(threads)
     monkeypatch.setattr(ucvgl.programs.verified, "SPECTRA", 4)
-    verify(tmp_path / "few", stores)
-    assert torch.get_num_threads() == threads
-    torch.set_num_threads(before)
+    with torch_threads(threads):
+        verify(tmp_path / "few", stores)
+        assert torch.get_num_threads() == threads
     whole, few = (read_verified(cut(QUERIES), tmp_path / name) for name in ("whole", "few"))
     np.testing.assert_array_equal(few, whole)
 
@@ -100,10 +109,10 @@ def test_what_views_are_compared_by_is_made_in_several_threads_beside_a_card_too
 
     monkeypatch.setattr(module, "tile_spectrum", made)
     monkeypatch.setattr(module, "ground_spectra", lambda bev, device, **how: ground_spectra(bev, "cpu", **how))
-    monkeypatch.setattr(module.torch, "get_num_threads", lambda: 3)
     write_candidates(np.array([[0, 1, 2]]), tmp_path)
     card: dict[str, Any] = {"device": torch.device("cuda"), "log": lambda **row: None, "turns": NEAREST_ALONE}
-    verify_candidates(cut(1), folder=tmp_path, **stores, **card)
+    with torch_threads(3):
+        verify_candidates(cut(1), folder=tmp_path, **stores, **card)
     assert np.isfinite(read_verified(cut(1), tmp_path)).all()
 
 

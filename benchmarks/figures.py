@@ -43,6 +43,7 @@ BLOCKS: Mapping[str, Callable[..., str]] = {
     "real": adapter_tables.real,
     "positions": place_tables.positions,
     "headings": place_tables.headings,
+    "geometries": place_tables.geometries,
     "presence": place_tables.presence,
     "confidence": place_tables.confidence,
     "projection": speed_tables.projection,

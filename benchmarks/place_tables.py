@@ -32,6 +32,24 @@ def positions(file: str = "beyond.jsonl") -> str:
     return f"{table(heading, rows)}\n\n{origin(file, lines)}"
 
 
+def geometries(file: str = "geometry.jsonl") -> str:
+    """What the doctor's search for crop, scale and heading finds, and how sure it is."""
+    lines, rows = lines_of(file), []
+    for images, count in dict.fromkeys((line["images"], line["count"]) for line in lines):
+        some = [line for line in lines if (line["images"], line["count"]) == (images, count)]
+        leads = [line["lead"] for line in some]
+        told = [line for line in some if line["sure"] and line["true"]]
+        off = [
+            (abs(f[0] - t[0]), 100 * abs(f[2] / t[2] - 1), abs((f[3] - t[3] + 180) % 360 - 180))
+            for f, t in ((line["found"], line["true"]) for line in told)
+        ]
+        worst = [f"{max(one):.1f}" for one in zip(*off, strict=True)] or [""] * 3
+        sure = f"{sum(line['sure'] for line in some)} of {len(some)}"
+        rows.append([f"`{images}`", str(count), f"{min(leads):.1f} to {max(leads):.1f}", sure, *worst])
+    heading = ["images", "of each view", "lead", "told as sure", "crop off by, degrees", "scale, %", "heading, degrees"]
+    return f"{table(heading, rows)}\n\nOff by: at worst. {origin(file, lines)}"
+
+
 def headings(file: str = SEARCHED) -> str:
     """R@1 of photos whose north is known and of the same that begin anywhere."""
     lines = lines_of(file)

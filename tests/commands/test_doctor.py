@@ -151,7 +151,7 @@ def test_too_few_images_for_a_geometry_are_refused_and_a_geometry_is_told_as_fla
         write_image(tmp_path / f"ground/{k}.jpg", place.panorama)
         write_image(tmp_path / f"tile/{k}.png", place.tile)
     said = str(examine("folder", str(tmp_path), geometry=500))
-    assert "geometry: 3 panoramas of one size and 3 tiles are too few to tell, it takes 50 of each" in said
+    assert "geometry: 3 panoramas of one size and 3 tiles are too few to tell, it takes 100 of each" in said
     found = Found(Geometry(36.04, -29.0, 1.0, -9.0), Geometry(0.3, 0.2, 0.02, 0.5), pairs=70, lead=12.0)
     lines, advice = told(found, 500, 400)
     assert "70 pairs agree" in lines[0] and "36.0 +- 0.3" in lines[2]
@@ -168,19 +168,19 @@ def test_too_few_images_for_a_geometry_are_refused_and_a_geometry_is_told_as_fla
     [
         ((64, 64), 1, "panoramas of 64 x 64 would show 360 degrees from top to bottom if they showed all around"),
         ((1, 900), 1, "panoramas of 900 x 1 would show 0 degrees"),
-        ((32, 128), 5, "10 panoramas of one size and 50 tiles are too few to tell, it takes 50 of each"),
+        ((32, 128), 5, "20 panoramas of one size and 100 tiles are too few to tell, it takes 100 of each"),
     ],
 )
 def test_no_geometry_is_looked_for_in_other_shapes_or_in_copies(
     shape: tuple[int, int], copies: int, says: str, tmp_path: Path
 ) -> None:
     rng = np.random.default_rng(0)
-    for number in range(50):
+    for number in range(100):
         if number % copies == 0:
             panorama = rng.integers(0, 256, (*shape, 3), np.uint8)
         for name, image in (("ground", panorama), ("tile", rng.integers(0, 256, (16, 16, 3), np.uint8))):
             write_image(tmp_path / name / f"{number}.png", image)
-    assert f"  geometry: {says}" in str(examine("folder", str(tmp_path), geometry=50))
+    assert f"  geometry: {says}" in str(examine("folder", str(tmp_path), geometry=100))
 
 
 def test_a_geometry_is_not_looked_for_in_pictures_of_drones_and_counts_have_bounds(tmp_path: Path) -> None:

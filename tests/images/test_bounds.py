@@ -140,3 +140,24 @@ def test_an_image_of_sixteen_bits_may_have_half_as_many_pixels(monkeypatch):
         deep = cv2.imencode(ending, IMAGE.astype(np.uint16) << 8)[1].tobytes()
         with pytest.raises(BadImage, match="of 16 bits: shrink it first"):
             decode.decode(deep, "a")
+
+
+def test_a_large_webp_of_a_few_bytes_is_refused_by_its_header():
+    """Of the lossy one the header says 13,000 x 13,000 pixels, of which libwebp would make up nearly all."""
+    small = io.BytesIO()
+    Image.new("RGB", (64, 64), (9, 99, 200)).save(small, "WEBP", quality=50)
+    lossy = bytearray(small.getvalue())
+    at = lossy.index(b"\x9d\x01\x2a") + 3
+    lossy[at : at + 4] = struct.pack("<HH", 13_000, 13_000)
+    small = io.BytesIO()
+    Image.new("RGB", (64, 64), (9, 99, 200)).save(small, "WEBP", lossless=True)
+    lossless = bytearray(small.getvalue())
+    lossless[21:25] = struct.pack("<I", 12_999 | 12_999 << 14)
+    canvas = b"VP8X\x0a\0\0\0" + bytes(4) + 2 * (12_999).to_bytes(3, "little") + lossy[12:]
+    extended = b"RIFF" + struct.pack("<I", 4 + len(canvas)) + b"WEBP" + canvas
+    for data in map(bytes, (lossy, lossless, extended)):
+        with pytest.raises(BadImage, match=f"it says 13000 x 13000 pixels, and has {len(data)} bytes"):
+            decode.decode(data, "x.webp")
+    even = io.BytesIO()
+    Image.new("RGB", (1024, 1024), (9, 99, 200)).save(even, "WEBP", lossless=True)
+    assert decode.decode(even.getvalue(), "x.webp").shape == (1024, 1024, 3)

@@ -12,6 +12,8 @@ MAX_SIDE = 32_766
 """OpenCV's remapping counts rows and columns in 16 bits."""
 MAX_SCANS = 32
 """Of a progressive JPEG. Encoders write about ten; every one costs a pass over all pixels, however small it is."""
+LARGE, MOST_PIXELS_PER_BYTE = 2**24, 2000
+"""Of a WebP: one colour as it is packed with loss has 375 pixels in a byte."""
 JPEG_START, JPEG_END = b"\xff\xd8", b"\xff\xd9"
 KINDS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF")
 """Pillow's names of what is read; other decoders never see a byte."""
@@ -39,6 +41,22 @@ def too_large(height: int, width: int, *, deep: bool = False) -> str:
         return f"larger than {most // 1_000_000} Mpx{' of 16 bits' if deep else ''}: shrink it first"
     if max(height, width) > MAX_SIDE:
         return f"a side of {max(height, width)} pixels, more than {MAX_SIDE}: shrink it first"
+    return ""
+
+
+def too_empty(data: bytes) -> str:
+    """Why a large WebP of so few bytes is not decoded: as it says, it would take half a minute, and shows nothing."""
+    kind, sides = data[12:16], (0, 0)
+    if kind == b"VP8 ":
+        sides = tuple(int.from_bytes(data[at : at + 2], "little") & 0x3FFF for at in (26, 28))
+    elif kind == b"VP8L":
+        packed = int.from_bytes(data[21:25], "little")
+        sides = (packed & 0x3FFF) + 1, (packed >> 14 & 0x3FFF) + 1
+    elif kind == b"VP8X":
+        sides = tuple(int.from_bytes(data[at : at + 3], "little") + 1 for at in (24, 27))
+    pixels = sides[0] * sides[1] if data.startswith(b"RIFF") else 0
+    if LARGE < pixels <= MAX_PIXELS and pixels > MOST_PIXELS_PER_BYTE * len(data):
+        return f"damaged, or one colour (it says {sides[0]} x {sides[1]} pixels, and has {len(data)} bytes)"
     return ""
 
 

@@ -23,6 +23,7 @@ from ucvgl.images.bounds import (
     no_header,
     other_length,
     start_of_scan,
+    too_empty,
     too_large,
     too_many_parts,
     too_many_scans,
@@ -86,7 +87,7 @@ def decode(data: bytes, uri: str, *, enough: tuple[int, int] | None = None) -> U
         raise BadImage(uri, "empty file (0 bytes)")
     if data.startswith(JPEG_START):
         return _decode_jpeg(data, uri, enough)
-    _check(other_length(data) or too_many_parts(data) or not_a_picture(data), uri)
+    _check(other_length(data) or too_many_parts(data) or too_empty(data) or not_a_picture(data), uri)
     if data.startswith(PNG_START):
         data, reason = picture_of(data)
         _check(reason, uri)

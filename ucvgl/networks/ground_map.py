@@ -15,10 +15,8 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
-CELLS = 8
-"""A map has at most so many cells along a side; feature maps that have more are averaged."""
-WIDTH = 16
-"""Numbers for each cell."""
+CELLS, WIDTH = 8, 16
+"""A map has at most so many cells along a side (feature maps that have more are averaged), of so many numbers each."""
 SEEN = 0.5
 """Share of a cell that has to be shown; of less too little is known."""
 BEAM_DEG, HORIZON, ABOVE = 20.0, 0.45, -3.0

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -26,10 +26,12 @@ NEAREST_SIDE, SCALES = 4.0, 13
 HORIZONS = (0.2, 0.3, 0.4, 0.5, 0.6, 0.7)
 """Share of a cropped panorama's rows that lie above its horizon: those that are tried."""
 FEWEST_PAIRS, MOST_PAIRS = 12, 60
-MORE_PAIRS = 1.2
-"""As many times the pairs of before are worth another fit."""
-SCALE = np.array([1.0, 1.0, 0.05, 1.5])
-"""Degrees of the edges, logarithm of the scale and degrees of the heading that change the likeness alike, roughly."""
+FITS = 8
+"""At most: pairs are looked for where the last fit stands, and the first are those of the grid's own scale."""
+SCALE = np.array([1.0, 0.05, 1.5])
+"""Degrees of the crop, logarithm of the scale and degrees of the heading that change the likeness alike, roughly."""
+LEAST_ERROR = np.array([1.5, 0.15, 1.0])
+"""In the same order: what was found is as far off on three worlds, however many pairs agree, as no ground is flat."""
 SURE = 5.0
 """Standard errors by which tiles must be liked better than mirrors: of a few hundred geometries one is 3 off by chance,
 with edges of one image on both sides more often."""
@@ -63,7 +65,7 @@ class Found:
     Args:
         error: standard error of each of its numbers (of `half_side` as a share), by the pairs it was found on.
         pairs: of panorama and tile that agree on it.
-        lead: standard errors by which tiles are liked better than mirrored tiles.
+        lead: by which tiles are liked better than mirrored tiles, in what chance makes of it.
     """
 
     geometry: Geometry
@@ -86,14 +88,21 @@ def find_geometry(
         panoramas: of one size, in any order; many of them must have their tile among the tiles.
     """
     seen = np.stack([of_tile(tile, cells=CELLS) for tile in tiles])
-    best = max((_best(panoramas, seen, *crop) for crop in crops(*panoramas[0].shape[:2])), key=lambda found: found[0])
-    geometry, error, before = best[1], None, FEWEST_PAIRS - 1
-    while True:
-        ahead, pairs = _pairs(panoramas, seen, geometry)
-        if len(pairs) <= before:
-            return Found(geometry, error, len(pairs), ahead)
-        geometry, error = _fitted([panoramas[q] for q, _ in pairs], seen[pairs[:, 1]], geometry)
-        before = len(pairs) * MORE_PAIRS
+    tried = [one for crop in crops(*panoramas[0].shape[:2]) for one in _tried(panoramas, seen, *crop)]
+    leads = np.stack([one for one, _ in tried])
+    scale, turn = np.unravel_index(leads.argmax(), leads.shape)
+    geometry = replace(tried[scale][1], heading_deg=(float(turn) * 360 / TURNS + 180) % 360 - 180)
+    error, moved = None, np.array(math.inf)
+    for _ in range(FITS):
+        _, pairs = _pairs(panoramas, seen, geometry)
+        if len(pairs) < FEWEST_PAIRS or (moved <= 1).all():
+            break
+        before = geometry
+        geometry, error = _fitted([panoramas[q] for q, _ in pairs], seen[pairs[:, 1]], before)
+        moved = np.abs(_numbers(geometry) - _numbers(before)) / SCALE
+    ahead, pairs = _pairs(panoramas, seen, geometry)
+    settled = len(pairs) >= FEWEST_PAIRS and (moved <= 1).all()
+    return Found(geometry, error if settled else None, len(pairs), ahead / chance(leads))
 
 
 def crops(height: int, width: int) -> Iterator[tuple[float, float]]:
@@ -107,40 +116,44 @@ def crops(height: int, width: int) -> Iterator[tuple[float, float]]:
             yield top, bottom
 
 
-def lead(own: Float[torch.Tensor, "q t"], mirrored: Float[torch.Tensor, "q t"]) -> tuple[float, int]:
-    """At the best turn: by how many standard errors tiles are liked better than mirrors, and which turn it is."""
+def lead(own: Float[torch.Tensor, "q t"], mirrored: Float[torch.Tensor, "q t"]) -> Float[np.ndarray, " t"]:
+    """At every turn, by how many standard errors tiles are liked better than mirrors, if panoramas are independent."""
     more = own - mirrored
-    errors = more.mean(0) / (more.std(0) / math.sqrt(len(more)) + 1e-12)
-    return float(errors.max()), int(errors.argmax())
+    return (more.mean(0) / (more.std(0) / math.sqrt(len(more)) + 1e-12)).numpy()
 
 
-def _best(panoramas: Sequence, seen: np.ndarray, top: float, bottom: float) -> tuple[float, Geometry]:
-    """The best scale and heading of a crop, and its lead."""
+def chance(leads: Float[np.ndarray, "g t"]) -> float:
+    """Standard deviation of the leads of wrong geometries, as nearly all are: 1, or more where panoramas are alike,
+    like frames of a film, or all views lean to one side."""
+    return max(1.0, float(np.median(np.abs(leads))) / 0.6745)
+
+
+def _tried(panoramas: Sequence, seen: np.ndarray, top: float, bottom: float) -> Iterator[tuple[np.ndarray, Geometry]]:
+    """The scales that are tried of a crop, and the leads at all turns."""
     farthest, rows = NEAREST_SIDE * math.exp(CELL_STEP * (SCALES - 1)), CELLS + SCALES - 1
     ground = [of_panorama(p, top_deg=top, bottom_deg=bottom, farthest=farthest, cells=rows) for p in panoramas]
     fields, shown = np.stack([field for field, _ in ground]), ground[0][1]
-    found = []
     for scale in range(SCALES):
         part = slice(SCALES - 1 - scale, SCALES - 1 - scale + CELLS)
-        if (shown[part] > 0.9).sum() < CELLS // 2:
-            continue
-        own, mirrored, _ = likeness(fields[:, part], shown[part], seen)
-        ahead, turn = lead(own, mirrored)
-        side = NEAREST_SIDE * math.exp(CELL_STEP * scale)
-        found.append((ahead, Geometry(top, bottom, side, (turn * 360 / TURNS + 180) % 360 - 180)))
-    return max(found, key=lambda one: one[0], default=(-math.inf, Geometry(top, bottom, NEAREST_SIDE, 0.0)))
+        if (shown[part] > 0.9).sum() >= CELLS // 2:
+            own, mirror, _ = likeness(fields[:, part], shown[part], seen)
+            yield lead(own, mirror), Geometry(top, bottom, NEAREST_SIDE * math.exp(CELL_STEP * scale), 0.0)
 
 
 def likeness(
     panoramas: Float[np.ndarray, "q r a 9"], shown: Float[np.ndarray, " r"], tiles: Float[np.ndarray, "n r a 9"]
 ) -> tuple[Float[torch.Tensor, "q a"], Float[torch.Tensor, "q a"], Int[torch.Tensor, "q a"]]:
     """At every turn, each panorama's correlation with the tile and the mirrored tile that are most alike, and which."""
-    query, reference = (whitened(fields, _weight(shown)) for fields in (panoramas, tiles))
-    # A mirror turns azimuths round and the sign of the doubled angle's sine.
-    mirror = reference.flip(2).roll(1, 2) * torch.tensor([1.0, 1.0, -1.0]).repeat_interleave(CHANNELS // 3)
-    spectra = [torch.fft.rfft(one, dim=2).permute(2, 0, 1, 3).flatten(2) for one in (query, reference, mirror)]
+    query, reference = (whitened(fields, row_weights(shown)) for fields in (panoramas, tiles))
+    both = query, reference, mirror_image(reference)
+    spectra = [torch.fft.rfft(one, dim=2).permute(2, 0, 1, 3).flatten(2) for one in both]
     own, which = _most_alike(spectra[0], spectra[1])
     return own, _most_alike(spectra[0], spectra[2])[0], which
+
+
+def mirror_image(fields: Float[torch.Tensor, "n r a 9"]) -> Float[torch.Tensor, "n r a 9"]:
+    """As of images whose left and right were changed: azimuths run the other way, and so does the doubled angle."""
+    return fields.flip(2) * torch.tensor([1.0, 1.0, -1.0]).repeat_interleave(CHANNELS // 3)
 
 
 def _most_alike(query: torch.Tensor, reference: torch.Tensor, at_once: int = 64) -> tuple[torch.Tensor, torch.Tensor]:
@@ -153,7 +166,7 @@ def _most_alike(query: torch.Tensor, reference: torch.Tensor, at_once: int = 64)
     return torch.cat(values), torch.cat(which)
 
 
-def _weight(shown: Float[np.ndarray, " r"]) -> Float[np.ndarray, " r"]:
+def row_weights(shown: Float[np.ndarray, " r"]) -> Float[np.ndarray, " r"]:
     """Of each row: the farther, the more ground it stands for, but the less of it a camera sees."""
     return (shown > 0.9) * np.sqrt(distances(1.0, CELLS * CELL).reshape(CELLS, CELL).mean(1))
 
@@ -188,7 +201,7 @@ def _pairs(panoramas: Sequence, seen: np.ndarray, geometry: Geometry) -> tuple[f
     more = (own - mirrored)[:, 0].numpy()
     kept = np.flatnonzero(more >= threshold(more))
     kept = kept[np.argsort(-more[kept])][:MOST_PAIRS]
-    return lead(own[:, :1], mirrored[:, :1])[0], np.stack((kept, which[:, 0].numpy()[kept]), 1)
+    return float(lead(own[:, :1], mirrored[:, :1])[0]), np.stack((kept, which[:, 0].numpy()[kept]), 1)
 
 
 def threshold(more: Float[np.ndarray, " q"], wrong_share: float = 0.1) -> float:
@@ -200,36 +213,50 @@ def threshold(more: Float[np.ndarray, " q"], wrong_share: float = 0.1) -> float:
 
 
 def _fitted(panoramas: Sequence, tiles: np.ndarray, start: Geometry) -> tuple[Geometry, Geometry]:
-    """The geometry at which given pairs are most alike, and its standard errors."""
-    origin = np.array([start.top_deg, start.bottom_deg, math.log(start.half_side), start.heading_deg])
+    """The geometry at which given pairs are most alike, and its standard errors; a panorama spans as much as before.
+
+    With edges that move apart, crop and scale would make up for each other.
+    """
+    span = start.top_deg - start.bottom_deg
+    origin = _numbers(start)
 
     def geometry(steps: np.ndarray) -> Geometry:
-        top, bottom, side, heading = origin + steps * SCALE
-        return Geometry(min(top, 90.0), max(bottom, -90.0), math.exp(side), heading)
+        top, side, heading = (origin + steps * SCALE).tolist()
+        top = min(max(top, span - 90), 90)
+        return Geometry(top, top - span, math.exp(side), heading)
 
     def alike(steps: np.ndarray) -> np.ndarray:
         fields, shown = _at(panoramas, geometry(steps))
-        query, reference = (whitened(one, _weight(shown)) for one in (fields, tiles))
+        query, reference = (whitened(one, row_weights(shown)) for one in (fields, tiles))
         return (query * reference).sum((1, 2, 3)).numpy()
 
-    simplex = np.concatenate((np.zeros((1, 4)), 2 * np.eye(4)))
-    options = {"maxfev": 90, "xatol": 0.1, "fatol": 1e-4, "initial_simplex": simplex}
-    best = minimize(lambda steps: -alike(steps).mean(), np.zeros(4), method="Nelder-Mead", options=options).x
-    spread = SCALE * _spread(alike, best)
-    return geometry(best), Geometry(*spread)
+    simplex = np.concatenate((np.zeros((1, 3)), 2 * np.eye(3)))
+    options = {"maxfev": 60, "xatol": 0.1, "fatol": 1e-4, "initial_simplex": simplex}
+    best = minimize(lambda steps: -alike(steps).mean(), np.zeros(3), method="Nelder-Mead", options=options).x
+    # Over headings likeness has many small maxima, as it is looked at in cells; a parabola over some cells has one.
+    turned = np.arange(-6.0, 6.1)
+    bent, slope, _ = np.polyfit(turned, [alike(best + (0, 0, turn)).mean() for turn in turned], 2)
+    best[2] += np.clip(slope / max(-2 * bent, 1e-9), -6, 6)
+    top, side, heading = np.maximum(SCALE * _spread(alike, best), LEAST_ERROR).tolist()
+    return geometry(best), Geometry(top, top, side, heading)
 
 
-def _spread(alike: Callable[[np.ndarray], np.ndarray], best: np.ndarray) -> Float[np.ndarray, "4"]:
+def _numbers(geometry: Geometry) -> Float[np.ndarray, "3"]:
+    """What is fitted of it."""
+    return np.array([geometry.top_deg, math.log(geometry.half_side), geometry.heading_deg])
+
+
+def _spread(alike: Callable[[np.ndarray], np.ndarray], best: np.ndarray) -> Float[np.ndarray, "3"]:
     """Standard errors of the maximum of a mean over pairs: curvature and the scatter of the pairs' own slopes.
 
     Cov = H^-1 G H^-1 / n, with H and G from quadratics fitted to each pair around the maximum.
     """
-    points = np.random.default_rng(0).uniform(-2, 2, (40, 4))
-    upper = np.triu_indices(4)
+    points = np.random.default_rng(0).uniform(-2, 2, (40, 3))
+    upper = np.triu_indices(3)
     design = np.concatenate((np.ones((40, 1)), points, points[:, upper[0]] * points[:, upper[1]]), 1)
     values = np.stack([alike(best + point) for point in points])
     weights = np.linalg.lstsq(design, values, rcond=None)[0]
-    slopes, bent = weights[1:5], np.zeros((4, 4))
-    bent[upper] = weights[5:].mean(1)
+    slopes, bent = weights[1:4], np.zeros((3, 3))
+    bent[upper] = weights[4:].mean(1)
     curvature = np.linalg.pinv(bent + bent.T)
     return np.sqrt(np.diag(curvature @ np.cov(slopes) @ curvature) / values.shape[1])

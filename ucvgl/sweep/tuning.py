@@ -36,7 +36,7 @@ from ucvgl.settings.experiment import Experiment, Resources
 from ucvgl.settings.yaml_door import tree_of
 from ucvgl.stages.evaluate import read_recall, read_rounds
 from ucvgl.sweep.home import OTHER_PLACE, WHAT, Home
-from ucvgl.sweep.share import common_stages, share
+from ucvgl.sweep.share import common_stages, give_common
 from ucvgl.sweep.space import Space, Trial, draw, read_space
 
 log = logging.getLogger(__name__)
@@ -91,7 +91,7 @@ def _run(argv: Sequence[str], work: Callable, run_trials: Callable, connect: Cal
         connect(base.resources)
         start_logging()
         with _in_common(sweep, base, trials, work):
-            outcomes = run_trials(trials, sweep, work, _prepare, space)
+            outcomes = run_trials(trials, sweep, work, give_common, space)
             return _compared(sweep, space, trials, outcomes, select_by)
     except (KeyboardInterrupt, SystemExit) as stop:
         told = "interrupted. The same command goes on; finished trials and rounds are kept"
@@ -154,11 +154,6 @@ def _in_common(sweep: Home, base: Experiment, trials: Sequence[Trial], work: Cal
 def _common(base: Experiment, trials: Sequence[Trial]) -> list[str]:
     """The stages that no trial changes."""
     return common_stages(plan.unsupervised(base), [plan.unsupervised(trial.experiment) for trial in trials])
-
-
-def _prepare(sweep: Home, trial: Trial) -> None:
-    """Give a trial the stages that all have in common."""
-    share(sweep.shared, sweep.trial(trial.number), plan.unsupervised(trial.experiment))
 
 
 def _row(sweep: Home, trial: Trial, outcome: Any) -> Row:

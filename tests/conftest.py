@@ -41,11 +41,6 @@ install_import_hook([f"ucvgl.{name}" for name in CORE], "shape_checks.checked")
 
 
 CORES = os.cpu_count() or 1
-ENOUGH = 6
-"""Cores on which three Rays start in the 30 s that Ray gives itself; on fewer there are two."""
-WHOLE_JOBS = ("test_end_to_end", "test_adapt"), ("test_sweep", "test_stream", "test_object_store", "test_cluster")
-FEW_CORES = (("test_end_to_end", "test_sweep", "test_stream", "test_cluster"),)
-"""Of tests/ray, what starts jobs with a Ray of their own or waits, in groups; the longest come first."""
 COMPILING = pytest.StashKey[subprocess.Popen[bytes]]()
 
 
@@ -63,18 +58,17 @@ def pytest_sessionstart(session: pytest.Session) -> None:
 
 @pytest.hookimpl(tryfirst=True)  # before xdist, which reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Everything in tests/ray starts Ray: two processes, or three, run all of it, from the first moment on.
+    """Everything in tests/ray starts Ray: two processes run all of it, from the first moment on.
 
-    Then comes the rest, with which any further processes begin: what is slow first, and what a file makes once for
-    all of its tests only once, in one process.
+    One has what shares a Ray, which ends when the last of these has; the other starts one for each job. Then comes the
+    rest, with which any further processes begin: what is slow first, and what a file makes once for all of its tests
+    only once, in one process.
     """
-    jobs = WHOLE_JOBS if CORES >= ENOUGH else FEW_CORES
-    groups = {name: number for number, names in enumerate(jobs) for name in names}
     order = {}
     for item in items:
-        order[item] = len(jobs) + 1 + (item.get_closest_marker("slow") is None)
+        order[item] = 2 + (item.get_closest_marker("slow") is None)
         if "ray" in Path(item.path).relative_to(Path(__file__).parent).parts[:-1]:
-            order[item] = groups.get(item.path.stem, len(jobs))
+            order[item] = int("cluster" not in getattr(item, "fixturenames", ()))
             item.add_marker(pytest.mark.ray)
             item.add_marker(pytest.mark.xdist_group(f"ray {order[item]}"))
         elif shares_what_its_file_makes(item):

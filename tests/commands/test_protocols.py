@@ -6,6 +6,7 @@ What it does on Ray is in tests/ray/test_evaluate.py; the protocols take no part
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -21,6 +22,7 @@ from tests.images.published import (
 )
 from tests.index.areas import make_run
 from ucvgl import cli
+from ucvgl.settings.dotted import save_settings, saved_settings
 
 WRITERS = {"cvusa": write_cvusa, "cvact": write_cvact, "vigor": write_vigor, "university1652": write_university1652}
 PRECISION = ("AP (trapezoid)", "AP (plain)")
@@ -63,3 +65,14 @@ def test_the_command_scores_by_the_protocol_and_prints_its_pools(
     assert f"{queries} queries x {references} references; protocol: {words}" in line
     assert all(re.search(rf"{re.escape(score)} \d", line) for score in ("R@1", "R@5", "R@10", "R@1%", *more))
     assert not [score for score in ("hit rate", "R@1 (own tile)", *PRECISION) if score not in more and score in line]
+
+
+def test_what_a_run_chose_of_its_own_data_set_is_not_asked_of_another(home, monkeypatch, capsys):
+    """A run on CVACT's test set is evaluated on VIGOR's same area, and not by a rule that VIGOR does not have."""
+    without_ray(monkeypatch)
+    other = make_run(home / "cvact-run")
+    before = saved_settings(other / "config.yaml")
+    chosen = replace(before.dataset, name="cvact", protocol="test")
+    save_settings(other / "config.yaml", replace(before, dataset=chosen))
+    assert cli.main(["evaluate", str(other), "vigor", "--root", str(home / "vigor")]) == 0
+    assert "protocol: VIGOR same-area" in capsys.readouterr().out

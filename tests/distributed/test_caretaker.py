@@ -6,6 +6,8 @@ import subprocess
 import sys
 import time
 
+import pytest
+
 from ucvgl.distributed import caretaker
 
 SLEEPER = [sys.executable, "-S", "-c", "import time; print('up', flush=True); time.sleep(60)"]
@@ -31,12 +33,14 @@ def test_what_runs_in_the_folder_is_ended_and_nothing_else(tmp_path, monkeypatch
     other.wait()
 
 
-def test_the_folder_goes_with_the_process_that_asked_for_it_even_if_that_is_killed(tmp_path):
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGHUP])
+def test_the_folder_goes_with_the_process_that_asked_for_it_even_if_that_is_killed(tmp_path, number):
     folder = tmp_path / "ray-1"
     folder.mkdir()
-    code = "import os, sys, ucvgl.distributed.caretaker as c; c.attend(sys.argv[1]); os.kill(os.getpid(), 9)"
+    dies = f"os.kill(os.getpid(), {int(number)})"
+    code = f"import os, sys, ucvgl.distributed.caretaker as c; c.attend(sys.argv[1]); {dies}"
     ended = subprocess.run([sys.executable, "-c", code, str(folder)], stderr=subprocess.PIPE, text=True)
-    assert ended.returncode == -signal.SIGKILL and ended.stderr.strip() == caretaker.SUDDEN
+    assert ended.returncode == -number and ended.stderr.strip() == caretaker.SUDDEN
     end = time.monotonic() + 30
     while folder.exists() and time.monotonic() < end:
         time.sleep(0.05)

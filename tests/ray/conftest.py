@@ -3,6 +3,7 @@
 import json
 import os
 import sys
+from collections.abc import Generator
 from pathlib import Path
 
 import pytest
@@ -40,4 +41,14 @@ def cluster(moto):
         for name, value in moto.environment.items():  # how its workers find the S3 server
             patch.setenv(name, value)
         yield connect(Resources(workers=2, worker_cpus=1, image_cpus=6))
+        ray.shutdown()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> Generator[None, None, None]:
+    """The Ray of all tests ends with the last test that takes it: idle, it costs two seconds of a core a minute."""
+    yield
+    if "cluster" in getattr(item, "fixturenames", ()) and "cluster" not in getattr(nextitem, "fixturenames", ()):
+        import ray
+
         ray.shutdown()

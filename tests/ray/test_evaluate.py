@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import shutil
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from tests.images.published import write_cvusa, write_vigor
+from tests.images.published import write_cvusa
 from tests.index.areas import make_run
 from ucvgl import cli
 from ucvgl.files import cached
 from ucvgl.images.storage import list_files
-from ucvgl.settings.dotted import save_settings, saved_settings
 
 
 @pytest.fixture(scope="module")
@@ -21,7 +19,6 @@ def home(cluster, tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("evaluate")
     make_run(folder / "run")
     write_cvusa(folder / "cvusa")
-    write_vigor(folder / "vigor")
     return folder
 
 
@@ -29,16 +26,6 @@ def home(cluster, tmp_path_factory) -> Path:
 def connected(monkeypatch) -> None:
     """This process is."""
     monkeypatch.setattr("ucvgl.distributed.cluster.connect", lambda resources: None)
-
-
-def test_what_a_run_chose_of_its_own_data_set_is_not_asked_of_another(home, capsys):
-    """A run on CVACT's test set is evaluated on VIGOR's same area, and not by a rule that VIGOR does not have."""
-    other = make_run(home / "cvact-run")
-    before = saved_settings(other / "config.yaml")
-    chosen = replace(before.dataset, name="cvact", protocol="test")
-    save_settings(other / "config.yaml", replace(before, dataset=chosen))
-    assert cli.main(["evaluate", str(other), "vigor", "--root", str(home / "vigor")]) == 0
-    assert "protocol: VIGOR same-area" in capsys.readouterr().out
 
 
 def test_a_run_in_a_bucket_is_evaluated_from_there_and_nothing_is_left(home, moto, bucket, capsys):

@@ -15,17 +15,26 @@ from ucvgl.settings.experiment import Resources
 
 
 @pytest.fixture(scope="module")
-def session(cluster, request, tmp_path_factory):
-    """Of one worker, then of two; the last test of each ends it."""
+def alone(cluster, tmp_path_factory):
+    """One worker, of a group that the second of its tests replaces and the third ends."""
     rows = []
-    placement = Placement(request.param, 1, 0, 1)
-    with WorkerGroup(tmp_path_factory.mktemp("group"), placement, lambda **row: rows.append(row)) as session:
+    resources = Resources(workers=1, worker_cpus=1)
+    with Machines(tmp_path_factory.mktemp("alone"), resources, lambda **row: rows.append(row)) as machines:
+        yield machines, rows
+
+
+@pytest.fixture(scope="module")
+def session(cluster, tmp_path_factory):
+    """A group of two; the last test ends it."""
+    rows = []
+    with WorkerGroup(tmp_path_factory.mktemp("two"), Placement(2, 1, 0, 1), lambda **row: rows.append(row)) as session:
         session.rows = rows
         yield session
 
 
-@pytest.mark.parametrize("session", [1], indirect=True)
-def test_one_worker_runs_several_programs_and_survives_their_errors(session, tmp_path):
+def test_one_worker_runs_several_programs_and_survives_their_errors(alone, tmp_path):
+    session, rows = alone
+    session.rest()  # it has not begun
     assert session.run(programs.total, number=5) == 5
     watching = [("class_name", "=", "PreemptionWatcher"), ("state", "=", "ALIVE")]
     own = ray.get_runtime_context().gcs_address  # other tests have Rays of their own beside it
@@ -35,7 +44,7 @@ def test_one_worker_runs_several_programs_and_survives_their_errors(session, tmp
     with pytest.raises(RuntimeError, match=r"training_programs:misspell failed on a worker"):
         session.run(programs.misspell)
     assert session.run(programs.total, number=7) == 7
-    assert session.rows == [{"step": 0, "number": 5}, {"step": 0, "number": 7}]
+    assert rows == [{"step": 0, "number": 5}, {"step": 0, "number": 7}]
     assert session.run(programs.seldom_looked_through) > 100_000, "modules are looked through after every program"
     assert len(list(tmp_path.glob("tried-*"))) == 1, "an error that would come again was tried again"
     for pieces in (300, 200, 100):
@@ -44,21 +53,19 @@ def test_one_worker_runs_several_programs_and_survives_their_errors(session, tmp
         assert progress.done == pieces, "rows of one program were counted for another"
 
 
-def test_what_workers_hold_is_free_while_they_rest(cluster, tmp_path):
+def test_what_workers_hold_is_free_while_they_rest(alone):
     def held():
         return ray.cluster_resources()["CPU"] - ray.available_resources().get("CPU", 0)
 
-    resources = Resources(workers=1, worker_cpus=1)
-    with Machines(tmp_path, resources, lambda **row: None) as machines:
-        machines.rest()  # they have not begun
-        assert machines.run(programs.total, number=5) == 5
-        busy = held()
-        machines.rest()
-        deadline = time.monotonic() + 30
-        while held() > busy - 1 and time.monotonic() < deadline:
-            time.sleep(0.2)
-        assert held() <= busy - 1
-        assert machines.run(programs.total, number=7) == 7
+    machines, _ = alone
+    assert machines.run(programs.total, number=5) == 5
+    busy = held()
+    machines.rest()
+    deadline = time.monotonic() + 30
+    while held() > busy - 1 and time.monotonic() < deadline:
+        time.sleep(0.2)
+    assert held() <= busy - 1
+    assert machines.run(programs.total, number=7) == 7
 
 
 def waiting_for_ray():
@@ -66,16 +73,14 @@ def waiting_for_ray():
     return [thread.name for thread in threading.enumerate() if thread.name == "ray-train"]
 
 
-@pytest.mark.parametrize("session", [1], indirect=True)
-def test_a_mailbox_that_is_lost_hides_nothing_of_what_ended_the_job(session):
-    with pytest.raises(KeyboardInterrupt), session:
+def test_a_mailbox_that_is_lost_hides_nothing_of_what_ended_the_job(alone):
+    with pytest.raises(KeyboardInterrupt), alone[0]._group as session:
         session.run(programs.total, number=5)
         ray.kill(session._mailbox)
         raise KeyboardInterrupt
     assert not waiting_for_ray()
 
 
-@pytest.mark.parametrize("session", [2], indirect=True)
 def test_two_workers_resume_when_one_is_killed_and_report_an_error_of_one(session, tmp_path):
     assert session.run(programs.total, number=5) == 15
 
@@ -101,7 +106,6 @@ def kill_at_step(folder, step):
     os.kill(int((folder / "pid-1").read_text()), 9)
 
 
-@pytest.mark.parametrize("session", [2], indirect=True)
 def test_workers_that_are_busy_end_with_the_job(session, tmp_path):
     def interrupt(**_):
         raise KeyboardInterrupt

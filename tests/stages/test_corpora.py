@@ -1,4 +1,4 @@
-"""Copies of the published data sets are listed, projected and scored; one of them also on Ray, in tests/ray."""
+"""Copies of the published data sets are listed, projected and scored; Ray runs the same stages in test_end_to_end."""
 
 from __future__ import annotations
 

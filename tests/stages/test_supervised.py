@@ -5,6 +5,7 @@ from functools import partial
 
 import numpy as np
 import pyarrow.parquet as pq
+import pytest
 
 from benchmarks.in_process import InProcess
 from tests.stages.drawn_places import SMALL, TRAIN, draw_places, list_and_project
@@ -18,15 +19,15 @@ from ucvgl.stages.supervised import supervised
 NEIGHBOURS = 3
 
 
-def trained(tmp_path, *, located=True, **supervision):
-    """Two rounds on all true pairs; the folders by name."""
+def trained(tmp_path, *, located=True, rounds=2, **supervision):
+    """Some rounds on all true pairs; the folders by name."""
     draw_places(tmp_path / "home", located=located)
     settings = {"label_fraction": 1.0, "neighbours": NEIGHBOURS, **supervision}
     experiment = replace(
         SMALL,
         dataset=replace(SMALL.dataset, root=str(tmp_path / "home")),
         contrast=Contrast(batch=8),
-        curriculum=Curriculum(rounds=2, epochs_per_round=1),
+        curriculum=Curriculum(rounds=rounds, epochs_per_round=1),
         supervision=Supervision(**settings),
     )
     made = list_and_project(tmp_path / "run", experiment)
@@ -42,6 +43,12 @@ def trained(tmp_path, *, located=True, **supervision):
     return made
 
 
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    """Two rounds that were left alone; the last test breaks one off."""
+    return trained(tmp_path_factory.mktemp("supervised"))
+
+
 def neighbours(made, index):
     """Tile numbers (along the line of places) of each pair's neighbours, by the number of the pair's place."""
     table = pq.read_table(made["catalogs"] / "train_references.parquet").to_pylist()
@@ -52,8 +59,7 @@ def neighbours(made, index):
     return {number[own]: [number[str(ids[row])] for row in rows] for own, rows in zip(owns, found, strict=True)}
 
 
-def test_the_first_neighbours_are_the_nearest_places_and_later_ones_the_most_similar(tmp_path):
-    made = trained(tmp_path)
+def test_the_first_neighbours_are_the_nearest_places_and_later_ones_the_most_similar(made):
     assert made["said"] == {"rounds": 2, "true_pairs": TRAIN}
     for place, near in neighbours(made, 0).items():  # places lie on a line: the nearest are the next ones
         distances = sorted(abs(other - place) for other in range(TRAIN) if other != place)[:NEIGHBOURS]
@@ -77,15 +83,14 @@ def test_the_first_neighbours_are_the_nearest_places_and_later_ones_the_most_sim
     assert found.tolist() == own[np.argsort(-score, axis=1, kind="stable")[:, :NEIGHBOURS]].tolist()
 
 
-def test_the_result_is_the_last_round_and_no_scan_is_left(tmp_path):
-    made = trained(tmp_path)
+def test_the_result_is_the_last_round_and_no_scan_is_left(made):
     last = (made["trained"] / "round_01" / "model.pt").read_bytes()
     assert (made["trained"] / "model.pt").read_bytes() == last
     assert not list(made["trained"].glob("round_*/scan"))
 
 
 def test_without_positions_no_place_is_near_another(tmp_path):
-    made = trained(tmp_path, located=False)
+    made = trained(tmp_path, located=False, rounds=1)
     assert (np.load(made["trained"] / "round_00" / "neighbours.npy") == -1).all()
 
 
@@ -94,8 +99,7 @@ def test_hard_negatives_can_be_switched_off(tmp_path):
     assert not list(made["trained"].glob("round_*/neighbours.npy"))
 
 
-def test_a_round_that_was_broken_off_is_trained_again_on_the_neighbours_it_had(tmp_path):
-    made = trained(tmp_path)
+def test_a_round_that_was_broken_off_is_trained_again_on_the_neighbours_it_had(made):
     first, second = (made["trained"] / f"round_{index:02d}" for index in range(2))
     before = (first / "model.pt").stat().st_mtime_ns, (second / "neighbours.npy").stat().st_mtime_ns
     (second / "model.pt").unlink()

@@ -3,7 +3,7 @@ label-free judge chooses between rounds, queries and recipes."""
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 from origin import origin
@@ -33,19 +33,16 @@ def defaults(file: str = RECIPES) -> str:
     lines = read(file)
     reached = {(line["row"], line["world"], line["seed"]): line["r1"] for line in lines}
     rows, used = [], []
-
-    def base(line: Line) -> float | None:
-        """Of the row that it was laid over; lines say it where that was an earlier default."""
-        return reached.get((line.get("base", "default"), line["world"], line["seed"]))
-
     for row, what in DIFFERS.items():
-        some = [line for line in lines if line["row"] == row and base(line) is not None]
-        if not some:
-            continue
-        used += some
         by_world: dict[str, list[float]] = {}
-        for line in some:
-            by_world.setdefault(line["world"], []).append(100 * ((base(line) or 0.0) - line["r1"]))
+        for line in [line for line in lines if line["row"] == row]:
+            # Of the row that it was laid over: lines say it where that was an earlier default.
+            ours = reached.get((line.get("base", "default"), line["world"], line["seed"]))
+            if ours is not None:
+                used.append(line)
+                by_world.setdefault(line["world"], []).append(100 * (ours - line["r1"]))
+        if not by_world:
+            continue
         gains = {world: float(np.mean(points)) for world, points in by_world.items()}
         worst = min(gains, key=gains.__getitem__)
         told = f"{np.mean(list(gains.values())):+.1f}", f"{gains[worst]:+.1f} (`{worst}`)"
@@ -58,9 +55,9 @@ def choices(file: str = RECIPES) -> str:
     """The R@1 of what the judge says is best, as a share of the best there is."""
     lines = [line for line in read(file) if line["labels"] and not line["row"].startswith("supervised")]
     ours = [line for line in lines if line["row"] == "default"]
-    recipes: dict[Hashable, list[tuple[float, float]]] = {}
+    recipes: dict[str, list[tuple[float, float]]] = {}
     for line in lines:
-        recipes.setdefault((line["world"], line["seed"]), []).append((line["r1"], line["rounds"][-1]["judged"]))
+        recipes.setdefault(_name(line), []).append((line["r1"], line["rounds"][-1]["judged"]))
     what = {
         "rounds of the default, as `curriculum.keep` does": {
             _name(line): [(one["r1"], one["judged"]) for one in line["rounds"]] for line in ours
@@ -70,7 +67,7 @@ def choices(file: str = RECIPES) -> str:
             for line in ours
             if line["ways"] and SUITE[line["world"].split(":")[-1]].get("contrast.heading") != "unknown"
         },
-        "recipes, the other rows among them": {f"{world} {seed}": some for (world, seed), some in recipes.items()},
+        "recipes, the other rows among them": recipes,
     }
     rows = [[name, *_shares(groups)] for name, groups in what.items()]
     heading = ["between", "choices", "share of the best, mean", "worst", "of .98 and more"]

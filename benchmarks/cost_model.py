@@ -31,12 +31,12 @@ from cost_units import (
     requests,
 )  # fmt: skip
 
+from ucvgl.distributed.rounds import TWICE
 from ucvgl.distributed.selection import PANORAMA_SHARES
 from ucvgl.images.far_images import AT_ONCE
 from ucvgl.poses.structure import DIMENSION
 from ucvgl.settings.experiment import Experiment
 from ucvgl.settings.presets import folder
-from ucvgl.stages.curriculum import TWICE
 
 GB = 1e9
 ALIKE = 256

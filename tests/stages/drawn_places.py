@@ -58,5 +58,6 @@ def list_and_project(run: Path, experiment: Experiment) -> dict[str, Path]:
             write_shard(into / view, 0, ids[:8], images[:8], contents=files[:8])
             write_shard(into / view, 1, ids[8:], images[8:], contents=files[8:])
             if view == "queries":
-                write_shard(into / "bev", 0, ids, images[:, :, :SIDE])
+                write_shard(into / "bev", 0, ids[:8], images[:8, :, :SIDE])
+                write_shard(into / "bev", 1, ids[8:], images[8:, :, :SIDE])
     return made

@@ -9,9 +9,10 @@ import pytest
 
 from benchmarks.in_process import InProcess
 from tests.stages.drawn_places import SMALL, TRAIN, draw_places, list_and_project
+import ucvgl.stages.supervised
 from ucvgl.images.image_store import ImageStore
 from ucvgl.networks.towers import embed, load_towers, save_towers
-from ucvgl.settings.experiment import Contrast, Curriculum, Supervision
+from ucvgl.settings.experiment import Contrast, Curriculum, Supervision, Translation
 from ucvgl.stages.cold_start import new_towers
 from ucvgl.stages.labels import labels
 from ucvgl.stages.supervised import supervised
@@ -19,15 +20,17 @@ from ucvgl.stages.supervised import supervised
 NEIGHBOURS = 3
 
 
-def trained(tmp_path, *, located=True, rounds=2, **supervision):
-    """Some rounds on all true pairs; the folders by name."""
+def trained(tmp_path, *, located=True, rounds=2, later=0.0, **supervision):
+    """Some rounds on all true pairs, panoramas in the last of them; the folders by name."""
     draw_places(tmp_path / "home", located=located)
     settings = {"label_fraction": 1.0, "neighbours": NEIGHBOURS, **supervision}
     experiment = replace(
         SMALL,
         dataset=replace(SMALL.dataset, root=str(tmp_path / "home")),
         contrast=Contrast(batch=8),
-        curriculum=Curriculum(rounds=rounds, epochs_per_round=1),
+        curriculum=Curriculum(rounds=rounds, epochs_per_round=1, panoramas_after=later),
+        model=replace(SMALL.model, query="both" if later else "panorama"),
+        translation=Translation(fake=not later),
         supervision=Supervision(**settings),
     )
     made = list_and_project(tmp_path / "run", experiment)
@@ -66,7 +69,12 @@ def test_the_first_neighbours_are_the_nearest_places_and_later_ones_the_most_sim
         assert [abs(other - place) for other in near] == distances
 
     towers = load_towers(made["trained"] / "round_00" / "model.pt")
-    stores = [ImageStore(made["projected"] / "train" / view) for view in ("queries", "references")]
+    assert np.load(made["trained"] / "round_01" / "neighbours.npy").tolist() == most_similar(made, towers, "queries")
+
+
+def most_similar(made, towers, seen):
+    """Rows of the tiles that are most similar to each true pair's query, by its image in that store."""
+    stores = [ImageStore(made["projected"] / "train" / view) for view in (seen, "references")]
     pairs = pq.read_table(made["labels"] / "pairs.parquet").to_pylist()
     rows = (
         store.rows_of([row[name] for row in pairs])
@@ -74,13 +82,29 @@ def test_the_first_neighbours_are_the_nearest_places_and_later_ones_the_most_sim
     )
     query, reference = (
         embed(towers, store.read(some), view)
-        for store, some, view in zip(stores, rows, ("query", "reference"), strict=True)
+        for store, some, view in zip(
+            stores, rows, ("query" if seen == "queries" else "reference", "reference"), strict=True
+        )
     )
     score = query @ reference.T
     np.fill_diagonal(score, -np.inf)
     own = stores[1].rows_of([row["reference_id"] for row in pairs])
-    found = np.load(made["trained"] / "round_01" / "neighbours.npy")
-    assert found.tolist() == own[np.argsort(-score, axis=1, kind="stable")[:, :NEIGHBOURS]].tolist()
+    return own[np.argsort(-score, axis=1, kind="stable")[:, :NEIGHBOURS]].tolist()
+
+
+def test_where_panoramas_join_later_birds_eye_views_learn_first_find_neighbours_and_go_on(tmp_path, monkeypatch):
+    learned, train_round = [], ucvgl.stages.supervised.train_round
+
+    def watched(into, start, sources, *rest, **more):
+        learned.append([(pairs.name, len(pairs.sides)) for pairs in sources])
+        train_round(into, start, sources, *rest, **more)
+
+    monkeypatch.setattr(ucvgl.stages.supervised, "train_round", watched)
+    made = trained(tmp_path, later=0.5)
+    assert learned == [[("above", 2)], [("above", 2), ("known", 3)]]
+    towers = load_towers(made["trained"] / "round_00" / "model.pt")
+    found = np.load(made["trained"] / "round_01" / "neighbours.npy").tolist()
+    assert found == most_similar(made, towers, "bev") != most_similar(made, towers, "queries")
 
 
 def test_the_result_is_the_last_round_and_no_scan_is_left(made):

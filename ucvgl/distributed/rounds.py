@@ -10,6 +10,11 @@ from ucvgl.settings.experiment import Experiment
 from ucvgl.training.batches import Pairs
 from ucvgl.training.epochs import epochs_of
 from ucvgl.training.fit_towers import fit_towers
+from ucvgl.training.pairs import ABOVE
+
+TWICE = 2
+"""So often every pair is trained on in a round where panoramas join later: as fake and tile twice before, whose steps
+take less than half the time, and then once so and once with the panorama."""
 
 
 def train_round(
@@ -20,19 +25,19 @@ def train_round(
     *,
     experiment: Experiment,
     machines: Crew,
-    epochs: int = 1,
-    steps: int = 1,
 ) -> None:
     """Train from the encoders in `start` into `into`, on this round's part of the one schedule of all rounds.
+
+    Where fakes and tiles are pairs of their own (`above`) the round has twice the steps.
 
     Args:
         sources: what is trained on, each with the stores of its sides.
         index: of the round, from 0; it sets the seed and the part of the schedule.
-        epochs: so many times those of a round.
-        steps: so many times the least of a round.
     """
     settings, batch = experiment.curriculum, experiment.contrast.batch
-    epochs, steps = epochs * settings.epochs_per_round, steps * settings.round_steps
+    above = [pairs.name == ABOVE for pairs in sources]
+    steps = settings.round_steps * (TWICE if any(above) else 1)
+    epochs = settings.epochs_per_round * (TWICE if all(above) else 1)
     machines.run(
         fit_towers,
         folder=into,

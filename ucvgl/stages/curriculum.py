@@ -33,11 +33,6 @@ from ucvgl.types import Matches
 
 logger = logging.getLogger(__name__)
 
-TWICE = 2
-"""So often every label is trained on in a round where panoramas join later: as fake and tile twice before, whose steps
-take less than half the time, and then once so and once with the panorama."""
-
-
 def curriculum(
     folder: Path,
     *,
@@ -94,10 +89,7 @@ def curriculum(
                 sources = [] if own is None else [own]
             else:
                 sources = labelled_pairs(table, index, train, own, experiment, known)
-            steps = TWICE if settings.panoramas_later and not doubted else 1
-            epochs = steps if index < settings.rounds_without_panoramas else 1  # then a label is in two sources
-            how: dict[str, Any] = {"epochs": epochs, "steps": steps, "experiment": experiment, "machines": machines}
-            train_round(into, start, sources, index, **how)
+            train_round(into, start, sources, index, experiment=experiment, machines=machines)
         start = into
         if settings.keep == "judged":
             recall = recall_of_round(into, projected, machines, how=asked_as(experiment, verified=settings.verified))

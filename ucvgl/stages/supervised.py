@@ -22,7 +22,7 @@ from ucvgl.stages.curriculum import write_result
 from ucvgl.training.batches import Pairs
 from ucvgl.training.hard_negatives import nearest_places, without
 from ucvgl.training.loop import Log
-from ucvgl.training.pairs import known_pairs, repeated
+from ucvgl.training.pairs import known_pairs, repeated, with_fakes
 
 logger = logging.getLogger(__name__)
 
@@ -43,7 +43,8 @@ def supervised(
     The first neighbours are the nearest places, as encoders that have learned nothing know no better; those of later
     rounds are the most similar to the encoders. Where no position is known, the first batches are drawn at random.
     Where queries are described by their bird's-eye views as well (`model.query`), these are contrasted with panorama
-    and tile.
+    and tile; where panoramas join later (`curriculum.panoramas_after`) these views alone find the neighbours, and learn
+    as in the rounds of the curriculum.
 
     Args:
         folder: where the stage writes.
@@ -65,21 +66,23 @@ def supervised(
         into = folder / f"round_{index:02d}"
         into.mkdir(exist_ok=True)
         if not (into / "model.pt").exists():
-            pairs = known
+            sources = [known]
+            if experiment.query_by == "both":  # then the encoder of tiles is shown bird's-eye views
+                smoothing = experiment.cold_start.cross_label_smoothing
+                sources = with_fakes(known, train / "bev", smoothing, index, settings)
             if supervision.hard_negatives:
                 if not cached.exists(into / "neighbours.npy"):
                     near = index == 0 and not supervision.start
                     found = (
                         _nearest(known, catalogs, supervision.neighbours)
                         if near
-                        else _most_similar(known, start, into / "scan", supervision.neighbours, machines)
+                        else _most_similar(sources[0], start, into / "scan", supervision.neighbours, machines)
                     )
                     _publish(found, into / "neighbours.npy")
-                pairs = replace(known, neighbours=np.load(cached.here(into / "neighbours.npy")))
-            if experiment.query_by == "both":  # then the encoder of tiles is shown bird's-eye views
-                smoothing = experiment.cold_start.cross_label_smoothing
-                pairs = replace(pairs, fakes=train / "bev", fake_label_smoothing=smoothing)
-            train_round(into, start, [repeated(pairs, copies)], index, experiment=experiment, machines=machines)
+                neighbours = np.load(cached.here(into / "neighbours.npy"))
+                sources = [replace(pairs, neighbours=neighbours) for pairs in sources]
+            sources = [repeated(pairs, copies) for pairs in sources]
+            train_round(into, start, sources, index, experiment=experiment, machines=machines)
         start = into
     told = write_result(start, folder, projected, experiment, machines)
     return {"rounds": settings.rounds, "true_pairs": len(known), **told}
@@ -106,10 +109,10 @@ def _most_similar(known: Pairs, start: Path, scan: Path, k: int, machines: Crew)
         (Look(store, view), *np.unique(rows, return_inverse=True))
         for store, view, rows in zip(known.stores, known.views, (known.query, known.reference), strict=True)
     ]
-    jobs = [EmbedJob((look,), start / "model.pt", scan / look.view) for look, _, _ in sides]
+    jobs = [EmbedJob((look,), start / "model.pt", scan / look.store.name) for look, _, _ in sides]
     machines.embed(jobs)
     parts = [
-        _rows_of_parts(job.folder, scan / f"known_{look.view}", rows)
+        _rows_of_parts(job.folder, scan / f"known_{look.store.name}", rows)
         for job, (look, rows, _) in zip(jobs, sides, strict=True)
     ]
     (_, _, query_of_pair), (_, shown, _) = sides

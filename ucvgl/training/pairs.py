@@ -11,8 +11,11 @@ from ucvgl.files.tables import read_table
 from ucvgl.images.image_store import ImageStore
 from ucvgl.networks.towers import View
 from ucvgl.run import columns
-from ucvgl.settings.experiment import Experiment
+from ucvgl.settings.experiment import Curriculum, Experiment
 from ucvgl.training.batches import Pairs
+
+ABOVE = "above"
+"""Name of the pairs of fake and tile, both as seen from above."""
 
 
 def intra_view_pairs(projected: Path, translated: Path | None, experiment: Experiment) -> list[Pairs]:
@@ -89,6 +92,24 @@ def known_pairs(labels: Path, train: Path, experiment: Experiment) -> Pairs:
         experiment.curriculum.label_smoothing,
         spared=np.array([[*tiles, *[-1] * (width - len(tiles))] for tiles in spared], int) if width else None,
     )
+
+
+def with_fakes(pairs: Pairs, fakes: Path, smoothing: float, index: int, settings: Curriculum) -> list[Pairs]:
+    """Pairs of panorama and tile, and each panorama's fake contrasted with both.
+
+    Where panoramas join later (`curriculum.panoramas_after`) fake and tile are a pair of their own, both seen by the
+    tile encoder: alone before, and beside the panorama afterwards.
+
+    Args:
+        fakes: the store of the fakes, row by row as the panoramas.
+        smoothing: of the labels between panorama and fake.
+        index: of the round, from 0.
+    """
+    together = replace(pairs, fakes=fakes, fake_label_smoothing=smoothing)
+    if not settings.panoramas_later:
+        return [together]
+    above = replace(pairs, name=ABOVE, views=("reference", "reference"), stores=(fakes, pairs.stores[1]))
+    return [above] if index < settings.rounds_without_panoramas else [above, together]
 
 
 def repeated(pairs: Pairs, copies: int) -> Pairs:

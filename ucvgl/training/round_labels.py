@@ -13,7 +13,7 @@ from ucvgl.images.image_store import ImageStore
 from ucvgl.run import columns
 from ucvgl.settings.experiment import Experiment
 from ucvgl.training.batches import Pairs
-from ucvgl.training.pairs import joined, repeated
+from ucvgl.training.pairs import joined, repeated, with_fakes
 
 MINIMUM_LABELS = 8
 MOST_COPIES = 32
@@ -31,9 +31,7 @@ def labelled_pairs(
     """Pseudo-labels and known pairs as training pairs: panorama, tile and, on request, the panorama's fake.
 
     They are repeated until an epoch is about as long as the corpus, as in the released code, but not endlessly; with
-    the dustbin, unlabelled queries join as negatives. Panoramas without a label are trained on with their fakes. Where
-    panoramas join later (`curriculum.panoramas_after`) fake and tile are a pair of their own, both seen by the tile
-    encoder: alone before, and beside the panorama afterwards.
+    the dustbin, unlabelled queries join as negatives. Panoramas without a label are trained on with their fakes.
 
     Args:
         table: what `read_labels` gives.
@@ -65,13 +63,10 @@ def labelled_pairs(
         pairs = _with_dustbin(pairs, query[~labelled], index, experiment)
     if own is None:
         return [pairs]
-    above = replace(pairs, name="above", views=("reference", "reference"), stores=(own.stores[1], references.folder))
-    if index < settings.rounds_without_panoramas:
-        return [above]
-    sources = [above] if settings.panoramas_later else []
-    sources.append(replace(pairs, fakes=own.stores[1], fake_label_smoothing=own.label_smoothing))
+    sources = with_fakes(pairs, own.stores[1], own.label_smoothing, index, settings)
     alone = np.setdiff1d(own.query, pairs.query)
-    if 2 * len(alone) >= experiment.contrast.batch:  # a batch of a few panoramas has too few negatives
+    few = 2 * len(alone) < experiment.contrast.batch  # a batch of a few panoramas has too few negatives
+    if index >= settings.rounds_without_panoramas and not few:
         sources.append(replace(own, query=alone, reference=alone))
     return sources
 

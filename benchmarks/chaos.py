@@ -7,6 +7,8 @@ The preset `tiny` runs undisturbed once. Then it runs again and again while one 
 killed at a random moment: the driver (with its whole Ray, as when a machine dies), Ray's own servers, a worker of
 the group, an image actor. When the job ends early, the same command is started again. A kill is
 survived when the job, or that command, goes on by itself and the run ends with the bits of the undisturbed one.
+One moment in four is drawn from the start of the job, the others from when its workers are there: else most of them
+would meet a Ray that starts. What was counted lies in `--folder`: broken off, the same command goes on.
 """
 
 from __future__ import annotations
@@ -22,7 +24,7 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
@@ -41,6 +43,8 @@ VICTIMS = {
 """What may be killed beside the driver: how the titles of Ray's workers begin, and the programs of its servers end."""
 BUSY = "when the machine is less busy"
 """In what the job says where other programs left Ray no time to start: the same command is started again."""
+EARLY = 0.25
+"""How many moments are drawn from the start of the job, and not from when its workers are there."""
 WAIT_S, PATIENCE_S = 10, 1800
 """How long to wait for a victim that is not alive before another is drawn, and for a start of the job to end."""
 
@@ -53,6 +57,10 @@ class Tally:
     ended: Counter = field(default_factory=Counter)
     """By the last victim before the job ended early."""
     by_stage: Counter = field(default_factory=Counter)
+    at_work: int = 0
+    """Kills while the group of workers was there."""
+    alone: float = 0.0
+    """Seconds of the run that nothing disturbed."""
     runs: int = 0
     starts: int = 0
     busy: int = 0
@@ -70,46 +78,56 @@ def main(argv: Sequence[str]) -> int:
     parser.add_argument("--out", type=Path, default=Path("benchmarks/results/chaos.json"))
     wish = parser.parse_args(argv)
     wish.folder.mkdir(parents=True, exist_ok=True)
-    random_ = random.Random(wish.seed)
-    tally = Tally()
+    kept = wish.folder / "tally.json"
+    tally = _read(kept) if kept.exists() else Tally()
+    random_ = random.Random(f"{wish.seed}, {sum(tally.killed.values())} kills")
     with tempfile.TemporaryDirectory(prefix="ucvgl") as ray:
         job = Job(wish.folder.resolve() / "images", Path(ray))
         expected = wish.folder.resolve() / "undisturbed"
         began = time.monotonic()
         job.finish(expected)
-        alone = time.monotonic() - began
+        tally.alone = tally.alone or time.monotonic() - began
         bits = artefacts(expected)
         until = time.monotonic() + 60 * wish.minutes
         while sum(tally.killed.values()) < wish.kills and time.monotonic() < until:
             run = wish.folder.resolve() / f"disturbed_{tally.runs:02d}"
             left = wish.kills - sum(tally.killed.values())
             began = time.monotonic()
-            _disturb(job, run, tally, left, random_, wish.pause, until)
+            _disturb(job, run, tally, left, random_, wish.pause, until, kept)
             made = artefacts(run)
             if made != bits:
                 differ = sorted(name for name in made.keys() | bits.keys() if made.get(name) != bits.get(name))
                 tally.lost.append(f"{run.name} ended with other bits: {', '.join(differ[:3])}")
             tally.runs += 1
+            _keep(kept, tally)
             print(f"{run.name}: {time.monotonic() - began:.0f} s; {_line(tally)}", flush=True)
-            _write(wish.out, tally, alone, wish.seed)
+            _write(wish.out, tally, wish.seed)
     print(_table(tally))
     return 1 if tally.lost else 0
 
 
 def _disturb(
-    job: Job, run: Path, tally: Tally, kills: int, random_: random.Random, pause: float, until: float
+    job: Job, run: Path, tally: Tally, kills: int, random_: random.Random, pause: float, until: float, kept: Path
 ) -> None:
     """One run of the job, to its end, with up to so many kills, all of them before a moment."""
     while True:
         tally.starts, deadline = tally.starts + 1, time.monotonic() + PATIENCE_S
         process, hit = job.begin(run), ""
         while process.poll() is None:
-            victim, moment = random_.choice(["driver", *VICTIMS]), time.monotonic() + random_.expovariate(1 / pause)
+            victim = random_.choice(["driver", *VICTIMS])
+            if random_.random() > EARLY:
+                while process.poll() is None and not _alive(job, VICTIMS["worker"]) and time.monotonic() < deadline:
+                    time.sleep(0.2)
+            moment = time.monotonic() + random_.expovariate(1 / pause)
             while process.poll() is None and time.monotonic() < min(moment + WAIT_S, deadline):
                 time.sleep(0.05)
-                if kills and until > time.monotonic() > moment and _kill(job, process.pid, victim, random_):
+                ready = kills and until > time.monotonic() > moment
+                there = ready and bool(_alive(job, VICTIMS["worker"]))
+                if ready and _kill(job, process.pid, victim, random_):
                     tally.killed[victim] += 1
                     tally.by_stage[_stage(run)] += 1
+                    tally.at_work += there
+                    _keep(kept, tally)
                     kills, hit = kills - 1, victim
                     print(f"{run.name}: {victim} killed in {_stage(run)}; {_line(tally)}", flush=True)
                     break
@@ -172,12 +190,24 @@ def _line(tally: Tally) -> str:
     return f"{sum(tally.killed.values())} kills, {tally.starts} starts, {len(tally.lost)} lost"
 
 
-def _write(out: Path, tally: Tally, alone: float, seed: int) -> None:
+def _keep(kept: Path, tally: Tally) -> None:
+    aside = kept.with_suffix(".partial")
+    aside.write_text(json.dumps(asdict(tally)))
+    aside.replace(kept)
+
+
+def _read(kept: Path) -> Tally:
+    tally = Tally(**json.loads(kept.read_text()))
+    counts = {name: Counter(getattr(tally, name)) for name in ("killed", "ended", "by_stage")}
+    return replace(tally, **counts)
+
+
+def _write(out: Path, tally: Tally, seed: int) -> None:
     out.parent.mkdir(parents=True, exist_ok=True)
     result = {
         **measured_here(), "kills": sum(tally.killed.values()), "seed": seed, "runs": tally.runs,
-        "starts": tally.starts, "busy": tally.busy, "lost": tally.lost, "seconds_undisturbed": round(alone),
-        "by_stage": dict(tally.by_stage),
+        "starts": tally.starts, "busy": tally.busy, "lost": tally.lost, "seconds_undisturbed": round(tally.alone),
+        "by_stage": dict(tally.by_stage), "at_work": tally.at_work,
         "by_victim": {kind: {"killed": count, "ended": tally.ended[kind]} for kind, count in tally.killed.items()},
     }  # fmt: skip
     out.write_text(json.dumps(result, indent=1) + "\n")

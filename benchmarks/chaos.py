@@ -24,7 +24,7 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
@@ -192,7 +192,7 @@ def _line(tally: Tally) -> str:
 
 def _keep(kept: Path, tally: Tally) -> None:
     aside = kept.with_suffix(".partial")
-    aside.write_text(json.dumps(asdict(tally)))
+    aside.write_text(json.dumps(vars(tally)))
     aside.replace(kept)
 
 

@@ -7,7 +7,7 @@ The preset `tiny` runs undisturbed once. Then it runs again and again while one 
 killed at a random moment: the driver (with its whole Ray, as when a machine dies), Ray's own servers, a worker of
 the group, an image actor. When the job ends early, the same command is started again. A kill is
 survived when the job, or that command, goes on by itself and the run ends with the bits of the undisturbed one.
-One moment in four is drawn from the start of the job, the others from when its workers are there: else most of them
+One moment in two is drawn from the start of the job, the other from when its workers are there: else most of them
 would meet a Ray that starts. What was counted lies in `--folder`: broken off, the same command goes on.
 """
 
@@ -43,7 +43,7 @@ VICTIMS = {
 """What may be killed beside the driver: how the titles of Ray's workers begin, and the programs of its servers end."""
 BUSY = "when the machine is less busy"
 """In what the job says where other programs left Ray no time to start: the same command is started again."""
-EARLY = 0.25
+EARLY = 0.5
 """How many moments are drawn from the start of the job, and not from when its workers are there."""
 WAIT_S, PATIENCE_S = 10, 1800
 """How long to wait for a victim that is not alive before another is drawn, and for a start of the job to end."""

@@ -7,6 +7,7 @@ import ray
 import training_programs as programs
 from ray.util.state import list_actors
 
+from ucvgl.distributed import worker_group
 from ucvgl.distributed.machines import Machines
 from ucvgl.distributed.placement import Placement
 from ucvgl.distributed.progress import Progress
@@ -25,9 +26,11 @@ def alone(cluster, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def session(cluster, tmp_path_factory):
-    """A group of two; the last test ends it."""
+    """A group of two, which tries to meet over NCCL as workers with GPUs do; the last test ends it."""
     rows = []
-    with WorkerGroup(tmp_path_factory.mktemp("two"), Placement(2, 1, 0, 1), lambda **row: rows.append(row)) as session:
+    group = WorkerGroup(tmp_path_factory.mktemp("two"), Placement(2, 1, 0, 1), lambda **row: rows.append(row))
+    with pytest.MonkeyPatch.context() as patch, group as session:
+        patch.setattr(worker_group, "RaysNetwork", lambda _, **more: programs.NetworkOfGpus("nccl", **more))
         session.rows = rows
         yield session
 
@@ -81,8 +84,13 @@ def test_a_mailbox_that_is_lost_hides_nothing_of_what_ended_the_job(alone):
     assert not waiting_for_ray()
 
 
-def test_two_workers_resume_when_one_is_killed_and_report_an_error_of_one(session, tmp_path):
+def test_workers_that_cannot_talk_over_nccl_talk_over_gloo_and_the_driver_says_why(session, caplog):
     assert session.run(programs.total, number=5) == 15
+    assert "the workers cannot talk over NCCL (ValueError: ProcessGroupNCCL" in caplog.text
+    assert "use gloo" in caplog.text
+
+
+def test_two_workers_resume_when_one_is_killed_and_report_an_error_of_one(session, tmp_path):
 
     killer = threading.Thread(target=kill_at_step, args=(tmp_path, 3))
     killer.start()

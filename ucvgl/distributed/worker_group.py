@@ -106,7 +106,9 @@ class WorkerGroup:
             if attempts and self._controller is None:
                 self._controller = ray.get(self._mailbox.controller.remote())
             for row in rows:
-                if progress is not None and row.keys() <= {"kept", "share"}:
+                if row.keys() == {"warning"}:
+                    logger.warning("%s", row["warning"])
+                elif progress is not None and row.keys() <= {"kept", "share"}:
                     progress.hear(**row)
                 else:
                     self.log(**row)

@@ -7,9 +7,9 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
+import ucvgl.stages.supervised
 from benchmarks.in_process import InProcess
 from tests.stages.drawn_places import SMALL, TRAIN, draw_places, list_and_project
-import ucvgl.stages.supervised
 from ucvgl.images.image_store import ImageStore
 from ucvgl.networks.towers import embed, load_towers, save_towers
 from ucvgl.settings.experiment import Contrast, Curriculum, Supervision, Translation

@@ -31,6 +31,7 @@ from suite import SUITE
 from ucvgl.files.parts import in_order
 from ucvgl.images.decode import load
 from ucvgl.images.image_store import ImageStore
+from ucvgl.images.mirror_images import mirror_images
 from ucvgl.index.confidence import reliability
 from ucvgl.index.encoders import Encoders
 from ucvgl.index.ground import Found, in_verified_order, shown_by
@@ -86,7 +87,7 @@ def lines(world: str, run: Path, wish: argparse.Namespace) -> list[dict[str, Any
     begins, verified = random.uniform(0, 360, len(photos)), experiment.evaluation.verified
     ground = shown_by("query", experiment.projection)
     assert ground is not None
-    sides = [[ground_of_tile(tile[:, ::step]) for tile in pixels] for step in (1, -1)]
+    sides = [[*map(ground_of_tile, shown)] for shown in (pixels, mirror_images(pixels))]
     about = {"photos": len(photos), "tiles": len(tiles), "model": model.parent.name}
     found = []
     for heading in HEADINGS:

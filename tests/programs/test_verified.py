@@ -11,6 +11,7 @@ import torch
 import ucvgl.programs.verified
 from tests.poses.flat_ground import patches
 from ucvgl.images.image_store import write_shard
+from ucvgl.images.mirror_images import mirror_image
 from ucvgl.poses.fields import turned
 from ucvgl.poses.verifying import KNOWN, NEAREST_ALONE, SIDE, evidence, ground_spectra, tile_spectrum
 from ucvgl.programs.verified import (
@@ -57,7 +58,8 @@ def assert_found(found, view_of, turns):
         if number < 0:
             assert found[query, place] == -np.inf
             continue
-        tile = patches(5 + number % TILES, SIDE)[:, :: -1 if number >= TILES else 1]
+        tile = patches(5 + number % TILES, SIDE)
+        tile = mirror_image(tile) if number >= TILES else tile
         ground = ground_spectra(view_of(query, place), turns=turns)
         (expected,) = evidence(ground, tile_spectrum(tile)[None], turns)
         assert found[query, place] == pytest.approx(expected, rel=1e-5)

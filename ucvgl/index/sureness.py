@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float, Int
 
+from ucvgl.images.mirror_images import mirror_images
 from ucvgl.index import headings, nearest
 from ucvgl.index.confidence import Calibration, calibrate
 from ucvgl.index.encoders import Encoders
@@ -126,7 +127,7 @@ def sureness_of(
         here = score
         if len(part) < len(own):
             here, _ = _ranked(asked, _pool(own[part], partial(_ground_in, images)), decoys)
-        elsewhere, _ = _ranked(asked, _pool(mirrors, partial(_ground_in, images[:, :, ::-1])), decoys)
+        elsewhere, _ = _ranked(asked, _pool(mirrors, partial(_ground_in, mirror_images(images))), decoys)
         presence = calibrate_presence(here[theirs], elsewhere[theirs], pool=len(part) + decoys.count)
     except (ValueError, OSError) as error:
         return Sureness(reason=str(error))

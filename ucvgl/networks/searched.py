@@ -80,7 +80,7 @@ def references(
     """Unit-norm descriptors of tiles; their inner products with those of queries are the similarities.
 
     Args:
-        mirrored: left and right changed before: tiles that are nobody's (`ucvgl.pseudo_labels.decoys`).
+        mirrored: see their mirror images instead: tiles that are nobody's (`ucvgl.pseudo_labels.decoys`).
     """
     seen = embed(towers, tiles, "reference", mirrored=mirrored)
     return _beside(seen, tiles, ground_of(towers), "tile", mirrored=mirrored)

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.utils.checkpoint import checkpoint
 
+from ucvgl.images.mirror_images import mirror_images
 from ucvgl.networks.backbone import backbone
 from ucvgl.networks.ground_map import GroundMap, PanoramaMap
 from ucvgl.networks.mixed import mixed_precision
@@ -276,14 +277,14 @@ def embed(
     Args:
         turns: quarter turns of the camera to look at each place from, 1 to 4; their descriptors are concatenated, so
             that the product of two such descriptors is the mean similarity over turns that both views made together.
-        mirrored: left and right changed before: tiles that are nobody's (`ucvgl.pseudo_labels.decoys`).
+        mirrored: see their mirror images instead: tiles that are nobody's (`ucvgl.pseudo_labels.decoys`).
     """
     encoder = towers.encoder(view).eval()
     device = next(encoder.parameters()).device
     out = []
     for start in range(0, len(images), batch):
-        part = torch.from_numpy(images[start : start + batch]).to(device).permute(0, 3, 1, 2).float() / 255
-        part = part.flip(3) if mirrored else part
+        seen = images[start : start + batch]
+        part = torch.from_numpy(mirror_images(seen) if mirrored else seen).to(device).permute(0, 3, 1, 2).float() / 255
         with mixed_precision(device):
             looks = [encoder(turned(part, view, quarters)).float().cpu() for quarters in range(turns)]
         out.append(torch.cat(looks, 1) / math.sqrt(turns))

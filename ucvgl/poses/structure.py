@@ -14,6 +14,8 @@ import cv2
 import numpy as np
 from jaxtyping import Float, Float32, UInt8
 
+from ucvgl.images.mirror_images import mirror_image
+
 CHANNELS = 9
 KNEE = 0.5
 """Strength of an edge that counts half, against the mean of its image."""
@@ -45,7 +47,7 @@ def describe(
     none, is as strong everywhere and runs no way.
 
     Args:
-        mirrored: left and right changed before.
+        mirrored: describe their mirror images instead.
     """
     import torch  # here, as processes that read images know this module, and stay without PyTorch
 
@@ -53,7 +55,7 @@ def describe(
     cells = np.zeros((len(images), CELLS * CELLS, CHANNELS), np.float32)
 
     def look_at(number: int) -> None:
-        image = images[number][:, ::-1] if mirrored else images[number]
+        image = mirror_image(images[number]) if mirrored else images[number]
         inside = shown(image)
         means = down @ (structure(image, inside) @ right.T)
         cells[number] = means.reshape(CHANNELS, -1).T

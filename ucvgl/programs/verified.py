@@ -15,6 +15,7 @@ from jaxtyping import Float, Float32, Int
 from ucvgl.atomic import write_array
 from ucvgl.files import cached
 from ucvgl.images.image_store import ImageStore
+from ucvgl.images.mirror_images import mirror_image
 from ucvgl.poses.verifying import Turns, evidence, ground_spectra, tile_spectrum
 from ucvgl.programs.matching import Range
 from ucvgl.programs.sharing import mine
@@ -64,7 +65,10 @@ def verify_candidates(
     def hold(numbers: Sequence[int], pool: Executor) -> None:
         missing = [number for number in numbers if number not in held]
         shown = references.read(np.array(missing, int) % len(references))
-        seen = [tile[:, :: -1 if number >= len(references) else 1] for number, tile in zip(missing, shown, strict=True)]
+        seen = [
+            mirror_image(tile) if number >= len(references) else tile
+            for number, tile in zip(missing, shown, strict=True)
+        ]
         held.update(zip(missing, pool.map(lambda tile: tile_spectrum(tile, device), seen), strict=True))
         for number in numbers:
             held.move_to_end(number)

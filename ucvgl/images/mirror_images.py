@@ -1,4 +1,4 @@
-"""The mirror image of a tile: it shows no place there is, and else what the tile shows (`ucvgl.pseudo_labels.decoys`)."""
+"""The mirror image of a tile shows no place there is, and else what the tile shows: a decoy for the judge."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from jaxtyping import UInt8
 
 
 def mirror_image(image: UInt8[np.ndarray, "h w 3"]) -> UInt8[np.ndarray, "h w 3"]:
-    """The mirror image about the axis that runs north, or about one of the diagonals: by its content, as good as chance.
+    """The mirror image about the axis that runs north or one of the diagonals: by its content, as good as chance.
 
     One axis for all tiles would leave what lies along it where it is: roads on it, shadows along it, and half of the
     place beside it. Turned upside down the sun shines from where it never does. What is not square is mirrored about

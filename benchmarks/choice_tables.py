@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 import numpy as np
 from origin import origin
 from recipes_table import RECIPES, read
-from results import Line, table
+from results import Line, lines_of, table
 from suite import SUITE
 
 DIFFERS: Mapping[str, str] = {
@@ -72,6 +72,22 @@ def choices(file: str = RECIPES) -> str:
     rows = [[name, *_shares(groups)] for name, groups in what.items()]
     heading = ["between", "choices", "share of the best, mean", "worst", "of .98 and more"]
     return f"{table(heading, rows)}\n\n{origin(file, lines)}"
+
+
+def mirror_axes(file: str = "mirror_axes.jsonl") -> str:
+    """How far the judge is off with decoys that are mirrored about one axis, and about one of three by their content."""
+    lines, rows = lines_of(file), []
+    for axis in lines[0]["judged"]:
+        off = {world: [] for world in dict.fromkeys(line["world"] for line in lines)}
+        for line in lines:
+            off[line["world"]].append(100 * (line["judged"][axis] - line["r1"]))
+        every, overlapping = np.concatenate([*off.values()]), np.mean(off["vigor_like"])
+        told = f"{every.mean():+.1f}", f"{np.median(abs(every)):.1f}", f"{np.quantile(abs(every), 0.95):.1f}"
+        rows.append([axis, *told, f"{overlapping:+.1f}"])
+    heading = ["mirrored about", "R@1 judged too high by, mean", "off by, median", "in 95 %", "`vigor_like`, mean"]
+    worlds = ", ".join(f"`{world}`" for world in dict.fromkeys(line["world"] for line in lines))
+    said = f"In points of R@1, of {len(lines)} models and ways of asking on {worlds}."
+    return f"{table(heading, rows)}\n\n{said} {origin(file, lines)}"
 
 
 def _name(line: Line) -> str:

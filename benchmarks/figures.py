@@ -34,6 +34,7 @@ BLOCKS: Mapping[str, Callable[..., str]] = {
     "rounds": recipes_table.rounds,
     "recipes": recipes_table.recipes,
     "judged": recipes_table.judged,
+    "mirror_axes": choice_tables.mirror_axes,
     "defaults": choice_tables.defaults,
     "choices": choice_tables.choices,
     "floors": recipes_table.floors,

@@ -72,6 +72,6 @@ ROWS: dict[str, Mapping[str, Any]] = {
 """What is laid over the preset. `supervised`: true pairs, after the same cold start, in about as much time.
 
 Further rows of `recipes.jsonl` are `without_above`, the default until rounds with panoramas kept the pairs of fake and
-tile, over which some rows were laid (`base`); and of photos `supervised_as_taken`, before these were levelled, `safa`
-and `supervised_safa`, before they were compared as maps.
+tile, over which some rows were laid (`base`), and `supervised_without_above`, true pairs until then; and of photos
+`supervised_as_taken`, before these were levelled, `safa` and `supervised_safa`, before they were compared as maps.
 """

@@ -53,7 +53,6 @@ def worlds(file: str = RECIPES) -> str:
         )
     several = " Mean ± standard error of the seeds." if any(int(cells[1]) > 1 for cells in rows) else ""
     told = [line for line in [*ours, *bound] if line["world"] in {some["world"] for some in ours}]
-    several += f" True pairs had rounds as those of `{BEFORE}`, with half as many steps." if bound else ""
     return f"{table(heading, rows)}\n\nR@1 in %.{several}{_told_of_earlier(ours)} {origin(str(file), told)}"
 
 

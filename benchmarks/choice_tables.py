@@ -75,7 +75,7 @@ def choices(file: str = RECIPES) -> str:
 
 
 def mirror_axes(file: str = "mirror_axes.jsonl") -> str:
-    """How far the judge is off with decoys that are mirrored about one axis, and about one of three by their content."""
+    """How far the judge is off with decoys mirrored about one axis, and about one of three by their content."""
     lines, rows = lines_of(file), []
     for axis in lines[0]["judged"]:
         off = {world: [] for world in dict.fromkeys(line["world"] for line in lines)}

@@ -36,6 +36,17 @@ SHEET = 8
 """Rows of the contact sheet."""
 GROUPS = {"round": "curriculum", "adapt": "adaptation"}
 """Trainings that are numbered, and what they are called together."""
+LOSSES = {
+    "above": "bird's-eye view of a label with its tile",
+    "label": "panorama of a label with the others",
+    "fake": "panorama with its own view from above",
+    "known": "true pairs",
+    "intra_panorama": "panorama with itself",
+    "intra_tile": "tile with itself",
+    "intra_fake": "view from above with itself",
+    "part": "tile with a part of it",
+}
+"""What is contrasted, by the name of the loss."""
 
 
 def report(
@@ -81,7 +92,7 @@ def of_the_run(run: RunDir, experiment: Experiment, projected: Path) -> dict[str
     rejected = read_table(projected / "rejected.parquet", columns.REJECTED).to_pylist()
     return {
         "title": run.path.name,
-        "losses": _losses(run.path),
+        "losses": losses_of(run.path),
         "settings": {name: (before, now) for name, before, now in differences(synthetic(), experiment)},
         "versions": json_object((run.path / "environment.json").read_text(), run.path / "environment.json"),
         "seconds": _seconds(run.path),
@@ -175,7 +186,7 @@ def _first_batch(projected: Path, fakes: Path, experiment: Experiment) -> list[t
     return list(zip(*sides, strict=True))
 
 
-def _losses(run: Path) -> Mapping[str, tuple[list[float], list[float]]]:
+def losses_of(run: Path) -> Mapping[str, tuple[list[float], list[float]]]:
     """Every logged loss of every training, over its steps; rounds follow each other."""
     curves: dict[str, tuple[list[float], list[float]]] = {}
     offset: dict[str, float] = {}
@@ -185,7 +196,8 @@ def _losses(run: Path) -> Mapping[str, tuple[list[float], list[float]]]:
         for name, value in row.items():
             if not name.endswith("_loss") or value is None:
                 continue
-            steps, values = curves.setdefault(f"{group}: {name.removesuffix('_loss')}", ([], []))
+            loss = name.removesuffix("_loss")
+            steps, values = curves.setdefault(f"{group}: {LOSSES.get(loss, loss)}", ([], []))
             step = row["step"] + offset.get(group, 0.0)
             steps.append(step)
             values.append(value)

@@ -99,6 +99,10 @@ def test_a_run_may_lie_in_a_bucket_and_is_worked_on_in_a_local_folder() -> None:
     [
         (["--run", "s3://AKIA:s3cr3t@bucket/a"], r"--run s3://\*\*\*@bucket/a: a URI with credentials would be"),
         (["--run", "s3://b/../../x"], r"--run s3://b/../../x: write the folder without empty parts, `.` and `..`"),
+        (["--run", "~/x"], r"--run ~/x was left as it is by the shell and would be a folder `~`; write /"),
+        (["--run", "a\x1b[2J"], r"--run 'a\\x1b\[2J' holds a control character"),
+        (["--run", "s3:/b/x"], r"--run s3:/b/x is no URI, and as a folder it would be odd; write scheme://, or ./"),
+        (["--run", "\udcff"], r"--run '\\udcff' is not UTF-8; choose another"),
         (["--run", "s3://b/a//x?region=eu"], r"write the folder without empty parts, `.` and `..`"),
         (["--run", "ftp://host/a"], "--run ftp://host/a: a run lies in a local or mounted folder, or in s3:// or gs://"),
         (["--dataset.root", "s3://AKIA:s3cr3t@b/a"], r"dataset.root: s3://\*\*\*@b/a: a URI with credentials would be"),

@@ -10,6 +10,7 @@ from typing import Annotated, Any
 
 import tyro
 
+from ucvgl.files.printable import odd_name
 from ucvgl.images import azure
 from ucvgl.images.uris import NO_CREDENTIALS, climbs, holds_secrets, split_options, without_secrets
 from ucvgl.run.places import STORES, local_folder, runs_folder
@@ -101,6 +102,7 @@ def resolve(
     store = flags.run if flags.run and "://" in flags.run else None
     mistakes += _wrong_store(store) if store else []
     mistakes += ["--run is empty; name a folder, or leave it out"] if flags.run == "" else []
+    mistakes += [f"--run {odd}"] if (odd := odd_name(flags.run or "")) else []
     if mistakes:
         raise Mistakes(mistakes)
     run = local_folder(store) if store else Path(flags.run or runs_folder() / flags.preset)

@@ -26,6 +26,8 @@ LISTS = ("ACT_data.mat", f"{SMALL}/ACT_data.mat", f"{TEST}/ACT_data.mat")
 INDEX_OF = {"train": ("trainSet", "trainInd"), "validation": ("valSet", "valInd"), "test": ("valSetAll", "valInd")}
 """Struct and its field that holds the 1-based rows of `panoIds`."""
 VIEWS = (("streetview", "_grdView"), ("satview_polish", "_satView_polish"))
+HOME = (SMALL, TEST, *(folder for folder, _ in VIEWS))
+"""Folders of which the root has one at least."""
 
 
 def read_catalog(root: str, split: Split, protocol: Protocol) -> Catalog:
@@ -35,7 +37,7 @@ def read_catalog(root: str, split: Split, protocol: Protocol) -> Catalog:
 
 def views(root: str, split: Split, protocol: Protocol) -> Views:
     """The images of a split by panorama id."""
-    root = find_home(root, (SMALL, TEST, *(folder for folder, _ in VIEWS)))
+    root = find_home(root, HOME)
     part = protocol if split == "validation" else split
     mat = find_list(root)
     homes = [f"{TEST}/", f"{SMALL}/", ""] if part == "test" else [f"{SMALL}/", "", f"{TEST}/"]

@@ -29,6 +29,8 @@ LISTS = {"train": "splits/train-19zl.csv", "validation": "splits/val-19zl.csv"}
 LOCATIONS = "split_locations/all.csv"
 TILE, PANORAMA = 0, 1
 """Columns of the lists."""
+HOME = ("streetview", "bingmap")
+"""Folders of which the root has one at least."""
 
 
 def read_catalog(root: str, split: Split) -> Catalog:
@@ -39,7 +41,7 @@ def read_catalog(root: str, split: Split) -> Catalog:
 
 def views(root: str, split: Split) -> Views:
     """The images of a split by their numbers."""
-    root = find_home(root, ("streetview", "bingmap"))
+    root = find_home(root, HOME)
     panoramas = by_name(images_in(root, "streetview/panos", "streetview"))
     tiles = by_name(images_in(root, "bingmap/19", "bingmap"))
     queries, no_panorama = present(_names(root, split, PANORAMA, panoramas), panoramas, "streetview/panos/{}.jpg")

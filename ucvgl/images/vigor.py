@@ -41,6 +41,8 @@ LISTS = (
     "{city}/{name}__corrected.txt",
 )
 """Where a city's list may lie, the original first."""
+HOME = (*CITIES, "ground")
+"""Folders of which the root has one at least."""
 
 
 def read_catalog(root: str, split: Split, protocol: Protocol) -> Catalog:
@@ -51,7 +53,7 @@ def read_catalog(root: str, split: Split, protocol: Protocol) -> Catalog:
 
 def views(root: str, split: Split, protocol: Protocol) -> Views:
     """The images of a split, by city and name."""
-    root = find_home(root, (*CITIES, "ground"))
+    root = find_home(root, HOME)
     queries: dict[str, str] = {}
     references: dict[str, str] = {}
     missing: list[str] = []

@@ -32,7 +32,7 @@ def missing_weights(experiment: Experiment, *, frozen: bool = False) -> list[str
             found.append(str(error))
     if experiment.adaptation.source:
         return found
-    if (wrong := _of_backbone(experiment.model)) or experiment.model.backbone == "strided":
+    if (wrong := _of_backbone(experiment.model)) or (experiment.model.backbone == "strided" and not frozen):
         return found + wrong
     from ucvgl.networks.network_ahead import unfit  # brings PyTorch
 

@@ -49,7 +49,7 @@ def whole(path: Path) -> Iterator[Path]:
 
 
 def beside(path: Path) -> Path:
-    """A name for what is to become a file, of chance digits: containers that share a disk share numbers of processes."""
+    """A name for what is to become a file, of chance digits: containers that share a disk share process numbers."""
     return path.with_name(f".{path.name}.{secrets.randbelow(10**18):018d}")
 
 

@@ -14,7 +14,7 @@ from __future__ import annotations
 from typing import Literal
 
 import numpy as np
-from jaxtyping import Int, Shaped
+from jaxtyping import Float, Int, Shaped
 from scipy.io import loadmat
 
 from ucvgl.images.listing import Split, Views, by_name, find_home, images_in, is_file, open_bytes, present
@@ -42,15 +42,18 @@ def views(root: str, split: Split, protocol: Protocol) -> Views:
     mat = find_list(root)
     homes = [f"{TEST}/", f"{SMALL}/", ""] if part == "test" else [f"{SMALL}/", "", f"{TEST}/"]
     there = homes if mat else homes[:1] if part == "test" else homes[:2]
-    listed = panorama_ids(root, mat)[rows_of(root, mat, part)].tolist() if mat else None
-    found, missing = [], [] if mat else [LISTS[0]]
+    ids = panorama_ids(root, mat) if mat else np.empty(0, str)
+    listed = ids[rows_of(root, mat, part, count=len(ids))].tolist() if mat else None
+    known = set(ids.tolist())
+    found, missing, unlisted = [], [] if mat else [LISTS[0]], []
     for folder, ending in VIEWS:
         paths = by_name(images_in(root, *(f"{home}{folder}" for home in there)))
         path_of = {name.removesuffix(ending): path for name, path in paths.items()}
         kept, absent = present(path_of if listed is None else listed, path_of, f"{homes[0]}{folder}/{{}}{ending}.jpg")
         found.append(kept)
         missing += absent
-    return Views(root, found[0], found[1], tuple(missing))
+        unlisted += [path for name, path in path_of.items() if name not in known] if mat else []
+    return Views(root, found[0], found[1], tuple(missing), tuple(unlisted))
 
 
 def find_list(root: str) -> str | None:
@@ -64,13 +67,42 @@ def panorama_ids(root: str, mat: str) -> Shaped[np.ndarray, " n"]:
     return np.array([str(np.squeeze(identity)).strip() for identity in np.ravel(ids)])
 
 
-def rows_of(root: str, mat: str, part: str) -> Int[np.ndarray, " n"]:
-    """Rows of a part (train, validation, test) among the panorama ids, from 0."""
+def rows_of(root: str, mat: str, part: str, *, count: int) -> Int[np.ndarray, " n"]:
+    """Rows of a part (train, validation, test) among the panorama ids, from 0.
+
+    Args:
+        root: of the data set.
+        mat: the MATLAB file below it.
+        part: which of the three.
+        count: how many ids there are.
+
+    Raises:
+        ValueError: the file does not hold whole numbers from 1 to that.
+    """
     struct, field = INDEX_OF[part]
     sets = read_mat(root, mat, struct)[struct]
-    record = sets[0, 0]
-    index = record[field] if sets.dtype.names and field in sets.dtype.names else record[1]
-    return np.ravel(index).astype(int) - 1
+    names = sets.dtype.names or ()
+    index = np.ravel(sets[0, 0][field if field in names else names[1]]) if sets.size and len(names) > 1 else np.empty(0)
+    plain = index.dtype.kind in "iuf" and len(index) > 0
+    if not plain or not ((index >= 1) & (index <= count) & (index == np.floor(index))).all():
+        raise ValueError(
+            f"{root}/{mat}: {struct} does not hold rows of panoIds, whole numbers from 1 to {count}; fetch it again"
+        )
+    return index.astype(int) - 1
+
+
+def positions(root: str, mat: str, rows: Int[np.ndarray, " n"]) -> Float[np.ndarray, "n 2"]:
+    """UTM coordinates of some panoramas.
+
+    Raises:
+        ValueError: the file does not hold such for each of them, or the same for all.
+    """
+    utm = read_mat(root, mat, "utm")["utm"]
+    if utm.dtype.kind in "iuf" and utm.ndim == 2 and utm.shape[1] == 2 and len(utm) > rows.max():
+        found = utm[rows].astype(np.float64)
+        if np.isfinite(found).all() and (len(found) == 1 or (found != found[0]).any()):
+            return found
+    raise ValueError(f"{root}/{mat}: utm does not hold two coordinates for each of panoIds; fetch it again")
 
 
 def read_mat(root: str, mat: str, *names: str) -> dict:

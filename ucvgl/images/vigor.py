@@ -12,9 +12,10 @@ be the corrected ones (`splits__corrected`, `..._train__corrected.txt`), which a
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Literal
 
-from ucvgl.images.decimals import numbers
+from ucvgl.images.decimals import position
 from ucvgl.images.listing import (
     Split,
     Views,
@@ -32,6 +33,8 @@ Protocol = Literal["same_area", "cross_area"]
 CITIES = ("Chicago", "NewYork", "SanFrancisco", "Seattle")
 CROSS = {"train": ("NewYork", "Seattle"), "validation": ("SanFrancisco", "Chicago")}
 SAME = {"train": "same_area_balanced_train", "validation": "same_area_balanced_test"}
+FIELDS = 13
+"""Of a line of labels: the panorama, then four times a tile and its offset."""
 LABELS, TILES = "pano_label_balanced", "satellite_list"
 LISTS = (
     "splits/{city}/{name}.txt",
@@ -57,6 +60,7 @@ def views(root: str, split: Split, protocol: Protocol) -> Views:
     queries: dict[str, str] = {}
     references: dict[str, str] = {}
     missing: list[str] = []
+    unlisted: list[str] = []
     for city in cities(split, protocol):
         panoramas = by_name(images_in(root, f"{city}/panorama", f"ground/{city}"))
         tiles = by_name(images_in(root, f"{city}/satellite", f"satellite/{city}"))
@@ -68,11 +72,41 @@ def views(root: str, split: Split, protocol: Protocol) -> Views:
             (references, tiles, TILES, "satellite", "png"),
         ):
             path = find_list(root, city, name)
-            names = there if path is None else [name_of(line.split()[0]) for line in lines_of(root, path)]
+            names = list(there) if path is None else listed(root, path)
             found, absent = present(names, there, f"{city}/{folder}/{{}}.{ending}")
+            if there and not found:
+                raise ValueError(f"{root}/{path} names none of the images in {city}; it is another city's, or damaged")
             kept |= {f"{city}/{image}": file for image, file in found.items()}
             missing += absent if path else [LISTS[0].format(city=city, name=name), *absent]
-    return Views(root, queries, references, tuple(missing))
+            unlisted += _in_no_list(root, city, there, (TILES,) if name == TILES else (LABELS, *SAME.values()))
+    return Views(root, queries, references, tuple(missing), tuple(unlisted))
+
+
+def listed(root: str, path: str) -> list[str]:
+    """The names in the first column of a list.
+
+    Raises:
+        ValueError: it is empty, or a line of a label file has not the fields that it should.
+    """
+    rows, labels = [line.split() for line in lines_of(root, path)], TILES not in path
+    for number, row in enumerate(rows, 1):
+        if labels and len(row) != FIELDS:
+            raise ValueError(
+                f"{root}/{path}, line {number}: {len(row)} fields instead of {FIELDS}; "
+                "the file is no label file of VIGOR, or cut off: fetch it again"
+            )
+    if not rows:
+        raise ValueError(f"{root}/{path} names no image; fetch it again, or remove it")
+    return [name_of(row[0]) for row in rows]
+
+
+def _in_no_list(root: str, city: str, there: Mapping[str, str], lists: Sequence[str]) -> list[str]:
+    """Images of a city that none of its lists names, where all are there that could."""
+    paths = [find_list(root, city, name) for name in lists]
+    found = [path for path in paths if path is not None]
+    named = {name for path in found for name in listed(root, path)}
+    whole = LABELS not in lists or paths[0] is not None or len(found) == len(lists) - 1
+    return [path for name, path in there.items() if name not in named] if found and whole else []
 
 
 def cities(split: Split, protocol: Protocol) -> tuple[str, ...]:
@@ -95,6 +129,5 @@ def _places(found: Views) -> dict[str, tuple[float, float]]:
     for path in found.references.values():
         words = name_of(path).split("_")
         if len(words) == 3:
-            lat, lon = numbers(f"the name of {found.root}/{path}", *words[1:])
-            places[path] = (lat, lon)
+            places[path] = position(f"the name of {found.root}/{path}", *words[1:])
     return places

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import numpy as np
 from scipy.spatial import KDTree
 
-from ucvgl.images.cvact import LISTS, Protocol, find_list, panorama_ids, read_mat, rows_of, views
+from ucvgl.images.cvact import LISTS, Protocol, find_list, panorama_ids, positions, rows_of, views
 from ucvgl.images.listing import Split, Views, opaque_id
 from ucvgl.truth.cvusa_pairs import same_names
 from ucvgl.truth.ground_truth import GroundTruth, Rows
@@ -33,9 +32,9 @@ def read(root: str, split: Split, protocol: Protocol) -> GroundTruth:
 
 def _near(found: Views, mat: str) -> Rows:
     """Every tile whose UTM position is near the query's."""
-    rows = rows_of(found.root, mat, "test")
-    ids = panorama_ids(found.root, mat)[rows].tolist()
-    utm = np.asarray(read_mat(found.root, mat, "utm")["utm"], np.float64)[rows]
+    every = panorama_ids(found.root, mat)
+    rows = rows_of(found.root, mat, "test", count=len(every))
+    ids, utm = every[rows].tolist(), positions(found.root, mat, rows)
     position = dict(zip(ids, utm, strict=True))
     names, tiles = list(found.queries), list(found.references)
     if not names or not tiles:

@@ -14,17 +14,13 @@ from __future__ import annotations
 from typing import Literal
 
 import numpy as np
-from jaxtyping import Float, Int, Shaped
-from scipy.io import loadmat
 
-from ucvgl.images.listing import Split, Views, by_name, find_home, images_in, is_file, open_bytes, present
+from ucvgl.images.cvact_list import LISTS, find_list, panorama_ids, rows_of
+from ucvgl.images.listing import Split, Views, by_name, find_home, images_in, present
 from ucvgl.types import Catalog
 
 Protocol = Literal["validation", "test"]
 SMALL, TEST = "ANU_data_small", "ANU_data_test"
-LISTS = ("ACT_data.mat", f"{SMALL}/ACT_data.mat", f"{TEST}/ACT_data.mat")
-INDEX_OF = {"train": ("trainSet", "trainInd"), "validation": ("valSet", "valInd"), "test": ("valSetAll", "valInd")}
-"""Struct and its field that holds the 1-based rows of `panoIds`."""
 VIEWS = (("streetview", "_grdView"), ("satview_polish", "_satView_polish"))
 HOME = (SMALL, TEST, *(folder for folder, _ in VIEWS))
 """Folders of which the root has one at least."""
@@ -54,68 +50,3 @@ def views(root: str, split: Split, protocol: Protocol) -> Views:
         missing += absent
         unlisted += [path for name, path in path_of.items() if name not in known] if mat else []
     return Views(root, found[0], found[1], tuple(missing), tuple(unlisted))
-
-
-def find_list(root: str) -> str | None:
-    """Where `ACT_data.mat` lies below the root."""
-    return next((path for path in LISTS if is_file(root, path)), None)
-
-
-def panorama_ids(root: str, mat: str) -> Shaped[np.ndarray, " n"]:
-    """Every panorama id, in the order that the splits' rows refer to."""
-    ids = read_mat(root, mat, "panoIds")["panoIds"]
-    return np.array([str(np.squeeze(identity)).strip() for identity in np.ravel(ids)])
-
-
-def rows_of(root: str, mat: str, part: str, *, count: int) -> Int[np.ndarray, " n"]:
-    """Rows of a part (train, validation, test) among the panorama ids, from 0.
-
-    Args:
-        root: of the data set.
-        mat: the MATLAB file below it.
-        part: which of the three.
-        count: how many ids there are.
-
-    Raises:
-        ValueError: the file does not hold whole numbers from 1 to that.
-    """
-    struct, field = INDEX_OF[part]
-    sets = read_mat(root, mat, struct)[struct]
-    names = sets.dtype.names or ()
-    index = np.ravel(sets[0, 0][field if field in names else names[1]]) if sets.size and len(names) > 1 else np.empty(0)
-    plain = index.dtype.kind in "iuf" and len(index) > 0
-    if not plain or not ((index >= 1) & (index <= count) & (index == np.floor(index))).all():
-        raise ValueError(
-            f"{root}/{mat}: {struct} does not hold rows of panoIds, whole numbers from 1 to {count}; fetch it again"
-        )
-    return index.astype(int) - 1
-
-
-def positions(root: str, mat: str, rows: Int[np.ndarray, " n"]) -> Float[np.ndarray, "n 2"]:
-    """UTM coordinates of some panoramas.
-
-    Raises:
-        ValueError: the file does not hold such for each of them, or the same for all.
-    """
-    utm = read_mat(root, mat, "utm")["utm"]
-    if utm.dtype.kind in "iuf" and utm.ndim == 2 and utm.shape[1] == 2 and len(utm) > rows.max():
-        found = utm[rows].astype(np.float64)
-        if np.isfinite(found).all() and (len(found) == 1 or (found != found[0]).any()):
-            return found
-    raise ValueError(f"{root}/{mat}: utm does not hold two coordinates for each of panoIds; fetch it again")
-
-
-def read_mat(root: str, mat: str, *names: str) -> dict:
-    """Some variables of a MATLAB file.
-
-    Raises:
-        ValueError: it is broken or lacks them.
-    """
-    try:
-        content = loadmat(open_bytes(root, mat), variable_names=list(names))
-    except Exception as error:  # scipy raises many kinds of errors on bytes it does not expect
-        raise ValueError(f"{root}/{mat} is not a MATLAB file that can be read ({error}); fetch it again") from error
-    absent = [name for name in names if name not in content]
-    if absent:
-        raise ValueError(f"{root}/{mat} lacks {' and '.join(absent)}; it is not the list of CVACT, fetch it again")
-    return content

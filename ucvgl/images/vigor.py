@@ -12,38 +12,16 @@ be the corrected ones (`splits__corrected`, `..._train__corrected.txt`), which a
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from typing import Literal
 
 from ucvgl.images.decimals import position
-from ucvgl.images.listing import (
-    Split,
-    Views,
-    by_name,
-    find_home,
-    images_in,
-    is_file,
-    lines_of,
-    name_of,
-    present,
-)
+from ucvgl.images.listing import Split, Views, by_name, find_home, images_in, name_of, present
+from ucvgl.images.vigor_lists import LABELS, LISTS, SAME, TILES, find_list, in_no_list, listed
 from ucvgl.types import Catalog
 
 Protocol = Literal["same_area", "cross_area"]
 CITIES = ("Chicago", "NewYork", "SanFrancisco", "Seattle")
 CROSS = {"train": ("NewYork", "Seattle"), "validation": ("SanFrancisco", "Chicago")}
-SAME = {"train": "same_area_balanced_train", "validation": "same_area_balanced_test"}
-FIELDS = 13
-"""Of a line of labels: the panorama, then four times a tile and its offset."""
-LABELS, TILES = "pano_label_balanced", "satellite_list"
-LISTS = (
-    "splits/{city}/{name}.txt",
-    "{city}/{name}.txt",
-    "splits__corrected/{city}/{name}__corrected.txt",
-    "splits__corrected/{city}/{name}.txt",
-    "{city}/{name}__corrected.txt",
-)
-"""Where a city's list may lie, the original first."""
 HOME = (*CITIES, "ground")
 """Folders of which the root has one at least."""
 
@@ -55,7 +33,11 @@ def read_catalog(root: str, split: Split, protocol: Protocol) -> Catalog:
 
 
 def views(root: str, split: Split, protocol: Protocol) -> Views:
-    """The images of a split, by city and name."""
+    """The images of a split, by city and name.
+
+    Raises:
+        ValueError: a list is none, or names nothing that is there.
+    """
     root = find_home(root, HOME)
     queries: dict[str, str] = {}
     references: dict[str, str] = {}
@@ -78,35 +60,8 @@ def views(root: str, split: Split, protocol: Protocol) -> Views:
                 raise ValueError(f"{root}/{path} names none of the images in {city}; it is another city's, or damaged")
             kept |= {f"{city}/{image}": file for image, file in found.items()}
             missing += absent if path else [LISTS[0].format(city=city, name=name), *absent]
-            unlisted += _in_no_list(root, city, there, (TILES,) if name == TILES else (LABELS, *SAME.values()))
+            unlisted += in_no_list(root, city, there, (TILES,) if name == TILES else (LABELS, *SAME.values()))
     return Views(root, queries, references, tuple(missing), tuple(unlisted))
-
-
-def listed(root: str, path: str) -> list[str]:
-    """The names in the first column of a list.
-
-    Raises:
-        ValueError: it is empty, or a line of a label file has not the fields that it should.
-    """
-    rows, labels = [line.split() for line in lines_of(root, path)], TILES not in path
-    for number, row in enumerate(rows, 1):
-        if labels and len(row) != FIELDS:
-            raise ValueError(
-                f"{root}/{path}, line {number}: {len(row)} fields instead of {FIELDS}; "
-                "the file is no label file of VIGOR, or cut off: fetch it again"
-            )
-    if not rows:
-        raise ValueError(f"{root}/{path} names no image; fetch it again, or remove it")
-    return [name_of(row[0]) for row in rows]
-
-
-def _in_no_list(root: str, city: str, there: Mapping[str, str], lists: Sequence[str]) -> list[str]:
-    """Images of a city that none of its lists names, where all are there that could."""
-    paths = [find_list(root, city, name) for name in lists]
-    found = [path for path in paths if path is not None]
-    named = {name for path in found for name in listed(root, path)}
-    whole = LABELS not in lists or paths[0] is not None or len(found) == len(lists) - 1
-    return [path for name, path in there.items() if name not in named] if found and whole else []
 
 
 def cities(split: Split, protocol: Protocol) -> tuple[str, ...]:
@@ -117,11 +72,6 @@ def cities(split: Split, protocol: Protocol) -> tuple[str, ...]:
 def labels_of(split: Split, protocol: Protocol) -> str:
     """Name of the list whose first column has a city's panoramas."""
     return SAME[split] if protocol == "same_area" else LABELS
-
-
-def find_list(root: str, city: str, name: str) -> str | None:
-    """Where a city's list lies below the root."""
-    return next((path for form in LISTS if is_file(root, path := form.format(city=city, name=name))), None)
 
 
 def _places(found: Views) -> dict[str, tuple[float, float]]:

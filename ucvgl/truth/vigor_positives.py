@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from ucvgl.images.listing import Split, lines_of, name_of, opaque_id
-from ucvgl.images.vigor import FIELDS, Protocol, cities, find_list, labels_of, listed, views
+from ucvgl.images.vigor import Protocol, cities, labels_of, views
+from ucvgl.images.vigor_lists import FIELDS, find_list, listed
 from ucvgl.truth.ground_truth import GroundTruth
 
 TILES = slice(1, FIELDS, 3)

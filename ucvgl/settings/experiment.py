@@ -98,7 +98,7 @@ class Contrast:
     """Loss, optimiser and augmentation shared by every contrastive stage."""
 
     batch: Batch = 128
-    """Global batch, over all workers."""
+    """Global batch, over all workers. Where another is set and no rate, that follows (`ucvgl.settings.rates`)."""
     learning_rate: Rate = 2e-3
     weight_decay: NotNegative = 0.01
     temperature: Temperature = 0.07

@@ -3,12 +3,12 @@
     python benchmarks/chaos.py --kills 100 --seed 0
     python benchmarks/chaos.py --minutes 20 --pause 40    as many as fit; on a busy machine seldom, as all takes longer
 
-The preset `tiny` runs undisturbed once. Then it runs again and again while one of its processes, drawn at random, is
-killed at a random moment: the driver (with its whole Ray, as when a machine dies), Ray's own servers, a worker of
-the group, an image actor. When the job ends early, the same command is started again. A kill is
-survived when the job, or that command, goes on by itself and the run ends with the bits of the undisturbed one.
-One moment in two is drawn from the start of the job, the other from when its workers are there: else most of them
-would meet a Ray that starts. What was counted lies in `--folder`: broken off, the same command goes on.
+The preset `tiny` runs undisturbed once. Then it runs again and again while one of its processes, of a kind drawn from
+those alive, is killed at a random moment: the driver (with its whole Ray, as when a machine dies), Ray's own servers, a
+worker of the group, an image actor. When the job ends early, the same command is started again. A kill is survived when
+the job, or that command, goes on by itself and the run ends with the bits of the undisturbed one. One moment in two is
+drawn from when Ray's first server is there, the other from when the workers are: else most would meet a Ray that
+starts. What was counted lies in `--folder`: broken off, the same command goes on.
 """
 
 from __future__ import annotations
@@ -44,9 +44,9 @@ VICTIMS = {
 BUSY = "when the machine is less busy"
 """In what the job says where other programs left Ray no time to start: the same command is started again."""
 EARLY = 0.5
-"""How many moments are drawn from the start of the job, and not from when its workers are there."""
-WAIT_S, PATIENCE_S = 10, 1800
-"""How long to wait for a victim that is not alive before another is drawn, and for a start of the job to end."""
+"""How many moments are drawn from when Ray's first server is there, and not from when the workers are."""
+PATIENCE_S = 1800
+"""How long to wait for a start of the job to end."""
 
 
 @dataclass
@@ -114,23 +114,21 @@ def _disturb(
         tally.starts, deadline = tally.starts + 1, time.monotonic() + PATIENCE_S
         process, hit = job.begin(run), ""
         while process.poll() is None:
-            victim = random_.choice(["driver", *VICTIMS])
-            if random_.random() > EARLY:
-                while process.poll() is None and not _alive(job, VICTIMS["worker"]) and time.monotonic() < deadline:
-                    time.sleep(0.2)
+            first = "gcs" if random_.random() < EARLY else "worker"
+            while process.poll() is None and not _alive(job, VICTIMS[first]) and time.monotonic() < deadline:
+                time.sleep(0.2)
             moment = time.monotonic() + random_.expovariate(1 / pause)
-            while process.poll() is None and time.monotonic() < min(moment + WAIT_S, deadline):
+            while process.poll() is None and time.monotonic() < min(moment, deadline):
                 time.sleep(0.05)
-                ready = kills and until > time.monotonic() > moment
-                there = ready and bool(_alive(job, VICTIMS["worker"]))
-                if ready and _kill(job, process.pid, victim, random_):
-                    tally.killed[victim] += 1
-                    tally.by_stage[_stage(run)] += 1
-                    tally.at_work += there
-                    _keep(kept, tally)
-                    kills, hit = kills - 1, victim
-                    print(f"{run.name}: {victim} killed in {_stage(run)}; {_line(tally)}", flush=True)
-                    break
+            if kills and until > time.monotonic() and process.poll() is None:
+                stage, there = _stage(run), bool(_alive(job, VICTIMS["worker"]))
+                hit = _kill_one(job, process.pid, random_)
+                tally.killed[hit] += 1
+                tally.by_stage[stage] += 1
+                tally.at_work += there
+                _keep(kept, tally)
+                kills -= 1
+                print(f"{time.strftime('%X')} {run.name}: {hit} killed in {stage}; {_line(tally)}", flush=True)
             if time.monotonic() >= deadline:
                 tally.lost.append(f"{run.name} hung after {hit or 'no kill'}")
                 process.kill()
@@ -146,18 +144,16 @@ def _disturb(
             return
 
 
-def _kill(job: Job, driver: int, kind: str, random_: random.Random) -> bool:
-    """Kill one process of a kind, if one is alive at the moment."""
-    alive = [driver] if kind == "driver" else _alive(job, VICTIMS[kind])
-    if not alive:
-        return False
+def _kill_one(job: Job, driver: int, random_: random.Random) -> str:
+    """Kill a process of any kind that is alive at the moment; which it was."""
+    alive = {"driver": [driver]} | {kind: pids for kind, marks in VICTIMS.items() if (pids := _alive(job, marks))}
+    kind = random_.choice([*alive])
     with suppress(ProcessLookupError):
-        os.kill(random_.choice(alive), signal.SIGKILL)
-        if kind == "driver":
-            time.sleep(0.5)
-            _end_ray(job)
-        return True
-    return False
+        os.kill(random_.choice(alive[kind]), signal.SIGKILL)
+    if kind == "driver":
+        time.sleep(0.5)
+        _end_ray(job)
+    return kind
 
 
 def _alive(job: Job, marks: tuple[str, ...]) -> list[int]:

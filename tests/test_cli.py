@@ -131,3 +131,17 @@ def test_an_empty_word_is_not_the_folder_one_stands_in(
     assert cli.main(words) == 2
     told = f"ucvgl {words[0]}: {where} is empty, as a shell's variable that is not set; name it, or leave it out\n"
     assert capsys.readouterr().err == told
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["--out", "~/area"], "--out ~/area was left as it is by the shell"),
+        (["--out=~/area"], "--out ~/area was left as it is by the shell"),
+        (["--out", "a\x1b[2J"], "--out 'a\\x1b[2J' holds a control character"),
+        (["--out", "a\udcff"], "--out 'a\\udcff' is not UTF-8"),
+    ],
+)
+def test_nothing_is_written_under_a_name_that_nobody_means(words, told, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["index", "run", "tiles", *words]) == 2
+    assert capsys.readouterr().err.startswith(f"ucvgl index: {told}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import secrets
 import shutil
 import zlib
 from collections.abc import Callable, Iterator
@@ -32,8 +33,7 @@ def whole(path: Path) -> Iterator[Path]:
     `path` is a link, the link is replaced, and what it points to stays as it is.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    aside = path.with_name(f".{path.name}.{os.getpid()}")
-    aside.unlink(missing_ok=True)  # whoever left it: it is not written through a link
+    aside = beside(path)
     try:
         yield aside
         flush(aside)
@@ -46,6 +46,11 @@ def whole(path: Path) -> Iterator[Path]:
         raise
     finally:
         aside.unlink(missing_ok=True)
+
+
+def beside(path: Path) -> Path:
+    """A name for what is to become a file, of chance digits: containers that share a disk share process numbers."""
+    return path.with_name(f".{path.name}.{secrets.randbelow(10**18):018d}")
 
 
 def flush(path: Path) -> None:

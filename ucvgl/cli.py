@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 
 import ucvgl
+from ucvgl.files.printable import odd_name
 from ucvgl.run.ending import DONE, MISTAKEN, ended, folder_is_gone
 
 COMMANDS = {
@@ -25,6 +26,10 @@ MAY_BE_EMPTY = ("--address", "--config", "--heading", "--parquet", "--picture", 
 """Options of which nothing is the default, and means what their help says."""
 
 
+WRITTEN = ("--out", "--parquet", "--picture")
+"""Options that name what is written."""
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; its exit code."""
     argv = sys.argv[1:] if argv is None else argv
@@ -40,7 +45,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return MISTAKEN
 
     def command() -> int | None:
-        _refuse_empty(rest)
+        _refuse_odd(rest)
         if told := folder_is_gone():
             raise ValueError(told)
         return importlib.import_module(COMMANDS[name][0]).main(rest)
@@ -65,8 +70,9 @@ def usage() -> str:
     )
 
 
-def _refuse_empty(argv: Sequence[str]) -> None:
-    """Refuse a word that is empty, as of a shell's variable that is not set: as a place it is the folder one stands in.
+def _refuse_odd(argv: Sequence[str]) -> None:
+    """Refuse a word that is empty, as of a shell's variable that is not set: as a place it is the folder one stands in;
+    and places to write to that nobody means.
 
     Raises:
         ValueError: one is; where.
@@ -76,6 +82,8 @@ def _refuse_empty(argv: Sequence[str]) -> None:
         if not word and before not in MAY_BE_EMPTY:
             where = f"what follows {before}" if before else "the first argument"
             raise ValueError(f"{where} is empty, as a shell's variable that is not set; name it, or leave it out")
+        if before in WRITTEN and (odd := odd_name(word)):
+            raise ValueError(f"{before} {odd}")
 
 
 def _unknown(name: str) -> str:

@@ -5,7 +5,7 @@ import pytest
 
 from tests.index.areas import EXPERIMENT, make_index, make_run
 from ucvgl import cli
-from ucvgl.commands.evaluate import Pool, _confidence, _trained_on, scored
+from ucvgl.commands.evaluate import Pool, _confidence, _trained_on, _training_unknown, scored
 from ucvgl.images.image_store import write_shard
 from ucvgl.images.same_files import content_of
 from ucvgl.settings.dotted import save_settings
@@ -50,6 +50,15 @@ def test_queries_that_were_trained_on_under_other_names_are_known_by_their_conte
     asked = Pool(np.array(["x", "y", "z"]), np.zeros((3, 2)), None, digests)
     assert _trained_on(tmp_path, asked, same_names=False).tolist() == [False, True, False]
     assert _trained_on(tmp_path / "none", asked, same_names=True).tolist() == [False] * 3
+
+
+def test_a_run_that_lacks_what_tells_of_its_training_is_not_taken_for_one_that_saw_no_query(tmp_path):
+    (tmp_path / "2_project" / "train" / "queries").mkdir(parents=True)
+    assert _training_unknown(tmp_path) == [f"whether queries were TRAINED ON is not known: {tmp_path} has no 1_catalog"]
+    (tmp_path / "1_catalog").mkdir()
+    assert _training_unknown(tmp_path) == []
+    (line,) = _training_unknown(tmp_path / "config.yaml")
+    assert line.endswith("config.yaml has no 1_catalog and no 2_project/train/queries")
 
 
 @pytest.mark.parametrize("kind", ["flat", "hnsw"])

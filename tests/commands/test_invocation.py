@@ -36,6 +36,26 @@ def test_a_flag_beats_the_file_and_the_file_beats_the_preset(tmp_path: Path) -> 
     ]
 
 
+def test_a_learning_rate_follows_its_batch_unless_it_is_named(tmp_path: Path) -> None:
+    stated = PRESETS["tiny"]().contrast
+    assert (stated.batch, stated.learning_rate) == (32, 2e-3)
+
+    def rate(*flags: str) -> float:
+        return resolve(["tiny", *flags]).experiment.contrast.learning_rate
+
+    assert rate("--contrast.batch=128") == 4e-3
+    assert rate("--contrast.batch=64") == 2.83e-3
+    assert rate("--contrast.batch=32") == rate("--adaptation.batch=1024") == 2e-3
+    assert rate("--contrast.batch=128", "--contrast.learning-rate=0.001") == 1e-3
+    config = tmp_path / "mine.yaml"
+    config.write_text("contrast: {batch: 64, learning_rate: 0.001}")
+    assert rate("--config", str(config)) == 1e-3
+    assert rate("--config", str(config), "--contrast.batch=16") == 5e-4, "the file states it for a batch of 64"
+    assert "1 mistake" in str(pytest.raises(Mistakes, rate, "--contrast.batch=-4").value)
+    adaptation = resolve(["tiny", "--adaptation.batch=2048"]).experiment.adaptation
+    assert adaptation.learning_rate == 2 * PRESETS["tiny"]().adaptation.learning_rate
+
+
 def test_the_saved_settings_of_a_run_repeat_it(tmp_path: Path) -> None:
     config = tmp_path / "config.yaml"
     experiment = resolve(["tiny", "--contrast.flip", "false", "--seed=3"]).experiment
@@ -99,6 +119,10 @@ def test_a_run_may_lie_in_a_bucket_and_is_worked_on_in_a_local_folder() -> None:
     [
         (["--run", "s3://AKIA:s3cr3t@bucket/a"], r"--run s3://\*\*\*@bucket/a: a URI with credentials would be"),
         (["--run", "s3://b/../../x"], r"--run s3://b/../../x: write the folder without empty parts, `.` and `..`"),
+        (["--run", "~/x"], r"--run ~/x was left as it is by the shell and would be a folder `~`; write /"),
+        (["--run", "a\x1b[2J"], r"--run 'a\\x1b\[2J' holds a control character"),
+        (["--run", "s3:/b/x"], r"--run s3:/b/x is no URI, and as a folder it would be odd; write scheme://, or ./"),
+        (["--run", "\udcff"], r"--run '\\udcff' is not UTF-8; choose another"),
         (["--run", "s3://b/a//x?region=eu"], r"write the folder without empty parts, `.` and `..`"),
         (["--run", "ftp://host/a"], "--run ftp://host/a: a run lies in a local or mounted folder, or in s3:// or gs://"),
         (["--dataset.root", "s3://AKIA:s3cr3t@b/a"], r"dataset.root: s3://\*\*\*@b/a: a URI with credentials would be"),

@@ -279,6 +279,24 @@ def test_a_data_set_that_is_not_there_is_told_before_any_ray_starts(
         assert "dataset.root: " in (said := capsys.readouterr().err) and "gone is no folder on this machine" in said
 
 
+@pytest.mark.parametrize(("made", "words"), [
+    (["vigor:a/"], "data has none of the folders of vigor: "),
+    ([], "data is empty; name the folder that holds the images"),
+    (["satellite/"], "data has no folder panorama, ground or query"),
+    (["panorama/", "satellite"], "data has no folder satellite, tile or reference"),
+    (["panorama/", "satellite/", "train/panorama/", "train/satellite/"], "`panorama` with images beside `train`"),
+])  # fmt: skip
+def test_a_dry_run_tells_of_a_root_that_holds_no_data_set(made, words, tmp_path: Path, capsys, caplog) -> None:
+    data = tmp_path / "data"
+    data.mkdir()
+    preset, made = ("vigor", ["a/"]) if made == ["vigor:a/"] else ("folder", made)
+    for name in made:
+        (data / name).mkdir(parents=True) if name.endswith("/") else (data / name).touch()
+    argv = [preset, "--dry-run", "--dataset.root", str(data), "--run", str(tmp_path / "run")]
+    assert job.main(argv, working(), plan=unsupervised, connect=refuse_to_connect) == 2
+    assert "dataset.root: " in (said := caplog.text + capsys.readouterr().err) and words in said
+
+
 @pytest.mark.parametrize("whose", ["somebody else", "another process"])
 def test_a_job_that_is_refused_leaves_no_trace_in_the_folder(whose: str, tmp_path: Path) -> None:
     run, mine = tmp_path / "run", "my notes"
@@ -298,6 +316,9 @@ def test_a_job_that_is_refused_leaves_no_trace_in_the_folder(whose: str, tmp_pat
     (["--dataset.tile-size", "30000"], "contrast.batch: the pixels of a batch take at least [0-9.]+ GB of memory"),
     (["--dataset.synthetic.train-places", "1000000000"],
      "dataset.synthetic: the images take at least [0-9,]+ GB in .*, where .* GB are free"),
+    (["--translation.channels", "90000"], "translation.channels: what is trained with it takes at least [0-9,]+ GB"),
+    (["--model.safa-heads", "100000", "--model.channels", "90000"], "model.safa_heads: what is trained with it takes"),
+    (["--dataset.tile-size", "6400"], "model.safa_heads: what is trained with it takes at least [0-9,]+ GB"),
 ])  # fmt: skip
 def test_sizes_that_no_machine_has_are_told_with_what_they_need(flags, words, tmp_path, caplog, capsys) -> None:
     for more in ([], ["--dry-run"]):
@@ -307,7 +328,25 @@ def test_sizes_that_no_machine_has_are_told_with_what_they_need(flags, words, tm
         caplog.clear()
 
 
+@pytest.mark.parametrize("what", ["link", "pipe", "foreign", "free"])
+def test_a_dry_run_refuses_the_folder_that_the_job_would_and_touches_nothing(what, tmp_path, capsys, caplog) -> None:
+    run = tmp_path / "run"
+    run.mkdir()
+    if what == "foreign":
+        (run / "mine.txt").write_text("x")
+    elif what != "free":
+        (run / ".lock").touch()
+        (run / "failure.txt").symlink_to("mine.txt") if what == "link" else os.mkfifo(run / "config.yaml")
+    before = run.stat().st_mtime_ns
+    code = job.main(["tiny", "--dry-run", "--run", str(run)], working(), plan=unsupervised, connect=refuse_to_connect)
+    words = {"link": "is a link to", "pipe": "is a pipe,", "foreign": "is not a run; name another folder", "free": ""}
+    assert words[what] in caplog.text + capsys.readouterr().err
+    assert (code == 0) == (what == "free") and run.stat().st_mtime_ns == before
+
+
 def test_a_batch_that_is_too_large_for_this_machine_is_a_clusters_own_affair(tmp_path) -> None:
+    for view in ("panorama", "satellite"):
+        (tmp_path / view).mkdir()
     found = ["--dataset.name", "folder", "--dataset.root", str(tmp_path)]
     argv = ["tiny", *found, "--dataset.tile-size", "30000", "--resources.address", "10.0.0.1:6379", "--dry-run"]
     argv += ["--run", str(tmp_path / "run")]

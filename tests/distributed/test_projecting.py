@@ -35,6 +35,12 @@ def test_too_many_bad_images_stop_the_job(catalog, tmp_path):
         project_images({"train": catalog}, tmp_path / "out", experiment=strict)
 
 
+def test_what_is_left_out_is_said(catalog, tmp_path, caplog):
+    generous = replace(EXPERIMENT, dataset=replace(EXPERIMENT.dataset, max_bad_share=0.5))
+    project_images({"train": catalog}, tmp_path / "out", experiment=generous)
+    assert "6 of 19 images cannot be used and are left out (" in caplog.text and "not an image" in caplog.text
+
+
 def test_the_digest_of_every_file_is_kept_so_that_copies_are_known(catalog, tmp_path):
     project_images({"train": catalog}, tmp_path / "out", experiment=EXPERIMENT)
     for view, table in (("queries", catalog.queries), ("references", catalog.references)):

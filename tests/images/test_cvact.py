@@ -1,10 +1,13 @@
 from pathlib import Path
 
+import numpy as np
 import pytest
-from scipy.io import savemat
+from scipy.io import loadmat, savemat
 
 from tests.images.published import PLACES, TRAIN, cvact_ids, write_cvact
 from ucvgl.images.cvact import read_catalog
+from ucvgl.settings.experiment import Dataset
+from ucvgl.truth.door import read_truth
 
 
 @pytest.fixture(params=[False, True], ids=["characters", "cells"])
@@ -79,3 +82,29 @@ def test_what_is_no_matlab_file_of_cvact_is_refused(root: Path):
     savemat(root / "ACT_data.mat", {"something": 1})
     with pytest.raises(ValueError, match=r"ACT_data.mat lacks (panoIds|trainSet); it is not the list of CVACT"):
         read_catalog(str(root), "train", "validation")
+
+
+@pytest.mark.parametrize("rows", [[0, 1], [1, 999], [1.5, 2], [np.nan, 1], [], ["a"], [1 + 2j]])
+def test_rows_that_are_none_of_the_ids_are_refused_and_not_counted_from_the_end(root: Path, rows: list):
+    rewrite(root, valSet={"valNum": 1, "valInd": np.array(rows)})
+    with pytest.raises(ValueError, match="ACT_data.mat: valSet does not hold rows of panoIds, whole numbers from 1 to"):
+        read_catalog(str(root), "validation", "validation")
+
+
+def test_a_variable_that_is_no_struct_is_refused(root: Path):
+    rewrite(root, valSet=np.arange(3))
+    with pytest.raises(ValueError, match="ACT_data.mat: valSet does not hold rows of panoIds"):
+        read_catalog(str(root), "validation", "validation")
+
+
+@pytest.mark.parametrize("utm", [np.zeros((20, 2)), np.ones((5, 2)), np.ones((20, 1)), np.full((20, 2), np.nan)])
+def test_positions_that_tell_nothing_are_refused_as_every_tile_would_be_right(root: Path, utm: np.ndarray):
+    rewrite(root, utm=utm)
+    with pytest.raises(ValueError, match="ACT_data.mat: utm does not hold two coordinates for each of panoIds"):
+        read_truth(Dataset(name="cvact", root=str(root), protocol="test"), "validation")
+
+
+def rewrite(root: Path, **values: object) -> None:
+    """Change some variables of the MATLAB file."""
+    content = {name: value for name, value in loadmat(root / "ACT_data.mat").items() if not name.startswith("__")}
+    savemat(root / "ACT_data.mat", content | values)

@@ -112,3 +112,37 @@ def test_a_location_that_is_no_decimal_number_is_refused_with_its_line(root: Pat
     path.write_text("\n".join(lines))
     with pytest.raises(ValueError, match=f"all.csv, line 0*{number}: .*where decimal numbers were expected"):
         read_catalog(str(root), "train")
+
+
+@pytest.mark.parametrize("line", ["bingmap/19/1.jpg,streetview/panos/2.jpg,x", "bingmap/19/1.jpg,", ",,"])
+def test_a_row_that_pairs_other_numbers_is_refused_as_pairs_are_of_one(root: Path, line: str):
+    path = root / "splits/train-19zl.csv"
+    path.write_text(f"{path.read_text()}{line}\n")
+    with pytest.raises(ValueError, match="train-19zl.csv, line 9: expected satellite,ground,annotation of one number"):
+        read_catalog(str(root), "train")
+
+
+def test_an_empty_list_is_not_a_split_of_all_other_images(root: Path):
+    (root / "splits/val-19zl.csv").write_text("\n")
+    with pytest.raises(ValueError, match="val-19zl.csv names no image; fetch it again, or remove it"):
+        read_catalog(str(root), "train")
+
+
+def test_images_in_no_list_are_counted_as_where_one_was_cut_off(root: Path, caplog):
+    path = root / "splits/val-19zl.csv"
+    path.write_text("".join(path.read_text().splitlines(keepends=True)[1:]))
+    read_catalog(str(root), "train")
+    assert "2 images are in no list of cvusa and left out, as streetview/panos/" in caplog.text
+
+
+@pytest.mark.parametrize(("change", "words"), [
+    (lambda lines: ["lat,lon", *lines], "all.csv, line 1: 'lat, lon' where decimal numbers"),
+    (lambda lines: lines[:1], "all.csv has 1 lines, and bingmap/19/.* is in none of them: it was cut off"),
+    (lambda lines: [line.replace("-80", "-280") for line in lines], r"is no place: lat lies in \[-90, 90\]"),
+    (lambda lines: ["", *lines], "all.csv, line 1: ', ' where decimal numbers"),
+])  # fmt: skip
+def test_locations_that_are_those_of_other_lines_are_refused(root: Path, change, words: str):
+    path = root / "split_locations/all.csv"
+    path.write_text("\n".join(change(path.read_text().splitlines())) + "\n")
+    with pytest.raises(ValueError, match=words):
+        read_catalog(str(root), "validation")

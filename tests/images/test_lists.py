@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from ucvgl.images.csv_table import csv_columns
-from ucvgl.images.decimals import decimal, numbers
+from ucvgl.images.decimals import decimal, position
 from ucvgl.images.listing import by_name, is_file, lines_of
 
 
@@ -55,7 +55,20 @@ def test_a_text_in_another_encoding_is_named(tmp_path: Path) -> None:
 @pytest.mark.parametrize("texts", [("1", "2 (1)"), ("lat", "lon"), ("nan", "1"), ("", "1"), ("9" * 400, "1")])
 def test_what_is_no_number_is_told_with_its_place(texts: tuple[str, str]) -> None:
     with pytest.raises(ValueError, match=r"^all.csv, line 3: '.*' where decimal numbers were expected"):
-        numbers("all.csv, line 3", *texts)
+        position("all.csv, line 3", *texts)
+
+
+@pytest.mark.parametrize("texts", [("90.1", "0"), ("13.4", "-180.5"), ("139.7", "35.6")])
+def test_what_is_no_place_on_earth_is_told_with_where_it_stands(texts: tuple[str, str]) -> None:
+    with pytest.raises(ValueError, match=r"^all.csv, line 3: '.*' is no place: lat lies in \[-90, 90\] and lon in"):
+        position("all.csv, line 3", *texts)
+
+
+def test_a_list_larger_than_any_is_told_before_it_is_read(tmp_path: Path) -> None:
+    with (tmp_path / "list.txt").open("wb") as file:
+        file.truncate(3 << 30)
+    with pytest.raises(ValueError, match="list.txt is no list .it has 3,221 MB, more than 268.; fetch it again"):
+        lines_of(str(tmp_path), "list.txt")
 
 
 @pytest.mark.parametrize("text", ["12", " 12 ", "-.5", "+3.", "52.516275", "4.2e-05", "-1E-7", "007"])

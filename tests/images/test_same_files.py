@@ -14,6 +14,7 @@ from ucvgl.images.folder import read_catalog
 from ucvgl.images.same_files import shared_images
 from ucvgl.types import Catalog
 
+VIEWS = ("panorama", "satellite")
 RANDOM = np.random.default_rng(0)
 
 
@@ -66,3 +67,14 @@ def test_the_doctor_says_so(tmp_path):
     said = str(examine("folder", str(tmp_path)))
     assert "validation: at least 1 of the 1 queries are TRAINED ON, as " in said
     assert "- take images that are the same file out of one of the two piles" in said
+
+
+def test_images_that_are_larger_than_any_are_compared_by_nobody(tmp_path: Path) -> None:
+    make(tmp_path, *(f"{split}/{view}/{split}{view}.jpg" for split in ("train", "val") for view in VIEWS))
+    names = [f"{split}/{view}/{name}.jpg" for split in ("train", "val") for view in VIEWS for name in "ab"]
+    for path in map(tmp_path.joinpath, names):
+        with path.open("wb") as file:
+            file.truncate(10 << 40)  # no machine could read it
+    assert shared_images(catalogs(tmp_path)) == []
+    told = examine("folder", str(tmp_path))
+    assert "it has 10,995,116 MB, more than 268" in "\n".join(told.lines)

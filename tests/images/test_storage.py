@@ -250,3 +250,7 @@ def test_a_place_that_nobody_knows_is_refused():
     with pytest.raises(StorageError, match="is no place that can be read"):
         locate("ftp://host/a")
     assert isinstance(locate("plain")[0], fs.LocalFileSystem)
+
+
+def test_the_root_of_a_machine_is_not_the_folder_one_stands_in() -> None:
+    assert [locate(uri)[1] for uri in ("/", "file:///", "/a/")] == ["/", "/", "/a"]

@@ -115,3 +115,33 @@ def test_a_name_whose_place_is_no_decimal_number_is_refused(root: Path, odd: str
     old.rename(old.with_name(new))
     with pytest.raises(ValueError, match="the name of .*where decimal numbers were expected"):
         read_catalog(str(root), "train", "same_area")
+
+
+@pytest.mark.parametrize(("content", "words"), [
+    ("\n \n", "satellite_list.txt names no image; fetch it again, or remove it"),
+    ("a.png\nb.png\n", "satellite_list.txt names none of the images in Seattle; it is another city's, or damaged"),
+])  # fmt: skip
+def test_a_list_that_leaves_a_city_without_images_is_refused(root: Path, content: str, words: str):
+    (root / "splits/Seattle/satellite_list.txt").write_text(content)
+    with pytest.raises(ValueError, match=words):
+        read_catalog(str(root), "train", "same_area")
+
+
+def test_a_label_file_that_is_cut_off_is_refused_before_anything_is_trained(root: Path):
+    path = root / "splits/Seattle/same_area_balanced_train.txt"
+    path.write_text(path.read_text()[:-30])
+    with pytest.raises(ValueError, match="same_area_balanced_train.txt, line 2: 11 fields instead of 13"):
+        read_catalog(str(root), "train", "same_area")
+
+
+@pytest.mark.parametrize("name", ["satellite_list.txt", "pano_label_balanced.txt"])
+def test_images_that_no_list_names_are_counted_as_where_one_was_cut_off(root: Path, name: str, caplog):
+    lists = [root / "splits/Seattle" / name]
+    lists += [root / f"splits/Seattle/same_area_balanced_{part}.txt" for part in ("train",) if "label" in name]
+    for path in lists:
+        path.write_text("".join(path.read_text().splitlines(keepends=True)[1:]))
+    read_catalog(str(root), "validation", "same_area")
+    assert "1 images are in no list of vigor and left out, as " in caplog.text
+    caplog.clear()
+    read_catalog(str(root), "validation", "cross_area")
+    assert "in no list" not in caplog.text  # Seattle trains

@@ -47,7 +47,7 @@ class Forked:
 
 @dataclass(frozen=True)
 class Job:
-    """The preset `tiny` with given images, and one thread to train: two of a small network only wait for each other.
+    """A preset with given images, and one thread to train: two of a small network only wait for each other.
 
     Args:
         images: root of the rendered worlds, the same for all runs.
@@ -55,6 +55,7 @@ class Job:
         script: which job.
         flags: of every start.
         alone: with all of its programs in its own process instead, without Ray.
+        preset: what the flags change.
     """
 
     images: Path
@@ -62,6 +63,7 @@ class Job:
     script: str = "unsupervised.py"
     flags: tuple[str, ...] = ()
     alone: bool = False
+    preset: str = "tiny"
 
     def finish(self, run: Path, *flags: str) -> list[str]:
         """Run the job to its end; the lines that it printed."""
@@ -92,7 +94,7 @@ class Job:
 
     def begin(self, run: Path, *flags: str) -> subprocess.Popen[bytes] | Forked:
         """Start the job in a session of its own; stdout goes to `printed_path(run)`, stderr to `log_path(run)`."""
-        own = ["tiny", f"--run={run}", "--resources.workers=1", "--resources.worker-cpus=1"]
+        own = [self.preset, f"--run={run}", "--resources.workers=1", "--resources.worker-cpus=1"]
         words = [*own, f"--dataset.root={self.images}", *self.flags, *flags]
         mine = {name: value for name, value in os.environ.items() if not name.startswith("RAY_")}
         paths = os.pathsep.join([str(ROOT), str(ROOT / "tests")])

@@ -220,3 +220,9 @@ def test_an_error_that_was_raised_from_itself_ends_as_any_other(capsys: pytest.C
         assert told[0].startswith("the disk is full") and capsys.readouterr().err == ""
         assert ended(lambda link=link: program(link, "some bug"), told.append) == 1
         assert "this is a bug of ucvgl" in told[1] and "RuntimeError: some bug" in capsys.readouterr().err
+
+
+def test_of_many_lines_the_one_that_cannot_be_written_is_told() -> None:
+    with pytest.raises(UnicodeEncodeError) as error:
+        "settings: none\nrun folder a\udcff\nplan:".encode()
+    assert sentence(error.value) == r"run folder a\xff is not UTF-8; rename it, or reach it by a link of another name"

@@ -50,7 +50,7 @@ def test_values_out_of_range_are_all_told_with_the_range() -> None:
         "dataset.max_bad_share: 1.5 is not allowed; it must be at least 0 and at most 1",
         "projection.fov_deg: 180.0 is not allowed; it must be more than 0 and less than 180",
         "contrast.batch: 7 is not allowed; it must be a multiple of 2 and at least 2",
-        "contrast.temperature: 0.0 is not allowed; it must be more than 0",
+        "contrast.temperature: 0.0 is not allowed; it must be at least 0.0001 and at most 10000",
         "curriculum.min_margin: -0.1 is not allowed; it must be at least 0 and at most 2",
     ]
 

@@ -54,6 +54,8 @@ def test_it_is_trained_from_the_cold_start_to_the_recall(given):
     made = {"translated": folders["translated"], "cold": folders["cold"]}
     cold_start(folders["cold"], translated=folders["translated"], **inputs)
     said = curriculum(folders["trained"], **made, **inputs, log=log)
+    again = curriculum(folders["trained"], **made, **inputs, log=log)
+    assert again == said, "killed before it could say so, a stage whose rounds are done says the same"
     evaluate(folders["scored"], cold=folders["cold"], trained=folders["trained"], **inputs)
     reached, _ = read_recall(folders["scored"])
     assert said["labels_in_last_round"] >= 8 and reached is not None and reached.queries == VALIDATION

@@ -89,6 +89,13 @@ def test_a_grid_holds_every_combination_and_draws_are_repeated_for_each() -> Non
     assert len(drawn) == 20
 
 
+def test_a_learning_rate_follows_the_batch_of_a_trial() -> None:
+    base = Experiment()
+    one, other = draw(Space({"contrast.batch": ("grid", [128, 512])}, trials=1), base)
+    assert one.experiment == base
+    assert other.experiment.contrast.learning_rate == 2 * base.contrast.learning_rate
+
+
 @given(st.integers(0, 2**32), st.floats(0.001, 0.1), st.floats(0.2, 1.0), st.integers(1, 3), st.integers(4, 9))
 def test_draws_lie_within_their_ends_and_are_the_same_every_time(seed, low, high, few, many) -> None:
     space = Space(

@@ -1,7 +1,7 @@
 """What one training worker of several does: it trains on the stores beside its folder.
 
-In float32, so that what is left between two ways to compute the same is the order of sums. Per case: the loss of every
-step and the weights at the end.
+In float32, so that what is left between two ways to compute the same is the order of sums; the last case in few digits,
+as cards train. Per case: the loss of every step and the weights at the end.
 """
 
 import functools
@@ -28,6 +28,7 @@ from ucvgl.training.loop import run_steps
 
 PLACES, BATCH = 33, 11
 ROWS_AT_ONCE = (0, 2)
+BFLOAT16 = "towers, bfloat16"
 
 
 def prepare(folder: Path) -> None:
@@ -48,15 +49,17 @@ def train(into: Path) -> dict[str, tuple[list[float], dict[str, torch.Tensor]]]:
     every_step = functools.partial(run_steps, log_seconds=0.0, checkpoint_seconds=1e9)
     for program in (ucvgl.training.fit_towers, ucvgl.training.fit_cyclegan, ucvgl.training.fit_adapter):
         program.run_steps = every_step
+    digits = {"enabled": False}
     for program in (ucvgl.training.fit_towers, ucvgl.training.fit_cyclegan):
-        program.mixed_precision = lambda device: torch.autocast(device.type, enabled=False)
+        program.mixed_precision = lambda device: torch.autocast(device.type, torch.bfloat16, **digits)
     found, folder = {}, into.parent
     rows = np.arange(PLACES)
     kinds = (("query", "reference"), ("query", "query"), ("reference", "reference"))
     stores = {"query": folder / "queries", "reference": folder / "references"}
     sources = [Pairs("pairs", views, tuple(stores[view] for view in views), rows, rows) for views in kinds]
-    for rows_at_once in ROWS_AT_ONCE:
-        case, losses = f"towers, {rows_at_once} rows at once", []
+    for case, rows_at_once in [*((f"towers, {rows} rows at once", rows) for rows in ROWS_AT_ONCE), (BFLOAT16, 0)]:
+        losses: list[float] = []
+        digits["enabled"] = case == BFLOAT16
         made = into / case
         made.mkdir(parents=True, exist_ok=True)
         fit_towers(
@@ -65,6 +68,7 @@ def train(into: Path) -> dict[str, tuple[list[float], dict[str, torch.Tensor]]]:
             rows_at_once=rows_at_once,
         )  # fmt: skip
         found[case] = losses, _state(made / "model.pt")
+    digits["enabled"] = False
     losses, made = [], into / "adapter"
     made.mkdir(parents=True, exist_ok=True)
     labels = Labels(rows[:21], rows[:21], np.linspace(0.5, 1, 21), alike=np.stack([rows[:-1:2], rows[1::2]], axis=1))

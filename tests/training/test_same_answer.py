@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from tests.training.one_worker import prepare, train
+from tests.training.one_worker import BFLOAT16, prepare, train
 from tests.training.side_by_side import run_side_by_side
 
 pytestmark = pytest.mark.slow
@@ -28,6 +28,16 @@ def test_workers_and_parts_change_neither_the_losses_nor_the_weights(trained, wo
     found, found_weights = trained[workers][case]
     assert found == pytest.approx(losses, rel=5e-3)
     assert apart(found_weights, weights) < 5e-4
+
+
+@pytest.mark.parametrize("workers", [1, 2, 3])
+def test_in_few_digits_workers_change_no_more_than_the_digits_do(trained, workers):
+    exact, weights = trained[1]["towers, 0 rows at once"]
+    losses, alone = trained[1][BFLOAT16]
+    found, found_weights = trained[workers][BFLOAT16]
+    assert losses != pytest.approx(exact, rel=1e-3), "it was trained in float32"
+    assert found == pytest.approx(losses, rel=2e-2)
+    assert apart(found_weights, alone) < apart(alone, weights) < 2e-3
 
 
 @pytest.mark.parametrize("workers", [2, 3])

@@ -78,3 +78,18 @@ def test_a_label_file_that_is_cut_off_is_refused(tmp_path: Path):
     path.write_text(path.read_text()[:-30])
     with pytest.raises(ValueError, match=r"Seattle/same_area_balanced_train.txt, line 2: 11 fields instead of 13"):
         read_truth(Dataset(name="vigor", root=str(root)), "train")
+
+
+def test_labels_that_contradict_each_other_are_refused_and_the_same_twice_are_one(tmp_path: Path):
+    root = write_vigor(tmp_path)
+    path = root / "splits/Seattle/same_area_balanced_train.txt"
+    whole, (first, other) = path.read_text(), path.read_text().splitlines()
+    path.write_text(whole + first + "\n")
+    once = read_truth(Dataset(name="vigor", root=str(root)), "train")
+    words = other.split()
+    words[0], words[1], words[4] = first.split()[0], words[4], words[1]
+    path.write_text(whole + " ".join(words) + "\n")
+    with pytest.raises(ValueError, match="same_area_balanced_train.txt names pano_3-0.* twice, with other tiles"):
+        read_truth(Dataset(name="vigor", root=str(root)), "train")
+    path.write_text(whole)
+    assert read_truth(Dataset(name="vigor", root=str(root)), "train") == once

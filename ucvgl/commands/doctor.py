@@ -15,6 +15,7 @@ import tyro
 
 from ucvgl.files.printable import printable_lines
 from ucvgl.images import cvact, cvusa, denseuav, folder, sues200, university1652, vigor
+from ucvgl.images.bounds import MAX_BYTES
 from ucvgl.images.corpora import read_catalog
 from ucvgl.images.decode import BadImage, load
 from ucvgl.images.listing import Split
@@ -206,8 +207,8 @@ def _find_copies(found: Findings, catalog: Catalog) -> None:
     """Tiles that are one file many times, or show nothing, as where there is no imagery; of local ones as large."""
     of_size = defaultdict(list)
     for uri in catalog.references["uri"].to_pylist():
-        if is_local(uri):
-            of_size[os.path.getsize(locate(uri)[1])].append(uri)
+        if is_local(uri) and (size := os.path.getsize(locate(uri)[1])) <= MAX_BYTES:
+            of_size[size].append(uri)
     groups = sorted((uris for uris in of_size.values() if len(uris) > 1), key=len, reverse=True)
     suspects = [uri for uris in groups for uri in uris][:MOST_COMPARED]
     content = {uri: hashlib.sha256(read(uri)).hexdigest() for uri in suspects}

@@ -96,6 +96,7 @@ def evaluate(
         raise ValueError(f"no query of {chosen.name}, {chosen.root}, {split} has a true reference in {source}")
     about = f"; encoders: {printable(localizer.about)}" if localizer.about else ""
     lines = [f"{source} on {chosen.name}, {split}{about}", scored(localizer, pools, judged, verified=verified)]
+    lines += _training_unknown(run)
     return "\n".join(lines + _confidence(localizer, pools["query"], judged.positives[:, 0]))
 
 
@@ -127,6 +128,12 @@ def _trained_on(run: Path, queries: Pool, *, same_names: bool) -> np.ndarray:
     if queries.contents is not None and (run / "2_project" / "train" / "queries").is_dir():
         seen |= same_contents(queries.contents, ImageStore(run / "2_project" / "train" / "queries").contents)
     return seen
+
+
+def _training_unknown(run: Path) -> list[str]:
+    """What to say where a run no longer has what tells of the images that it was trained on."""
+    lacks = [name for name in ("1_catalog", "2_project/train/queries") if not (run / name).is_dir()]
+    return [f"whether queries were TRAINED ON is not known: {run} has no {' and no '.join(lacks)}"] if lacks else []
 
 
 def scored(localizer: Localizer, pools: Mapping[str, Pool], judged: Protocol, *, verified: int = 0) -> str:

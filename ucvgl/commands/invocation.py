@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Any
 
 import tyro
 
+from ucvgl.files.printable import odd_name
 from ucvgl.images import azure
 from ucvgl.images.uris import NO_CREDENTIALS, climbs, holds_secrets, split_options, without_secrets
 from ucvgl.run.places import STORES, local_folder, runs_folder
@@ -17,6 +18,7 @@ from ucvgl.settings.dotted import Mistakes, differences, read_yaml, suggestion, 
 from ucvgl.settings.experiment import Experiment
 from ucvgl.settings.limits import check
 from ucvgl.settings.presets import PRESETS
+from ucvgl.settings.rates import rates_of_batches
 from ucvgl.settings.yaml_door import text_given
 
 
@@ -92,20 +94,26 @@ def resolve(
     experiment = preset
     if flags.config is not None:
         written, unread = _read_config(flags.config)
-        experiment, wrong = with_changes(experiment, written)
+        experiment, wrong = _with(experiment, written)
         mistakes += unread + [f"{flags.config}: {line}" for line in wrong]
-    experiment, wrong = with_changes(experiment, changes)
+    experiment, wrong = _with(experiment, changes)
     mistakes += wrong + check(experiment)
     redo = tuple(_stage(name, stages, mistakes) for name in flags.redo)
     stop_after = flags.stop_after and _stage(flags.stop_after, stages, mistakes)
     store = flags.run if flags.run and "://" in flags.run else None
     mistakes += _wrong_store(store) if store else []
     mistakes += ["--run is empty; name a folder, or leave it out"] if flags.run == "" else []
+    mistakes += [f"--run {odd}"] if (odd := odd_name(flags.run or "")) else []
     if mistakes:
         raise Mistakes(mistakes)
     run = local_folder(store) if store else Path(flags.run or runs_folder() / flags.preset)
     changed = differences(preset, experiment)
     return Invocation(flags.preset, experiment, changed, run, redo, stop_after, flags.dry_run, store)
+
+
+def _with(before: Experiment, named: Mapping[str, Any]) -> tuple[Experiment, list[str]]:
+    after, wrong = with_changes(before, named)
+    return rates_of_batches(before, after, named), wrong
 
 
 def _split(argv: Sequence[str]) -> tuple[list[str], dict[str, str], list[str]]:

@@ -91,6 +91,8 @@ def _work(
     plan: Sequence[Stage],
     connect: Callable[[Resources], Any],
 ) -> str:
+    if invocation.dry_run and not invocation.store:
+        run.refuse_other()
     prospects = _prospects(invocation, run, plan)
     refused = {prospect.stage: prospect.reason for prospect in prospects if prospect.state == "refused"}
     refusals = [

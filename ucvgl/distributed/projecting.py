@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,6 +32,8 @@ from ucvgl.run import columns
 from ucvgl.run.ending import at_work_on
 from ucvgl.settings.experiment import Experiment
 from ucvgl.types import Catalog
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -79,6 +82,9 @@ def project_images(
             _refuse_too_many(rejected, limit, total, experiment.dataset.max_bad_share)
     rejected = _rejected(folder)
     _refuse_too_many(rejected, limit, total, experiment.dataset.max_bad_share)
+    if rejected:
+        first = "; ".join(f"{bad['uri']}: {bad['reason']}" for bad in rejected[:3])
+        log.warning("%d of %d images cannot be used and are left out (%s)", len(rejected), total, first)
     return pa.Table.from_pylist(sorted(rejected, key=lambda bad: tuple(bad.values())), schema=columns.REJECTED)
 
 

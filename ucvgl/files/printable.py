@@ -3,11 +3,25 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from typing import Any
 
 CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
 """Control characters, other ends of lines, and what turns the direction of writing."""
+
+
+def odd_name(name: str) -> str:
+    """Why nothing should be made under a name that a command line gives; empty where it may."""
+    if CONTROLS.search(name):
+        return f"{ascii(name)} holds a control character, which would change what a terminal shows; choose another"
+    if any("\ud800" <= letter <= "\udfff" for letter in name):
+        return f"{ascii(name)} is not UTF-8; choose another"
+    if re.match(r"[a-zA-Z][a-zA-Z0-9+.-]*:[/\\](?!/)", name):
+        return f"{name} is no URI, and as a folder it would be odd; write scheme://, or ./ in front of a folder"
+    if os.path.expanduser(name) != name:
+        return f"{name} was left as it is by the shell and would be a folder `~`; write {os.path.expanduser(name)}"
+    return ""
 
 
 def printable(text: str) -> str:

@@ -12,7 +12,7 @@ from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 
-from ucvgl.atomic import flush
+from ucvgl.atomic import beside, flush
 from ucvgl.files import room
 from ucvgl.files.arrivals import Arrivals
 from ucvgl.files.marks import Sum, mark, marks_below, unmark
@@ -236,7 +236,7 @@ class Tree:
 
     def _fetch(self, path: Path, place: str) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
-        aside, uri = path.with_name(f".{path.name}.{os.getpid()}"), join(self.uri, place)
+        aside, uri = beside(path), join(self.uri, place)
         try:
             for attempt in range(TRIES):
                 sums = self._sums(path, place)

@@ -14,18 +14,16 @@ from __future__ import annotations
 from typing import Literal
 
 import numpy as np
-from jaxtyping import Int, Shaped
-from scipy.io import loadmat
 
-from ucvgl.images.listing import Split, Views, by_name, find_home, images_in, is_file, open_bytes, present
+from ucvgl.images.cvact_list import LISTS, find_list, panorama_ids, rows_of
+from ucvgl.images.listing import Split, Views, by_name, find_home, images_in, present
 from ucvgl.types import Catalog
 
 Protocol = Literal["validation", "test"]
 SMALL, TEST = "ANU_data_small", "ANU_data_test"
-LISTS = ("ACT_data.mat", f"{SMALL}/ACT_data.mat", f"{TEST}/ACT_data.mat")
-INDEX_OF = {"train": ("trainSet", "trainInd"), "validation": ("valSet", "valInd"), "test": ("valSetAll", "valInd")}
-"""Struct and its field that holds the 1-based rows of `panoIds`."""
 VIEWS = (("streetview", "_grdView"), ("satview_polish", "_satView_polish"))
+HOME = (SMALL, TEST, *(folder for folder, _ in VIEWS))
+"""Folders of which the root has one at least."""
 
 
 def read_catalog(root: str, split: Split, protocol: Protocol) -> Catalog:
@@ -35,53 +33,20 @@ def read_catalog(root: str, split: Split, protocol: Protocol) -> Catalog:
 
 def views(root: str, split: Split, protocol: Protocol) -> Views:
     """The images of a split by panorama id."""
-    root = find_home(root, (SMALL, TEST, *(folder for folder, _ in VIEWS)))
+    root = find_home(root, HOME)
     part = protocol if split == "validation" else split
     mat = find_list(root)
     homes = [f"{TEST}/", f"{SMALL}/", ""] if part == "test" else [f"{SMALL}/", "", f"{TEST}/"]
     there = homes if mat else homes[:1] if part == "test" else homes[:2]
-    listed = panorama_ids(root, mat)[rows_of(root, mat, part)].tolist() if mat else None
-    found, missing = [], [] if mat else [LISTS[0]]
+    ids = panorama_ids(root, mat) if mat else np.empty(0, str)
+    listed = ids[rows_of(root, mat, part, count=len(ids))].tolist() if mat else None
+    known = set(ids.tolist())
+    found, missing, unlisted = [], [] if mat else [LISTS[0]], []
     for folder, ending in VIEWS:
         paths = by_name(images_in(root, *(f"{home}{folder}" for home in there)))
         path_of = {name.removesuffix(ending): path for name, path in paths.items()}
         kept, absent = present(path_of if listed is None else listed, path_of, f"{homes[0]}{folder}/{{}}{ending}.jpg")
         found.append(kept)
         missing += absent
-    return Views(root, found[0], found[1], tuple(missing))
-
-
-def find_list(root: str) -> str | None:
-    """Where `ACT_data.mat` lies below the root."""
-    return next((path for path in LISTS if is_file(root, path)), None)
-
-
-def panorama_ids(root: str, mat: str) -> Shaped[np.ndarray, " n"]:
-    """Every panorama id, in the order that the splits' rows refer to."""
-    ids = read_mat(root, mat, "panoIds")["panoIds"]
-    return np.array([str(np.squeeze(identity)).strip() for identity in np.ravel(ids)])
-
-
-def rows_of(root: str, mat: str, part: str) -> Int[np.ndarray, " n"]:
-    """Rows of a part (train, validation, test) among the panorama ids, from 0."""
-    struct, field = INDEX_OF[part]
-    sets = read_mat(root, mat, struct)[struct]
-    record = sets[0, 0]
-    index = record[field] if sets.dtype.names and field in sets.dtype.names else record[1]
-    return np.ravel(index).astype(int) - 1
-
-
-def read_mat(root: str, mat: str, *names: str) -> dict:
-    """Some variables of a MATLAB file.
-
-    Raises:
-        ValueError: it is broken or lacks them.
-    """
-    try:
-        content = loadmat(open_bytes(root, mat), variable_names=list(names))
-    except Exception as error:  # scipy raises many kinds of errors on bytes it does not expect
-        raise ValueError(f"{root}/{mat} is not a MATLAB file that can be read ({error}); fetch it again") from error
-    absent = [name for name in names if name not in content]
-    if absent:
-        raise ValueError(f"{root}/{mat} lacks {' and '.join(absent)}; it is not the list of CVACT, fetch it again")
-    return content
+        unlisted += [path for name, path in path_of.items() if name not in known] if mat else []
+    return Views(root, found[0], found[1], tuple(missing), tuple(unlisted))

@@ -11,10 +11,11 @@ not name; without both lists every image is in both splits.
 
 from __future__ import annotations
 
-from ucvgl.images.decimals import numbers
+from ucvgl.images.decimals import position
 from ucvgl.images.listing import (
     Split,
     Views,
+    address,
     by_name,
     find_home,
     images_in,
@@ -22,13 +23,14 @@ from ucvgl.images.listing import (
     lines_of,
     name_of,
     present,
+    text_of,
 )
 from ucvgl.types import Catalog
 
-LISTS = {"train": "splits/train-19zl.csv", "validation": "splits/val-19zl.csv"}
+LISTS: dict[Split, str] = {"train": "splits/train-19zl.csv", "validation": "splits/val-19zl.csv"}
 LOCATIONS = "split_locations/all.csv"
-TILE, PANORAMA = 0, 1
-"""Columns of the lists."""
+HOME = ("streetview", "bingmap")
+"""Folders of which the root has one at least."""
 
 
 def read_catalog(root: str, split: Split) -> Catalog:
@@ -39,13 +41,19 @@ def read_catalog(root: str, split: Split) -> Catalog:
 
 def views(root: str, split: Split) -> Views:
     """The images of a split by their numbers."""
-    root = find_home(root, ("streetview", "bingmap"))
+    root = find_home(root, HOME)
     panoramas = by_name(images_in(root, "streetview/panos", "streetview"))
     tiles = by_name(images_in(root, "bingmap/19", "bingmap"))
-    queries, no_panorama = present(_names(root, split, PANORAMA, panoramas), panoramas, "streetview/panos/{}.jpg")
-    references, no_tile = present(_names(root, split, TILE, tiles), tiles, "bingmap/19/{}.jpg")
-    lists = [] if has_list(root, split) else [LISTS[split]]
-    return Views(root, queries, references, (*lists, *no_panorama, *no_tile))
+    listed = {one: _listed(root, one) for one in LISTS if has_list(root, one)}
+    named = {name for names in listed.values() for name in names}
+    pools = panoramas, tiles
+    asked, searched = (listed.get(split) or [name for name in there if name not in named] for there in pools)
+    queries, no_panorama = present(asked, panoramas, "streetview/panos/{}.jpg")
+    references, no_tile = present(searched, tiles, "bingmap/19/{}.jpg")
+    lists = [] if split in listed else [LISTS[split]]
+    rest = [path for there in pools for name, path in there.items() if name not in named]
+    unlisted = tuple(rest) if listed.keys() == LISTS.keys() else ()
+    return Views(root, queries, references, (*lists, *no_panorama, *no_tile), unlisted)
 
 
 def has_list(root: str, split: Split) -> bool:
@@ -53,34 +61,42 @@ def has_list(root: str, split: Split) -> bool:
     return is_file(root, LISTS[split])
 
 
-def _names(root: str, split: Split, column: int, there: dict[str, str]) -> list[str]:
-    if has_list(root, split):
-        return _column(root, split, column)
-    other: Split = "validation" if split == "train" else "train"
-    taken = set(_column(root, other, column)) if has_list(root, other) else set()
-    return [name for name in there if name not in taken]
+def _listed(root: str, split: Split) -> list[str]:
+    """The numbers of a split.
 
-
-def _column(root: str, split: Split, column: int) -> list[str]:
-    rows = [line.split(",") for line in lines_of(root, LISTS[split])]
-    short = [number for number, row in enumerate(rows, 1) if len(row) < 2]
-    if short:
-        raise ValueError(
-            f"{root}/{LISTS[split]}, line {short[0]}: expected satellite,ground,annotation; "
-            "the file is not the list of CVUSA, fetch it again"
-        )
-    return [name_of(row[column]) for row in rows]
+    Raises:
+        ValueError: the list is empty, or a line of it names no tile and the panorama of the same number.
+    """
+    names = []
+    for number, line in enumerate(lines_of(root, LISTS[split]), 1):
+        tile, panorama, *_ = [*map(name_of, line.split(",")), "", ""]
+        if not tile or tile != panorama:
+            raise ValueError(
+                f"{root}/{LISTS[split]}, line {number}: expected satellite,ground,annotation of one number; "
+                "the file is not the list of CVUSA, fetch it again"
+            )
+        names.append(tile)
+    if not names:
+        raise ValueError(f"{root}/{LISTS[split]} names no image; fetch it again, or remove it")
+    return names
 
 
 def _places(found: Views) -> dict[str, tuple[float, float]]:
-    """Coordinates of the tiles; those of the cameras, in the same lines, are left unread."""
+    """Coordinates of the tiles; those of the cameras, in the same lines, are left unread.
+
+    Raises:
+        ValueError: a line holds none, or there are fewer lines than tiles are numbered.
+    """
     if not is_file(found.root, LOCATIONS):
         return {}
-    lines = lines_of(found.root, LOCATIONS)
-    places = {}
-    for name, path in found.references.items():
-        if name.isdigit() and 1 <= int(name) <= len(lines):
-            where = f"{found.root}/{LOCATIONS}, line {name}"
-            lat, lon = numbers(where, *(lines[int(name) - 1].split(",") + [""])[:2])
-            places[path] = (lat, lon)
+    lines, places = text_of(address(found.root, LOCATIONS)).rstrip().splitlines(), {}
+    numbered = {int(name): path for name, path in found.references.items() if name.isdecimal()}
+    for number, path in {1: "", **numbered}.items():  # the first line as well, as a header moves all others
+        if not 1 <= number <= len(lines):
+            raise ValueError(
+                f"{found.root}/{LOCATIONS} has {len(lines)} lines, and {path or 'the first image'} is in none of them: "
+                "it was cut off; fetch it again, or remove it"
+            )
+        lat, lon, *_ = [*lines[number - 1].split(","), "", ""]
+        places[path] = position(f"{found.root}/{LOCATIONS}, line {number}", lat, lon)
     return places

@@ -19,13 +19,17 @@ def decimal(text: str) -> float:
     return float(text)
 
 
-def numbers(where: str, *texts: str) -> tuple[float, ...]:
-    """Texts as numbers.
+def position(where: str, latitude: str, longitude: str) -> tuple[float, float]:
+    """Two texts as degrees.
 
     Raises:
-        ValueError: one is none; the message says where it stands.
+        ValueError: one is no number, or no place on Earth has it; the message says where it stands.
     """
+    told = f"{where}: {', '.join((latitude, longitude))!r}"
     try:
-        return tuple(map(decimal, texts))
+        lat, lon = decimal(latitude), decimal(longitude)
     except ValueError as error:
-        raise ValueError(f"{where}: {', '.join(texts)!r} where decimal numbers were expected") from error
+        raise ValueError(f"{told} where decimal numbers were expected") from error
+    if abs(lat) > 90 or abs(lon) > 180:
+        raise ValueError(f"{told} is no place: lat lies in [-90, 90] and lon in [-180, 180]")
+    return lat, lon

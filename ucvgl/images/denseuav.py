@@ -16,6 +16,8 @@ from ucvgl.images.listing import Split, Views, find_home, images_below, lines_of
 from ucvgl.types import Catalog
 
 POSITIONS = "Dense_GPS_ALL.txt"
+HOME = ("train", "test")
+"""Folders of which the root has one at least."""
 
 
 def read_catalog(root: str, split: Split, protocol: str) -> Catalog:
@@ -25,7 +27,7 @@ def read_catalog(root: str, split: Split, protocol: str) -> Catalog:
 
 def views(root: str, split: Split, protocol: str) -> Views:
     """The images of a split by `<place>/<file>`."""
-    root = find_home(root, ("train", "test"))
+    root = find_home(root, HOME)
     asked, searched = protocol.split("_to_")
     folders = [f"train/{asked}", f"train/{searched}"]
     if split == "validation":
@@ -41,7 +43,7 @@ def positions(root: str) -> dict[str, tuple[float, float]]:
     Raises:
         ValueError: a line does not say where its place is.
     """
-    root, found = find_home(root, ("train", "test")), {}
+    root, found = find_home(root, HOME), {}
     for number, line in enumerate(lines_of(root, POSITIONS), start=1):
         try:
             path, east, north, *_ = line.split()

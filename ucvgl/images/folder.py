@@ -74,6 +74,17 @@ def read_catalog(root: str, split: Split, queries: str = "", references: str = "
     return Catalog(*piles, missing=missing)
 
 
+def refuse_other_layout(root: str) -> None:
+    """Refuse a root that lacks the folders of images, without looking into these.
+
+    Raises:
+        ValueError: it does.
+    """
+    for split in {split_folder(root, "train"), split_folder(root, "validation")}:
+        for names in (QUERIES, REFERENCES):
+            view_folder(root, split, names)
+
+
 def _refuse_both(root: str, asked: Sequence[str], searched: Sequence[str]) -> None:
     """An image that is in both piles, also through a link or as a hard link, would find itself."""
     named = {address(root, path): path for path in {*asked, *searched}}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import unicodedata
 from collections.abc import Collection, Iterable, Mapping
@@ -18,9 +19,13 @@ from ucvgl.images.storage import exists, list_files, list_folders, locate, look_
 from ucvgl.images.uris import is_local, join
 from ucvgl.types import Catalog
 
+log = logging.getLogger(__name__)
+
 Split = Literal["train", "validation"]
 IMAGES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff")
 
+MOST_IN_LIST = 2**28
+"""Bytes."""
 NOT_READ = (
     *(".gif", ".heic", ".heif", ".avif", ".jxl", ".jp2", ".jfif", ".jpe", ".tga", ".ppm", ".pgm", ".exr", ".hdr"),
     *(".dng", ".cr2", ".cr3", ".nef", ".arw", ".psd"),
@@ -188,19 +193,28 @@ def lines_of(root: str, path: str) -> list[str]:
 
 def open_bytes(root: str, path: str) -> BytesIO:
     """A file for readers that want to seek."""
-    return BytesIO(read(address(root, path)))
+    return BytesIO(_content(address(root, path)))
 
 
 def text_of(where: str) -> str:
     """What a file holds.
 
     Raises:
-        ValueError: it is not UTF-8.
+        ValueError: it is not UTF-8, or too large for a list.
     """
     try:
-        return read(where).decode("utf-8-sig")
+        return _content(where).decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise ValueError(f"{where} is not UTF-8 at byte {error.start}; save it as UTF-8") from error
+
+
+def _content(where: str) -> bytes:
+    try:
+        return read(where, most=MOST_IN_LIST)
+    except OSError as error:
+        if error.errno is not None:
+            raise
+        raise ValueError(f"{where} is no list ({error}); fetch it again") from error
 
 
 @dataclass(frozen=True)
@@ -211,12 +225,14 @@ class Views:
         queries: path below the root, by name.
         references: the same; equal names may mean a pair, which only the reader of the truth asks.
         missing: what the data set lists and what is not there, as paths below the root.
+        unlisted: images that none of its lists names, likewise; none where it has no lists.
     """
 
     root: str
     queries: Mapping[str, str]
     references: Mapping[str, str]
     missing: tuple[str, ...] = ()
+    unlisted: tuple[str, ...] = ()
 
     def catalog(self, name: str, places: Mapping[str, tuple[float, float]] | None = None) -> Catalog:
         """Both piles under opaque ids.
@@ -231,6 +247,9 @@ class Views:
                     f"{self.root} holds none of the {view} of {name}{lacks}; "
                     f"`ucvgl doctor {name} {self.root}` prints the tree that it should have"
                 )
+        if self.unlisted:
+            said = "%s: %d images are in no list of %s and left out, as %s; if a list was cut off, fetch it again"
+            log.warning(said, self.root, len(self.unlisted), name, self.unlisted[0])
         piles = pile(self.root, self.queries.values()), pile(self.root, self.references.values(), places)
         return Catalog(*piles, missing=self.missing)
 

@@ -12,6 +12,7 @@ import numpy as np
 import pyarrow as pa
 from jaxtyping import Bool, UInt64
 
+from ucvgl.images.bounds import MAX_BYTES
 from ucvgl.images.storage import locate, read
 from ucvgl.images.uris import is_local
 from ucvgl.types import Catalog
@@ -108,5 +109,5 @@ def _of_size(uris: Iterable[str]) -> dict[int, list[str]]:
 
 def _content(uri: str) -> str | None:
     with suppress(OSError):
-        return content_of(read(uri))
+        return content_of(read(uri, most=MAX_BYTES))
     return None

@@ -231,7 +231,7 @@ def locate(uri: str) -> tuple[fs.FileSystem, str]:
     """
     scheme, separator, rest = uri.partition("://")
     if is_local(uri):
-        return connected(""), (rest if separator else uri).rstrip("/")
+        return connected(""), (rest if separator else uri).rstrip("/") or "/"
     if holds_secrets(uri):
         raise StorageError(f"{without_secrets(uri)}: {NO_CREDENTIALS}")
     if wrong := no_place(uri):

@@ -15,6 +15,8 @@ from ucvgl.images.listing import Split, Views, find_home, images_below
 from ucvgl.types import Catalog
 
 HEIGHTS_M = (150, 200, 250, 300)
+HOME = ("Training", "Testing")
+"""Folders of which the root has one at least."""
 
 
 def read_catalog(root: str, split: Split, protocol: str, height_m: int) -> Catalog:
@@ -44,7 +46,7 @@ def views(root: str, split: Split, protocol: str, height_m: int) -> Views:
             f"dataset.flight_height_m: SUES-200 was flown at 150, 200, 250 and 300 m, and not at {height_m}; "
             "choose one, as each is a protocol of its own"
         )
-    root = find_home(root, ("Training", "Testing"))
+    root = find_home(root, HOME)
     asked, searched = protocol.split("_to_")
     folders = [f"Training/{height_m}/{asked}", f"Training/{height_m}/{searched}"]
     if split == "validation":

@@ -25,6 +25,8 @@ Protocol = Literal[
     "drone_to_satellite_160k",
 ]
 DISTRACTORS = ("test/gallery_satellite_160k", "gallery_satellite_160k")
+HOME = ("train", "test")
+"""Folders of which the root has one at least."""
 
 
 def read_catalog(root: str, split: Split, protocol: Protocol) -> Catalog:
@@ -34,7 +36,7 @@ def read_catalog(root: str, split: Split, protocol: Protocol) -> Catalog:
 
 def views(root: str, split: Split, protocol: Protocol) -> Views:
     """The images of a split by `<building>/<file>`; distractors by their path, with a leading `/`."""
-    root = find_home(root, ("train", "test"))
+    root = find_home(root, HOME)
     asked, searched = folders(split, protocol)
     queries, references = _below(root, asked), _below(root, searched)
     missing = [f"{folder}/" for folder, found in ((asked, queries), (searched, references)) if not found]

@@ -14,33 +14,16 @@ from __future__ import annotations
 
 from typing import Literal
 
-from ucvgl.images.decimals import numbers
-from ucvgl.images.listing import (
-    Split,
-    Views,
-    by_name,
-    find_home,
-    images_in,
-    is_file,
-    lines_of,
-    name_of,
-    present,
-)
+from ucvgl.images.decimals import position
+from ucvgl.images.listing import Split, Views, by_name, find_home, images_in, name_of, present
+from ucvgl.images.vigor_lists import LABELS, LISTS, SAME, TILES, find_list, in_no_list, listed
 from ucvgl.types import Catalog
 
 Protocol = Literal["same_area", "cross_area"]
 CITIES = ("Chicago", "NewYork", "SanFrancisco", "Seattle")
 CROSS = {"train": ("NewYork", "Seattle"), "validation": ("SanFrancisco", "Chicago")}
-SAME = {"train": "same_area_balanced_train", "validation": "same_area_balanced_test"}
-LABELS, TILES = "pano_label_balanced", "satellite_list"
-LISTS = (
-    "splits/{city}/{name}.txt",
-    "{city}/{name}.txt",
-    "splits__corrected/{city}/{name}__corrected.txt",
-    "splits__corrected/{city}/{name}.txt",
-    "{city}/{name}__corrected.txt",
-)
-"""Where a city's list may lie, the original first."""
+HOME = (*CITIES, "ground")
+"""Folders of which the root has one at least."""
 
 
 def read_catalog(root: str, split: Split, protocol: Protocol) -> Catalog:
@@ -50,11 +33,16 @@ def read_catalog(root: str, split: Split, protocol: Protocol) -> Catalog:
 
 
 def views(root: str, split: Split, protocol: Protocol) -> Views:
-    """The images of a split, by city and name."""
-    root = find_home(root, (*CITIES, "ground"))
+    """The images of a split, by city and name.
+
+    Raises:
+        ValueError: a list is none, or names nothing that is there.
+    """
+    root = find_home(root, HOME)
     queries: dict[str, str] = {}
     references: dict[str, str] = {}
     missing: list[str] = []
+    unlisted: list[str] = []
     for city in cities(split, protocol):
         panoramas = by_name(images_in(root, f"{city}/panorama", f"ground/{city}"))
         tiles = by_name(images_in(root, f"{city}/satellite", f"satellite/{city}"))
@@ -66,11 +54,14 @@ def views(root: str, split: Split, protocol: Protocol) -> Views:
             (references, tiles, TILES, "satellite", "png"),
         ):
             path = find_list(root, city, name)
-            names = there if path is None else [name_of(line.split()[0]) for line in lines_of(root, path)]
+            names = list(there) if path is None else listed(root, path)
             found, absent = present(names, there, f"{city}/{folder}/{{}}.{ending}")
+            if there and not found:
+                raise ValueError(f"{root}/{path} names none of the images in {city}; it is another city's, or damaged")
             kept |= {f"{city}/{image}": file for image, file in found.items()}
             missing += absent if path else [LISTS[0].format(city=city, name=name), *absent]
-    return Views(root, queries, references, tuple(missing))
+            unlisted += in_no_list(root, city, there, (TILES,) if name == TILES else (LABELS, *SAME.values()))
+    return Views(root, queries, references, tuple(missing), tuple(unlisted))
 
 
 def cities(split: Split, protocol: Protocol) -> tuple[str, ...]:
@@ -83,16 +74,10 @@ def labels_of(split: Split, protocol: Protocol) -> str:
     return SAME[split] if protocol == "same_area" else LABELS
 
 
-def find_list(root: str, city: str, name: str) -> str | None:
-    """Where a city's list lies below the root."""
-    return next((path for form in LISTS if is_file(root, path := form.format(city=city, name=name))), None)
-
-
 def _places(found: Views) -> dict[str, tuple[float, float]]:
     places = {}
     for path in found.references.values():
         words = name_of(path).split("_")
         if len(words) == 3:
-            lat, lon = numbers(f"the name of {found.root}/{path}", *words[1:])
-            places[path] = (lat, lon)
+            places[path] = position(f"the name of {found.root}/{path}", *words[1:])
     return places

@@ -65,7 +65,7 @@ class TimmNetwork(nn.Module):
         facet: anything but `token` is a third of the attention's input and needs a transformer.
 
     Raises:
-        ValueError: there is no such layer or facet.
+        ValueError: there is no such layer or facet, or the network is not timm's.
     """
 
     mean: Tensor
@@ -75,6 +75,11 @@ class TimmNetwork(nn.Module):
         super().__init__()
         from timm.data.config import resolve_model_data_config
 
+        if settings.backbone == "strided":
+            raise ValueError(
+                "adaptation.source: model.backbone 'strided' has learned nothing by itself; name a run here, or a "
+                "network of timm in model.backbone"
+            )
         self.network: Any = cast(FeatureMap, backbone(settings)).network
         blocks = getattr(self.network, "blocks", None)
         count = len(self.network.feature_info)  # an EfficientNet's 7 blocks are 5 layers

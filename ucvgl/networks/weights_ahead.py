@@ -27,14 +27,16 @@ def missing_weights(experiment: Experiment, *, frozen: bool = False) -> list[str
     ):
         try:
             if source and "://" not in source:
-                weights_of(source, setting=setting)
+                from ucvgl.networks.network_ahead import unfit_source  # brings PyTorch
+
+                found += unfit_source(weights_of(source, setting=setting), experiment, setting=setting)
         except ValueError as error:
             found.append(str(error))
     if experiment.adaptation.source:
         return found
-    if (wrong := _of_backbone(experiment.model)) or experiment.model.backbone == "strided":
+    if (wrong := _of_backbone(experiment.model)) or (experiment.model.backbone == "strided" and not frozen):
         return found + wrong
-    from ucvgl.networks.network_ahead import unfit  # brings PyTorch
+    from ucvgl.networks.network_ahead import unfit
 
     return found + unfit(experiment, frozen=frozen)
 
@@ -43,14 +45,14 @@ def _of_backbone(model: Model) -> list[str]:
     if model.checkpoint and not Path(model.checkpoint).is_file():
         return [f"model.checkpoint: {model.checkpoint} is no file"]
     if model.backbone == "strided":
-        return []
+        return _of_checkpoint(model)
     import timm
 
     if not timm.is_model(model.backbone):
         close = ", ".join(difflib.get_close_matches(model.backbone, timm.list_models(), n=6))
         return [f"model.backbone: {model.backbone!r} is no timm model; some that look alike: {close or 'none'}"]
     if not model.pretrained or model.checkpoint:
-        return []
+        return _of_checkpoint(model)
     way_out = "set model.checkpoint to a local file, or model.pretrained to false to start from scratch"
     weights = timm.get_pretrained_cfg(model.backbone)
     if weights is None or not weights.has_weights:
@@ -59,6 +61,14 @@ def _of_backbone(model: Model) -> list[str]:
         return []
     nowhere = f"the weights of {model.backbone!r} are not on this machine, and no hub answers"
     return [f"model.pretrained: {nowhere}; {way_out}"]
+
+
+def _of_checkpoint(model: Model) -> list[str]:
+    if not model.checkpoint:
+        return []
+    from ucvgl.networks.network_ahead import unreadable
+
+    return unreadable(model)
 
 
 def _is_here(repository: str) -> bool:

@@ -129,7 +129,9 @@ def sentence(error: BaseException) -> str | None:
     """What a person needs to hear of a mistake of theirs or of the state of a machine; None for a bug of ours."""
     *_, error = _chain(error, "cause")  # Ray's errors hold a traceback as text
     if isinstance(error, UnicodeEncodeError) and "surrogates" in error.reason:
-        name = error.object.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+        begin = error.object.rfind("\n", 0, error.start) + 1  # of all that was to be said, the line that holds it
+        line = error.object[begin:].partition("\n")[0]
+        name = line.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
         told = f"{name} is not UTF-8; rename it, or reach it by a link of another name"
     elif isinstance(error, UnicodeEncodeError):
         letters = ascii(error.object[error.start : error.end])

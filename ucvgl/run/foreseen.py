@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 
 from ucvgl.settings.experiment import Experiment
@@ -24,11 +25,18 @@ def lacking(experiment: Experiment, folder: Path, *, projects: bool, trains: boo
             f"dataset.synthetic: the images take at least {_gb(disk)} in {folder}, where {_gb(free)} are free; render "
             "fewer places or smaller images, or name a larger disk with --run"
         )
-    if trains and batch > (memory := os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")):
+    memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    if trains and batch > memory:
         lines.append(
             f"contrast.batch: the pixels of a batch take at least {_gb(batch)} of memory, and this machine has "
             f"{_gb(memory)}; lower contrast.batch, dataset.tile_size or dataset.panorama_width"
         )
+    for setting, needed in network_bytes(experiment).items() if trains else ():
+        if needed > memory:
+            lines.append(
+                f"{setting}: what is trained with it takes at least {_gb(needed)} of memory, and this machine has "
+                f"{_gb(memory)}; lower it"
+            )
     return lines
 
 
@@ -36,6 +44,23 @@ def batch_bytes(experiment: Experiment) -> int:
     """What the pixels of a batch take at least; every step sees two views of a place or more."""
     panorama, tile = _sizes(experiment)
     return experiment.contrast.batch * (tile + min(panorama, tile))
+
+
+def network_bytes(experiment: Experiment) -> dict[str, int]:
+    """What networks take at least while they are trained, by the setting that decides it, of our own ones."""
+    translation, model = experiment.translation, experiment.model
+    found = {}
+    if translation.fake and translation.steps:  # two generators; weights, gradients and two averages of each
+        found["translation.channels"] = 2 * translation.blocks * 2 * 9 * (4 * translation.channels) ** 2 * 16
+    if model.backbone == "strided":
+        heads = model.safa_heads if model.aggregation == "safa" else 1
+        descriptor = "model.safa_heads" if heads > model.channels else "model.channels"
+        found[descriptor] = 2 * experiment.contrast.batch * heads * model.channels * 4
+        if model.aggregation == "safa":  # a map over all positions, of all positions
+            positions = (experiment.dataset.tile_size // 8) ** 2
+            weights = heads * positions**2 * 16
+            found["model.safa_heads"] = max(weights, found.get("model.safa_heads", 0))
+    return found
 
 
 def stored_bytes(experiment: Experiment) -> int:
@@ -52,7 +77,10 @@ def stored_bytes(experiment: Experiment) -> int:
 def shut(folder: Path) -> list[str]:
     """Why a run cannot be written to a folder, found by making a folder there and removing it."""
     try:
-        os.rmdir(tempfile.mkdtemp(prefix=".ucvgl-", dir=_nearest(folder)))
+        before = os.stat(home := _nearest(folder))
+        os.rmdir(tempfile.mkdtemp(prefix=".ucvgl-", dir=home))
+        with suppress(OSError):  # it is somebody else's
+            os.utime(home, ns=(before.st_atime_ns, before.st_mtime_ns))
     except OSError as error:
         return [f"--run {folder}: it cannot be written ({error.strerror}); name another folder"]
     return []

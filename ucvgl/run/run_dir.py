@@ -168,10 +168,18 @@ class RunDir:
             ValueError: another process is at work in it, or it holds something else than a run.
         """
         if self._lock is None:
-            refuse_foreign(self.path, MARKS, "a run; name another folder with --run")
-            refuse_links_and_pipes(self.path, but=("ray_train",))
+            self.refuse_other()
             self.path.mkdir(parents=True, exist_ok=True)
             self._lock = locked(self.path)
+
+    def refuse_other(self) -> None:
+        """Refuse a folder in which no run can be made; nothing is touched.
+
+        Raises:
+            ValueError: it holds something else than a run, a link or a pipe.
+        """
+        refuse_foreign(self.path, MARKS, "a run; name another folder with --run")
+        refuse_links_and_pipes(self.path, but=("ray_train",))
 
     @property
     def held(self) -> bool:

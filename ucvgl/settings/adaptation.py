@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from annotated_types import Ge, Le
 
-from ucvgl.settings.ranges import Batch, BelowOne, Count, CountOrNone, Margin, NotNegative, Positive
+from ucvgl.settings.ranges import Batch, BelowOne, Count, CountOrNone, Margin, NotNegative, Rate, Temperature
 
 TRANSPORT_PARTNERS = 10
 """Fewest partners for `transport`: with fewer, nearly every query has a share that looks sure."""
@@ -50,9 +50,9 @@ class Adaptation:
     steps_per_round: Count = 30
     batch: Batch = 512
     """Pairs that meet in a step, over all workers."""
-    learning_rate: Positive = 1e-3
+    learning_rate: Rate = 1e-3
     weight_decay: NotNegative = 0.01
-    temperature: Positive = 0.07
+    temperature: Temperature = 0.07
     """Where the learnable temperature starts."""
     label_smoothing: BelowOne = 0.1
     aic_weight: NotNegative = 1.0

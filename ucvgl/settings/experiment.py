@@ -21,7 +21,9 @@ from ucvgl.settings.ranges import (
     Layers,
     NotNegative,
     Positive,
+    Rate,
     Share,
+    Temperature,
     Width,
 )
 
@@ -54,7 +56,7 @@ class Translation:
     which was better on every world so far (`docs/reproduce.md`)."""
     steps: CountOrNone = 400
     batch: Count = 8
-    learning_rate: Positive = 2e-4
+    learning_rate: Rate = 2e-4
     channels: Width = 16
     blocks: Layers = 3
     cycle_weight: NotNegative = 10.0
@@ -96,10 +98,10 @@ class Contrast:
     """Loss, optimiser and augmentation shared by every contrastive stage."""
 
     batch: Batch = 128
-    """Global batch, over all workers."""
-    learning_rate: Positive = 2e-3
+    """Global batch, over all workers. Where another is set and no rate, that follows (`ucvgl.settings.rates`)."""
+    learning_rate: Rate = 2e-3
     weight_decay: NotNegative = 0.01
-    temperature: Positive = 0.07
+    temperature: Temperature = 0.07
     """Where the learnable temperature starts."""
     heading: Literal["known", "unknown"] = "known"
     """Where a query looks. `known`: it is a panorama with north in its middle, and turns only together with its tile.
@@ -131,8 +133,7 @@ class ColdStart:
     intra_epochs: CountOrNone = 1
     """Epochs of intra-view contrast, or as many as `intra_steps` take; 0 drops it (Table 2, row c)."""
     intra_steps: CountOrNone = 150
-    """Steps of intra-view contrast at least: an epoch of few images ends before encoders tell any image from another
-    (`docs/reproduce.md`)."""
+    """Steps of it at least: an epoch of few images ends before encoders tell images apart (`docs/reproduce.md`)."""
     cross_epochs: CountOrNone = 0
     """Epochs on (panorama, fake); 0 drops it (Table 2, row d): rounds train on these, too (`curriculum.with_fakes`)."""
     intra_label_smoothing: BelowOne = 0.1
@@ -199,8 +200,7 @@ class Curriculum:
     """What panorama and bird's-eye view weigh in a query that is described by both (`model.query`). `judged`: of five
     shares that with which the result finds most validation images as far as decoys tell."""
     dustbin_share: Share = 1.0
-    """Unlabelled rows join a round, with the dustbin as their target, once this share of the queries has a label;
-    1: never."""
+    """Unlabelled rows join a round, with the dustbin as target, once this share of queries has a label; 1: never."""
 
     @property
     def rounds_without_panoramas(self) -> int:

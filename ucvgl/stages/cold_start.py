@@ -11,11 +11,11 @@ import torch
 
 from ucvgl.atomic import copy_whole
 from ucvgl.distributed.machines import Crew
+from ucvgl.networks.network_ahead import refuse_other_start
 from ucvgl.networks.towers import TwoTowers, load_towers, save_towers
 from ucvgl.programs.grounded import ground_towers
 from ucvgl.run.record import DONE, read_record
 from ucvgl.run.weights import weights_of
-from ucvgl.settings.dotted import differences
 from ucvgl.settings.experiment import Experiment
 from ucvgl.training.batches import Pairs
 from ucvgl.training.epochs import epochs_of
@@ -122,17 +122,7 @@ def _taken(
     """
     model = weights_of(start, setting="supervision.start")
     theirs, ours = load_towers(model), new_towers(experiment)
-    weights = {"checkpoint": "", "pretrained": False, "query": ours.query, "structure": experiment.model.structure}
-    for what, of in (
-        ("another model", lambda towers: {**vars(towers.settings), **weights}),
-        ("other image sizes", lambda towers: {"panorama": towers.query_size, "tile": towers.reference_size}),
-    ):
-        other = [f"{name}: {a} -> {b}" for name, a, b in differences(of(theirs), of(ours))]
-        if other:
-            raise ValueError(
-                f"supervision.start: the encoders in {start} have {what} than this run ({', '.join(other)}); "
-                "give it the settings of that run, as --config RUN/config.yaml"
-            )
+    refuse_other_start(theirs, experiment)
     if (model.parent / "trained.pt").exists():
         copy_whole(model.parent / "trained.pt", folder / "trained.pt")
     theirs.settings, theirs.ground, theirs.panorama_share = ours.settings, None, ours.panorama_share

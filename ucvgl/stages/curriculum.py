@@ -68,18 +68,17 @@ def curriculum(
     known = None if labels is None else known_pairs(labels, train, experiment)
     fakes = fake_store(projected, translated, experiment)
     own = fake_pairs(projected, translated, experiment) if settings.with_fakes else None
-    start, count, judged = cold, 0, []
+    start, labelled, judged = cold, None, []
     for index in range(settings.rounds):
         into = folder / f"round_{index:02d}"
         into.mkdir(exist_ok=True)
+        labelled = _labels_of(index, folder, settings)
         if not (into / "model.pt").exists():
-            labelled = _labels_of(index, folder, settings)
             if not labelled.exists():
                 found = scan(start, into, train, fakes, votes(index, settings), experiment, machines)
                 write_labels(found, labelled, index, train, experiment, known)
             table = read_labels(labelled)
-            count = sum(table["label"].to_pylist())
-            mutual = sum(table["mutual"].to_pylist())
+            count, mutual = (sum(table[name].to_pylist()) for name in ("label", "mutual"))
             log(stage="curriculum", step=index, labels=count, mutual=mutual, judged=judged_share(table))
             doubted = known is None and in_doubt(table)
             before = read_labels(_labels_of(index - 1, folder, settings)) if doubted and index else None
@@ -102,7 +101,8 @@ def curriculum(
         cached.remove(done)
     kept = keep(folder, judged) if judged else start
     told = write_result(kept, folder, projected, experiment, machines)
-    return {"rounds": settings.rounds, "labels_in_last_round": count, "kept": kept.name, **told}
+    labels_at_last = sum(read_labels(labelled)["label"].to_pylist()) if labelled else 0
+    return {"rounds": settings.rounds, "labels_in_last_round": labels_at_last, "kept": kept.name, **told}
 
 
 def write_result(

@@ -10,6 +10,7 @@ from ucvgl.distributed.levelling import learn_level
 from ucvgl.distributed.machines import Crew
 from ucvgl.distributed.projecting import project_images
 from ucvgl.files.tables import write_table
+from ucvgl.images.bounds import MAX_BYTES
 from ucvgl.images.decode import BadImage, decode
 from ucvgl.images.storage import read
 from ucvgl.settings.experiment import Experiment
@@ -42,7 +43,7 @@ def _aspect(catalog: Catalog) -> float | None:
     found = []
     for uri in catalog.queries["uri"].to_pylist()[:LOOKED_AT]:
         try:
-            height, width = decode(read(uri), uri).shape[:2]
+            height, width = decode(read(uri, most=MAX_BYTES), uri).shape[:2]
             found.append(width / height)
         except (BadImage, OSError):
             continue

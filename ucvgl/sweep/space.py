@@ -17,6 +17,7 @@ from ucvgl.settings.dotted import MOST_SETTINGS, Mistakes, setting_types, sugges
 from ucvgl.settings.experiment import Experiment
 from ucvgl.settings.limits import alone, check
 from ucvgl.settings.ranges import MOST
+from ucvgl.settings.rates import rates_of_batches
 from ucvgl.settings.yaml_door import read_tree
 
 log = logging.getLogger(__name__)
@@ -127,6 +128,7 @@ def draw(space: Space, base: Experiment) -> list[Trial]:
                 if tries > MOST_TRIES:
                     raise Mistakes(["nearly all draws of this space contradict themselves", *left_out[:1], *wrong])
                 experiment, wrong = with_changes(base, changes)
+                experiment = rates_of_batches(base, experiment, changes)
                 wrong = wrong or check(experiment)
                 if not wrong:
                     trials.append(Trial(len(trials), changes, experiment))

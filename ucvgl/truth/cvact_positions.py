@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
+from jaxtyping import Float, Int
 from scipy.spatial import KDTree
 
-from ucvgl.images.cvact import LISTS, Protocol, find_list, panorama_ids, read_mat, rows_of, views
+from ucvgl.images.cvact import Protocol, views
+from ucvgl.images.cvact_list import LISTS, find_list, panorama_ids, read_mat, rows_of
 from ucvgl.images.listing import Split, Views, opaque_id
 from ucvgl.truth.cvusa_pairs import same_names
 from ucvgl.truth.ground_truth import GroundTruth, Rows
@@ -33,9 +35,9 @@ def read(root: str, split: Split, protocol: Protocol) -> GroundTruth:
 
 def _near(found: Views, mat: str) -> Rows:
     """Every tile whose UTM position is near the query's."""
-    rows = rows_of(found.root, mat, "test")
-    ids = panorama_ids(found.root, mat)[rows].tolist()
-    utm = np.asarray(read_mat(found.root, mat, "utm")["utm"], np.float64)[rows]
+    every = panorama_ids(found.root, mat)
+    rows = rows_of(found.root, mat, "test", count=len(every))
+    ids, utm = every[rows].tolist(), _positions(found.root, mat, rows)
     position = dict(zip(ids, utm, strict=True))
     names, tiles = list(found.queries), list(found.references)
     if not names or not tiles:
@@ -48,3 +50,17 @@ def _near(found: Views, mat: str) -> Rows:
         for name, rows_near in zip(names, near, strict=True)
         if rows_near
     }
+
+
+def _positions(root: str, mat: str, rows: Int[np.ndarray, " n"]) -> Float[np.ndarray, "n 2"]:
+    """UTM coordinates of some panoramas.
+
+    Raises:
+        ValueError: the file does not hold such for each of them, or the same for all.
+    """
+    utm = read_mat(root, mat, "utm")["utm"]
+    if utm.dtype.kind in "iuf" and utm.ndim == 2 and utm.shape[1] == 2 and len(utm) > rows.max():
+        found = utm[rows].astype(np.float64)
+        if np.isfinite(found).all() and (len(found) == 1 or (found != found[0]).any()):
+            return found
+    raise ValueError(f"{root}/{mat}: utm does not hold two coordinates for each of panoIds; fetch it again")

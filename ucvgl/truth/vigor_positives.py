@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from ucvgl.images.listing import Split, lines_of, name_of, opaque_id
-from ucvgl.images.vigor import Protocol, cities, find_list, labels_of, views
+from ucvgl.images.vigor import Protocol, cities, labels_of, views
+from ucvgl.images.vigor_lists import FIELDS, find_list, listed
 from ucvgl.truth.ground_truth import GroundTruth
 
-FIELDS = 13
 TILES = slice(1, FIELDS, 3)
 """Columns of the positive and the semi-positives."""
 
@@ -20,7 +20,7 @@ def read(root: str, split: Split, protocol: Protocol) -> GroundTruth | None:
     """The labels of all cities that are there; None without any label file.
 
     Raises:
-        ValueError: a line of a label file has not the fields that it should.
+        ValueError: a line of a label file has not the fields that it should, or a panorama two kinds of labels.
     """
     found = views(root, split, protocol)
     name = labels_of(split, protocol)
@@ -31,21 +31,17 @@ def read(root: str, split: Split, protocol: Protocol) -> GroundTruth | None:
             continue  # a protocol names the cities that were evaluated
         labelled.append(city)
         corrected = ", corrected labels" if "corrected" in path else corrected
-        for number, line in enumerate(lines_of(found.root, path), 1):
-            words = line.split()
-            if len(words) < FIELDS:
-                raise ValueError(
-                    f"{found.root}/{path}, line {number}: {len(words)} fields instead of {FIELDS}; "
-                    "the file is no label file of VIGOR, or cut off: fetch it again"
-                )
+        listed(found.root, path)  # refuses what is no label file
+        for words in map(str.split, lines_of(found.root, path)):
             pano = f"{city}/{name_of(words[0])}"
             if pano not in found.queries:
                 continue
             tiles = [f"{city}/{name_of(word)}" for word in words[TILES]]
-            ids = [opaque_id(found.references[tile]) if tile in found.references else "" for tile in tiles]
+            ids = tuple(opaque_id(found.references[tile]) if tile in found.references else "" for tile in tiles)
             query = opaque_id(found.queries[pano])
-            positives[query] = tuple(ids[:1])
-            spared[query] = tuple(ids[1:])
+            if (positives.get(query, ids[:1]), spared.get(query, ids[1:])) != (ids[:1], ids[1:]):
+                raise ValueError(f"{found.root}/{path} names {words[0]} twice, with other tiles; keep one of them")
+            positives[query], spared[query] = ids[:1], ids[1:]
     if not labelled:
         return None
     which = f"VIGOR {protocol.replace('_', '-')} {split}, {', '.join(labelled)}{corrected}"

@@ -7,9 +7,9 @@ from origin import origin
 from results import lines_of, table, whole
 
 
-def chaos(file: str = "chaos.json") -> str:
+def chaos() -> str:
     """What was killed, and what went on."""
-    told = whole(file)
+    told = whole(file := "chaos.json")
     rows = [
         [victim, str(some["killed"]), str(some["killed"] - some["ended"]), str(some["ended"])]
         for victim, some in sorted(told["by_victim"].items())
@@ -17,7 +17,8 @@ def chaos(file: str = "chaos.json") -> str:
     heading = ["killed with -9", "times", "the job went on by itself", "the same command went on"]
     words = (
         f"**{told['kills']} kills, {len(told['lost']) or 'none'} lost** (seed {told['seed']}): {told['runs']} runs, "
-        f"started {told['starts']} times in all."
+        f"started {told['starts']} times in all; while the workers were there {told['at_work']}. By stage: "
+        f"{', '.join(f'`{stage}` {count}' for stage, count in sorted(told['by_stage'].items()))}."
     )
     return f"{table(heading, rows)}\n\n{words} {origin(file, [told])}"
 

@@ -145,3 +145,15 @@ def test_an_empty_word_is_not_the_folder_one_stands_in(
 def test_nothing_is_written_under_a_name_that_nobody_means(words, told, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["index", "run", "tiles", *words]) == 2
     assert capsys.readouterr().err.startswith(f"ucvgl index: {told}")
+
+
+@pytest.mark.parametrize("option", ["session_token", "secret%5Fkey", "%73ecret_key", "sig"])
+@pytest.mark.parametrize("command", [
+    ["export", "URI", "--out", "x"], ["evaluate", "URI"], ["localize", "a.jpg", "--index", "URI"],
+])  # fmt: skip
+def test_credentials_are_refused_before_a_store_is_asked(
+    command: list[str], option: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main([word.replace("URI", f"s3://nowhere/y?{option}=s3cr3t") for word in command]) == 2
+    told = capsys.readouterr().err
+    assert told.startswith(f"ucvgl {command[0]}: s3://nowhere/y?{option}=***: a URI with credentials would be written")

@@ -9,6 +9,7 @@ from itertools import pairwise
 
 import ucvgl
 from ucvgl.files.printable import odd_name
+from ucvgl.images.uris import NO_CREDENTIALS, holds_secrets, without_secrets
 from ucvgl.run.ending import DONE, MISTAKEN, ended, folder_is_gone
 
 COMMANDS = {
@@ -72,7 +73,7 @@ def usage() -> str:
 
 def _refuse_odd(argv: Sequence[str]) -> None:
     """Refuse a word that is empty, as of a shell's variable that is not set: as a place it is the folder one stands in;
-    and places to write to that nobody means.
+    places to write to that nobody means; and credentials.
 
     Raises:
         ValueError: one is; where.
@@ -82,6 +83,8 @@ def _refuse_odd(argv: Sequence[str]) -> None:
         if not word and before not in MAY_BE_EMPTY:
             where = f"what follows {before}" if before else "the first argument"
             raise ValueError(f"{where} is empty, as a shell's variable that is not set; name it, or leave it out")
+        if "://" in word and holds_secrets(word):  # before anything makes a key of what stands behind `?`
+            raise ValueError(f"{without_secrets(word)}: {NO_CREDENTIALS}")
         if before in WRITTEN and (odd := odd_name(word)):
             raise ValueError(f"{before} {odd}")
 

@@ -13,6 +13,9 @@ def test_what_cannot_be_drawn_is_told_with_the_way_out(tmp_path, capsys):
     assert "lacks 2_project, 3_translate, 6_evaluate; the command that began" in told(capsys, run)
     assert f"{tmp_path} is no run: it has no config.yaml" in told(capsys, str(tmp_path), run)
     assert f"{run} was not evaluated yet" in told(capsys, run, run)
+    assert f"--out a.html: it is for a comparison of several runs; the page of one lies in {run}" in told(
+        capsys, run, "--out", "a.html"
+    )
 
 
 def test_a_run_on_labels_alone_needs_no_translation(tmp_path, capsys):

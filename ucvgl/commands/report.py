@@ -16,15 +16,15 @@ def main(argv: Sequence[str]) -> None:
     print(tyro.cli(report, args=list(argv), prog="ucvgl report"))
 
 
-def report(runs: tyro.conf.Positional[tuple[str, ...]], /, out: str = "comparison.html") -> str:
+def report(runs: tyro.conf.Positional[tuple[str, ...]], /, out: str = "") -> str:
     """Draw report.html and MODEL_CARD.md of one run again, or compare several on one page.
 
     Args:
         runs: run folders; with more than one, settings that differ, curves and recalls stand side by side.
-        out: file for the comparison.
+        out: file for the comparison, comparison.html where not given; the page of one run lies in the run.
 
     Raises:
-        ValueError: no run is named, or one is not finished.
+        ValueError: no run is named, one is not finished, or --out is given for one.
     """
     from pathlib import Path
 
@@ -35,10 +35,12 @@ def report(runs: tyro.conf.Positional[tuple[str, ...]], /, out: str = "compariso
         from ucvgl.pages.compare_runs import compare
         from ucvgl.run.places import on_this_machine
 
-        page = on_this_machine(out, flag="--out")
+        page = on_this_machine(out or "comparison.html", flag="--out")
         refuse_foreign_file(page)
         return f"comparison: {compare([Path(run) for run in runs], page)}"
     only = list(runs)[0]
+    if out:
+        raise ValueError(f"--out {out}: it is for a comparison of several runs; the page of one lies in {only}")
     from ucvgl.index.trained_run import TrainedRun
     from ucvgl.pages.run_report import report as draw
     from ucvgl.run.run_dir import RunDir

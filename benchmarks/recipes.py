@@ -196,7 +196,7 @@ def line_of(row: str, world: str, seed: int, wish: argparse.Namespace) -> dict[s
         "row": row,
         "world": world,
         "seed": seed,
-        **measured_here(),
+        **(measured_here() | {"mirror_axes": 3}),
         "seconds": seconds,
         "cpu_seconds": cpu_seconds,
         "spent": spent(said),

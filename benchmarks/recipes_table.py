@@ -107,8 +107,11 @@ def judge_table(lines: Sequence[Line]) -> str:
     heading = ["world", "models", "R@1 off by, median", "in 95 %", "rank correlation"]
     heading += ["rounds", "share of right labels off by, median", "at most"]
     rows = []
-    for world in [*_worlds(lines), "all"]:
-        some = [one for line in lines if world in ("all", line["world"]) for one in line["rounds"]]
+    groups = {world: [line for line in lines if line["world"] == world] for world in _worlds(lines)}
+    groups["all"] = list(lines)
+    groups["those with mirrors about three axes"] = [line for line in lines if "mirror_axes" in line]
+    for world, those in groups.items():
+        some = [one for line in those for one in line["rounds"]]
         reached, told = _both(some, "r1", "judged")
         right, told_right = _both(some, "precision", "judged_precision")
         if len(reached) < 3:

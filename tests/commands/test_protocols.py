@@ -60,7 +60,8 @@ def test_the_command_scores_by_the_protocol_and_prints_its_pools(
     without_ray(monkeypatch)
     asked = ["evaluate", str(home / "run"), name, "--root", str(home / name)]
     assert cli.main(asked + (["--protocol", protocol] if protocol else [])) == 0
-    first, line = capsys.readouterr().out.splitlines()
+    first, line, doubt = capsys.readouterr().out.splitlines()
+    assert doubt.startswith(f"whether queries were TRAINED ON is not known: {home / 'run'} has no ")
     assert first == f"{home / 'run'} on {name}, validation; encoders: 5_curriculum"
     assert f"{queries} queries x {references} references; protocol: {words}" in line
     assert all(re.search(rf"{re.escape(score)} \d", line) for score in ("R@1", "R@5", "R@10", "R@1%", *more))

@@ -71,6 +71,8 @@ def test_a_photo_is_answered_with_the_place_of_its_camera(tmp_path):
     change_manifest(tmp_path / "area", tile_side_m=48.0)
     (kept,) = load(tmp_path / "area").localize(photo)
     assert kept.camera == found, "an index needs no image but its own"
+    (black,) = load(tmp_path / "area").localize(np.zeros_like(photo))
+    assert black.note and black.camera is None, "nobody knows where a photo was taken that shows nothing"
 
 
 def test_placing_is_learned_from_held_out_images_that_choose_each_other(tmp_path):

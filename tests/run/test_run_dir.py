@@ -166,6 +166,20 @@ def test_redo_drops_a_stage_and_all_that_was_made_from_it_and_nothing_else(run: 
     assert run.redo("9_never") == []
 
 
+@pytest.mark.parametrize(("damaged", "asked"), [("1_a", "2_b"), ("2_b", "5_e")])
+def test_redo_drops_nothing_that_could_not_be_made_anew(run: RunDir, damaged: str, asked: str) -> None:
+    make_chain(run, Build())
+    with pytest.raises(StageError):
+        run.make("5_e", failing, settings={}, inputs=["2_b"])  # only begun
+    (run.path / damaged / "result").unlink()
+    before = sorted(run.path.rglob("*"))
+    with pytest.raises(ValueError, match=f"{damaged}/result is missing; .*--redo {damaged}"):
+        run.redo(asked)
+    assert sorted(run.path.rglob("*")) == before
+    if damaged == "2_b":
+        assert run.redo("4_d") == ["4_d"], "what does not need it can be made anew"
+
+
 def test_redo_deletes_no_file_that_the_run_did_not_make(run: RunDir) -> None:
     make_chain(run, Build())
     notes = run.path / "3_c" / "notes.txt"

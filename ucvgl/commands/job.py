@@ -115,7 +115,7 @@ def _work(
     run.open()
     cluster = connect(invocation.experiment.resources)
     start_logging()
-    for name in invocation.redo:
+    for name in sorted(invocation.redo):  # the first ones drop those that were made from them
         run.redo(name)
     print(first_screen(invocation, str(cluster), prospects), flush=True)
     return work(run, invocation.experiment)

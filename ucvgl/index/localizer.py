@@ -121,7 +121,7 @@ class Localizer:
 
         Args:
             vectors: of each query at each of its turns (`ucvgl.poses.turns.turns_of`).
-            doubts: of each query, if any; where there is one, no confidence is given.
+            doubts: of each query, if any; where there is one, no confidence and no camera is given.
             grounds: around each query's camera (`ucvgl.index.area.photo_ground`); none where nothing is found by it.
             looked_deg: where each is said to have looked; none: all to north.
 
@@ -155,8 +155,8 @@ class Localizer:
         if not len(grounds):
             return found
         looked = looked_deg or [0.0] * len(found)
-        told = zip(found, grounds, looked, strict=True)
-        return [replace(one, camera=self._camera(one, seen, looks)) for one, seen, looks in told]
+        told = zip(found, grounds, looked, doubts or [""] * len(found), strict=True)
+        return [one if against else replace(one, camera=self._camera(one, *seen)) for one, *seen, against in told]
 
     def searched(self, vectors: Float[np.ndarray, "n t d"], k: int, grounds: Sequence[Ground]) -> Found:
         """The k best tiles of queries, the first of them verified where the index does so.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -98,6 +98,16 @@ def made_from(run: Path, name: str) -> list[str]:
     for made in found:
         found += [stage for stage, by in records.items() if made in by.inputs and stage not in found]
     return found
+
+
+def kept_inputs(run: Path, victims: Collection[str]) -> list[str]:
+    """The finished stages that stages on disk were made from and that stay when these are dropped."""
+    found = set()
+    for name in victims:
+        for file in (run / name / DONE, partial_folder(run, name) / BEGUN):
+            record = read_record(file)
+            found |= set(record.inputs) if record else set()
+    return sorted(name for name in found - set(victims) if (run / name / DONE).exists())
 
 
 def partial_folder(run: Path, name: str) -> Path:

@@ -21,7 +21,7 @@ from ucvgl.run.ending import Failure, machine_state, sentence
 from ucvgl.run.environment import environment
 from ucvgl.run.lock import Lock, locked
 from ucvgl.run.metrics import MetricsLog
-from ucvgl.run.prospects import Prospect, Stage, made_from, partial_folder, prospect, prospects, wanted
+from ucvgl.run.prospects import Prospect, Stage, kept_inputs, made_from, partial_folder, prospect, prospects, wanted
 from ucvgl.run.record import BEGUN, DONE, read_record, write_record
 from ucvgl.run.resumed import refuse_damaged
 from ucvgl.settings.dotted import differences, save_settings
@@ -110,10 +110,13 @@ class RunDir:
         """Drop a stage and all that was made from it, last first; the names of what was dropped.
 
         Raises:
-            ValueError: one of them holds a file that it did not make.
+            ValueError: one of them holds a file that it did not make, or what they were made from is not whole, so that
+                they could not be made anew.
         """
         self.open()
         victims = sorted(made_from(self.path, name), reverse=True)
+        for kept in kept_inputs(self.path, victims):
+            check_all(self.path / kept)
         for victim in victims:
             refuse_added(self.path / victim)
             refuse_added(partial_folder(self.path, victim))

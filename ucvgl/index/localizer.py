@@ -156,7 +156,10 @@ class Localizer:
             return found
         looked = looked_deg or [0.0] * len(found)
         told = zip(found, grounds, looked, doubts or [""] * len(found), strict=True)
-        return [one if against else replace(one, camera=self._camera(one, *seen)) for one, *seen, against in told]
+        return [
+            one if against else replace(one, camera=self._camera(one, seen, looks))
+            for one, seen, looks, against in told
+        ]
 
     def searched(self, vectors: Float[np.ndarray, "n t d"], k: int, grounds: Sequence[Ground]) -> Found:
         """The k best tiles of queries, the first of them verified where the index does so.

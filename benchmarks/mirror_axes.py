@@ -24,7 +24,7 @@ from results import RESULTS
 
 from ucvgl.files.plain import json_as
 from ucvgl.images.image_store import ImageStore
-from ucvgl.images.mirror_images import mirror_images
+from ucvgl.images.mirror_images import AXES, mirror_images, mirrored_about
 from ucvgl.networks.adapted import load_encoders
 from ucvgl.networks.towers import embed
 from ucvgl.pseudo_labels.decoys import DECOYS_AHEAD, estimated_recall
@@ -35,8 +35,6 @@ from ucvgl.truth.door import read_truth
 from ucvgl.truth.score import protocol_of, score_in_memory
 
 FILE = "mirror_axes.jsonl"
-TURNED = {"north": (False, False), "north-west": (True, False), "north-east": (True, True)}
-"""Axes of the judge: whether rows and columns change places, and whether the tile is turned by half before."""
 
 
 def about(tiles: np.ndarray, axis: str) -> np.ndarray:
@@ -45,9 +43,7 @@ def about(tiles: np.ndarray, axis: str) -> np.ndarray:
         return mirror_images(tiles)
     if axis == "east":
         return tiles[:, ::-1]
-    swapped, half = TURNED[axis]
-    turned = tiles[:, ::-1, ::-1] if half else tiles
-    return np.swapaxes(turned, 1, 2) if swapped else turned[:, :, ::-1]
+    return np.stack([mirrored_about(axis, tile) for tile in tiles])
 
 
 def lines(run: Path, rounds: Sequence[int]) -> Iterator[dict[str, Any]]:
@@ -59,7 +55,7 @@ def lines(run: Path, rounds: Sequence[int]) -> Iterator[dict[str, Any]]:
     dataset = as_listed(run / "1_catalog", json_as(Experiment, settings.read_bytes(), settings).dataset)
     protocol = protocol_of(read_truth(dataset, "validation"), images["queries"].ids, images["references"].ids)
     pixels = {name: some.read(np.arange(len(some))) for name, some in images.items()}
-    axes = [*TURNED, "east", "by content"]
+    axes = [*AXES, "east", "by content"]
     shown = {axis: np.ascontiguousarray(about(pixels["references"], axis)) for axis in axes}
     for index in rounds:
         model = run / f"5_curriculum/round_{index:02d}/model.pt"
@@ -74,7 +70,7 @@ def lines(run: Path, rounds: Sequence[int]) -> Iterator[dict[str, Any]]:
             ahead = {axis: (query @ some.T > best).sum(1).clip(max=DECOYS_AHEAD) for axis, some in decoys.items()}
             count = {"references": len(tile), "decoys": len(tile)}
             judged = {axis: estimated_recall(some, **count).value for axis, some in ahead.items()}
-            judged["mean of three"] = float(np.mean([judged[axis] for axis in TURNED]))
+            judged["mean of three"] = float(np.mean([judged[axis] for axis in AXES]))
             what = {"row": row, "world": world, "seed": int(seed), "round": index, "asked": asked}
             judged = {axis: round(value, 4) for axis, value in judged.items()}
             yield what | {"r1": round(score_in_memory(query, tile, protocol).r1, 4), "judged": judged}

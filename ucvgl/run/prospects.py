@@ -89,11 +89,7 @@ def wanted(run: Path, stage: Stage) -> Record:
 
 def made_from(run: Path, name: str) -> list[str]:
     """A stage and every stage on disk made from it, directly or not; empty when it was never begun."""
-    records: dict[str, Record] = {}
-    for file in [*run.glob(f"*.partial/{BEGUN}"), *run.glob(f"*/{DONE}")]:
-        record = read_record(file)
-        if record is not None and not file.parent.name.startswith("."):
-            records[file.parent.name.removesuffix(".partial")] = record
+    records = _records(run)
     found = [name] if name in records else []
     for made in found:
         found += [stage for stage, by in records.items() if made in by.inputs and stage not in found]
@@ -102,12 +98,19 @@ def made_from(run: Path, name: str) -> list[str]:
 
 def kept_inputs(run: Path, victims: Collection[str]) -> list[str]:
     """The finished stages that stages on disk were made from and that stay when these are dropped."""
-    found = set()
-    for name in victims:
-        for file in (run / name / DONE, partial_folder(run, name) / BEGUN):
-            record = read_record(file)
-            found |= set(record.inputs) if record else set()
-    return sorted(name for name in found - set(victims) if (run / name / DONE).exists())
+    records = _records(run)
+    found = {source for name in victims for source in records[name].inputs}
+    return sorted(name for name in found - {*victims} if (run / name / DONE).exists())
+
+
+def _records(run: Path) -> dict[str, Record]:
+    """Those of all stages on disk, finished or not."""
+    records: dict[str, Record] = {}
+    for file in [*run.glob(f"*.partial/{BEGUN}"), *run.glob(f"*/{DONE}")]:
+        record = read_record(file)
+        if record is not None and not file.parent.name.startswith("."):
+            records[file.parent.name.removesuffix(".partial")] = record
+    return records
 
 
 def partial_folder(run: Path, name: str) -> Path:

@@ -3,7 +3,8 @@
     python benchmarks/fuzz.py --seed 0
     python benchmarks/fuzz.py --kinds images,pages --share 0.1
 
-Bad images, indexes, run folders, settings and requests to the page, made by a seed from good ones (`fuzz_cases.py`).
+Bad images, indexes, run folders, settings and requests to the page, made by a seed from good ones (`fuzz_cases.py`),
+and credentials in all that a person may write (`fuzz_secrets.py`): one that is said or written anywhere is `other`.
 Every kind runs in a process of its own, which is ended when one case takes longer than `LIMIT_S`. A case is
 `refused` (a sentence for a person), `same` (used, and the answer is that of the undamaged thing), `other` (used, and
 the answer is another one: silently wrong, unless nothing in the file could tell), `traceback`, `hang` or `crash`.
@@ -32,7 +33,7 @@ from origin import measured_here
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
 
-COUNTS = {"images": 2000, "indexes": 500, "runs": 300, "settings": 500, "pages": 300}
+COUNTS = {"images": 2000, "indexes": 500, "runs": 300, "settings": 500, "pages": 300, "secrets": 500}
 LIMIT_S = 60.0
 """A case takes milliseconds; a busy machine makes that seconds."""
 SHOWN = 12
@@ -87,12 +88,14 @@ def _work(kind: str, numbers: range, home: Path, seed: int, writer: int) -> None
     """The child: one message when it is ready, and one for every case."""
     import fuzz_cases
     import fuzz_pages
+    import fuzz_secrets
 
     os.dup2(os.open(home / "stderr", os.O_WRONLY | os.O_CREAT), 2)
     logging.disable(logging.CRITICAL)
     warnings.simplefilter("ignore")
     try:
-        case: Case = getattr(fuzz_pages if kind == "pages" else fuzz_cases, kind)(home, seed)
+        home_of = {"pages": fuzz_pages, "secrets": fuzz_secrets}
+        case: Case = getattr(home_of.get(kind, fuzz_cases), kind)(home, seed)
         for message in (None, *map(case, numbers)):
             content = pickle.dumps(message)
             os.write(writer, len(content).to_bytes(4, "big") + content)

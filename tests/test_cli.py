@@ -147,6 +147,21 @@ def test_nothing_is_written_under_a_name_that_nobody_means(words, told, capsys: 
     assert capsys.readouterr().err.startswith(f"ucvgl index: {told}")
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["s3://k:s3cr3t@b/x"], ["index", "run", "index=s3://k:s3cr3t@b/x"], ["index", "run", "--ray://k:s3cr3t@b"],
+        ["report", "run", "s3:/k:s3cr3t@b/x"], ["serve", "area", "--no-such=gs://b/x#token=s3cr3t"],
+    ],
+)  # fmt: skip
+def test_credentials_in_a_word_that_no_command_takes_are_not_repeated(
+    words: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main(words) == 2
+    told = capsys.readouterr()
+    assert "s3cr3t" not in told.out + told.err and "***" in told.err
+
+
 @pytest.mark.parametrize("option", ["session_token", "secret%5Fkey", "%73ecret_key", "sig"])
 @pytest.mark.parametrize("command", [
     ["export", "URI", "--out", "x"], ["evaluate", "URI"], ["localize", "a.jpg", "--index", "URI"],

@@ -9,7 +9,7 @@ from itertools import pairwise
 
 import ucvgl
 from ucvgl.files.printable import odd_name
-from ucvgl.images.uris import NO_CREDENTIALS, holds_secrets, without_secrets
+from ucvgl.images.uris import refuse_secrets, scrubbed
 from ucvgl.run.ending import DONE, MISTAKEN, ended, folder_is_gone
 
 COMMANDS = {
@@ -42,10 +42,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"ucvgl {ucvgl.__version__}")
         return DONE
     if name not in COMMANDS:
-        print(_unknown(name), file=sys.stderr)
+        print(scrubbed(_unknown(name)), file=sys.stderr)
         return MISTAKEN
 
     def command() -> int | None:
+        refuse_secrets(rest)  # before anything makes a key of what stands behind `?`
         _refuse_odd(rest)
         if told := folder_is_gone():
             raise ValueError(told)
@@ -73,7 +74,7 @@ def usage() -> str:
 
 def _refuse_odd(argv: Sequence[str]) -> None:
     """Refuse a word that is empty, as of a shell's variable that is not set: as a place it is the folder one stands in;
-    places to write to that nobody means; and credentials.
+    and places to write to that nobody means.
 
     Raises:
         ValueError: one is; where.
@@ -83,8 +84,6 @@ def _refuse_odd(argv: Sequence[str]) -> None:
         if not word and before not in MAY_BE_EMPTY:
             where = f"what follows {before}" if before else "the first argument"
             raise ValueError(f"{where} is empty, as a shell's variable that is not set; name it, or leave it out")
-        if "://" in word and holds_secrets(word):  # before anything makes a key of what stands behind `?`
-            raise ValueError(f"{without_secrets(word)}: {NO_CREDENTIALS}")
         if before in WRITTEN and (odd := odd_name(word)):
             raise ValueError(f"{before} {odd}")
 

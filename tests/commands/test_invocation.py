@@ -117,7 +117,7 @@ def test_a_run_may_lie_in_a_bucket_and_is_worked_on_in_a_local_folder() -> None:
 @pytest.mark.parametrize(
     ("flags", "message"),
     [
-        (["--run", "s3://AKIA:s3cr3t@bucket/a"], r"--run s3://\*\*\*@bucket/a: a URI with credentials would be"),
+        (["--run", "s3://AKIA:s3cr3t@bucket/a"], r"s3://\*\*\*@bucket/a: a URI with credentials would be"),
         (["--run", "s3://b/../../x"], r"--run s3://b/../../x: write the folder without empty parts, `.` and `..`"),
         (["--run", "~/x"], r"--run ~/x was left as it is by the shell and would be a folder `~`; write /"),
         (["--run", "a\x1b[2J"], r"--run 'a\\x1b\[2J' holds a control character"),
@@ -129,7 +129,7 @@ def test_a_run_may_lie_in_a_bucket_and_is_worked_on_in_a_local_folder() -> None:
     ],
 )
 def test_places_that_cannot_be_are_refused_and_secrets_not_repeated(flags: list[str], message: str) -> None:
-    with pytest.raises(Mistakes, match=message) as caught:
+    with pytest.raises(ValueError, match=message) as caught:
         resolve(flags)
     assert "s3cr3t" not in str(caught.value)
 
@@ -141,6 +141,14 @@ def test_a_run_in_azure_needs_azures_client(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(azure, "is_installed", lambda: False)
     with pytest.raises(Mistakes, match=r"--run abfs://.*pip install 'ucvgl\[azure\]'"):
         resolve(flags)
+
+
+@pytest.mark.parametrize("word", ["ray://k:s3cr3t@b", "index=gs://b/a?secret_key=s3cr3t", "--config=ray://k:s3cr3t@b"])
+def test_a_word_with_credentials_is_refused_before_it_is_repeated(word: str) -> None:
+    """Also such as no flag takes, which a library repeats as it is."""
+    with pytest.raises(ValueError, match=r"\*\*\*.*: a URI with credentials would be written") as caught:
+        resolve(["tiny", "--run", "r", word])
+    assert "s3cr3t" not in str(caught.value)
 
 
 def test_a_config_that_cannot_be_read_is_named(tmp_path: Path) -> None:

@@ -7,6 +7,13 @@ import pytest
 from ucvgl.distributed import submit
 
 
+def test_credentials_are_not_sent_as_the_dashboard_would_show_them(tmp_path):
+    (tmp_path / "jobs").mkdir()
+    (tmp_path / "jobs" / "unsupervised.py").touch()
+    with pytest.raises(ValueError, match=r"^--dataset.root=s3://\*\*\*@b/x: a URI with credentials would be written"):
+        submit.submit("http://127.0.0.1:9", "unsupervised", ["tiny", "--dataset.root=s3://k:s3cr3t@b/x"], root=tmp_path)
+
+
 def test_a_working_tree_too_large_to_send_is_told_at_once(tmp_path):
     """As Ray 2.60 words it."""
 

@@ -76,7 +76,7 @@ def test_a_question_mark_in_a_root_begins_no_secret_of_its_keys() -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        "s3://k:s'3cr3t@b/x", 's3://k:s"s3cr3t@b/x', "s3://b/x?secret_key='s3cr3t'", "s3://b/x?secret_key=<s3cr3t>",
+        "s3://k:s'3cr3t@b/x", 's3://k:s"s3cr3t@b/x', "hdfs://k%3As<s3cr3t@b/x", "s3://b/x?secret_key='s3cr3t'", "s3://b/x?secret_key=<s3cr3t>",
         "AccountName=x;AccountKey=s3cr3t;EndpointSuffix=core.windows.net", "aws_secret_access_key: s3cr3t",
     ],
 )  # fmt: skip

@@ -85,6 +85,7 @@ def test_the_same_sweep_goes_on_and_another_one_is_refused_in_its_folder(tmp_pat
 @pytest.mark.parametrize(
     ("flags", "message"),
     [
+        (["--run=r", "ray://k:s3cr3t@b/x"], "ray://***@b/x: a URI with credentials would be written"),
         (["--run", "s3://bucket"], "--run s3://bucket: name a folder below the bucket"),
         (["--select-by"], "--select-by : write judged, or recall to choose by the truth"),
         (["--redo", "translate"], "--redo is of a single run"),

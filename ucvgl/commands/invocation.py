@@ -12,7 +12,7 @@ import tyro
 
 from ucvgl.files.printable import odd_name
 from ucvgl.images import azure
-from ucvgl.images.uris import NO_CREDENTIALS, climbs, holds_secrets, split_options, without_secrets
+from ucvgl.images.uris import climbs, refuse_secrets, split_options
 from ucvgl.run.places import STORES, local_folder, runs_folder
 from ucvgl.settings.dotted import Mistakes, differences, read_yaml, suggestion, with_changes
 from ucvgl.settings.experiment import Experiment
@@ -84,6 +84,7 @@ def resolve(
         Mistakes: everything that is wrong with it, at once.
     """
     rest, changes, mistakes = _split(argv)
+    refuse_secrets(rest)  # what is wrong there is told by a library, as it is
     if "-h" in rest or "--help" in rest:
         _print_help(rest, recipe)
     flags = tyro.cli(Flags, args=rest, description="Unknown flags are settings; see --help.")
@@ -140,8 +141,6 @@ def _split(argv: Sequence[str]) -> tuple[list[str], dict[str, str], list[str]]:
 
 
 def _wrong_store(uri: str) -> list[str]:
-    if holds_secrets(uri):
-        return [f"--run {without_secrets(uri)}: {NO_CREDENTIALS}"]
     scheme, _, rest = uri.partition("://")
     if f"{scheme}://" not in STORES:
         return [f"--run {uri}: a run lies in a local or mounted folder, or in {' or '.join(STORES)}"]

@@ -17,6 +17,7 @@ from ray.exceptions import AuthenticationError
 from ray.job_submission import JobStatus, JobSubmissionClient
 
 from ucvgl.distributed.start import authenticate
+from ucvgl.images.uris import refuse_secrets
 
 log = logging.getLogger(__name__)
 
@@ -38,8 +39,10 @@ def submit(address: str, job: str, arguments: Sequence[str], *, root: Path) -> i
         root: of the working tree.
 
     Raises:
-        ValueError: there is no such job, nothing answers, the token is refused, or the cluster's Ray is too old.
+        ValueError: there is no such job, nothing answers, the token is refused, the cluster's Ray is too old, or an
+            argument holds credentials, which the dashboard would show.
     """
+    refuse_secrets(arguments)
     if not (root / "jobs" / f"{job}.py").is_file():
         known = sorted(file.stem for file in (root / "jobs").glob("*.py") if file.stem != "submit")
         raise ValueError(f"JOB={job}: there is no jobs/{job}.py; there are {', '.join(known)}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from urllib.parse import unquote
 
 OPTIONS = frozenset(
@@ -16,7 +17,7 @@ START = r"(?:[A-Za-z][A-Za-z0-9+.-]*://|\b(?:s3a?|gs|gcs|abfss?|wasbs?|az|hdfs|s
 """Of a URI, also of one that was begun with too few slashes or the wrong ones."""
 BEGUN = re.compile(START, re.IGNORECASE)
 URI = re.compile(
-    rf"({START}(?:[^\s/@?'\"<>:]*:(?!\d+[/\s'\"])\S*@)?[^\s'\"<>]*[^\s'\"<>:;,.)])([:;,.)]*)", re.IGNORECASE
+    rf"({START}(?:[^\s/@?'\"<>:]*(?::|%3A)(?!\d+[/\s'\"])\S*@)?[^\s'\"<>]*[^\s'\"<>:;,.)])([:;,.)]*)", re.IGNORECASE
 )
 """In a sentence, whose punctuation may follow."""
 PASSWORD = re.compile(r"[^/@?]*(?::|%3A).*@", re.IGNORECASE | re.DOTALL)
@@ -93,6 +94,19 @@ def without_secrets(uri: str) -> str:
         rest = f"***@{rest[found.end() :]}"
     path, question, options = rest.partition("?")
     return NAMED.sub(r"\1***", f"{begun[0]}{path}{question}{_shown(options)}")
+
+
+def refuse_secrets(words: Iterable[str]) -> None:
+    """Refuse words of a command with credentials anywhere in them, before anybody reads, repeats or sends them.
+
+    Raises:
+        ValueError: there are some; where, and what to do instead.
+    """
+    for word in words:
+        for begun in BEGUN.finditer(word):
+            before, uri = word[: begun.start()], word[begun.start() :]
+            if holds_secrets(uri):
+                raise ValueError(f"{before}{without_secrets(uri)}: {NO_CREDENTIALS}")
 
 
 def scrubbed(text: str) -> str:

@@ -67,6 +67,9 @@ def tree_of(text: str, *, origin: str) -> Any:
         _refuse_repetitions(root)
         return loader.construct_document(root)
     except (yaml.YAMLError, ValueError, RecursionError) as error:
+        for mark in (getattr(error, "context_mark", None), getattr(error, "problem_mark", None)):
+            if mark is not None:
+                mark.buffer = None  # an excerpt may be cut in the middle of a secret, which is no URI then
         raise ValueError(f"{origin} is not YAML: {' '.join(str(error).split())}") from error
 
 

@@ -19,6 +19,7 @@ from ucvgl.commands.invocation import resolve
 from ucvgl.files.owned import refuse_links_and_pipes
 from ucvgl.files.printable import printable
 from ucvgl.images.corpora import missing_root
+from ucvgl.images.uris import refuse_secrets
 from ucvgl.log import start_logging
 from ucvgl.methods import plan
 from ucvgl.networks.weights_ahead import missing_weights
@@ -67,6 +68,7 @@ def main(argv: Sequence[str], work: Callable, *, run_trials: Callable, connect: 
 
 
 def _run(argv: Sequence[str], work: Callable, run_trials: Callable, connect: Callable[[Resources], Any]) -> int:
+    refuse_secrets(argv[:1])
     select_by, rest = _select_by(list(argv[1:]))
     if found := [flag for flag in ("--redo", "--stop-after") if _value(rest, flag)]:
         raise Mistakes([f"{found[0]} is of a single run; a sweep makes all that its trials lack"])

@@ -33,8 +33,9 @@ def secrets(home: Path, seed: int) -> Callable[[int], Outcome]:
 
     os.environ |= {"HOME": str(home), "UCVGL_CACHE": str(home / "cache")}
     os.environ.pop("RAY_ADDRESS", None)
-    area, run = make_index(home / "area"), make_run(home / "run", queries=4, tiles=4)
-    places = {"index": str(area), "run": str(run), "photo": str(pictures(home / "photos", 1, (32, 128), seed=9)[0])}
+    make_index(home / "area")
+    run = make_run(home / "run", queries=4, tiles=4)
+    places = {"index": str(home / "area"), "run": str(run), "photo": str(pictures(home / "photos", 1, (32, 128), seed=9)[0])}
 
     def case(number: int) -> Outcome:
         draw = random.Random(f"{seed} secrets {number}")

@@ -3,6 +3,7 @@ from pathlib import Path
 import pytest
 
 from tests.images.published import BUILDINGS, rendered, write_image, write_university1652
+from ucvgl.images.bounds import MAX_BYTES
 from ucvgl.images.university1652 import read_catalog
 
 
@@ -46,6 +47,15 @@ def test_distractors_join_the_searched_pool_only_and_copies_of_its_tiles_do_not(
     for split, count in (("train", 3), ("validation", 3 + 4)):
         catalog = read_catalog(str(root), split, "drone_to_satellite_160k")
         assert catalog.references.num_rows == count and catalog.missing == ()
+
+
+def test_tiles_that_no_machine_can_read_are_not_read_to_look_for_copies(root: Path):
+    building = BUILDINGS["gallery"][0]
+    for folder in (f"test/gallery_satellite/{building}", "test/gallery_satellite_160k"):
+        (root / folder).mkdir(exist_ok=True)
+        with (root / folder / "sparse.jpg").open("wb") as file:
+            file.truncate(MAX_BYTES + 1)
+    assert read_catalog(str(root), "validation", "drone_to_satellite_160k").references.num_rows == 3 + 2
 
 
 def test_a_pool_without_the_distractors_asked_for_says_so(root: Path):

@@ -26,6 +26,13 @@ def content_of(data: bytes) -> str:
     return hashlib.blake2b(data, digest_size=8).hexdigest()
 
 
+def content_at(uri: str) -> str | None:
+    """The same of the file at a URI; nothing where it cannot be read, or is larger than any image."""
+    with suppress(OSError):
+        return content_of(read(uri, most=MAX_BYTES))
+    return None
+
+
 def same_contents(some: UInt64[np.ndarray, " n"], others: UInt64[np.ndarray, " m"]) -> Bool[np.ndarray, " n"]:
     """Which digests are among others; 0 stands for none."""
     return (some != 0) & np.isin(some, others)
@@ -44,7 +51,7 @@ def same_content(some: Iterable[str], others: Iterable[str], *, most: int = MOST
     first = [(size, uri) for size in sizes for uri in pools[0][size]][:most]
     wanted = {size for size, _ in first}
     second = [uri for size in sizes if size in wanted for uri in pools[1][size]][: 2 * most]
-    return _same(_content, [uri for _, uri in first], second)
+    return _same(content_at, [uri for _, uri in first], second)
 
 
 def shared_images(catalogs: Mapping[str, Catalog]) -> list[str]:
@@ -105,9 +112,3 @@ def _of_size(uris: Iterable[str]) -> dict[int, list[str]]:
         if seen is not None and seen.st_size:  # an empty file is no image, and no copy of one
             found[seen.st_size].append(uri)
     return found
-
-
-def _content(uri: str) -> str | None:
-    with suppress(OSError):
-        return content_of(read(uri, most=MAX_BYTES))
-    return None

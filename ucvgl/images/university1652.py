@@ -14,7 +14,7 @@ from __future__ import annotations
 from typing import Literal
 
 from ucvgl.images.listing import Split, Views, address, find_home, images_below, sizes_below
-from ucvgl.images.storage import read
+from ucvgl.images.same_files import content_at
 from ucvgl.types import Catalog
 
 Protocol = Literal[
@@ -42,7 +42,7 @@ def views(root: str, split: Split, protocol: Protocol) -> Views:
     missing = [f"{folder}/" for folder, found in ((asked, queries), (searched, references)) if not found]
     if split == "validation" and protocol.endswith("_160k"):
         distractors = {path: size for folder in DISTRACTORS for path, size in sizes_below(root, folder).items()}
-        references |= {f"/{path}": path for path in _without_copies(root, distractors, list(references.values()))}
+        references |= {f"/{path}": path for path in _without_copies(root, distractors, sizes_below(root, searched))}
         missing += [] if distractors else [f"{DISTRACTORS[0]}/"]
     return Views(root, queries, references, tuple(missing))
 
@@ -55,14 +55,14 @@ def folders(split: Split, protocol: Protocol) -> tuple[str, str]:
     return f"test/query_{asked}", f"test/gallery_{searched}"
 
 
-def _without_copies(root: str, distractors: dict[str, int], tiles: list[str]) -> list[str]:
+def _without_copies(root: str, distractors: dict[str, int], tiles: dict[str, int]) -> list[str]:
     """The distractors that are not, byte by byte, a tile of the gallery: University-160k holds those again."""
-    known = {read(address(root, path)) for path in tiles}
-    sizes = {len(data) for data in known}
+    sizes = {*distractors.values()} & {*tiles.values()}
+    known = {content_at(address(root, path)) for path, size in tiles.items() if size in sizes} - {None}
     return [
         path
         for path, size in distractors.items()
-        if size not in sizes or read(address(root, path)) not in known
+        if size not in sizes or content_at(address(root, path)) not in known
     ]
 
 

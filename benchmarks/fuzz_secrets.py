@@ -35,7 +35,8 @@ def secrets(home: Path, seed: int) -> Callable[[int], Outcome]:
     os.environ.pop("RAY_ADDRESS", None)
     make_index(home / "area")
     run = make_run(home / "run", queries=4, tiles=4)
-    places = {"index": str(home / "area"), "run": str(run), "photo": str(pictures(home / "photos", 1, (32, 128), seed=9)[0])}
+    (photo,) = pictures(home / "photos", 1, (32, 128), seed=9)
+    places = {"index": str(home / "area"), "run": str(run), "photo": str(photo)}
 
     def case(number: int) -> Outcome:
         draw = random.Random(f"{seed} secrets {number}")

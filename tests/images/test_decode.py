@@ -1,6 +1,7 @@
 import io
 import struct
 import zlib
+from contextlib import suppress
 
 import cv2
 import numpy as np
@@ -139,6 +140,26 @@ def test_what_libjpeg_merely_finds_odd_is_decoded_and_all_else_that_it_says_is_d
     ):
         with pytest.raises(BadImage, match=f"damaged .*{what}"):
             decode(damaged, "a")
+
+
+def test_a_jpeg_in_cmyk_is_damaged_as_any_other():
+    whole = encoded(SMOOTH, "JPEG", "CMYK")
+    assert np.abs(decode(whole, "a").astype(int) - SMOOTH).mean() < 8
+    with pytest.raises(BadImage, match="damaged"):
+        decode(whole[:-900] + bytes(300) + whole[-600:], "a")
+
+
+@pytest.mark.parametrize("kind", ["PNG", "JPEG"])
+def test_no_decoder_prints_a_line_of_its_own_for_an_accident(kind: str, capfd: pytest.CaptureFixture[str]):
+    whole = encoded(SMOOTH, kind)
+    for at in range(8, len(whole), len(whole) // 50):
+        flipped = bytes([whole[at] ^ 1])
+        for data in (whole[:at], whole[:at] + flipped + whole[at + 1 :], whole[:at] + bytes(9) + whole[at:]):
+            with suppress(BadImage):
+                decode(data, "a")
+    decode(encoded(SMOOTH, "JPEG").replace(b"JFIF\0\1", b"JFIF\0\7"), "a")
+    decode(encoded(SMOOTH, "JPEG")[:-2] + b"123456789\xff\xd9", "a")
+    assert capfd.readouterr() == ("", "")
 
 
 def test_fill_bytes_between_the_segments_of_a_jpeg_do_no_harm():

@@ -21,21 +21,19 @@ def picture_of(data: bytes) -> tuple[bytes, str]:
     """A PNG without texts, profiles and what else is no picture, and why it is not decoded, or nothing.
 
     Texts and profiles may unpack to gigabytes, a million of them takes a parser minutes, and libpng prints a line of
-    its own for any that it finds odd. What is cut off is left as it is, for the decoder to say so.
+    its own for any that it finds odd, as for what is cut off or has another checksum, which is told here.
     """
-    kept, packed, met, at = [PNG_START], [], set(), len(PNG_START)
+    kept, packed, met, at, view = [PNG_START], [], set(), len(PNG_START), memoryview(data)
     for count in range(MAX_CHUNKS + 1):
-        if at + 12 > len(data):
-            return data, ""
-        length, kind = struct.unpack_from(">I4s", data, at)
+        length, kind = struct.unpack_from(">I4s", data, at) if at + 12 <= len(data) else (len(data), b"")
         end = at + 12 + length
         if end > len(data):
-            return data, ""
+            return data, f"cut off or damaged ({len(data)} bytes)"
         if kind == b"IDAT":
-            packed.append(memoryview(data)[at + 8 : end - 4])
+            packed.append(view[at + 8 : end - 4])
         ours = kind[:1].isupper() or (kind in KEPT and (kind not in met or kind == b"fcTL"))
-        if ours and kind in KEPT and zlib.crc32(data[at + 4 : end - 4]) != int.from_bytes(data[end - 4 : end], "big"):
-            return data, f"damaged (the checksum of {kind.decode()})"
+        if ours and zlib.crc32(view[at + 4 : end - 4]) != int.from_bytes(data[end - 4 : end], "big"):
+            return data, f"damaged (the checksum of {kind.decode(errors='replace')})"
         if ours:
             kept.append(data[at:end])
         met.add(kind)

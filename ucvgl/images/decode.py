@@ -136,21 +136,29 @@ def _decode_jpeg(data: bytes, uri: str, enough: tuple[int, int] | None) -> np.nd
         raise BadImage(uri, f"not a whole JPEG ({_words(error)})") from error
     _check(too_large(height, width) or too_many_scans(data), uri)
     _check_end(data, uri)
-    if colours not in ("YCbCr", "Gray", "RGB"):
-        return _decode_any(data, uri)
+    printed = colours not in ("YCbCr", "Gray", "RGB")  # in CMYK, which only OpenCV makes RGB of
     orientation = _orientation(data)
     sides = (height, width) if orientation < 5 else (width, height)
     halved = enough is not None and _can_be_halved(*sides, enough)
     factor = 2 if halved else 1
+    how = {"min_height": height // factor, "min_width": width // factor, "min_factor": factor}
+    how |= {"colorspace": "CMYK" if printed else "RGB"}
     try:
-        image = simplejpeg.decode_jpeg(
-            data, "RGB", min_height=height // factor, min_width=width // factor, min_factor=factor
-        )
-        return _upright(image, orientation)
+        image = simplejpeg.decode_jpeg(data, **how)
     except ValueError as error:
         if not _is_odd(str(error)):
             raise BadImage(uri, f"damaged ({_words(error)})") from error
-        return _decode_any(data, uri)
+        return _decode_any(data, uri) if printed else _decode_odd(data, uri, orientation)
+    return _decode_any(data, uri) if printed else _upright(image, orientation)
+
+
+def _decode_odd(data: bytes, uri: str, orientation: int) -> np.ndarray:
+    """By Pillow, which prints no line for what libjpeg finds odd, as OpenCV does."""
+    try:
+        with Image.open(io.BytesIO(data), formats=["JPEG"]) as odd:
+            return _upright(np.asarray(odd.convert("RGB")), orientation)
+    except Exception as error:  # as its other parsers
+        raise BadImage(uri, f"damaged ({error})") from error
 
 
 def _decode_any(data: bytes, uri: str, how: int = cv2.IMREAD_COLOR_RGB) -> np.ndarray:

@@ -162,6 +162,12 @@ def test_credentials_in_a_word_that_no_command_takes_are_not_repeated(
     assert "s3cr3t" not in told.out + told.err and "***" in told.err
 
 
+@pytest.mark.parametrize("words", [["a" * 120_000], ["index", "a" * 120_000], ["report", f"--out={'a' * 120_000}"]])
+def test_a_word_of_100_000_letters_is_not_repeated(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(words) == 2
+    assert len(capsys.readouterr().err) < 4_000
+
+
 @pytest.mark.parametrize("option", ["session_token", "secret%5Fkey", "%73ecret_key", "sig"])
 @pytest.mark.parametrize("command", [
     ["export", "URI", "--out", "x"], ["evaluate", "URI"], ["localize", "a.jpg", "--index", "URI"],

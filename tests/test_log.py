@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Iterator
 
 import pytest
@@ -27,6 +28,14 @@ def test_starting_twice_prints_every_line_once(capsys: pytest.CaptureFixture[str
     logging.getLogger("ray.data").info("chatter")
     lines = capsys.readouterr().err.splitlines()
     assert len(lines) == 1 and lines[0].endswith(" hello")
+
+
+def test_a_name_of_100_000_letters_is_told_without_its_middle(capsys: pytest.CaptureFixture[str]) -> None:
+    start_logging()
+    logging.getLogger("ucvgl.x").info("%s: no such file\nsecond line", "a" * 120_000)
+    first, second = capsys.readouterr().err.splitlines()
+    assert re.search(r"a … \(\d\d\d,\d\d\d letters\) … a+: no such file$", first) and len(first) < 4_000
+    assert second == "second line"
 
 
 def test_rank_0_tells_and_the_others_warn_with_their_rank(capsys: pytest.CaptureFixture[str]) -> None:

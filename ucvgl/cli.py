@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 
 import ucvgl
-from ucvgl.files.printable import odd_name
+from ucvgl.files.printable import odd_name, shortened
 from ucvgl.images.uris import refuse_secrets, scrubbed
 from ucvgl.run.ending import DONE, MISTAKEN, ended, folder_is_gone
 
@@ -26,9 +26,10 @@ COMMANDS = {
 MAY_BE_EMPTY = ("--address", "--config", "--heading", "--parquet", "--picture", "--protocol", "--root")
 """Options of which nothing is the default, and means what their help says."""
 
-
 WRITTEN = ("--out", "--parquet", "--picture")
 """Options that name what is written."""
+LONGEST_WORD = 4096
+"""Letters; Linux takes no longer path."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -42,7 +43,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"ucvgl {ucvgl.__version__}")
         return DONE
     if name not in COMMANDS:
-        print(scrubbed(_unknown(name)), file=sys.stderr)
+        print(shortened(scrubbed(_unknown(name))), file=sys.stderr)
         return MISTAKEN
 
     def command() -> int | None:
@@ -74,7 +75,7 @@ def usage() -> str:
 
 def _refuse_odd(argv: Sequence[str]) -> None:
     """Refuse a word that is empty, as of a shell's variable that is not set: as a place it is the folder one stands in;
-    and places to write to that nobody means.
+    places to write to that nobody means; and one that is too long to be a path.
 
     Raises:
         ValueError: one is; where.
@@ -84,6 +85,8 @@ def _refuse_odd(argv: Sequence[str]) -> None:
         if not word and before not in MAY_BE_EMPTY:
             where = f"what follows {before}" if before else "the first argument"
             raise ValueError(f"{where} is empty, as a shell's variable that is not set; name it, or leave it out")
+        if len(word) > LONGEST_WORD:  # before a library repeats it
+            raise ValueError(f"{word[:50]}… has {len(word):,} letters; no path has more than {LONGEST_WORD:,}")
         if before in WRITTEN and (odd := odd_name(word)):
             raise ValueError(f"{before} {odd}")
 

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Mapping
 from typing import Any
 
-from ucvgl.files.printable import printable_lines
+from ucvgl.files.printable import printable_lines, shortened
 from ucvgl.images.uris import scrubbed
 
 
@@ -16,7 +16,7 @@ class WithoutSecrets(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         """The line of a record."""
-        return printable_lines(scrubbed(super().format(record)))
+        return printable_lines(shortened(scrubbed(super().format(record))))
 
 
 def start_logging(*, rank: int | None = None) -> None:

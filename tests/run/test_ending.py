@@ -196,6 +196,8 @@ def test_an_interruption_while_ray_starts_waits_for_it() -> None:
 
 def test_a_name_in_an_error_forges_nothing_on_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:
     said: list[str] = []
+    ended(lambda: _raise(ValueError("a" * 120_000)), said.append)
+    assert len(said.pop()) < 4_000
     ended(lambda: _raise(ValueError("a\x1b[2J\r.jpg: no\n  second line")), said.append)
     assert said == ["a\\x1b[2J\\r.jpg: no\n  second line"]
     ended(lambda: _raise(KeyError("\u202e")), said.append)

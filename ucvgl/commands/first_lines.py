@@ -6,7 +6,7 @@ import os
 from collections.abc import Sequence
 
 from ucvgl.commands.invocation import Invocation
-from ucvgl.files.printable import printable
+from ucvgl.files.printable import printable, shortened
 from ucvgl.images.uris import scrubbed
 from ucvgl.run.environment import environment
 from ucvgl.run.prospects import Prospect
@@ -31,4 +31,4 @@ def first_screen(invocation: Invocation, cluster: str, plan: Sequence[Prospect])
     width = max((len(prospect.stage) for prospect in plan), default=0)
     for prospect in plan:
         lines.append(f"  {prospect.stage:<{width}}  {prospect.state}")
-    return "\n".join(lines)
+    return shortened("\n".join(lines))

@@ -10,6 +10,8 @@ from typing import Any
 CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
 """Control characters, other ends of lines, and what turns the direction of writing."""
 
+LONG_LINE = re.compile(r"(.{2000})(.{1000,})(.{1000})")
+
 
 def odd_name(name: str) -> str:
     """Why nothing should be made under a name that a command line gives; empty where it may."""
@@ -32,6 +34,11 @@ def printable(text: str) -> str:
 def printable_lines(text: str) -> str:
     """The same for a text of several lines, with tabs."""
     return CONTROLS.sub(lambda found: found[0] if found[0] in "\n\t" else printable(found[0]), text)
+
+
+def shortened(text: str) -> str:
+    """The same with the middle of lines left out that nobody would read: a name may have 100,000 letters."""
+    return LONG_LINE.sub(lambda found: f"{found[1]} … ({len(found[2]):,} letters) … {found[3]}", text)
 
 
 def json_for_terminals(value: Any, *, indent: int | None = None) -> str:

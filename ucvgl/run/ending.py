@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from ucvgl.files.printable import printable_lines
+from ucvgl.files.printable import printable_lines, shortened
 from ucvgl.images.uris import scrubbed
 
 DONE, FAILED, MISTAKEN, INTERRUPTED, HUNG_UP, TERMINATED = 0, 1, 2, 130, 129, 143
@@ -91,7 +91,7 @@ def ended(program: Callable[[], int | None], say: Callable[[str], None]) -> int:
     """
 
     def tell(words: str) -> None:
-        say(printable_lines(scrubbed(words)))
+        say(printable_lines(shortened(scrubbed(words))))
 
     before = {number: _ending(number) for number in (signal.SIGTERM, signal.SIGHUP)}
     CAME.clear()
@@ -122,7 +122,7 @@ def ended(program: Callable[[], int | None], say: Callable[[str], None]) -> int:
 
 def trace(error: BaseException) -> str:
     """The traceback of an error, without secrets."""
-    return printable_lines(scrubbed("".join(traceback.format_exception(error))))
+    return printable_lines(shortened(scrubbed("".join(traceback.format_exception(error)))))
 
 
 def sentence(error: BaseException) -> str | None:

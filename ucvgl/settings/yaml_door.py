@@ -67,9 +67,8 @@ def tree_of(text: str, *, origin: str) -> Any:
         _refuse_repetitions(root)
         return loader.construct_document(root)
     except (yaml.YAMLError, ValueError, RecursionError) as error:
-        for mark in (getattr(error, "context_mark", None), getattr(error, "problem_mark", None)):
-            if mark is not None:
-                mark.buffer = None  # an excerpt may be cut in the middle of a secret, which is no URI then
+        for mark in filter(None, (getattr(error, name, None) for name in ("context_mark", "problem_mark"))):
+            mark.buffer = None  # an excerpt may be cut in the middle of a secret, which is no URI then
         raise ValueError(f"{origin} is not YAML: {' '.join(str(error).split())}") from error
 
 
@@ -85,10 +84,8 @@ def _refuse_tangles(text: str) -> None:
         if isinstance(event, yaml.ScalarEvent) and len(event.value) > LONGEST_NUMBER and event.value.isdigit():
             raise ValueError(f"a number has {len(event.value)} digits")
         if isinstance(event, yaml.ScalarEvent) and event.implicit[0] and ODD_NUMBER.fullmatch(event.value):
-            raise ValueError(
-                f"{event.value} is read as a number of base 8, 2 or 60 by YAML; write it with ten digits, or a text in "
-                "quotes"
-            )
+            way_out = "write it with ten digits, or a text in quotes"
+            raise ValueError(f"{event.value} is read as a number of base 8, 2 or 60 by YAML; {way_out}")
 
 
 def _refuse_repetitions(node: yaml.Node) -> None:

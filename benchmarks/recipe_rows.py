@@ -67,9 +67,33 @@ ROWS: dict[str, Mapping[str, Any]] = {
     "channels_128": {"model.channels": 128},
     "heads_16": {"model.safa_heads": 16},
     "as_taken": {"dataset.tilt": "none"},
-    "supervised": {},
+    "supervised": {"supervision.label_fraction": 1.0},
+    "fine_tuned": {"supervision.label_fraction": 0.1},
+    **{f"labels_{share}": {"supervision.label_fraction": share / 100} for share in (1, 5, 10, 20)},
+    "no_bev": {
+        "model.structure": 0,
+        "curriculum.first_structure_vote": 0,
+        "curriculum.final_structure_vote": 0,
+        "curriculum.verified": 0,
+        "evaluation.verified": 0,
+    },
+    "cross": {"cold_start.cross_epochs": 2},
+    "no_mutual": {"curriculum.mutual": False},
+    "no_threshold": {"curriculum.min_probability": 0},
+    "no_curriculum": {"curriculum.relabel": False},
+    "no_safa": {"model.aggregation": "mean"},
+    "shared": {"model.shared": True},
+    "no_smoothing": {
+        "cold_start.intra_label_smoothing": 0,
+        "cold_start.cross_label_smoothing": 0,
+        "curriculum.label_smoothing": 0,
+    },
+    "random_shift": {"contrast.shift": 0.2},
+    "random_rotation": {"contrast.rotate_deg": 180},
 }
-"""What is laid over the preset. `supervised`: true pairs, after the same cold start, in about as much time.
+"""What is laid over the preset. `supervised`: true pairs, after the same cold start, in about as much time;
+`fine_tuned` with a tenth of them goes on from the default; `labels_5` is told 5 % of them beside what it finds.
+`no_bev` belongs on a world whose panoramas are squashed instead of projected (`demo_squashed`).
 
 Further rows of `recipes.jsonl` are `without_above`, the default until rounds with panoramas kept the pairs of fake and
 tile, over which some rows were laid (`base`), and `supervised_without_above`, true pairs until then; and of photos

@@ -33,7 +33,8 @@ import torch
 from in_process import InProcess, streamed
 from origin import measured_here
 from recipe_rows import ROWS
-from suite import SUITE
+from recipe_training import STAGES, train
+from suite import DEMO, SUITE
 from time_tables import spent
 
 from ucvgl.distributed import levelling
@@ -50,12 +51,7 @@ from ucvgl.settings.limits import changed
 from ucvgl.settings.presets import PRESETS
 from ucvgl.stages import catalog as listing
 from ucvgl.stages.catalog import as_listed, catalog, read_catalogs
-from ucvgl.stages.cold_start import cold_start
-from ucvgl.stages.curriculum import curriculum
 from ucvgl.stages.evaluate import evaluate
-from ucvgl.stages.labels import labels
-from ucvgl.stages.supervised import supervised
-from ucvgl.stages.translate import translate
 from ucvgl.truth.door import read_truth
 from ucvgl.truth.score import protocol_of, score_in_memory
 from ucvgl.world import panorama_worlds
@@ -64,10 +60,12 @@ ROOT = Path(__file__).resolve().parents[1]
 
 
 def experiment_of(world: str, seed: int, row: str, wish: argparse.Namespace) -> Experiment:
-    """The settings of a line; the world's own seed stays, `seed` is that of training."""
-    images = {"dataset.root": str(wish.data / "rendered"), **SUITE[world.split(":")[-1]]}
+    """The settings of a line. `seed` is that of training; `world@2` is the world drawn by seed 2, trained by 2 more."""
+    name, _, drawn = world.split(":")[-1].partition("@")
+    images = {"dataset.root": str(wish.data / "rendered"), **(SUITE | DEMO)[name]}
     images["dataset.root"] = str(ROOT / images["dataset.root"])  # world B lies beside the project
-    return changed(PRESETS[wish.preset](), images | {"seed": seed} | dict(ROWS[row]) | wish.changed)
+    seeds = {"seed": seed + int(drawn), "dataset.synthetic.seed": int(drawn)} if drawn else {"seed": seed}
+    return changed(PRESETS[wish.preset](), images | seeds | dict(ROWS[row]) | wish.changed)
 
 
 def prepare(world: str, wish: argparse.Namespace, pool: ProcessPoolExecutor) -> None:
@@ -139,7 +137,7 @@ def line_of(row: str, world: str, seed: int, wish: argparse.Namespace) -> dict[s
     settings = json.dumps(asdict(experiment), sort_keys=True)
     if not (folder / "settings.json").exists() or (folder / "settings.json").read_text() != settings:
         shutil.rmtree(folder, ignore_errors=True)  # else it was broken off, and goes on
-    for name in ("3_translate", "4_cold_start", "5_curriculum", "6_evaluate", "2_labels"):
+    for name in STAGES:
         (folder / name).mkdir(parents=True, exist_ok=True)
     for name in [name for name in ("1_catalog", "2_project") if not (folder / name).exists()]:
         (folder / name).symlink_to(wish.data / world / name)
@@ -155,42 +153,12 @@ def line_of(row: str, world: str, seed: int, wish: argparse.Namespace) -> dict[s
             file.write(json.dumps(said[-1], default=float) + "\n")
 
     machines = InProcess(log)
-    projected, translated, cold, trained = (
-        folder / name for name in ("2_project", "3_translate", "4_cold_start", "5_curriculum")
-    )
-    inputs, stopped = {"experiment": experiment, "machines": machines}, ""
-    if row == "supervised":
-        cold_start(cold, projected=projected, translated=None, **inputs)
-        told = changed(
-            experiment,
-            {
-                "supervision.label_fraction": 1.0,
-                "supervision.hard_negatives": False,
-                "curriculum.rounds": 3,
-                "curriculum.epochs_per_round": -(-experiment.curriculum.rounds // 3),
-                "curriculum.round_steps": -(-experiment.curriculum.rounds * experiment.curriculum.round_steps // 3),
-            },
-        )
-        labels(folder / "2_labels", catalogs=folder / "1_catalog", experiment=told)
-        supervised(
-            trained,
-            catalogs=folder / "1_catalog",
-            labels=folder / "2_labels",
-            projected=projected,
-            cold=cold,
-            experiment=told,
-            machines=machines,
-            log=log,
-        )
-    else:
-        translate(translated, projected=projected, **inputs)
-        cold_start(cold, projected=projected, translated=translated, **inputs)
-        try:
-            curriculum(trained, projected=projected, translated=translated, cold=cold, log=log, **inputs)
-        except ValueError as error:  # it says that it cannot learn; what it had until then is evaluated
-            stopped = str(error)
+    projected, cold, trained = (folder / name for name in ("2_project", "4_cold_start", "5_curriculum"))
+    base = folder.with_name(f"default-{world}-{seed}")
+    stopped = train(row, experiment, folder, machines=machines, log=log, base=base)
     seconds, cpu_seconds = round(time.time() - begun), round(time.process_time() - cpu_begun)
-    evaluate(folder / "6_evaluate", projected=projected, cold=cold, trained=trained, **inputs)
+    made = {"projected": projected, "cold": cold, "trained": trained}
+    evaluate(folder / "6_evaluate", **made, experiment=experiment, machines=machines)
     result = json.loads((folder / "6_evaluate/recall.json").read_text())
     line = {
         "row": row,

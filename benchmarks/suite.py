@@ -97,6 +97,15 @@ SUITE: dict[str, World] = {
 }
 """By name. `b` trains on 4,238 places, `flights` on 701 buildings, nine pictures of each."""
 
+SIZES = ("dataset.panorama_height", "dataset.panorama_width", "dataset.tile_size")
+DEMO: dict[str, World] = {
+    "demo": rendered("medium"),
+    "demo_squashed": {**rendered("medium"), "projection.bev": False},
+    "demo_square": {**rendered("medium"), **dict.fromkeys(SIZES, 64)},
+}
+"""`medium` with the places of `make demo`, for the tables of the paper; squashed as its rows without a bird's-eye view
+are, and with panoramas of the size of tiles, as shared weights need them."""
+
 SHOWN = {
     "b": "B, another renderer",
     "low_camera_city": "`low_camera_city`: camera at 1.6 m, blocks and squares",

@@ -18,11 +18,11 @@ from pathlib import Path
 import adapter_tables
 import choice_tables
 import demo
+import paper_rows
 import place_tables
 import recipes_table
 import speed_tables
 import survival_tables
-import table
 import time_tables
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -38,7 +38,7 @@ BLOCKS: Mapping[str, Callable[..., str]] = {
     "defaults": choice_tables.defaults,
     "choices": choice_tables.choices,
     "floors": recipes_table.floors,
-    "ablation": table.ablation,
+    "paper_rows": paper_rows.paper_rows,
     "adapted": adapter_tables.adapted,
     "adapted_words": adapter_tables.adapted_words,
     "real": adapter_tables.real,

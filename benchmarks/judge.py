@@ -1,6 +1,6 @@
 """How far is the recall that decoys estimate, which needs no truth, from the true one, and does it rank as that does?
 
-    python benchmarks/judge.py runs/ablation/*
+    python benchmarks/judge.py runs/*
 
 Every set of encoders that an evaluation of these runs scored is one point; the truth must be known.
 """

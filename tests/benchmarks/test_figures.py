@@ -7,9 +7,9 @@ from typing import Any
 
 import choice_tables
 import figures
+import paper_rows
 import pytest
 import recipes_table
-import table
 from origin import origin
 
 NUMBERS = re.compile(r"\d\.\d|\d ?%|\d{2}|\.\d")
@@ -133,13 +133,19 @@ def test_what_the_judge_chooses_is_told_as_a_share_of_the_best_there_is(tmp_path
     assert "the other rows among them | 1 | 0.889 | 0.889 (`b 0`) | 0 |" in told
 
 
-def test_ablations_are_compared_by_the_seeds_that_both_have():
-    def row(name: str, seed: int, r1: float) -> dict[str, Any]:
-        recall = {"r1": r1, "r5": r1, "r10": r1, "r1pct": r1, "queries": 500, "references": 500, "protocol": "one"}
-        return {"row": name, "seed": seed, "recall": recall, "raw_pixels": {"a": 0.1}, "rounds": [], "stopped": ""}
+def test_rows_of_the_paper_are_compared_on_the_worlds_that_both_have(tmp_path: Path):
+    def line(row: str, world: str, r1: float) -> dict[str, Any]:
+        rounds = [{"name": "cold", "r1": 0.5, "precision": None}, {"name": "round_00", "r1": r1, "precision": 0.9}]
+        return {"row": row, "world": world, "seed": 0, "r1": r1, "rounds": rounds, "labels": [1000, 1200]}
 
-    lines = [row("full", 0, 0.7), row("full", 1, 0.9), row("no_bev", 0, 0.6), row("supervised", 0, 0.8)]
-    assert "| no_bev | 1 | 60.0 | 60.0 | 60.0 | 60.0 | -10.0 | 75 % |  |  |" in table.markdown(lines)
+    some = [("default", "demo@0", 0.7), ("default", "demo@1", 0.9), ("no_mutual", "demo@0", 0.65)]
+    square = [("default", "demo_square@0", 0.6), ("shared", "demo_square@0", 0.62)]
+    lines = [line(*one) for one in some + square]
+    (tmp_path / "rows.jsonl").write_text("".join(json.dumps(one) + "\n" for one in lines))
+    told = paper_rows.paper_rows(str(tmp_path / "rows.jsonl"))
+    assert "|  | **the default** | **80.0** ± 10.0 |  | 50.0 ± 0.0 | 1000 | 90.0 ± 0.0 |  |" in told
+    assert "| 3, matching | not mutual | 65.0 | -5.0 | 50.0 | 1000 | 90.0 | -73.5, -21.1 |" in told
+    assert "shared weights | 62.0 | +2.0 |" in told
 
 
 def test_a_table_says_what_its_lines_know_of_their_origin_and_what_they_do_not():

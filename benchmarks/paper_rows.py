@@ -79,7 +79,7 @@ def paper_rows(file: str = FILE) -> str:
                 reached = _reached(ours)
                 rows.append([name, row.words, reached[0], more, *reached[1:], _paper(row.paper)])
                 name = ""
-    words = "R@1 in %, mean ± standard error over worlds that were drawn and trained by seeds of their own; differences "
+    words = "R@1 in %, mean ± standard error over worlds drawn and trained by seeds of their own; differences "
     words += "are those between rows of one world. In the paper: the same difference on CVUSA, CVACT (its figures)."
     return f"{table(heading, rows)}\n\n{words} {origin(file, lines)}"
 

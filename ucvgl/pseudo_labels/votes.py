@@ -18,9 +18,10 @@ from jaxtyping import Float, Float32
 
 from ucvgl.pseudo_labels.e_step import Labels
 
-ROUNDS = 5
-STRENGTH = 40.0
-"""Of the votes against the similarity itself; for descriptors of some hundred numbers: a vote is about 1 / numbers."""
+ROUNDS = 9
+STRENGTH = 160.0
+"""Of the votes against the similarity itself, while labels are found; for descriptors of some hundred numbers: a vote is
+about 1 / numbers. Weaker ones leave labels to the similarity alone, of which the worst are its own."""
 NEIGHBOURS = 10
 """Over whose similarities a score is compared with what is usual for its row and its column (CSLS)."""
 

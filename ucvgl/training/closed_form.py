@@ -17,11 +17,14 @@ from jaxtyping import Float32
 from ucvgl.networks.adapter import Adapter, adapted
 from ucvgl.networks.towers import VIEWS, View
 from ucvgl.pseudo_labels.e_step import Labels
-from ucvgl.pseudo_labels.votes import STRENGTH, chosen, vote_map, voted_labels
+from ucvgl.pseudo_labels.votes import chosen, vote_map, voted_labels
 from ucvgl.training.frozen_features import Features
 
 FREE = ("frozen", "centred", "whitened", "aligned", "fair", "voted")
 """Their names, the simplest first."""
+MOVED = 60.0
+"""How far votes move a view. Less than they count while labels are found: a move by labels of which some are wrong also
+moves what was right."""
 SHRINKAGE = 0.1
 """Added to every eigenvalue in whitening, as a share of the largest: small axes are noise where images are few."""
 MOST_NUMBERS, MOST_IMAGES = 4096, 8192
@@ -31,7 +34,7 @@ BANK = 2048
 
 
 def closed_form(
-    features: Mapping[View, Features], *, parts: Sequence[int] = (), strength: float = STRENGTH
+    features: Mapping[View, Features], *, parts: Sequence[int] = (), strength: float = MOVED
 ) -> dict[str, Adapter]:
     """The adapters that these descriptors allow, by name, the simplest first.
 
@@ -60,7 +63,7 @@ def closed_form(
     turned: dict[View, np.ndarray] = {"query": maps["query"] @ turn, "reference": maps["reference"]}
     rows["aligned"] = _adapter(features, turned)
     rows["fair"] = fair(rows["whitened"], features)
-    votes = strength / 2 * seen(voted_labels(queries, references, strength=strength))
+    votes = strength / 2 * seen(voted_labels(queries, references))
     rows["voted"] = fair(_adapter(features, maps, {"query": votes, "reference": votes.T}), features)
     return rows
 
@@ -97,7 +100,7 @@ def whitening(covariance: Float32[np.ndarray, "d d"], *, shrinkage: float = SHRI
 
 
 def rotation(
-    seen: Float32[np.ndarray, "d d"], labelled: Float32[np.ndarray, "n d"], *, strength: float = STRENGTH
+    seen: Float32[np.ndarray, "d d"], labelled: Float32[np.ndarray, "n d"], *, strength: float = MOVED
 ) -> Float32[np.ndarray, "d d"]:
     """The orthogonal matrix nearest to the identity and what the pairs say (Procrustes, with a prior).
 

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from ucvgl.pseudo_labels.e_step import Labels
-from ucvgl.pseudo_labels.votes import chosen, vote_map, voted_labels, votes_of_others
+from ucvgl.pseudo_labels.votes import TRUST, chosen, telling, vote_map, voted_labels, votes_of_others
 
 
 def unit(vectors):
@@ -58,11 +58,33 @@ def test_the_largest_margin_weighs_most_and_none_weighs_nothing():
 def test_votes_make_labels_right_and_the_map_finds_more_of_the_images_it_never_saw(places):
     queries, references = places
     seen, unseen = slice(0, 40), slice(40, 60)
-    first, last = (voted_labels(queries[seen], references[seen], rounds=rounds, strength=8.0) for rounds in (1, 6))
+    (first, _), (last, strength) = (voted_labels(queries[seen], references[seen], rounds=rounds) for rounds in (1, 6))
     right = [np.mean(labels.query == labels.reference) for labels in (first, last)]
     assert right[1] >= right[0]
-    change = 4.0 * vote_map(queries[seen], references[seen], last)
+    change = strength / 4 * vote_map(queries[seen], references[seen], last)
     before = (queries[unseen] @ references[unseen].T).argmax(axis=1)
     moved = unit(queries[unseen] + queries[unseen] @ change), unit(references[unseen] + references[unseen] @ change.T)
     after = (moved[0] @ moved[1].T).argmax(axis=1)
     assert np.mean(after == np.arange(20)) > np.mean(before == np.arange(20))
+
+
+def test_votes_count_by_how_far_they_set_labels_apart_whatever_their_unit(places):
+    queries, references = places
+    labels, strength = voted_labels(queries, references, rounds=2)
+    similarity = queries @ references.T
+    first = chosen(similarity)
+    votes = votes_of_others(queries @ queries.T, references @ references.T, first)
+    apart = [
+        (np.sum(first.weight * some[first.query, first.reference]) / first.weight.sum() - some.mean()) / some.var()
+        for some in (votes, similarity)
+    ]
+    assert strength == pytest.approx(TRUST * apart[0] / apart[1], rel=1e-4)
+    assert telling(10 * votes, first) == pytest.approx(telling(votes, first) / 10, rel=1e-5)
+    again = chosen(similarity + strength * votes)
+    assert (again.query.tolist(), again.reference.tolist()) == (labels.query.tolist(), labels.reference.tolist())
+
+
+def test_a_pair_alone_has_nobody_who_votes():
+    alone = np.array([[1, 0]], np.float32)
+    labels, strength = voted_labels(alone, alone, rounds=3)
+    assert strength == 0.0 and labels.query.tolist() == [0]

@@ -19,31 +19,37 @@ from jaxtyping import Float, Float32
 from ucvgl.pseudo_labels.e_step import Labels
 
 ROUNDS = 9
-STRENGTH = 160.0
-"""Of the votes against the similarity itself, while labels are found; for descriptors of some hundred numbers: a vote is
-about 1 / numbers. Weaker ones leave labels to the similarity alone, of which the worst are its own."""
+TRUST = 4.0
+"""Of the votes, for each part that they seem to be worth beside the similarity: labels were chosen by their similarity, so
+it seems to tell right from wrong better than it does, and no label votes for itself."""
 NEIGHBOURS = 10
 """Over whose similarities a score is compared with what is usual for its row and its column (CSLS)."""
 
 
 def voted_labels(
-    queries: Float32[np.ndarray, "q d"],
-    references: Float32[np.ndarray, "r d"],
-    *,
-    rounds: int = ROUNDS,
-    strength: float = STRENGTH,
-) -> Labels:
-    """Pairs that choose each other by similarity and the votes of all other pairs; all similarities are in memory.
+    queries: Float32[np.ndarray, "q d"], references: Float32[np.ndarray, "r d"], *, rounds: int = ROUNDS
+) -> tuple[Labels, float]:
+    """Pairs that choose each other by similarity and the votes of all other pairs, and how much votes count against it.
 
     Args:
-        queries: unit norm, whitened: between vectors of which all have much in common every vote counts alike.
+        queries: unit norm, whitened: between vectors of which all have much in common every vote counts alike. All
+            similarities are in memory.
     """
     alike_queries, alike_references = queries @ queries.T, references @ references.T
     similarity = queries @ references.T
-    labels = chosen(similarity)
+    labels, strength = chosen(similarity), 0.0
     for _ in range(rounds - 1):
-        labels = chosen(similarity + strength * votes_of_others(alike_queries, alike_references, labels))
-    return labels
+        votes = votes_of_others(alike_queries, alike_references, labels)
+        strength = TRUST * max(telling(votes, labels), 0.0) / max(telling(similarity, labels), 1e-12)
+        labels = chosen(similarity + strength * votes)
+    return labels, strength
+
+
+def telling(scores: Float[np.ndarray, "q r"], labels: Labels) -> float:
+    """By how much labels stand out among all pairs, over the variance of these: what the score weighs beside another
+    that knows other things (Fisher's discriminant)."""
+    labelled = np.average(scores[labels.query, labels.reference], weights=labels.weight)
+    return float((labelled - scores.mean()) / max(scores.var(), 1e-12))
 
 
 def votes_of_others(

@@ -22,9 +22,11 @@ from ucvgl.training.frozen_features import Features
 
 FREE = ("frozen", "centred", "whitened", "aligned", "fair", "voted")
 """Their names, the simplest first."""
-MOVED = 60.0
-"""How far votes move a view. Less than they count while labels are found: a move by labels of which some are wrong also
-moves what was right."""
+ALIGNED = 40.0
+"""What the pairs of a rotation count against staying as it is."""
+MOVED = 0.5
+"""How far votes move both views together, for each part that they counted while labels were found: a move by labels of
+which some are wrong moves what was right as well."""
 SHRINKAGE = 0.1
 """Added to every eigenvalue in whitening, as a share of the largest: small axes are noise where images are few."""
 MOST_NUMBERS, MOST_IMAGES = 4096, 8192
@@ -33,9 +35,7 @@ BANK = 2048
 """Of a view's training images, that tell which descriptors of the other view are hubs."""
 
 
-def closed_form(
-    features: Mapping[View, Features], *, parts: Sequence[int] = (), strength: float = MOVED
-) -> dict[str, Adapter]:
+def closed_form(features: Mapping[View, Features], *, parts: Sequence[int] = ()) -> dict[str, Adapter]:
     """The adapters that these descriptors allow, by name, the simplest first.
 
     Args:
@@ -59,11 +59,12 @@ def closed_form(
 
     first = chosen(queries @ references.T)
     labelled = np.concatenate((queries[first.query], references[first.reference])).reshape(-1, dimension)
-    turn = rotation(seen(first), labelled, strength=strength)
+    turn = rotation(seen(first), labelled)
     turned: dict[View, np.ndarray] = {"query": maps["query"] @ turn, "reference": maps["reference"]}
     rows["aligned"] = _adapter(features, turned)
     rows["fair"] = fair(rows["whitened"], features)
-    votes = strength / 2 * seen(voted_labels(queries, references))
+    labels, strength = voted_labels(queries, references)
+    votes = MOVED * strength / 2 * seen(labels)
     rows["voted"] = fair(_adapter(features, maps, {"query": votes, "reference": votes.T}), features)
     return rows
 
@@ -100,7 +101,7 @@ def whitening(covariance: Float32[np.ndarray, "d d"], *, shrinkage: float = SHRI
 
 
 def rotation(
-    seen: Float32[np.ndarray, "d d"], labelled: Float32[np.ndarray, "n d"], *, strength: float = MOVED
+    seen: Float32[np.ndarray, "d d"], labelled: Float32[np.ndarray, "n d"], *, strength: float = ALIGNED
 ) -> Float32[np.ndarray, "d d"]:
     """The orthogonal matrix nearest to the identity and what the pairs say (Procrustes, with a prior).
 

@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+NO_STRUCTURE = {"curriculum.first_structure_vote": 0, "curriculum.final_structure_vote": 0}
+UNVERIFIED = {"curriculum.verified": 0, "evaluation.verified": 0}
 PAPER = {
+    **NO_STRUCTURE,
+    **UNVERIFIED,
     "model.query": "panorama",
     "translation.fake": True,
     "cold_start.intra_epochs": 3,
     "cold_start.cross_epochs": 2,
-    "curriculum.first_structure_vote": 0,
-    "curriculum.final_structure_vote": 0,
     "curriculum.labels": "margin",
-    "curriculum.verified": 0,
-    "evaluation.verified": 0,
     "curriculum.whitening": 0,
     "curriculum.with_fakes": False,
     "curriculum.first_fake_vote": 0,
@@ -37,8 +37,8 @@ ROWS: dict[str, Mapping[str, Any]] = {
     "rounds_24": {"curriculum.rounds": 24},
     "five_by_two": {"curriculum.rounds": 5, "curriculum.epochs_per_round": 2},
     "rounds_36": {"curriculum.rounds": 36},
-    "no_structure": {"curriculum.first_structure_vote": 0, "curriculum.final_structure_vote": 0},
-    "unverified": {"curriculum.verified": 0, "evaluation.verified": 0},
+    "no_structure": NO_STRUCTURE,
+    "unverified": UNVERIFIED,
     "no_whitening": {"curriculum.whitening": 0},
     "whitening_01": {"curriculum.whitening": 0.01},
     "whitening_10": {"curriculum.whitening": 0.1},
@@ -70,13 +70,7 @@ ROWS: dict[str, Mapping[str, Any]] = {
     "supervised": {"supervision.label_fraction": 1.0},
     "fine_tuned": {"supervision.label_fraction": 0.1},
     **{f"labels_{share}": {"supervision.label_fraction": share / 100} for share in (1, 5, 10, 20)},
-    "no_bev": {
-        "model.structure": 0,
-        "curriculum.first_structure_vote": 0,
-        "curriculum.final_structure_vote": 0,
-        "curriculum.verified": 0,
-        "evaluation.verified": 0,
-    },
+    "no_bev": {"model.structure": 0, **NO_STRUCTURE, **UNVERIFIED},
     "cross": {"cold_start.cross_epochs": 2},
     "no_mutual": {"curriculum.mutual": False},
     "no_threshold": {"curriculum.min_probability": 0},

@@ -20,8 +20,8 @@ from ucvgl.pseudo_labels.e_step import Labels
 
 ROUNDS = 9
 TRUST = 4.0
-"""Of the votes, for each part that they seem to be worth beside the similarity: labels were chosen by their similarity, so
-it seems to tell right from wrong better than it does, and no label votes for itself."""
+"""Of the votes, for each part that they seem to be worth beside the similarity: labels were chosen by that, so it seems
+to tell right from wrong better than it does, while no label votes for itself."""
 NEIGHBOURS = 10
 """Over whose similarities a score is compared with what is usual for its row and its column (CSLS)."""
 
@@ -46,8 +46,7 @@ def voted_labels(
 
 
 def telling(scores: Float[np.ndarray, "q r"], labels: Labels) -> float:
-    """By how much labels stand out among all pairs, over the variance of these: what the score weighs beside another
-    that knows other things (Fisher's discriminant)."""
+    """By how much labels stand out among all pairs, over the variance of these (Fisher's discriminant)."""
     labelled = np.average(scores[labels.query, labels.reference], weights=labels.weight)
     return float((labelled - scores.mean()) / max(scores.var(), 1e-12))
 

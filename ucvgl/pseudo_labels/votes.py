@@ -19,7 +19,7 @@ from jaxtyping import Float, Float32
 from ucvgl.pseudo_labels.e_step import Labels
 
 ROUNDS = 9
-TRUST = 4.0
+TRUST = 6.0
 """Of the votes, for each part that they seem to be worth beside the similarity: labels were chosen by that, so it seems
 to tell right from wrong better than it does, while no label votes for itself."""
 NEIGHBOURS = 10

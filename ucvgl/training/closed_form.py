@@ -24,7 +24,7 @@ FREE = ("frozen", "centred", "whitened", "aligned", "fair", "voted")
 """Their names, the simplest first."""
 ALIGNED = 40.0
 """What the pairs of a rotation count against staying as it is."""
-MOVED = 0.5
+MOVED = 1 / 3
 """How far votes move both views together, for each part that they counted while labels were found: a move by labels of
 which some are wrong moves what was right as well."""
 SHRINKAGE = 0.1

@@ -58,7 +58,7 @@ def main(argv: list[str]) -> int:
         for name in NETWORKS:
             both = descriptors(name, views, chosen.wheels, chosen.cache, turns=chosen.turns)
             measured = [one_split(both, parts(name), seed) for seed in range(chosen.splits)]
-            title = f"{name}, {chosen.turns} turns"
+            title = f"{name}, {'one look' if chosen.turns == 1 else f'mean over {chosen.turns} quarter turns'}"
             with RESULTS.open("a") as lines:
                 lines.write(json.dumps({"title": title, "splits": measured, **measured_here()}) + "\n")
             print(real_table(title, measured), flush=True)

@@ -41,7 +41,7 @@ class Adaptation:
     """The adapter starts as the identity and learns a difference; off: from random weights, as in EM-CVGL."""
     centred: bool = True
     """The mean of each view over the training images is subtracted first."""
-    result: Literal["judged", "frozen", "centred", "whitened", "aligned", "fair", "voted", "adapted"] = "adapted"
+    result: Literal["judged", "frozen", "centred", "whitened", "aligned", "fair", "voted", "adapted"] = "judged"
     """Which descriptors the run keeps as its model: those of the last round (`adapted`), one of those that need no
     training (`ucvgl.training.closed_form`), or `judged`: the last round's, below 1,000 training images of a view
     `voted`, unless the judge is sure that others find more (`ucvgl.training.judged_rows`). All are evaluated."""

@@ -92,7 +92,7 @@ def adapt(
     if not result.exists():
         raise ValueError(
             f"adaptation.result: {name} needs descriptors of at most {MOST_NUMBERS} numbers, and to vote or "
-            f"align at most {MOST_IMAGES} training images of a view; leave it at adapted, or at whitened or centred"
+            f"align at most {MOST_IMAGES} training images of a view; leave it at judged, or say whitened or centred"
         )
     dataset = experiment.dataset
     save_adapted(

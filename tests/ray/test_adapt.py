@@ -32,6 +32,7 @@ FLAGS = (
     "--adaptation.rounds=3",
     "--adaptation.steps-per-round=20",
     "--adaptation.batch=64",
+    "--adaptation.result=adapted",  # how the judge chooses is in tests/stages/test_adapt.py
     *WORLD,
     "--contrast.batch=32",
 )

@@ -46,7 +46,7 @@ class Round:
         queries: how many could have got a pseudo-label; 0 where true pairs alone were trained on.
         threshold: smallest margin of a pseudo-label, cosine units.
         margins: best minus second-best similarity of every query; empty where labels are chosen otherwise.
-        precision: share of the labels that are true; evaluation only, None or NaN without truth.
+        precision: share of the labels that are true; evaluation only, None without truth or labels.
         r1: share, after training on the labels; evaluation only.
         labelled: how many of the queries have one, where a query may have several; None: as many as labels.
         judged_precision: the same as `precision`, as far as decoys tell; None where they were not asked.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import math
 from pathlib import Path
 
 from ucvgl.atomic import write_whole
@@ -29,7 +28,6 @@ def write_card(run: Path, experiment: Experiment, page: Report) -> Path:
     made = {"5_supervised": SAMPLE4GEO, "4_adapt": EM_CVGL}
     method = next((words for stage, words in made.items() if (run / stage).exists()), Card.method)
     last = page.rounds[-1] if page.rounds else None
-    known = last is not None and last.precision is not None and math.isfinite(last.precision)
     card = Card(
         name=run.name,
         data=world if rendered else f"Data set `{dataset.name}`, folder {code(dataset.root)}",
@@ -45,7 +43,7 @@ def write_card(run: Path, experiment: Experiment, page: Report) -> Path:
         begun_r1=page.begun_r1,
         method=method,
         labels_used=page.labels_used,
-        labels=(last.labels, last.queries, last.precision if known else None) if last and last.queries else None,
+        labels=(last.labels, last.queries, last.precision) if last and last.queries else None,
         settings=page.settings,
         versions=page.versions,
         synthetic=rendered,

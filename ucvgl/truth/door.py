@@ -75,8 +75,8 @@ def true_rows(
     return rows_of(truth.positives, query_ids, reference_ids)[:, 0]
 
 
-def label_precision(pairs: pa.Table, truth: GroundTruth) -> float:
-    """Share of the pseudo-labels that are true; NaN without any label.
+def label_precision(pairs: pa.Table, truth: GroundTruth) -> float | None:
+    """Share of the pseudo-labels that are true; None without any label.
 
     Args:
         pairs: columns `query_id`, `reference_id`, `label` (bool: kept as a pseudo-label).
@@ -87,4 +87,4 @@ def label_precision(pairs: pa.Table, truth: GroundTruth) -> float:
         for query, reference, label in zip(*columns, strict=True)
         if label
     ]
-    return float(np.mean(right)) if right else float("nan")
+    return float(np.mean(right)) if right else None

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from ucvgl.run.ending import Failure, Interrupted, at_work_on, ended, sentence, uninterrupted
+from ucvgl.run.ending import Failure, Imports, Interrupted, at_work_on, ended, sentence, uninterrupted
 
 JOBS = Path(__file__).parents[2] / "jobs"
 
@@ -228,3 +228,24 @@ def test_of_many_lines_the_one_that_cannot_be_written_is_told() -> None:
     with pytest.raises(UnicodeEncodeError) as error:
         "settings: none\nrun folder a\udcff\nplan:".encode()
     assert sentence(error.value) == r"run folder a\xff is not UTF-8; rename it, or reach it by a link of another name"
+
+
+@pytest.mark.parametrize(("number", "code"), [("SIGINT", 130), ("SIGTERM", 143), ("SIGHUP", 129)])
+def test_a_signal_while_a_job_imports_ends_it_with_a_word(number: str, code: int) -> None:
+    program = f"""
+import signal
+from ucvgl.run.ending import Imports
+signal.signal(signal.SIGINT, signal.default_int_handler)
+with Imports():
+    signal.raise_signal(signal.{number})
+    print("imported")
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert (done.returncode, done.stdout, done.stderr) == (code, "", "interrupted\n")
+
+
+def test_signals_mean_again_what_they_did_when_all_is_imported() -> None:
+    before = signal.getsignal(signal.SIGTERM)
+    with Imports():
+        assert signal.getsignal(signal.SIGTERM) is not before
+    assert signal.getsignal(signal.SIGTERM) is before

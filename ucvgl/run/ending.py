@@ -157,14 +157,27 @@ class Imports:
             print(told, file=sys.stderr)
             sys.exit(MISTAKEN)
         self._kept_back = bytearray(KEPT_BACK)
+        numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)  # they take half a minute where a machine is busy
+        self._before = {number: signal.getsignal(number) for number in numbers}
+        for number in numbers:
+            if self._before[number] is not signal.SIG_IGN:
+                signal.signal(number, _nothing_begun)
 
     def __exit__(self, kind: type | None, error: BaseException | None, trace: Any) -> None:
         """End the program with a sentence where the machine's state forbids an import."""
         del self._kept_back
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
         if isinstance(error, Exception) and (told := machine_state(_with_causes(error)) or _little_to_map(error)):
             print(told, file=sys.stderr)
             sys.stderr.flush()
             os._exit(MISTAKEN)  # what was imported by half cannot clean up
+
+
+def _nothing_begun(number: int, frame: Any) -> None:
+    """End a program that only imports: an exception there is a traceback of a library, or lost in one."""
+    os.write(sys.stderr.fileno(), b"interrupted\n")
+    os._exit(128 + number)
 
 
 def folder_is_gone() -> str:

@@ -50,15 +50,12 @@ ROWS: Mapping[str, Mapping[str, Any]] = {
     "paper": {
         "adaptation.strategy": "mutual",
         "adaptation.threshold": "similarity",
-        "adaptation.threshold_scale": "cosine",
         "adaptation.first_threshold": 0.1,
         "adaptation.final_threshold": 0.1,
         "adaptation.residual": False,
-        "adaptation.centred": False,
     },
     "transport": {
         "adaptation.strategy": "transport",
-        "adaptation.partners": 16,
         "adaptation.first_threshold": 0.5,
         "adaptation.final_threshold": 0.5,
     },

@@ -39,6 +39,7 @@ from ucvgl.settings.experiment import Contrast, Experiment, Model, Resources
 from ucvgl.stages.cold_start import new_towers
 from ucvgl.training.augment import Draws
 from ucvgl.training.batches import Pairs
+from ucvgl.training.descent import CLIP_GRADIENT
 from ucvgl.training.fit_towers import augment, fit_towers
 from ucvgl.training.infonce import info_nce
 
@@ -174,7 +175,7 @@ def _bare(folder: Path, case: Case) -> float:
     """The step as one would write it without any of this project's machinery: images in memory, nothing logged."""
     settings = case.experiment.contrast
     towers = load_towers(folder / "start" / "model.pt")
-    optimizer = torch.optim.AdamW(towers.parameters(), settings.learning_rate, weight_decay=settings.weight_decay)
+    optimizer = torch.optim.AdamW(towers.parameters(), settings.learning_rate)
     images = [
         torch.from_numpy(ImageStore(folder / name).read(np.arange(case.images))).permute(0, 3, 1, 2)
         for name in ("queries", "references")
@@ -194,7 +195,7 @@ def _bare(folder: Path, case: Case) -> float:
         loss = info_nce(first, second, scale, label_smoothing=0.1)
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
-        torch.nn.utils.clip_grad_norm_(towers.parameters(), settings.clip_gradient)
+        torch.nn.utils.clip_grad_norm_(towers.parameters(), CLIP_GRADIENT)
         optimizer.step()
     return case.steps * 2 * batch / (time.perf_counter() - start)
 

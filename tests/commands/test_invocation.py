@@ -58,7 +58,7 @@ def test_a_learning_rate_follows_its_batch_unless_it_is_named(tmp_path: Path) ->
 
 def test_the_saved_settings_of_a_run_repeat_it(tmp_path: Path) -> None:
     config = tmp_path / "config.yaml"
-    experiment = resolve(["tiny", "--contrast.flip", "false", "--seed=3"]).experiment
+    experiment = resolve(["tiny", "--curriculum.mutual", "false", "--seed=3"]).experiment
     config.write_text(to_yaml(experiment))
     assert resolve(["--config", str(config)]).experiment == experiment
 

@@ -13,6 +13,7 @@ import pytest
 from rendered_world import PLACES, rendered_world
 from without_ray import Crew, without_ray
 
+import ucvgl.stages.supervised
 from ucvgl.images.image_store import ImageStore
 from ucvgl.methods import labelled
 from ucvgl.methods.labelled import semi_supervised, supervised
@@ -82,11 +83,12 @@ def test_known_pairs_were_trained_on_in_the_cold_start_and_the_page_and_the_card
 
 
 def test_supervised_training_begins_with_the_nearest_places_and_goes_on_with_the_most_similar(
-    small: Experiment, semi: Path, tmp_path: Path
+    small: Experiment, semi: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(ucvgl.stages.supervised, "HARD_NEGATIVES", 8)
     one = replace(small.model, shared=True, aggregation="mean")
     experiment = replace(presets.supervised(small), curriculum=small.curriculum, model=one)
-    experiment = replace(experiment, supervision=Supervision(label_fraction=1.0, neighbours=8))
+    experiment = replace(experiment, supervision=Supervision(label_fraction=1.0))
     with RunDir(tmp_path / "run", experiment) as run:
         said = supervised(run, experiment)
     assert f"labels: {PLACES} of {PLACES} training queries came with their true tile (100 %)" in said
@@ -114,7 +116,7 @@ def test_supervised_training_begins_with_the_nearest_places_and_goes_on_with_the
     assert names == ["cold", "round_00", "round_01"]
     assert "How it learned from labels" in (run.path / "report.html").read_text()
 
-    fine = replace(experiment, supervision=Supervision(label_fraction=0.1, start=str(run.path), neighbours=8))
+    fine = replace(experiment, supervision=Supervision(label_fraction=0.1, start=str(run.path)))
     with RunDir(tmp_path / "fine", fine) as tuned:
         said = supervised(tuned, fine)
     assert f"13 of {PLACES} training queries came with their true tile (10.2 %)" in said

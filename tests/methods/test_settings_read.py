@@ -135,7 +135,7 @@ def test_the_stages_of_ucvgl(begun: Callable[..., Run]) -> None:
 
 
 def test_the_stages_of_supervised_training(begun: Callable[..., Run]) -> None:
-    experiment, heard, made, ends = begun(supervision=Supervision(label_fraction=1.0, neighbours=2))
+    experiment, heard, made, ends = begun(supervision=Supervision(label_fraction=1.0))
     stages = plan.supervised(experiment)
     assert {name for stage in stages for name in dotted(stage.settings)} >= REFUSED
     labels(made["labels"], catalogs=made["catalogs"], experiment=ends["experiment"])

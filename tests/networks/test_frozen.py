@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from ucvgl.networks.frozen import FROZEN, Frozen, frozen_model, frozen_size, load_frozen, save_frozen
+from ucvgl.networks.frozen import FROZEN, Frozen, frozen_from, frozen_model, frozen_size, load_frozen, save_frozen
+from ucvgl.networks.saved import load_saved
 from ucvgl.networks.towers import TwoTowers, embed, load_towers, save_towers
 from ucvgl.settings.experiment import Adaptation, Model
 
@@ -54,14 +55,12 @@ def test_two_towers_each_see_their_own_view(run, images):
         ({"pooling": "own"}, 192),
         ({"pooling": "cls", "layer": 3}, 192),
         ({"pooling": "mean", "layer": -2}, 192),
-        ({"pooling": "gem", "facet": "value", "layer": 5}, 192),
-        ({"pooling": "vlad", "vlad_centres": 4}, 4 * 192),
+        ({"pooling": "gem", "layer": 5}, 192),
     ],
 )
 def test_a_saved_frozen_model_describes_as_before_without_any_other_file(settings, dimension, images, tmp_path):
     torch.manual_seed(0)
-    centres = torch.randn(4, 192) if settings["pooling"] == "vlad" else None
-    frozen = Frozen(Adaptation(**settings), VIT, None, centres)
+    frozen = Frozen(Adaptation(**settings), VIT, None)
     save_frozen(frozen, tmp_path / FROZEN)
     loaded = load_frozen(tmp_path / FROZEN)
     described = embed(loaded, images, "query")
@@ -72,25 +71,20 @@ def test_a_saved_frozen_model_describes_as_before_without_any_other_file(setting
     assert frozen_size(tmp_path / FROZEN) > 5_000_000
 
 
-def test_a_facet_is_its_third_of_what_enters_the_attention():
-    torch.manual_seed(0)
-    frozen = Frozen(Adaptation(facet="value", pooling="mean", layer=2), VIT, None).eval()
-    network, images = frozen.encoder("query").network, torch.rand(2, 3, SIZE, SIZE)
-    caught = []
-    network.network.blocks[2].attn.register_forward_pre_hook(lambda _, inputs: caught.append(inputs[0]))
-    with torch.no_grad():
-        seen = network(images)
-        qkv = network.network.blocks[2].attn.qkv(caught[0])
-    assert seen.patches.shape == (2, 4, 192)
-    assert torch.equal(seen.patches, qkv[:, 1:, 2 * 192 :])
-
-
-def test_a_convolution_net_has_stages_and_no_facets(images):
+def test_a_convolution_net_has_stages(images):
     convnext = Model(backbone="convnext_atto", pretrained=False)
     frozen = Frozen(Adaptation(pooling="gem", layer=2), convnext, None)
     assert embed(frozen, images, "query").shape == (3, 160)
-    with pytest.raises(ValueError, match="'convnext_atto' has no layer of queries, keys and values; leave it at token"):
-        Frozen(Adaptation(pooling="gem", facet="key"), convnext, None)
+
+
+def test_a_frozen_model_of_an_earlier_version_is_read_where_what_it_had_is_what_all_have_now(tmp_path):
+    save_frozen(Frozen(Adaptation(pooling="gem"), VIT, None), tmp_path / FROZEN)
+    saved = load_saved(tmp_path / FROZEN)
+    saved["frozen"][0].update(facet="token", mutual=True, gem_power=2.0)
+    assert frozen_from(saved).adaptation == Adaptation(pooling="gem")
+    saved["frozen"][0].update(facet="value")
+    with pytest.raises(ValueError, match=r"^adaptation\.facet: 'value', but it is 'token' for good, and no setting"):
+        frozen_from(saved)
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from ucvgl.networks.pooling import GeM, Vlad, fit_centres, moments
+from ucvgl.networks.pooling import GeM, moments
 
 
 def test_gem_with_power_one_is_the_mean_and_with_a_large_power_the_largest_magnitude():
@@ -16,29 +16,6 @@ def test_gem_does_not_lose_what_is_negative():
     assert torch.allclose(GeM(3)(-patches), -GeM(3)(patches))
     naive = [np.cbrt(np.mean(np.sign(x) * np.abs(x) ** 3)) for x in patches[0].T.numpy()]
     np.testing.assert_allclose(GeM(3)(patches)[0].numpy(), naive)
-
-
-def test_vlad_sums_differences_to_the_nearest_centre():
-    centres = torch.tensor([[1.0, 0.0], [0.0, 1.0]])
-    patches = torch.tensor([[[0.8, 0.6], [0.6, 0.8], [1.0, 0.0]]])
-    sums = np.array([[0.8 - 1 + 0.0, 0.6], [0.6, 0.8 - 1]])  # by hand; the third patch is a centre
-    expected = (sums / np.linalg.norm(sums, axis=1, keepdims=True)).ravel()
-    np.testing.assert_allclose(Vlad(centres)(patches)[0], expected, atol=1e-6)
-
-
-def test_centres_are_found_where_the_patches_lie():
-    draw = np.random.default_rng(0)
-    true = np.eye(4, dtype=np.float32)[:3]
-    patches = np.repeat(true, 50, axis=0) + 0.05 * draw.standard_normal((150, 4)).astype(np.float32)
-    centres = fit_centres(5 * patches, count=3, seed=1)
-    assert sorted((centres @ true.T).argmax(1).tolist()) == [0, 1, 2]
-    assert (centres @ true.T).max(1).min() > 0.99
-    assert np.array_equal(centres, fit_centres(5 * patches, count=3, seed=1))
-
-
-def test_too_few_patches_for_the_centres_are_refused():
-    with pytest.raises(ValueError, match="^adaptation.vlad_centres: 8 centres need as many patches, but there are 5$"):
-        fit_centres(np.ones((5, 2), np.float32), count=8)
 
 
 def test_moments_are_the_mean_of_disc_and_rim_and_the_deviation_of_every_map():

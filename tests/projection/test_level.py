@@ -27,7 +27,7 @@ def photos(count: int, hand_deg: float, seed: int = 0) -> tuple[np.ndarray, np.n
             left, width, tall = random.integers(0, 480), random.integers(8, 30), random.integers(2, 14)
             whole[64 - tall : 66, left : left + width] = random.integers(80, 180, 3)
         whole = np.clip(whole + random.normal(0, 6, whole.shape), 1, 255).astype(np.uint8)
-        photo, _ = photo_in(whole, WorldLook(photo_fov_deg=90, hand_deg=hand_deg), [seed, number])
+        photo, _ = photo_in(whole, WorldLook(photo_fov_deg=90), [seed, number], hand_deg=hand_deg)
         drawn = np.random.default_rng([seed, number])
         drawn.uniform(0, 360)
         hands.append(drawn.normal(0, hand_deg, 2))

@@ -30,7 +30,7 @@ def sphere(height: int = 180) -> np.ndarray:
 def test_a_photo_is_the_part_of_the_panorama_that_it_was_cut_from(fov_deg, seed, hand_deg):
     """The photo is taken by rotated rays, and laid back by tangents."""
     whole = sphere()
-    photo, heading = photo_in(whole, WorldLook(photo_fov_deg=fov_deg, hand_deg=hand_deg), [seed])
+    photo, heading = photo_in(whole, WorldLook(photo_fov_deg=fov_deg), [seed], hand_deg=hand_deg)
     lens = Lens(fov_deg, 90.0, -90.0)
     drawn = np.random.default_rng([seed])
     drawn.uniform(0, 360)

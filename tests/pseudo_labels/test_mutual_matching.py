@@ -10,7 +10,7 @@ from ucvgl.pseudo_labels.mutual_matching import (
     matches,
     mutual_queries,
     pseudo_labels,
-    scaled,
+    share_below,
     undecided,
 )
 from ucvgl.retrieval.topk import two_sided_topk
@@ -115,13 +115,13 @@ def test_labels_reach_the_threshold_and_are_mutual_unless_told_otherwise():
 
 
 def test_a_quantile_drops_that_share_of_the_candidates():
-    def kept(least, scale, mutual=True):
+    def kept(least, mutual=True):
         candidate = eligible(FOUR, mutual=mutual)
-        return (candidate & (scaled(FOUR.margin, candidate, scale) >= least)).tolist()
+        return (candidate & (share_below(FOUR.margin, candidate) >= least)).tolist()
 
-    assert kept(0.3, "quantile") == [True, False, False, True]
-    assert kept(0.5, "quantile") == [False, False, False, True]
-    assert kept(0.5, "quantile", mutual=False) == [False, False, True, True]
+    assert kept(0.3) == [True, False, False, True]
+    assert kept(0.5) == [False, False, False, True]
+    assert kept(0.5, mutual=False) == [False, False, True, True]
 
 
 @given(st.lists(st.integers(0, 50), min_size=1, max_size=30), st.integers(0, 2**32))
@@ -129,15 +129,15 @@ def test_quantiles_do_not_depend_on_the_spread_of_the_similarities(margins, seed
     margin = np.array(margins) / 64
     eligible = np.random.default_rng(seed).random(len(margin)) < 0.7
     if eligible.any():
-        once, wide = scaled(margin, eligible, "quantile"), scaled(margin * 4, eligible, "quantile")
+        once, wide = share_below(margin, eligible), share_below(margin * 4, eligible)
         np.testing.assert_array_equal(once, wide)
         assert (np.diff(once[np.argsort(margin)]) >= 0).all()
 
 
 def test_infinite_and_equal_margins_have_a_scale_too():
     margin, all_of_them = np.array([np.inf, 0.25, 0.25]), np.ones(3, bool)
-    assert scaled(margin, all_of_them, "quantile").tolist() == [2 / 3, 0, 0]
-    assert scaled(margin, ~all_of_them, "quantile").tolist() == margin.tolist()
+    assert share_below(margin, all_of_them).tolist() == [2 / 3, 0, 0]
+    assert share_below(margin, ~all_of_them).tolist() == margin.tolist()
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,3 @@
-from dataclasses import replace
 from typing import get_args, get_type_hints
 
 import numpy as np
@@ -22,7 +21,7 @@ def corpus(pictures: int = 1):
 
 @pytest.mark.parametrize("name", get_args(get_type_hints(Adaptation)["strategy"]))
 def test_every_strategy_finds_the_places_of_an_easy_corpus(name):
-    settings = Adaptation(strategy=name, first_threshold=0.01, final_threshold=0.01, partners=16, neighbours=2)
+    settings = Adaptation(strategy=name, first_threshold=0.01, final_threshold=0.01, neighbours=2)
     queries, references = corpus(3)
     found = strategy(settings, 0)(queries, references, two_sided_topk(queries, references, k=partners_needed(settings)))
     right = found.query // 3 == found.reference
@@ -30,7 +29,7 @@ def test_every_strategy_finds_the_places_of_an_easy_corpus(name):
 
 
 def test_the_threshold_falls_from_the_first_round_to_the_last():
-    settings = Adaptation(rounds=3, threshold_scale="cosine", first_threshold=0.6, final_threshold=0.0)
+    settings = Adaptation(rounds=3, threshold="similarity", first_threshold=0.6, final_threshold=0.0)
     queries, references = corpus()
     best = two_sided_topk(queries, references, k=2)
     counts = [len(strategy(settings, index)(queries, references, best)) for index in range(3)]
@@ -40,4 +39,4 @@ def test_the_threshold_falls_from_the_first_round_to_the_last():
 def test_a_match_among_several_queries_needs_one_partner_more():
     assert partners_needed(Adaptation()) == 2
     assert partners_needed(Adaptation(reciprocal=9)) == 10
-    assert partners_needed(replace(Adaptation(), partners=16)) == 16
+    assert partners_needed(Adaptation(strategy="transport")) == 16

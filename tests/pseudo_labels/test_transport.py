@@ -80,7 +80,7 @@ def test_labels_are_the_pairs_with_enough_of_the_mass_and_weigh_as_much(least):
 
 def test_too_few_partners_are_refused():
     queries, references = unit(30, 4, 0), unit(20, 4, 1)
-    with pytest.raises(ValueError, match="best partners, but 2 were kept; set adaptation.partners to 10 or more"):
+    with pytest.raises(ValueError, match="best partners, but 2 were kept, fewer than 10"):
         transported(queries, references, two_sided_topk(queries, references, k=2))
 
 

@@ -6,8 +6,10 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pytest
 from rendered_world import PLACES, rendered_world
 
+import ucvgl.stages.supervised
 from ucvgl.methods.labelled import supervised
 from ucvgl.run.run_dir import RunDir
 from ucvgl.settings import presets
@@ -15,8 +17,9 @@ from ucvgl.settings.experiment import ColdStart, Curriculum, Supervision
 
 
 def test_workers_begin_with_the_nearest_places_and_go_on_with_the_most_similar(
-    cluster, shared_folder: Path, tmp_path: Path
+    cluster, shared_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(ucvgl.stages.supervised, "HARD_NEGATIVES", 8)
     base = presets.supervised(presets.tiny())
     world = replace(base.dataset.synthetic, train_places=PLACES)
     images = rendered_world(shared_folder, tmp_path / "images")
@@ -26,7 +29,7 @@ def test_workers_begin_with_the_nearest_places_and_go_on_with_the_most_similar(
         cold_start=ColdStart(intra_epochs=1, intra_steps=0, cross_epochs=1),
         model=replace(base.model, shared=True, aggregation="mean"),
         curriculum=Curriculum(rounds=2, epochs_per_round=1, scan_turns=1),
-        supervision=Supervision(label_fraction=1.0, neighbours=8),
+        supervision=Supervision(label_fraction=1.0),
         resources=replace(base.resources, workers=1, worker_cpus=1, images_per_shard=32),
     )
     with RunDir(tmp_path / "run", experiment) as run:

@@ -21,7 +21,7 @@ def test_worlds_are_rendered_side_by_side_and_never_twice(cluster, tmp_path):
 
 
 def test_so_are_flights_over_them(cluster, tmp_path):
-    drone = Drone(views=2, size=32, distractor_places=1)
+    drone = Drone(views=2, distractor_places=1)
     dataset = Dataset(name="synthetic_drone", root=str(tmp_path), synthetic=SETTINGS, drone=drone)
     render_worlds(dataset, Resources())
     assert len(list((drone_worlds.home(dataset) / "rendered").iterdir())) == 2
@@ -47,7 +47,7 @@ def test_a_bucket_gets_what_a_folder_gets_and_nothing_twice(cluster, bucket, tmp
 
 
 def test_so_with_flights(cluster, bucket):
-    drone = Drone(views=2, size=32, distractor_places=1)
+    drone = Drone(views=2, distractor_places=1)
     dataset = Dataset(name="synthetic_drone", root=f"s3://{bucket}/worlds", synthetic=SETTINGS, drone=drone)
     render_worlds(dataset, Resources())
     found = read_catalog(dataset, "validation")

@@ -1,23 +1,6 @@
 import json
 
-import pytest
-
-from ucvgl.distributed.selection import keep, rounds_up_to_kept, worn_out
-
-
-@pytest.mark.parametrize(
-    ("recalls", "patience", "stops"),
-    [
-        ([0.5, 0.4, 0.3], 0, False),
-        ([0.5, 0.4, 0.5], 2, True),
-        ([0.5, 0.4, 0.51], 2, False),
-        ([0.5, 0.4], 2, False),
-        ([0.5], 1, False),
-        ([0.5, 0.5], 1, True),
-    ],
-)
-def test_training_stops_when_no_round_was_better_for_a_while(recalls, patience, stops):
-    assert worn_out(recalls, patience) is stops
+from ucvgl.distributed.selection import keep, rounds_up_to_kept
 
 
 def test_the_first_of_the_best_rounds_is_kept_and_later_ones_are_not_looked_at(tmp_path):

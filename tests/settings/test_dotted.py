@@ -16,7 +16,6 @@ from ucvgl.atomic import write_whole
 from ucvgl.files.printable import printable
 from ucvgl.files.seal import sealed_lines
 from ucvgl.settings.dotted import (
-    RETIRED,
     Mistakes,
     differences,
     dotted,
@@ -27,6 +26,7 @@ from ucvgl.settings.dotted import (
     with_changes,
 )
 from ucvgl.settings.experiment import Curriculum, Experiment
+from ucvgl.settings.retired import RETIRED
 
 
 def values(type_: Any) -> st.SearchStrategy:
@@ -153,7 +153,20 @@ def test_a_run_that_was_made_with_settings_of_an_earlier_version_is_read_without
 
 
 def test_what_is_retired_is_no_setting_any_more():
-    assert not RETIRED & set(setting_types())
+    assert not RETIRED.keys() & setting_types().keys()
+
+
+def test_a_retired_setting_is_taken_with_the_value_that_it_has_for_good_and_told_with_any_other():
+    as_ever = {"translation.cycle_weight": 10, "evaluation.rounds": "auto"}
+    assert with_changes(Experiment(), as_ever) == (Experiment(), [])
+    changes = {"translation.cycle_weight": 7.0, "contrast.flip": False, "adaptation.gem_power": 2.0}
+    way_out = "; leave it out, or use the version of ucvgl that had it"
+    told = [
+        f"translation.cycle_weight: 7.0, but it is 10.0 for good, and no setting any more{way_out}",
+        f"contrast.flip: False, but it is True for good, and no setting any more{way_out}",
+        f"adaptation.gem_power: 2.0, but it means nothing any more{way_out}",
+    ]
+    assert with_changes(Experiment(), changes) == (Experiment(), told)
 
 
 def test_settings_of_a_run_of_another_version_are_told_with_the_file(tmp_path: Path) -> None:

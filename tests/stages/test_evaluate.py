@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 
+import ucvgl.stages.evaluate
 from benchmarks.in_process import InProcess
 from tests.stages.drawn_places import SMALL, VALIDATION, draw_places, list_and_project
 from ucvgl.distributed.selection import AskedAs, keep, rank_images
@@ -172,8 +173,9 @@ def test_the_descriptors_of_the_result_stay_and_no_others(run):
     assert left == {("embeddings", "round_01", side) for side in ("query", "reference")}
 
 
-def test_on_request_only_the_cold_start_and_the_result_are_evaluated(run, tmp_path):
-    few = evaluated(tmp_path, rounds=2, evaluation=Evaluation(rounds="last"))["scored"]
+def test_of_a_large_pool_only_the_cold_start_and_the_result_are_evaluated(run, tmp_path, monkeypatch):
+    monkeypatch.setattr(ucvgl.stages.evaluate, "ALL_ROUNDS_PAIRS", VALIDATION**2 - 1)
+    few = evaluated(tmp_path, rounds=2)["scored"]
     rows, all_rows = (pq.read_table(scored / "rounds.parquet").to_pylist() for scored in (few, run["scored"]))
     assert [rows[0], rows[2]] == [all_rows[0], all_rows[2]]
     assert rows[1] == all_rows[1] | dict.fromkeys(("r1", "r5", "r10", "judged", "judged_low", "judged_high"))

@@ -81,7 +81,7 @@ def test_a_file_that_is_not_there_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_grid_holds_every_combination_and_draws_are_repeated_for_each() -> None:
-    grid = {"curriculum.rounds": ("grid", [2, 3]), "contrast.flip": ("grid", [True, False])}
+    grid = {"curriculum.rounds": ("grid", [2, 3]), "curriculum.mutual": ("grid", [True, False])}
     trials = draw(Space(grid, trials=5), Experiment())
     assert [tuple(trial.changes.values()) for trial in trials] == [(2, True), (2, False), (3, True), (3, False)]
     assert [trial.number for trial in trials] == [0, 1, 2, 3]
@@ -133,7 +133,7 @@ def test_a_space_without_any_allowed_trial_is_refused() -> None:
     [
         "settings: {seed: {int: [0, 9]}}\ntrials: 1000000000",
         "settings:\n" + "\n".join(f"  {name}: {{grid: {list(range(1, 41))}}}" for name in
-                                  ("curriculum.rounds", "curriculum.epochs_per_round", "contrast.holes", "seed")),
+                                  ("curriculum.rounds", "curriculum.epochs_per_round", "contrast.batch", "seed")),
         "settings: {seed: {uniform: [0, .inf]}}",
         "settings: {seed: {int: [0, 1" + "0" * 300 + "]}}",
     ],

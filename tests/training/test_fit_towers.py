@@ -20,7 +20,7 @@ from ucvgl.training.loop import run_steps
 
 PLACES = 24
 SETTINGS = Contrast(
-    batch=PLACES, shift=0.0, rotate_deg=0.0, scale=0.0, tone=0.0, holes=0, flip=False, average_decay=0.8
+    batch=PLACES, shift=0.0, rotate_deg=0.0, tone=0.0, average_decay=0.8
 )
 
 
@@ -38,6 +38,13 @@ def world(tmp_path):
     towers = TwoTowers(Model(channels=16, safa_heads=2), (16, 64), (16, 16), temperature=0.1)
     save_towers(towers, tmp_path / "start" / "model.pt")
     return tmp_path
+
+
+@pytest.fixture
+def still(monkeypatch):
+    """Images as they are, but for what `Contrast` says."""
+    for name, nothing in (("QUARTERS", 1), ("MIRRORED", 0.0), ("SCALE", 0.0), ("HOLES", 0)):
+        monkeypatch.setattr(ucvgl.training.fit_towers, name, nothing)
 
 
 def pairs_of(world, *views, name="label") -> Pairs:
@@ -74,7 +81,7 @@ def assert_equal_weights(one, other):
         assert torch.equal(weights, weights_of(other)[name]), name
 
 
-def test_training_brings_the_two_views_of_a_place_together(world):
+def test_training_brings_the_two_views_of_a_place_together(world, still):
     def found(folder):
         towers, rows = load_towers(folder / "model.pt"), range(PLACES)
         queries = embed(towers, ImageStore(world / "queries").read(rows), "query")
@@ -90,13 +97,12 @@ def test_training_brings_the_two_views_of_a_place_together(world):
     assert found(folder) > 0.7
 
 
-def test_query_reference_and_fake_are_each_contrasted_with_the_other_two(world):
+def test_query_reference_and_fake_are_each_contrasted_with_the_other_two(world, still):
     pairs = replace(pairs_of(world, "query", "reference"), fakes=world / "fakes", fake_label_smoothing=0.4)
     fakes = 255 - ImageStore(world / "references").read(range(PLACES))
     write_shard(world / "fakes", 0, ImageStore(world / "queries").ids.tolist(), fakes)
     rows = []
-    plain = replace(SETTINGS, rotate=False)
-    fit(world, "fit", sources=[pairs], epochs=1, settings=plain, log=lambda **row: rows.append(row))
+    fit(world, "fit", sources=[pairs], epochs=1, log=lambda **row: rows.append(row))
     towers = load_towers(world / "start" / "model.pt")
     views = {"queries": "query", "references": "reference", "fakes": "reference"}
     images = {name: ImageStore(world / name).read(range(PLACES)) for name in views}
@@ -177,8 +183,9 @@ def test_running_statistics_are_kept_with_the_average(world, monkeypatch):
     assert torch.equal(weights_of(folder)[name], trained["towers"][name])
 
 
-def test_a_training_that_blows_up_stops_at_the_step_and_lists_its_places(world):
-    hot = Contrast(batch=PLACES, learning_rate=1e30, clip_gradient=1e30)
+def test_a_training_that_blows_up_stops_at_the_step_and_lists_its_places(world, monkeypatch):
+    monkeypatch.setattr(ucvgl.training.fit_towers, "CLIP_GRADIENT", 1e30)
+    hot = Contrast(batch=PLACES, learning_rate=1e30)
     with pytest.raises(ValueError, match=r"stage, step \d+: .*label_loss is nan.* listed in .*\.not_finite\.jsonl"):
         fit(world, "hot", epochs=20, settings=hot)
     row = json.loads((world / "hot" / "stage.not_finite.jsonl").read_text())
@@ -193,7 +200,7 @@ def test_a_backbone_that_knows_its_batch_is_not_fed_in_parts(world):
         fit(world, "parts", rows_at_once=4)
 
 
-def test_a_picture_of_unknown_heading_stays_upright_while_its_tile_is_turned_by_any_angle():
+def test_a_picture_of_unknown_heading_stays_upright_while_its_tile_is_turned_by_any_angle(still):
     settings = replace(SETTINGS, heading="unknown", rotate_deg=6.0)
     across = torch.linspace(0, 1, 32).expand(200, 3, 32, 32).contiguous()  # brightness rises to the east
 

@@ -4,7 +4,7 @@ import torch
 
 from ucvgl.images.image_store import write_shard
 from ucvgl.networks.frozen import FROZEN, load_frozen
-from ucvgl.networks.towers import TwoTowers, embed, save_towers
+from ucvgl.networks.towers import TwoTowers, save_towers
 from ucvgl.settings.experiment import Adaptation, Model
 from ucvgl.training.freeze import freeze
 
@@ -28,15 +28,6 @@ def frozen_by(folder, stores, **settings):
     chosen = Adaptation(source=str(stores[0][0].with_name("model.pt")), **settings)
     freeze(folder, chosen, Model(), stores, seed=0, device=torch.device("cpu"), log=lambda **_: None)
     return load_frozen(folder / FROZEN)
-
-
-def test_centres_are_fitted_to_the_patches_and_kept_with_the_model(stores, tmp_path):
-    once, again = (frozen_by(tmp_path / name, stores, pooling="vlad", vlad_centres=3) for name in ("once", "again"))
-    assert once.centres.shape == (3, 16)
-    assert torch.equal(once.centres, again.centres)
-    assert not torch.allclose(once.centres[0], once.centres[1], atol=0.01)
-    images = np.random.default_rng(1).integers(0, 256, (2, SIZE, SIZE, 3), np.uint8)
-    assert embed(once, images, "query").shape == (2, 48)
 
 
 def test_images_of_another_size_than_the_encoders_were_made_for_are_refused(stores, tmp_path):

@@ -17,7 +17,7 @@ TRAIN, VALIDATION, DISTRACTORS, VIEWS = 4, 3, 2, 3
 
 def small(root: Path, **changes) -> Dataset:
     settings = Synthetic(train_places=TRAIN, validation_places=VALIDATION, tile_size=32, **changes)
-    drone = Drone(views=VIEWS, size=32, distractor_places=DISTRACTORS)
+    drone = Drone(views=VIEWS, distractor_places=DISTRACTORS)
     return Dataset(name="synthetic_drone", root=str(root), synthetic=settings, drone=drone)
 
 

@@ -235,11 +235,6 @@ def _jobs(
     return [EmbedJob(some, model, folder, searched=True, panorama_share=share) for folder, some in looks.items()]
 
 
-def worn_out(recalls: list[float], patience: int) -> bool:
-    """Whether the last `patience` rounds were no better than the best one before them; never for 0."""
-    return 0 < patience < len(recalls) and max(recalls[-patience:]) <= max(recalls[:-patience])
-
-
 def keep(folder: Path, recalls: list[float]) -> Path:
     """Write down which round is kept, the first of the best; its folder."""
     best = recalls.index(max(recalls))

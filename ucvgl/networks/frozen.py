@@ -1,4 +1,4 @@
-"""A frozen network and how it describes an image: timm networks with a layer, a facet and a pooling, or towers of ours.
+"""A frozen network and how it describes an image: timm networks with a layer and a pooling, or towers of ours.
 
 A `Frozen` is used like the two towers: `encoder(view)` takes images and gives unit-norm descriptors.
 """
@@ -9,7 +9,7 @@ import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Any, cast
 
 import torch
 import torch.nn.functional as F
@@ -17,15 +17,15 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from ucvgl.networks.backbone import FeatureMap, backbone
-from ucvgl.networks.pooling import GeM, Vlad, moments
+from ucvgl.networks.pooling import GeM, moments
 from ucvgl.networks.saved import load_saved, save
 from ucvgl.networks.towers import Encoder, TwoTowers, View, load_towers, standardised, towers_as
 from ucvgl.run.weights import weights_of
 from ucvgl.settings.experiment import Adaptation, Model
+from ucvgl.settings.retired import without_retired
 
 FROZEN = "frozen.pt"
 """Name of the file that holds a frozen model."""
-Facet = Literal["token", "query", "key", "value"]
 
 
 @dataclass(frozen=True)
@@ -58,20 +58,19 @@ class TowerNetwork(nn.Module):
 
 
 class TimmNetwork(nn.Module):
-    """A block of a timm network, or a facet of the block's attention.
+    """A layer of a timm network.
 
     Args:
         layer: block of a transformer, stage of a convolution net; negative from the end.
-        facet: anything but `token` is a third of the attention's input and needs a transformer.
 
     Raises:
-        ValueError: there is no such layer or facet, or the network is not timm's.
+        ValueError: there is no such layer, or the network is not timm's.
     """
 
     mean: Tensor
     deviation: Tensor
 
-    def __init__(self, settings: Model, *, layer: int = -1, facet: Facet = "token") -> None:
+    def __init__(self, settings: Model, *, layer: int = -1) -> None:
         super().__init__()
         from timm.data.config import resolve_model_data_config
 
@@ -81,27 +80,19 @@ class TimmNetwork(nn.Module):
                 "network of timm in model.backbone"
             )
         self.network: Any = cast(FeatureMap, backbone(settings)).network
-        blocks = getattr(self.network, "blocks", None)
         count = len(self.network.feature_info)  # an EfficientNet's 7 blocks are 5 layers
         if not -count <= layer < count:
             raise ValueError(f"adaptation.layer: {settings.backbone!r} has {count} layers, there is no {layer}")
-        self.layer, self.facet = layer % count, facet
+        self.layer = layer % count
         self.last = self.layer == count - 1
-        if facet != "token" and not hasattr(getattr(blocks[self.layer] if blocks else None, "attn", None), "qkv"):
-            raise ValueError(
-                f"adaptation.facet: {settings.backbone!r} has no layer of queries, keys and values; leave it at token"
-            )
         self.has_cls = bool(getattr(self.network, "num_prefix_tokens", 0))
         usual = resolve_model_data_config(self.network)
         self.register_buffer("mean", torch.tensor(usual["mean"]).view(3, 1, 1), persistent=False)
         self.register_buffer("deviation", torch.tensor(usual["std"]).view(3, 1, 1), persistent=False)
 
     def forward(self, images: Float[Tensor, "n 3 h w"]) -> Seen:
-        """Patches and class token of the layer and facet asked for; images from 0 to 1."""
+        """Patches and class token of the layer asked for; images from 0 to 1."""
         prefixes = getattr(self.network, "num_prefix_tokens", 0)
-        if self.facet != "token":
-            tokens = self._attended(images)
-            return Seen(tokens[:, prefixes:], tokens[:, 0] if prefixes else None)
         how = {"indices": [self.layer], "stop_early": True, "intermediates_only": True}
         how |= {"norm": self.last} | ({"return_prefix_tokens": True} if prefixes else {})
         (found,) = self.network.forward_intermediates((images - self.mean) / self.deviation, output_fmt="NCHW", **how)
@@ -127,34 +118,14 @@ class TimmNetwork(nn.Module):
     def _moment_layers(self) -> list[int]:
         return sorted({round(self.layer * way) for way in (0.5, 0.75, 1.0)})
 
-    def _attended(self, images: Float[Tensor, "n 3 h w"]) -> Float[Tensor, "n t c"]:
-        """One third of what enters the attention of the layer: queries, keys or values of every token."""
-        caught: list[Tensor] = []
-        layer = self.network.blocks[self.layer].attn.qkv
-        hook = layer.register_forward_hook(lambda _, __, out: caught.append(out))
-        try:
-            self.network.forward_intermediates(
-                (images - self.mean) / self.deviation, indices=[self.layer], stop_early=True, intermediates_only=True
-            )
-        finally:
-            hook.remove()
-        return caught[0].chunk(3, dim=-1)[("query", "key", "value").index(self.facet)]
-
 
 class Describer(nn.Module):
-    """Image -> unit-norm descriptor, by a frozen network and a pooling of its patches.
+    """Image -> unit-norm descriptor, by a frozen network and a pooling of its patches."""
 
-    Args:
-        centres: of `vlad`; None while they are still to be fitted.
-    """
-
-    def __init__(
-        self, network: TowerNetwork | TimmNetwork, settings: Adaptation, centres: Tensor | None = None
-    ) -> None:
+    def __init__(self, network: TowerNetwork | TimmNetwork, settings: Adaptation) -> None:
         super().__init__()
         self.network, self.pooling, self.averaged = network, settings.pooling, settings.averaged_turns
-        pools = {"gem": GeM(), "vlad": None if centres is None else Vlad(centres)}
-        self.pool = pools.get(settings.pooling)
+        self.pool = GeM() if settings.pooling == "gem" else None
 
     def forward(self, images: Float[Tensor, "n 3 h w"]) -> Float[Tensor, "n d"]:
         """Unit-norm descriptors of images (0 to 1)."""
@@ -188,24 +159,21 @@ class Frozen(nn.Module):
 
     Args:
         towers: that the networks are taken from; None: they are timm's.
-        centres: of `vlad`.
     """
 
-    def __init__(
-        self, adaptation: Adaptation, model: Model, towers: TwoTowers | None, centres: Tensor | None = None
-    ) -> None:
+    def __init__(self, adaptation: Adaptation, model: Model, towers: TwoTowers | None) -> None:
         super().__init__()
-        self.adaptation, self.model, self.centres = adaptation, model, centres
+        self.adaptation, self.model = adaptation, model
         self.built = None
         if towers is None:
-            networks: list[Any] = [TimmNetwork(model, layer=adaptation.layer, facet=adaptation.facet)]
+            networks: list[Any] = [TimmNetwork(model, layer=adaptation.layer)]
             if adaptation.pooling == "cls" and not networks[0].has_cls:
                 raise ValueError(f"adaptation.pooling: {model.backbone!r} has no class token; pool its patches")
         else:
             self.built = (dataclasses.asdict(towers.settings), towers.query_size, towers.reference_size)
             views: list[View] = ["reference", "query"] if adaptation.towers == "two" else ["reference"]
             networks = [TowerNetwork(towers.encoder(view)) for view in views]
-        self.describers = nn.ModuleList(Describer(network, adaptation, centres) for network in networks)
+        self.describers = nn.ModuleList(Describer(network, adaptation) for network in networks)
         self.requires_grad_(False)
 
     def size(self, view: View) -> tuple[int, int] | None:
@@ -219,9 +187,7 @@ class Frozen(nn.Module):
         return cast(Describer, self.describers[0 if view == "reference" else -1])
 
 
-def frozen_model(
-    adaptation: Adaptation, model: Model, centres: Float[Tensor, "k c"] | None = None
-) -> Frozen:
+def frozen_model(adaptation: Adaptation, model: Model) -> Frozen:
     """The frozen model that the settings name.
 
     Raises:
@@ -233,13 +199,13 @@ def frozen_model(
             "adaptation.source: there is no trained network to freeze; name a run of ours, or set model.backbone to a "
             "timm network, with model.pretrained or model.checkpoint"
         )
-    return Frozen(adaptation, model, towers, centres)
+    return Frozen(adaptation, model, towers)
 
 
 def save_frozen(frozen: Frozen, path: Path) -> None:
     """Write the model with all that is needed to build it again; no other file and no hub is."""
     settings = (dataclasses.asdict(frozen.adaptation), dataclasses.asdict(frozen.model))
-    saved = {"frozen": settings, "towers": frozen.built, "centres": frozen.centres, "state": frozen.state_dict()}
+    saved = {"frozen": settings, "towers": frozen.built, "state": frozen.state_dict()}
     save(saved, path)
 
 
@@ -249,11 +215,16 @@ def load_frozen(path: Path | str, device: torch.device | str = "cpu") -> Frozen:
 
 
 def frozen_from(saved: Mapping[str, Any]) -> Frozen:
-    """A frozen model from the content of its file; its weights are in there, so none are fetched."""
-    adaptation, model = Adaptation(**saved["frozen"][0]), Model(**saved["frozen"][1])
+    """A frozen model from the content of its file; its weights are in there, so none are fetched.
+
+    Raises:
+        ValueError: an earlier version made it with a setting that there is no more.
+    """
+    settings, model = saved["frozen"]
+    adaptation, model = Adaptation(**without_retired("adaptation", settings)), Model(**model)
     towers = towers_as(saved["towers"], saved["state"]) if saved["towers"] else None
     plain = dataclasses.replace(model, checkpoint="", pretrained=False)
-    frozen = Frozen(adaptation, plain, towers, saved["centres"])
+    frozen = Frozen(adaptation, plain, towers)
     frozen.load_state_dict(saved["state"])
     return frozen.to(memory_format=torch.channels_last)
 

@@ -1,13 +1,12 @@
-"""From the patches of an image to one descriptor: GeM for signed features, VLAD with centres fitted here, moments."""
+"""From the patches of an image to one descriptor: GeM for signed features, moments."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float, Float32
+from jaxtyping import Float
 from torch import Tensor, nn
 
 
@@ -25,48 +24,6 @@ class GeM(nn.Module):
         """The generalised mean of the patches, channel by channel, which keeps the sign of features."""
         mean = (patches.sign() * patches.abs() ** self.power).mean(1)
         return mean.sign() * mean.abs().clamp(min=1e-12) ** (1 / self.power)
-
-
-class Vlad(nn.Module):
-    """Sums of differences to the nearest centres, each normalised (Arandjelovic and Zisserman 2013)."""
-
-    centres: Tensor
-
-    def __init__(self, centres: Float[Tensor, "k c"]) -> None:
-        super().__init__()
-        self.register_buffer("centres", centres)
-
-    def forward(self, patches: Float[Tensor, "n p c"]) -> Float[Tensor, "n d"]:
-        """For each centre the sum of what its patches differ from it by, [n centres*c], unit norm."""
-        patches = F.normalize(patches, dim=2)
-        nearest = torch.cdist(patches, self.centres.expand(len(patches), -1, -1)).argmin(2)
-        member = F.one_hot(nearest, len(self.centres)).to(patches.dtype)
-        sums = torch.einsum("npk,npc->nkc", member, patches) - member.sum(1)[:, :, None] * self.centres
-        return F.normalize(sums, dim=2).flatten(1)
-
-
-def fit_centres(
-    patches: Float32[np.ndarray, "n c"], *, count: int, seed: int = 0, steps: int = 25
-) -> Float32[np.ndarray, "k c"]:
-    """Centres for `Vlad`: spherical k-means of patch descriptors, by faiss.
-
-    Args:
-        count: of the centres.
-        steps: of k-means.
-
-    Raises:
-        ValueError: fewer patches than centres.
-    """
-    import faiss
-
-    if len(patches) < count:
-        raise ValueError(f"adaptation.vlad_centres: {count} centres need as many patches, but there are {len(patches)}")
-    unit = np.ascontiguousarray(patches / np.maximum(np.linalg.norm(patches, axis=1, keepdims=True), 1e-12))
-    found = faiss.Kmeans(
-        unit.shape[1], count, niter=steps, seed=seed, spherical=True, min_points_per_centroid=1
-    )
-    found.train(unit)
-    return np.asarray(found.centroids).reshape(count, -1)
 
 
 DISC = 0.6

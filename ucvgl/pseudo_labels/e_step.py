@@ -6,7 +6,7 @@ own beside this one. Positional are the evidence, tuning arguments are keywords 
     queries: float32 [q d], unit-norm adapted descriptors of the whole corpus, one row per query.
     references: float32 [r d], the same of the references.
     best: the k best partners both ways by inner product, from our exact search; row and column numbers count from 0.
-        k is `adaptation.partners`, at least 2; absent partners have index -1 and score -inf.
+        k is what `strategies.partners_needed` says, at least 2; absent partners have index -1 and score -inf.
 
 It is a pure function of these: no file, no id, no truth, no state between rounds, and the same answer each time.
 """

@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Float32
 
 from ucvgl.pseudo_labels.e_step import Labels, plain
-from ucvgl.pseudo_labels.mutual_matching import Scale, matches, scaled
+from ucvgl.pseudo_labels.mutual_matching import eligible, matches, share_below
 from ucvgl.retrieval.topk import TwoSided
 
 Threshold = Literal["similarity", "margin"]
@@ -21,22 +21,18 @@ def mutual_matches(
     *,
     threshold: Threshold = "similarity",
     least: float = 0.1,
-    scale: Scale = "cosine",
     reciprocal: int = 1,
-    mutual: bool = True,
 ) -> Labels:
     """Every query with its best reference, where the choice is mutual and beyond a threshold.
 
     Args:
-        threshold: what must be at least `least`: the similarity itself, as in EM-CVGL, or its margin over the
-            second best, as in UCVGL.
-        scale: unit of `least`, see `ucvgl.pseudo_labels.mutual_matching.scaled`.
+        threshold: what must be at least `least`: the similarity itself, as in EM-CVGL, or, of its margin over the
+            second best, as in UCVGL, the share of the mutual choices whose margin is smaller.
         reciprocal: among how many best queries of a reference a match counts as mutual; more than 1 where
             several queries show one place.
-        mutual: whether it must be mutual at all.
     """
     found = matches(best, reciprocal=reciprocal)
-    eligible = (found.reference >= 0) & (found.mutual if mutual else True)
-    value = found.score if threshold == "similarity" else found.margin
-    kept = eligible & (scaled(value, eligible, scale) >= least)
+    candidate = eligible(found)
+    value = found.score if threshold == "similarity" else share_below(found.margin, candidate)
+    kept = candidate & (value >= least)
     return plain(found.query[kept], found.reference[kept])

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import math
-from typing import Literal
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from ucvgl.retrieval.topk import TwoSided
 from ucvgl.types import Matches
-
-Scale = Literal["cosine", "quantile"]
 
 
 def matches(best: TwoSided, *, reciprocal: int = 1) -> Matches:
@@ -118,11 +115,11 @@ def undecided(
     return ~np.isin(found.query, known_query) & ~np.isin(found.reference, reference[queries >= reciprocal])
 
 
-def scaled(margin: Float[np.ndarray, " q"], eligible: Bool[np.ndarray, " q"], scale: Scale) -> Float[np.ndarray, " q"]:
-    """Margins as they are (`cosine`), or as the share of the eligible margins that are smaller (`quantile`).
+def share_below(margin: Float[np.ndarray, " q"], candidate: Bool[np.ndarray, " q"]) -> Float[np.ndarray, " q"]:
+    """The share of the candidates' margins that are smaller than each; as they are where there is no candidate.
 
-    The latter does not depend on how wide the similarities of an encoder are spread.
+    It does not depend on how wide the similarities of an encoder are spread.
     """
-    if scale == "cosine" or not eligible.any():
+    if not candidate.any():
         return margin
-    return np.searchsorted(np.sort(margin[eligible]), margin) / eligible.sum()
+    return np.searchsorted(np.sort(margin[candidate]), margin) / candidate.sum()

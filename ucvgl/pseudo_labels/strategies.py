@@ -8,7 +8,7 @@ from ucvgl.pseudo_labels.e_step import Strategy
 from ucvgl.pseudo_labels.grouping import group_matches
 from ucvgl.pseudo_labels.mutual_choice import mutual_matches
 from ucvgl.pseudo_labels.mutual_matching import margin_threshold
-from ucvgl.pseudo_labels.transport import transported
+from ucvgl.pseudo_labels.transport import PARTNERS, transported
 from ucvgl.settings.experiment import Adaptation
 
 
@@ -19,8 +19,8 @@ def strategy(settings: Adaptation, round_index: int) -> Strategy:
     )
     match settings.strategy:
         case "mutual":
-            how = {"reciprocal": settings.reciprocal, "mutual": settings.mutual, "scale": settings.threshold_scale}
-            return partial(mutual_matches, least=least, threshold=settings.threshold, **how)
+            how = {"threshold": settings.threshold, "reciprocal": settings.reciprocal}
+            return partial(mutual_matches, least=least, **how)
         case "transport":
             return partial(transported, least=least)
         case "groups":
@@ -29,4 +29,4 @@ def strategy(settings: Adaptation, round_index: int) -> Strategy:
 
 def partners_needed(settings: Adaptation) -> int:
     """How many best partners both ways the strategy must be given."""
-    return max(settings.partners, settings.reciprocal + 1)
+    return max(PARTNERS if settings.strategy == "transport" else 2, settings.reciprocal + 1)

@@ -19,7 +19,9 @@ from jaxtyping import Float, Float32, Int
 from ucvgl.pseudo_labels.candidates import Candidates, candidates
 from ucvgl.pseudo_labels.e_step import Labels
 from ucvgl.retrieval.topk import TwoSided
-from ucvgl.settings.adaptation import TRANSPORT_PARTNERS
+
+FEWEST_PARTNERS, PARTNERS = 10, 16
+"""With fewer than the first, nearly every query has a share that looks sure; the second are searched for."""
 
 
 def transported(
@@ -45,10 +47,10 @@ def transported(
         ValueError: too few best partners were kept to weigh them against each other.
     """
     kept_partners = best.row_index.shape[1]
-    if kept_partners < min(TRANSPORT_PARTNERS, len(references)):
+    if kept_partners < min(FEWEST_PARTNERS, len(references)):
         raise ValueError(
-            f"transport shares every query out among its best partners, but {kept_partners} were kept; "
-            f"set adaptation.partners to {TRANSPORT_PARTNERS} or more, or 50 to come near the whole pool's shares"
+            f"transport shares every query out among its best partners, but {kept_partners} were kept, fewer than "
+            f"{FEWEST_PARTNERS}"
         )
     pairs = candidates(best)
     share = shares(pairs, len(queries), len(references), temperature=temperature, balance=balance, sweeps=sweeps)

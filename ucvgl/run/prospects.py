@@ -11,6 +11,7 @@ from ucvgl.files.printable import printable
 from ucvgl.images.folder import absolute
 from ucvgl.run.record import BEGUN, DONE, Record, as_json_holds, digest, read_record
 from ucvgl.settings.dotted import differences, dotted
+from ucvgl.settings.retired import as_ever
 
 
 @dataclass(frozen=True)
@@ -64,7 +65,11 @@ def prospect(run: Path, stage: Stage, *, remade: Sequence[str] = ()) -> Prospect
             return Prospect(stage.name, "refused", lacks)
         return Prospect(stage.name, "run")
     now = wanted(run, stage)
-    changed = [row for row in differences(before.settings, now.settings) if not _same_root(*row, before)]
+    changed = [
+        (name, a, b)
+        for name, a, b in differences(before.settings, now.settings)
+        if not (as_ever(name, a) or _same_root(name, a, b, before))
+    ]
     other = [printable(f"{name}: {a} -> {b}") for name, a, b in changed]
     stale = {name: None for name, _, _ in differences(before.inputs, now.inputs)} | dict.fromkeys(remade)
     reasons = [f"with other settings ({', '.join(other)})"] if other else []

@@ -7,10 +7,7 @@ from typing import Annotated, Literal
 
 from annotated_types import Ge, Le
 
-from ucvgl.settings.ranges import Batch, BelowOne, Count, CountOrNone, Margin, NotNegative, Rate, Temperature
-
-TRANSPORT_PARTNERS = 10
-"""Fewest partners for `transport`: with fewer, nearly every query has a share that looks sure."""
+from ucvgl.settings.ranges import Batch, Count, CountOrNone, NotNegative, Rate, Share
 
 
 @dataclass(frozen=True)
@@ -25,22 +22,16 @@ class Adaptation:
     encoder of a run sees its own view, as it was trained."""
     layer: Annotated[int, Ge(-100), Le(100)] = -1
     """Block of a timm network, or stage of one without blocks, that describes an image; negative: from the end."""
-    facet: Literal["token", "query", "key", "value"] = "token"
-    """What of a transformer's block: its output, or a part of its attention."""
-    pooling: Literal["own", "cls", "mean", "gem", "vlad", "moments"] = "own"
+    pooling: Literal["own", "cls", "mean", "gem", "moments"] = "own"
     """From patches to one descriptor; `own`: as the network itself does it; `moments`: means of disc and rim and the
     deviation, of this layer of a timm network and of those half and three quarters of the way to it."""
-    vlad_centres: Count = 8
     turns: Annotated[int, Ge(1), Le(4)] = 1
     """Quarter turns that every image is described from, 1 to 4; more than 1 only where both views are north up."""
     averaged_turns: Annotated[int, Ge(1), Le(4)] = 1
     """Quarter turns over which a descriptor is averaged, 1 to 4: for pictures from above of unknown heading."""
-    width: CountOrNone = 0
-    """Numbers in an adapted descriptor; 0: as many as in the frozen one."""
     residual: bool = True
-    """The adapter starts as the identity and learns a difference; off: from random weights, as in EM-CVGL."""
-    centred: bool = True
-    """The mean of each view over the training images is subtracted first."""
+    """The adapter subtracts the mean of each view over the training images, starts as the identity and learns a
+    difference; off: it starts from random weights, on descriptors as they are (EM-CVGL)."""
     result: Literal["judged", "frozen", "centred", "whitened", "aligned", "fair", "voted", "adapted"] = "judged"
     """Which descriptors the run keeps as its model: those of the last round (`adapted`), one of those that need no
     training (`ucvgl.training.closed_form`), or `judged`: the last round's, below 1,000 training images of a view
@@ -51,10 +42,6 @@ class Adaptation:
     batch: Batch = 512
     """Pairs that meet in a step, over all workers."""
     learning_rate: Rate = 1e-3
-    weight_decay: NotNegative = 0.01
-    temperature: Temperature = 0.07
-    """Where the learnable temperature starts."""
-    label_smoothing: BelowOne = 0.1
     aic_weight: NotNegative = 1.0
     """Of the reconstruction loss, against the contrast of labelled pairs."""
     relabel: bool = True
@@ -62,21 +49,17 @@ class Adaptation:
     strategy: Literal["mutual", "transport", "groups"] = "mutual"
     """How the E-step finds its labels: pairs that choose each other (EM-CVGL), by optimal transport, or by transport
     after queries that seem to show one place were brought together."""
-    partners: Annotated[int, Ge(2), Le(64)] = 2
-    """Best partners both ways that the E-step looks at."""
-    mutual: bool = True
     reciprocal: Annotated[int, Ge(1), Le(64)] = 1
     """A match is mutual when the query is among so many best queries of its tile; more than 1 where several
     queries share a tile."""
     threshold: Literal["similarity", "margin"] = "margin"
-    """What must be large enough for a label: the similarity (EM-CVGL), or its margin over the second best (UCVGL)."""
-    threshold_scale: Literal["cosine", "quantile"] = "quantile"
-    """Unit of the thresholds. `quantile`: share of the candidate labels below, which means the same for networks that
-    spread similarities widely or narrowly."""
-    first_threshold: Margin = 0.5
-    """What a label needs in the first round: similarity or margin; for `transport` and `groups` a share of the query's
-    mass."""
-    final_threshold: Margin = 0.0
+    """What must be large enough for a `mutual` label. `similarity`: the cosine itself (EM-CVGL). `margin`: the margin
+    over the second best (UCVGL), as the share of mutual choices with a smaller one, which means the same for networks
+    that spread similarities widely or narrowly."""
+    first_threshold: Share = 0.5
+    """What a label needs in the first round, of what `threshold` says; for `transport` and `groups` a share of the
+    query's mass."""
+    final_threshold: Share = 0.0
     """The same in the last round; half a cosine in between."""
     neighbours: Annotated[int, Ge(1), Le(64)] = 8
     """Of every query in its own view, that `groups` looks at; fewer than a place has."""

@@ -33,8 +33,6 @@ class WorldLook:
     photo_fov_deg: Annotated[float, Ge(0), Le(120)] = 0.0
     """Angle across photos, four wide and three high, that look anywhere and take the place of panoramas
     (`dataset.camera`); 0: panoramas."""
-    hand_deg: Annotated[float, Ge(0), Le(20)] = 2.0
-    """Standard deviation of a photo's pitch and roll from level."""
     any_heading: bool = False
     """Panoramas and photos begin anywhere: the middle of each looks where nobody tells (`contrast.heading`)."""
     land: Literal["town", "city", "country"] = "town"
@@ -89,7 +87,7 @@ class Synthetic:
     """Rows of the rendered panorama, pixels."""
     panorama_width: Pixels = 512
     tile_size: Pixels = 128
-    """Side of the rendered tile, pixels."""
+    """Side of the rendered tile and of a drone's picture, pixels."""
     queries_without_reference: BelowOne = 0.0
     """Open world: share of panoramas whose tile is left out of the pool."""
     references_without_query: BelowOne = 0.0
@@ -102,8 +100,6 @@ class Drone:
 
     views: Annotated[int, Ge(1), Le(99)] = 9
     """Pictures of each building, on a spiral around it from high to low."""
-    size: Pixels = 128
-    """Side of the rendered drone and street pictures, pixels."""
     distractor_places: CountOrNone = 180
     """Buildings of the searched pool that no query shows, beside `synthetic.validation_places`."""
 

@@ -20,6 +20,7 @@ from ucvgl.files.printable import CONTROLS, printable
 from ucvgl.files.seal import lines_fit, sealed_lines
 from ucvgl.settings.experiment import Experiment
 from ucvgl.settings.photos import as_photos_show
+from ucvgl.settings.retired import RETIRED, no_more
 from ucvgl.settings.yaml_door import text_of, tree_of
 
 MOST_SETTINGS = 1000
@@ -76,6 +77,9 @@ def with_changes(base: Experiment, changes: Mapping[str, Any]) -> tuple[Experime
     """`base` with some dotted settings changed, and the mistakes among the changes (those are left out)."""
     types, mistakes, good = setting_types(), [], {}
     for name, value in changes.items():
+        if name in RETIRED:
+            mistakes += [] if RETIRED[name] == value else [no_more(name, value)]
+            continue
         if name not in types:
             mistakes.append(_unknown(name, value, types))
             continue
@@ -99,27 +103,13 @@ def to_yaml(experiment: Experiment) -> str:
     return yaml.safe_dump(asdict(experiment), sort_keys=False, allow_unicode=True)
 
 
-RETIRED = frozenset(
-    {
-        *(f"adaptation.{name}" for name in ("gem_power", "transport_temperature", "transport_balance")),
-        *(f"resources.train_{name}" for name in ("workers", "cpus", "gpus", "workers_at_least")),
-        *(f"resources.{name}" for name in ("image_workers", "model_workers", "model_gpus")),
-        *(f"resources.{name}" for name in ("search_workers", "search_gpus")),
-        "curriculum.fake_labels",
-        "curriculum.first_scan",
-        "curriculum.own_fakes",
-    }
-)
-"""Settings of earlier versions that runs have written down. What they did is done, so a run is read without them."""
-
-
 def save_settings(path: Path, experiment: Experiment) -> None:
     """Write the settings of a run, with a seal in front."""
     write_whole(path, sealed_lines(to_yaml(experiment)))
 
 
 def saved_settings(path: Path) -> Experiment:
-    """The settings that `save_settings` wrote.
+    """The settings that `save_settings` wrote; what those of earlier versions did is done, so it is read without them.
 
     Raises:
         ValueError: they were changed since, or cannot be read.

@@ -20,7 +20,6 @@ from ucvgl.settings.ranges import (
     CountOrNone,
     Layers,
     NotNegative,
-    Positive,
     Rate,
     Share,
     Temperature,
@@ -56,12 +55,8 @@ class Translation:
     which was better on every world so far (`docs/reproduce.md`)."""
     steps: CountOrNone = 400
     batch: Count = 8
-    learning_rate: Rate = 2e-4
     channels: Width = 16
     blocks: Layers = 3
-    cycle_weight: NotNegative = 10.0
-    identity_weight: NotNegative = 0.5
-    """Relative to `cycle_weight`, as in the released code."""
 
 
 QueryBy = Literal["panorama", "both"]
@@ -100,28 +95,20 @@ class Contrast:
     batch: Batch = 128
     """Global batch, over all workers. Where another is set and no rate, that follows (`ucvgl.settings.rates`)."""
     learning_rate: Rate = 2e-3
-    weight_decay: NotNegative = 0.01
     temperature: Temperature = 0.07
     """Where the learnable temperature starts."""
     heading: Literal["known", "unknown"] = "known"
     """Where a query looks. `known`: it is a panorama with north in its middle, and turns only together with its tile.
     `unknown`: it begins anywhere, and the turn at which it fits its best tile is searched for in every round; without
     bird's-eye views (`projection.bev`), as for a drone, every tile is turned by any angle, and the picture never."""
-    rotate: bool = True
-    """Synchronous roll of the panorama and rot90 of the tile, where the heading is known."""
-    flip: bool = True
     shift: Annotated[float, Ge(0), Le(0.5)] = 0.06
     """Largest shift of a tile, as a share of its side."""
     rotate_deg: Annotated[float, Ge(0), Le(180)] = 6.0
     """Largest rotation of a panorama, and of a tile about its centre, each on its own, where the heading is known."""
-    scale: BelowOne = 0.1
     tone: Share = 0.8
     """Strength of the change of colour, contrast and light."""
-    holes: CountOrNone = 3
-    """Rectangles painted over, each up to 0.3 of the sides."""
     average_decay: BelowOne = 0.98
     """Of the running mean of the weights, which embeds and is kept; 0: the last weights themselves."""
-    clip_gradient: Positive = 10.0
     not_finite: Literal["stop", "skip"] = "stop"
     """What a step without a finite loss means: the end of the training, or one step less. Its images are listed."""
 
@@ -136,8 +123,6 @@ class ColdStart:
     """Steps of it at least: an epoch of few images ends before encoders tell images apart (`docs/reproduce.md`)."""
     cross_epochs: CountOrNone = 0
     """Epochs on (panorama, fake); 0 drops it (Table 2, row d): rounds train on these, too (`curriculum.with_fakes`)."""
-    intra_label_smoothing: BelowOne = 0.1
-    cross_label_smoothing: BelowOne = 0.3
 
 
 @dataclass(frozen=True)
@@ -194,8 +179,6 @@ class Curriculum:
     keep: Literal["last", "judged"] = "last"
     """Whose encoders are the result. `judged`: those of the round whose recall on the validation images is highest as
     far as decoys tell; needs no truth, and a look at the validation images after every round."""
-    patience: CountOrNone = 0
-    """Rounds without a better estimate after which training stops; 0: never. Needs `keep` judged."""
     query_weights: Literal["equal", "judged"] = "judged"
     """What panorama and bird's-eye view weigh in a query that is described by both (`model.query`). `judged`: of five
     shares that with which the result finds most validation images as far as decoys tell."""
@@ -226,17 +209,12 @@ class Supervision:
     hard_negatives: bool = True
     """`jobs/supervised.py` fills its batches with places that are hard to tell apart; off: with any (Table 1, double
     dagger)."""
-    neighbours: Count = 128
-    """So many such places are known of each; the hardest quarter, and as many of the others, join it in a batch."""
 
 
 @dataclass(frozen=True)
 class Evaluation:
     """What is measured of a run at its end."""
 
-    rounds: Literal["auto", "all", "last"] = "auto"
-    """Which encoders are evaluated beside those of the cold start and the result: those of `all` rounds, or no others
-    (`last`). `auto`: all, where the validation images make at most 100 million pairs, as 10,000 x 10,000."""
     verified: Candidates = 0
     """Best tiles of every query that are brought in order by its bird's-eye view, over poses (`ucvgl.poses.verifying`);
     also in an index that is made from the run. 0: none (the paper)."""

@@ -6,18 +6,15 @@ from collections.abc import Mapping
 from typing import Any
 
 from ucvgl.images.uris import NO_CREDENTIALS, holds_secrets, is_local, no_place, without_secrets
-from ucvgl.settings.adaptation import TRANSPORT_PARTNERS
 from ucvgl.settings.dotted import Mistakes, dotted, setting_types, with_changes
 from ucvgl.settings.experiment import PROTOCOLS, Experiment, Resources
 from ucvgl.settings.photos import photo_mistakes
-from ucvgl.settings.ranges import MOST, Margin, Share, holds, in_words
+from ucvgl.settings.ranges import MOST, holds, in_words
 
 
-def ranges(experiment: Experiment) -> dict[str, Any]:
-    """The range of every number among the settings, by dotted name; those of thresholds depend on their scale."""
-    found = {name: type_ for name, type_ in setting_types(ranged=True).items() if setting_types()[name] in (int, float)}
-    threshold = Share if experiment.adaptation.threshold_scale == "quantile" else Margin
-    return found | {"adaptation.first_threshold": threshold, "adaptation.final_threshold": threshold}
+def ranges() -> dict[str, Any]:
+    """The range of every number among the settings, by dotted name."""
+    return {name: type_ for name, type_ in setting_types(ranged=True).items() if setting_types()[name] in (int, float)}
 
 
 def check(experiment: Experiment) -> list[str]:
@@ -31,7 +28,7 @@ def alone(experiment: Experiment) -> list[str]:
     mistakes = [
         f"{name}: {values[name]!r} is not allowed; it must be {in_words(range_)}"
         + (f", and no number is beyond {MOST:,}" if abs(values[name]) > MOST else "")
-        for name, range_ in ranges(experiment).items()
+        for name, range_ in ranges().items()
         if not holds(values[name], range_)
     ]
     texts = {name: value for name, value in values.items() if isinstance(value, str)}
@@ -71,7 +68,7 @@ def resources_of(**values: Any) -> Resources:
     Raises:
         ValueError: one is outside.
     """
-    allowed = ranges(Experiment())
+    allowed = ranges()
     for name, value in values.items():
         range_ = allowed.get(f"resources.{name}")
         if range_ is not None and not holds(value, range_):
@@ -107,8 +104,6 @@ def disagreements(experiment: Experiment) -> list[str]:
             f"curriculum.final_margin: {curriculum.final_margin:g} is above curriculum.min_margin, "
             f"{curriculum.min_margin:g}; the threshold falls from the second to the first"
         )
-    if curriculum.patience and curriculum.keep == "last":
-        mistakes.append("curriculum.patience: it counts rounds by the judge; set curriculum.keep to judged")
     mistakes += _structure(experiment)
     model, sizes = experiment.model, (dataset.panorama_height, dataset.panorama_width)
     if model.query == "both" and experiment.translation.fake:
@@ -172,23 +167,18 @@ def _adaptation(experiment: Experiment) -> list[str]:
             f"adaptation.final_threshold: {settings.final_threshold:g} is above adaptation.first_threshold, "
             f"{settings.first_threshold:g}; the threshold falls from the second to the first"
         )
-    if settings.strategy == "transport" and settings.partners < TRANSPORT_PARTNERS:
-        mistakes.append(
-            f"adaptation.partners: {settings.partners} is too few for adaptation.strategy transport, which shares "
-            f"every query out among them; give {TRANSPORT_PARTNERS} or more, or 50 to come near the whole pool's shares"
-        )
     if settings.towers == "two" and not settings.source:
         mistakes.append("adaptation.towers: two encoders are those of a run; name it in adaptation.source")
     if settings.averaged_turns > 1 and settings.towers == "two":
         mistakes.append("adaptation.averaged_turns: a panorama does not turn like a picture from above; leave it at 1")
-    if settings.pooling == "moments" and (settings.source or settings.facet != "token"):
+    if settings.pooling == "moments" and settings.source:
         mistakes.append(
-            "adaptation.pooling: moments are of the layers of a timm network; leave adaptation.source empty and "
-            "adaptation.facet at token, or choose another pooling"
+            "adaptation.pooling: moments are of the layers of a timm network; leave adaptation.source empty, or choose "
+            "another pooling"
         )
-    if settings.source and (settings.facet != "token" or settings.pooling == "cls" or settings.layer != -1):
+    if settings.source and (settings.pooling == "cls" or settings.layer != -1):
         mistakes.append(
-            "adaptation.source: the encoders of a run have no blocks, facets or class token; leave adaptation.layer at "
-            "-1 and adaptation.facet at token, and choose another adaptation.pooling"
+            "adaptation.source: the encoders of a run have no blocks and no class token; leave adaptation.layer at -1, "
+            "and choose another adaptation.pooling"
         )
     return mistakes

@@ -118,9 +118,8 @@ def new_adapter(features: dict, experiment: Experiment) -> Adapter:
     """The adapter before the first round, with the mean of each view over the training images."""
     torch.manual_seed(experiment.seed)
     settings = experiment.adaptation
-    how = {"residual": settings.residual, "temperature": settings.temperature}
-    adapter = Adapter(features["query"].dimension, settings.width, **how)
-    if settings.centred:
+    adapter = Adapter(features["query"].dimension, residual=settings.residual)
+    if settings.residual:
         adapter.query_mean.copy_(torch.from_numpy(features["query"].mean()))
         adapter.reference_mean.copy_(torch.from_numpy(features["reference"].mean()))
     return adapter

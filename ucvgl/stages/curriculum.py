@@ -16,7 +16,7 @@ from ucvgl.atomic import copy_whole
 from ucvgl.distributed.machines import Crew
 from ucvgl.distributed.rounds import train_round
 from ucvgl.distributed.scanning import STRUCTURE, VERIFIED, scan, votes
-from ucvgl.distributed.selection import asked_as, keep, recall_of_round, weigh_query, worn_out
+from ucvgl.distributed.selection import asked_as, keep, recall_of_round, weigh_query
 from ucvgl.files import cached
 from ucvgl.files.plain import json_as
 from ucvgl.files.tables import write_table
@@ -94,9 +94,6 @@ def curriculum(
             recall = recall_of_round(into, projected, machines, how=asked_as(experiment, verified=settings.verified))
             judged.append(recall.value)
             log(stage="selection", step=index, judged_recall=recall.value, low=recall.low, high=recall.high)
-            if worn_out(judged, settings.patience):
-                logger.info("no better estimate in %d rounds: training stops after %d", settings.patience, index + 1)
-                break
     for done in (start / VERIFIED, folder / STRUCTURE):
         cached.remove(done)
     kept = keep(folder, judged) if judged else start

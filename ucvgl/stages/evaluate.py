@@ -38,7 +38,7 @@ SHOWN = 5
 JUDGED = {"": "value", "_low": "low", "_high": "high"}
 """How the columns of an estimate end."""
 ALL_ROUNDS_PAIRS = 100_000_000
-"""Every round is evaluated by default where a pool makes no more pairs."""
+"""Every round is evaluated where a pool makes no more pairs."""
 RAW_PAIRS, RAW_REFERENCES = 10_000_000, 20_000
 """Raw pixels are compared for as many queries as make at most so many pairs, and not at all in a larger pool."""
 
@@ -67,7 +67,7 @@ def evaluate(
     folder: Path, *, projected: Path, cold: Path, trained: Path, experiment: Experiment, machines: Crew
 ) -> dict[str, Any]:
     """Write `rounds.parquet`, `retrievals.parquet` and `recall.json` into `folder`: what the encoders reach on the
-    validation images, those of the cold start, of the round that is kept and, by `evaluation.rounds`, of those before.
+    validation images, those of the cold start, of the round that is kept and, where the pool is small, of those before.
 
     Without ground truth there are retrievals, but no recall. The descriptors of the result stay, in
     `embeddings/<round>`; those of other rounds are gone when the next is embedded. A finished round is kept.
@@ -98,7 +98,7 @@ def evaluate(
         return folder / "embeddings" / f"{name}.verified"
 
     images, about = projected / "validation", questions(protocol) if protocol.answerable else []
-    every = _every_round(experiment, len(queries) * len(references))
+    every = len(queries) * len(references) <= ALL_ROUNDS_PAIRS
     reached, known = {}, None
     for name in before if every or len(before) < 2 else before[:1]:
         file = folder / "embeddings" / f"{name}.json"
@@ -121,11 +121,6 @@ def evaluate(
     for made in (folder / "embeddings" / last / name for name in ("decoy", "ranked")):
         cached.remove(made)
     return {"r1": recall.r1 if recall else None, "judged": reached[last].judged.value}
-
-
-def _every_round(experiment: Experiment, pairs: int) -> bool:
-    wanted = experiment.evaluation.rounds
-    return wanted == "all" or (wanted == "auto" and pairs <= ALL_ROUNDS_PAIRS)
 
 
 def _said(ranking: Ranking, references: int, protocol: Protocol) -> Said:

@@ -26,6 +26,10 @@ from ucvgl.training.pairs import known_pairs, repeated, with_fakes
 
 logger = logging.getLogger(__name__)
 
+HARD_NEGATIVES = 128
+"""So many hard places are known of each (Sample4Geo); the hardest quarter, and as many of the others, join it in a
+batch."""
+
 
 def supervised(
     folder: Path,
@@ -68,15 +72,14 @@ def supervised(
         if not (into / "model.pt").exists():
             sources = [known]
             if experiment.query_by == "both":  # then the encoder of tiles is shown bird's-eye views
-                smoothing = experiment.cold_start.cross_label_smoothing
-                sources = with_fakes(known, train / "bev", smoothing, index, settings)
+                sources = with_fakes(known, train / "bev", index, settings)
             if supervision.hard_negatives:
                 if not cached.exists(into / "neighbours.npy"):
                     near = index == 0 and not supervision.start
                     found = (
-                        _nearest(known, catalogs, supervision.neighbours)
+                        _nearest(known, catalogs, HARD_NEGATIVES)
                         if near
-                        else _most_similar(sources[0], start, into / "scan", supervision.neighbours, machines)
+                        else _most_similar(sources[0], start, into / "scan", HARD_NEGATIVES, machines)
                     )
                     _publish(found, into / "neighbours.npy")
                 neighbours = np.load(cached.here(into / "neighbours.npy"))

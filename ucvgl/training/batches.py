@@ -16,6 +16,9 @@ from ucvgl.images.image_store import ImageStore
 from ucvgl.networks.towers import View
 from ucvgl.poses.turns import upright
 
+SMOOTHING, FAKE_SMOOTHING = 0.1, 0.3
+"""Of the labels where views are contrasted, and where a query is with its own fake (UCVGL, section 4.2)."""
+
 
 class Side(NamedTuple):
     """Images that meet others in a step: who sees them, where they are, the row of each pair's own, where queries look,
@@ -78,13 +81,13 @@ class Pairs:
     stores: tuple[Path, Path]
     query: Int[np.ndarray, " n"]
     reference: Int[np.ndarray, " n"]
-    label_smoothing: float = 0.1
+    label_smoothing: float = SMOOTHING
     weight: Float[np.ndarray, " n"] | None = None
     labelled: np.ndarray | None = None
     spared: Int[np.ndarray, "n s"] | None = None
     neighbours: Int[np.ndarray, "n k"] | None = None
     fakes: Path | None = None
-    fake_label_smoothing: float = 0.3
+    fake_label_smoothing: float = FAKE_SMOOTHING
     heading_deg: Float[np.ndarray, " q"] | None = None
     through: Path | None = None
 

@@ -13,6 +13,8 @@ from ucvgl.networks.generator import Discriminator, Generator
 from ucvgl.settings.experiment import Translation
 from ucvgl.training.ahead import sent
 
+CYCLE_WEIGHT, IDENTITY_SHARE = 10.0, 0.5
+"""Of the cycle loss against the adversarial one, and of the identity loss against the cycle's (Zhu et al. 2017)."""
 Images = Float[Tensor, "n 3 h w"]
 Scores = tuple[Float[Tensor, "n 1 p q"], Float[Tensor, "n 1 p q"]]
 
@@ -56,9 +58,7 @@ class Discriminators(nn.Module):
         return self.tile(tile), self.bev(bev)
 
 
-def generator_loss(
-    made: Translated, bev: Images, tile: Images, judged: Scores, settings: Translation
-) -> Float[Tensor, ""]:
+def generator_loss(made: Translated, bev: Images, tile: Images, judged: Scores) -> Float[Tensor, ""]:
     """Adversarial + cycle + identity loss of both generators; `judged` are the scores of the two fakes.
 
     Args:
@@ -67,7 +67,7 @@ def generator_loss(
     fooled = least_squares(judged[0], 1.0) + least_squares(judged[1], 1.0)
     cycle = F.l1_loss(made.cycled_bev, bev) + F.l1_loss(made.cycled_tile, tile)
     identity = F.l1_loss(made.same_tile, tile) + F.l1_loss(made.same_bev, bev)
-    return fooled + settings.cycle_weight * (cycle + settings.identity_weight * identity)
+    return fooled + CYCLE_WEIGHT * (cycle + IDENTITY_SHARE * identity)
 
 
 def discriminator_loss(real: Scores, fake: Scores) -> Float[Tensor, ""]:

@@ -15,6 +15,8 @@ from torch import Tensor, nn
 
 from ucvgl.networks.mixed import in_half
 
+CLIP_GRADIENT, WEIGHT_DECAY = 10.0, 0.01
+"""Of every training by AdamW; the second is PyTorch's own."""
 
 class Descent:
     """An optimiser and what belongs to its step; a checkpoint keeps both.
@@ -62,7 +64,7 @@ class Descent:
             self._scaler.load_state_dict(state["scaler"])
 
 
-def adam_w(module: nn.Module, rate: float, *, weight_decay: float) -> torch.optim.AdamW:
+def adam_w(module: nn.Module, rate: float, *, weight_decay: float = WEIGHT_DECAY) -> torch.optim.AdamW:
     """AdamW that draws only what multiplies towards zero: no bias, no scale of a norm or layer, no temperature."""
     groups: dict[bool, list[nn.Parameter]] = {True: [], False: []}
     for name, weights in module.named_parameters():

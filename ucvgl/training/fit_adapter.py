@@ -21,13 +21,13 @@ from ucvgl.settings.experiment import Adaptation
 from ucvgl.training import workers
 from ucvgl.training.ahead import Ahead, ready, sent
 from ucvgl.training.batches import Rows, epoch_order
-from ucvgl.training.descent import Descent, adam_w
+from ucvgl.training.descent import CLIP_GRADIENT, Descent, adam_w
 from ucvgl.training.fit_towers import schedule
 from ucvgl.training.frozen_features import Features
 from ucvgl.training.infonce import bound_, info_nce
 from ucvgl.training.loop import Log, finish, run_steps
 
-CLIP_GRADIENT = 10.0
+LABEL_SMOOTHING = 0.1
 
 
 def fit_adapter(
@@ -55,7 +55,7 @@ def fit_adapter(
         span: part of the cosine schedule that this call covers, 0..1.
     """
     adapter = load_adapter(start / "adapter.pt", device)
-    optimizer = adam_w(adapter, settings.learning_rate, weight_decay=settings.weight_decay)
+    optimizer = adam_w(adapter, settings.learning_rate)
     descend = Descent(optimizer, device, clip=CLIP_GRADIENT)
     state = {"adapter": adapter, "optimizer": descend}
     if cached.exists(start / "trained.pt"):
@@ -100,7 +100,7 @@ def fit_adapter(
         for kind, chosen, own in zip(kinds, rows, parts, strict=True):
             one, other, left = (workers.gather(part.contiguous(), len(chosen)) for part in own)
             weight = sent(torch.from_numpy(kind.weight[chosen]).to(one.dtype), device)
-            loss = info_nce(one, other, scale, label_smoothing=settings.label_smoothing, weight=weight)
+            loss = info_nce(one, other, scale, label_smoothing=LABEL_SMOOTHING, weight=weight)
             contrast = contrast + kind.share * loss
             logged[f"{kind.name}_loss"] = loss.detach()
             reconstructions.append(left)

@@ -20,6 +20,9 @@ from ucvgl.training.cyclegan import Discriminators, Generators, ImagePool, discr
 from ucvgl.training.descent import Descent
 from ucvgl.training.loop import Log, finish, run_steps
 
+LEARNING_RATE = 2e-4
+"""Zhu et al. 2017."""
+
 
 def fit_cyclegan(
     folder: Path, bevs: Path, tiles: Path, *, settings: Translation, seed: int, device: torch.device, log: Log
@@ -40,7 +43,7 @@ def fit_cyclegan(
     judges = Discriminators(settings).to(device)
     make, judge = workers.distributed(generators), workers.distributed(judges)
     descents = [
-        Descent(torch.optim.Adam(part.parameters(), settings.learning_rate, betas=(0.5, 0.999), fused=True), device)
+        Descent(torch.optim.Adam(part.parameters(), LEARNING_RATE, betas=(0.5, 0.999), fused=True), device)
         for part in (generators, judges)
     ]
     stores = ImageStore(bevs), ImageStore(tiles)
@@ -56,11 +59,11 @@ def fit_cyclegan(
         *images, swaps_seed = batches[index]
         bev, tile = (part.to(device, non_blocking=True) for part in images)
         swaps = torch.Generator().manual_seed(swaps_seed)
-        rate = settings.learning_rate * min(1.0, 2 - 2 * index / settings.steps)
+        rate = LEARNING_RATE * min(1.0, 2 - 2 * index / settings.steps)
         with mixed_precision(device):
             made = make(bev, tile)
             judges.requires_grad_(False)
-            loss = generator_loss(made, bev, tile, judges(made.fake_tile, made.fake_bev), settings)
+            loss = generator_loss(made, bev, tile, judges(made.fake_tile, made.fake_bev))
             judges.requires_grad_(True)
         gradient = descents[0](loss * weight, rate)
         with mixed_precision(device):

@@ -39,7 +39,7 @@ from ucvgl.training.loop import Log, finish, run_steps
 STEPS, EPOCHS, BATCH = 900, 30, 64
 """Steps at most, and how often each photo is seen at most: of 500 photos a network learned the pitch to 0.9 degrees in
 300 steps, and to 1.25 in 900, by heart."""
-LEARNING_RATE, WEIGHT_DECAY, WARM_UP = 2e-3, 1e-2, 0.2
+LEARNING_RATE, WARM_UP = 2e-3, 0.2
 LARGEST = 2.5
 """Largest angle that a photo is turned by, in standard deviations."""
 
@@ -74,7 +74,7 @@ def fit_level(folder: Path, *, frame_deg: float, seed: int, device: torch.device
     """
     torch.manual_seed(seed)
     net = LevelNet().to(device)
-    descend = Descent(adam_w(net, LEARNING_RATE, weight_decay=WEIGHT_DECAY), device)
+    descend = Descent(adam_w(net, LEARNING_RATE), device)
     wrapped = workers.distributed(net)
     frames, shown = (np.load(cached.here(folder / name), mmap_mode="r") for name in ("frames.npy", "shown.npy"))
     rows, weight = workers.share(BATCH), workers.weight(BATCH)

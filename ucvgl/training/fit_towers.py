@@ -23,7 +23,7 @@ from ucvgl.training.ahead import Ahead, ready, sent
 from ucvgl.training.augment import Draws, Images, erase, shake_panorama, tone, turn_panorama, warp_tile
 from ucvgl.training.batches import Pairs
 from ucvgl.training.collapse import SPREAD, spread
-from ucvgl.training.descent import Descent, adam_w
+from ucvgl.training.descent import CLIP_GRADIENT, Descent, adam_w
 from ucvgl.training.epochs import Epochs
 from ucvgl.training.infonce import bound_, info_nce
 from ucvgl.training.loop import Log, finish, run_steps
@@ -32,6 +32,10 @@ from ucvgl.training.memory import rows_that_fit
 WARM_UP, WARM_UP_STEPS = 0.02, 24
 """Share of the schedule in which the learning rate rises, and in how many steps at least: with one step, encoders that
 had learned nothing called all images alike after four, and never left that plateau."""
+QUARTERS, MIRRORED = 4, 0.5
+"""Pairs are turned by any quarter, where headings are known, and so large a share is mirrored."""
+SCALE, HOLES, LARGEST_HOLE = 0.1, 3, 0.3
+"""Largest change of a tile's scale; rectangles painted over in every image, and the largest share of a side."""
 
 
 def fit_towers(
@@ -69,8 +73,8 @@ def fit_towers(
     towers.rows_at_once = rows_at_once or rows_that_fit(towers, views, share, device)
     if towers.rows_at_once or workers.size() > 1:
         refuse_batch_statistics(towers)
-    optimizer = adam_w(towers, settings.learning_rate, weight_decay=settings.weight_decay)
-    descend = Descent(optimizer, device, clip=settings.clip_gradient)
+    optimizer = adam_w(towers, settings.learning_rate)
+    descend = Descent(optimizer, device, clip=CLIP_GRADIENT)
     state = {"towers": towers, "average": average, "optimizer": descend}
     if cached.exists(start / "trained.pt"):
         for key, saved in load_saved(start / "trained.pt", device=device).items():
@@ -146,8 +150,8 @@ def schedule(progress: float, *, warm_up: float = WARM_UP) -> float:
 
 def turned_together(draws: Draws, settings: Contrast) -> tuple[Int[Tensor, " n"], Bool[Tensor, " n"]]:
     """Quarter turns, and whether it is mirrored, of every pair of a batch: both sides alike."""
-    quarters = draws.choice(4 if settings.rotate and settings.heading == "known" else 1)
-    return quarters, draws.chance(0.5 if settings.flip else 0.0)
+    quarters = draws.choice(QUARTERS if settings.heading == "known" else 1)
+    return quarters, draws.chance(MIRRORED)
 
 
 def augment(
@@ -172,10 +176,10 @@ def augment(
             flip=flip,
             shift=settings.shift,
             rotate_deg=settings.rotate_deg if known else 180.0,
-            scale=settings.scale,
+            scale=SCALE,
         )
     images = tone(images, draws, settings.tone)
-    return erase(images, draws, holes=settings.holes, largest=0.3)
+    return erase(images, draws, holes=HOLES, largest=LARGEST_HOLE)
 
 
 def as_floats(images: UInt8[Tensor, "n h w 3"]) -> Float[Tensor, "n 3 h w"]:

@@ -5,19 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
 import torch
 
 from ucvgl.images.image_store import ImageStore
-from ucvgl.networks.frozen import FROZEN, Frozen, frozen_model, save_frozen
-from ucvgl.networks.pooling import fit_centres
+from ucvgl.networks.frozen import FROZEN, frozen_model, save_frozen
 from ucvgl.networks.towers import View
 from ucvgl.settings.experiment import Adaptation, Model
 from ucvgl.training import workers
 from ucvgl.training.loop import Log
-
-VLAD_IMAGES = 256
-"""Of each view, whose patches the centres are fitted to."""
 
 
 def freeze(
@@ -30,7 +25,7 @@ def freeze(
     device: torch.device,
     log: Log,
 ) -> None:
-    """Write `frozen.pt` to `folder`; for `vlad` with centres fitted to images of both views.
+    """Write `frozen.pt` to `folder`.
 
     Args:
         stores: training images of both views, and the encoder that sees each.
@@ -48,22 +43,5 @@ def freeze(
                 "panorama_height and panorama_width) to what the run had"
             )
     if workers.rank() == 0:
-        if adaptation.pooling == "vlad":
-            patches = np.concatenate([_patches(frozen.to(device), *some, seed=seed) for some in stores])
-            centres = torch.from_numpy(fit_centres(patches, count=adaptation.vlad_centres, seed=seed))
-            frozen = frozen_model(adaptation, model, centres)
-        save_frozen(frozen.cpu(), folder / FROZEN)
+        save_frozen(frozen, folder / FROZEN)
     workers.barrier()
-
-
-@torch.inference_mode()
-def _patches(frozen: Frozen, store: Path, view: View, *, seed: int) -> np.ndarray:
-    """Patch descriptors of some images, [n c]."""
-    images, describer = ImageStore(store), frozen.encoder(view).eval()
-    rows = np.random.default_rng(seed).permutation(len(images))[:VLAD_IMAGES]
-    device = next(describer.parameters()).device
-    found = []
-    for some in np.array_split(rows, -(-len(rows) // 32)):
-        seen = torch.from_numpy(images.read(some)).to(device).permute(0, 3, 1, 2).float() / 255
-        found.append(describer.network(seen).patches.flatten(0, 1).float().cpu().numpy())
-    return np.concatenate(found)

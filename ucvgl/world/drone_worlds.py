@@ -94,7 +94,7 @@ def render_area(dataset: Dataset, area: Area, folder: Path | str) -> None:
     note = Path(folder) / mark_of(area)
     if note.exists():
         return
-    settings, size = dataset.synthetic, dataset.drone.size
+    settings, size = dataset.synthetic, dataset.synthetic.tile_size
     world = build_world(area.seed, LEVELS[settings.level], settings.look)
     count = area.places + area.distractors
     found = buildings(world)[:count]
@@ -111,7 +111,7 @@ def render_area(dataset: Dataset, area: Area, folder: Path | str) -> None:
             images |= {f"street/{name}/1.jpg": photo} if photo is not None else {}
         if has_reference[k]:
             middle = np.array([building["x"], building["y"]])
-            images[f"satellite/{name}/{name}.jpg"] = render_tile(world, middle, k, size=settings.tile_size)
+            images[f"satellite/{name}/{name}.jpg"] = render_tile(world, middle, k, size=size)
         for path, image in images.items():
             for part in _parts(area.split, is_distractor=k >= area.places):
                 write_jpeg(Path(folder) / f"{part}{path}", image)

@@ -12,10 +12,12 @@ from jaxtyping import Float, UInt8
 from ucvgl.settings.dataset import WorldLook
 
 ASPECT = 4 / 3
+HAND_DEG = 2.0
+"""Standard deviation of pitch and roll from level."""
 
 
 def photo_in(
-    panorama: UInt8[np.ndarray, "h w 3"], look: WorldLook, seed: Sequence[int]
+    panorama: UInt8[np.ndarray, "h w 3"], look: WorldLook, seed: Sequence[int], *, hand_deg: float = HAND_DEG
 ) -> tuple[UInt8[np.ndarray, "r c 3"], float]:
     """A photo, as fine as the panorama, and where its middle looks, degrees clockwise from the panorama's middle.
 
@@ -23,12 +25,13 @@ def photo_in(
 
     Args:
         panorama: of the whole sphere.
-        look: how wide the photo is, and how far from level a hand holds the camera.
+        look: how wide the photo is.
         seed: what the heading and the hand are drawn from.
+        hand_deg: how far from level a hand holds the camera.
     """
     random = np.random.default_rng(seed)
     heading = 0.0 if look.any_heading else float(random.uniform(0, 360))
-    pitch, roll = random.normal(0, look.hand_deg, 2)
+    pitch, roll = random.normal(0, hand_deg, 2)
     width = max(8, round(panorama.shape[1] * look.photo_fov_deg / 360))
     directions = _rays(width, round(width / ASPECT), look.photo_fov_deg) @ _held(heading, pitch, roll).T
     east, north, up = np.moveaxis(directions, -1, 0)

@@ -29,7 +29,7 @@ def test_every_strategy_finds_the_places_of_an_easy_corpus(name):
 
 
 def test_the_threshold_falls_from_the_first_round_to_the_last():
-    settings = Adaptation(rounds=3, threshold="similarity", first_threshold=0.6, final_threshold=0.0)
+    settings = Adaptation(rounds=3, first_threshold=0.6, final_threshold=0.0)
     queries, references = corpus()
     best = two_sided_topk(queries, references, k=2)
     counts = [len(strategy(settings, index)(queries, references, best)) for index in range(3)]

@@ -72,3 +72,13 @@ def test_a_relative_root_is_the_same_from_the_root_on(run: RunDir) -> None:
     run.make(stage.name, lambda folder: {"root": home}, settings=stage.settings)
     assert states(run, [Stage("1_catalog", {"dataset": {"root": home}})]) == ["reused"]
     assert states(run, [Stage("1_catalog", {"dataset": {"root": home + "2"}})]) == ["refused"]
+
+
+def test_a_stage_of_an_earlier_version_is_reused_where_its_setting_had_the_value_that_all_have_now(run: RunDir) -> None:
+    before = {"translation": {"steps": 5, "cycle_weight": 10.0}}
+    make(run, Stage("1_a", before))
+    now = Stage("1_a", {"translation": {"steps": 5}})
+    assert states(run, [now]) == ["reused"]
+    run.make("2_b", lambda folder: None, settings={"translation": {"steps": 5, "cycle_weight": 7.0}})
+    (prospect,) = run.status([Stage("2_b", now.settings)])
+    assert "2_b was made with other settings (translation.cycle_weight: 7.0 -> None); start a new" in prospect.reason

@@ -22,7 +22,7 @@ from one_job import Job, artefacts, log_of
 from rendered_world import FLAGS, rendered_world
 
 VERIFIED = ("--curriculum.verified=4", "--evaluation.verified=4")
-LESS = (*FLAGS, "--translation.steps=20", "--cold-start.intra-epochs=4", "--curriculum.epochs-per-round=3", *VERIFIED)
+LESS = (*FLAGS, "--cold-start.intra-epochs=4", "--curriculum.epochs-per-round=3", *VERIFIED)
 STAGES = ["1_catalog", "2_project", "3_translate", "4_cold_start", "5_curriculum", "6_evaluate"]
 ON_RAY = "2_project", "5_curriculum"
 """Stages that are killed with all of Ray: the one whose files its streams write, and one of those that its workers

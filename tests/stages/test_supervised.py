@@ -23,7 +23,7 @@ NEIGHBOURS = 3
 def trained(tmp_path, *, located=True, rounds=2, later=0.0, **supervision):
     """Some rounds on all true pairs, panoramas in the last of them; the folders by name."""
     draw_places(tmp_path / "home", located=located)
-    settings = {"label_fraction": 1.0, "neighbours": NEIGHBOURS, **supervision}
+    settings = {"label_fraction": 1.0, **supervision}
     experiment = replace(
         SMALL,
         dataset=replace(SMALL.dataset, root=str(tmp_path / "home")),
@@ -44,6 +44,13 @@ def trained(tmp_path, *, located=True, rounds=2, later=0.0, **supervision):
     made["again"] = partial(supervised, made["trained"], **inputs, **ends)
     made["said"] = made["again"]()
     return made
+
+
+@pytest.fixture(scope="module", autouse=True)
+def few_neighbours():
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ucvgl.stages.supervised, "HARD_NEGATIVES", NEIGHBOURS)
+        yield
 
 
 @pytest.fixture(scope="module")

@@ -24,7 +24,7 @@ from ucvgl.programs.verified import verify_candidates
 from ucvgl.pseudo_labels.decoys import judged_recall
 from ucvgl.settings.experiment import Contrast, Curriculum, Experiment, Model
 from ucvgl.stages.curriculum import curriculum, judged_share, write_labels, write_result
-from ucvgl.training.batches import FAKE_SMOOTHING, Pairs
+from ucvgl.training.batches import Pairs
 from ucvgl.training.round_labels import labelled_pairs, read_labels
 from ucvgl.types import Matches
 
@@ -54,7 +54,7 @@ def known_of(train, pairs: dict[int, int], spared=None) -> Pairs:
 def sources(train, labels, known=None, with_fakes=True, index=0, **settings) -> list[Pairs]:
     experiment = Experiment(curriculum=Curriculum(**settings), contrast=Contrast(batch=8))
     rows, stores = np.arange(PLACES), (train / "queries", train / "fake")
-    own = Pairs("fake", ("query", "reference"), stores, rows, rows, FAKE_SMOOTHING) if with_fakes else None
+    own = Pairs("fake", ("query", "reference"), stores, rows, rows, 0.4) if with_fakes else None
     return labelled_pairs(table(labels), index, train, own, experiment, known)
 
 
@@ -74,7 +74,7 @@ def test_known_pairs_and_pseudo_labels_are_one_source_as_long_as_the_corpus(trai
         ("reference", train / "references"),
         ("reference", train / "fake"),
     ]
-    assert pairs.sides[2].rows is pairs.query and pairs.fake_label_smoothing == alone.label_smoothing == 0.3
+    assert pairs.sides[2].rows is pairs.query and pairs.fake_label_smoothing == alone.label_smoothing == 0.4
     assert alone.stores == (train / "queries", train / "fake")
     assert shown(alone) == [(q, q) for q in range(PLACES) if q not in {*labels, *known}], "each panorama its own fake"
 

@@ -49,20 +49,23 @@ def supervised(experiment: Experiment) -> list[Stage]:
     settings, catalog, project = experiment.curriculum, *_unsupervised(experiment)[:2]
     model = replace(experiment.model, query=experiment.query_by)  # by translation.fake, which makes nothing here
     training = {"seed": experiment.seed, "model": model, "contrast": experiment.contrast}
-    intra = {name: getattr(experiment.cold_start, name) for name in ("intra_epochs", "intra_steps")}
+    intra = {
+        name: getattr(experiment.cold_start, name) for name in ("intra_epochs", "intra_steps", "intra_label_smoothing")
+    }
     each = ("rounds", "epochs_per_round", "round_steps", "label_smoothing", "query_weights", "verified")
     rounds = {name: getattr(settings, name) for name in each}
     begin, refresh = (
         {name: getattr(experiment.supervision, name) for name in names}
         for names in (("start",), ("start", "hard_negatives"))
     )
+    own = {"cross_label_smoothing": experiment.cold_start.cross_label_smoothing}
     made = ["1_catalog", "2_labels", "2_project", "4_cold_start"]
     return [
         catalog,
         _labels(experiment),
         project,
         Stage("4_cold_start", training | {"cold_start": intra, "supervision": begin}, ["2_project"]),
-        Stage("5_supervised", training | {"curriculum": rounds, "supervision": refresh}, made),
+        Stage("5_supervised", training | {"cold_start": own, "curriculum": rounds, "supervision": refresh}, made),
         _evaluation(experiment, "5_supervised"),
     ]
 

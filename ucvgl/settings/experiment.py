@@ -123,6 +123,8 @@ class ColdStart:
     """Steps of it at least: an epoch of few images ends before encoders tell images apart (`docs/reproduce.md`)."""
     cross_epochs: CountOrNone = 0
     """Epochs on (panorama, fake); 0 drops it (Table 2, row d): rounds train on these, too (`curriculum.with_fakes`)."""
+    intra_label_smoothing: BelowOne = 0.1
+    cross_label_smoothing: BelowOne = 0.3
 
 
 @dataclass(frozen=True)

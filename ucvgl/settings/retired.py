@@ -18,8 +18,6 @@ RETIRED: Mapping[str, Any] = {
     "contrast.scale": 0.1,
     "contrast.holes": 3,
     "contrast.clip_gradient": 10.0,
-    "cold_start.intra_label_smoothing": 0.1,
-    "cold_start.cross_label_smoothing": 0.3,
     "curriculum.patience": 0,
     "supervision.neighbours": 128,
     "evaluation.rounds": "auto",

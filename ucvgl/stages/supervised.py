@@ -72,7 +72,8 @@ def supervised(
         if not (into / "model.pt").exists():
             sources = [known]
             if experiment.query_by == "both":  # then the encoder of tiles is shown bird's-eye views
-                sources = with_fakes(known, train / "bev", index, settings)
+                smoothing = experiment.cold_start.cross_label_smoothing
+                sources = with_fakes(known, train / "bev", smoothing, index, settings)
             if supervision.hard_negatives:
                 if not cached.exists(into / "neighbours.npy"):
                     near = index == 0 and not supervision.start

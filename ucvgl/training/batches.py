@@ -16,9 +16,6 @@ from ucvgl.images.image_store import ImageStore
 from ucvgl.networks.towers import View
 from ucvgl.poses.turns import upright
 
-SMOOTHING, FAKE_SMOOTHING = 0.1, 0.3
-"""Of the labels where views are contrasted, and where a query is with its own fake (UCVGL, section 4.2)."""
-
 
 class Side(NamedTuple):
     """Images that meet others in a step: who sees them, where they are, the row of each pair's own, where queries look,
@@ -81,13 +78,13 @@ class Pairs:
     stores: tuple[Path, Path]
     query: Int[np.ndarray, " n"]
     reference: Int[np.ndarray, " n"]
-    label_smoothing: float = SMOOTHING
+    label_smoothing: float = 0.1
     weight: Float[np.ndarray, " n"] | None = None
     labelled: np.ndarray | None = None
     spared: Int[np.ndarray, "n s"] | None = None
     neighbours: Int[np.ndarray, "n k"] | None = None
     fakes: Path | None = None
-    fake_label_smoothing: float = FAKE_SMOOTHING
+    fake_label_smoothing: float = 0.3
     heading_deg: Float[np.ndarray, " q"] | None = None
     through: Path | None = None
 

@@ -12,7 +12,7 @@ from ucvgl.images.image_store import ImageStore
 from ucvgl.networks.towers import View
 from ucvgl.run import columns
 from ucvgl.settings.experiment import Curriculum, Experiment
-from ucvgl.training.batches import FAKE_SMOOTHING, Pairs
+from ucvgl.training.batches import Pairs
 
 ABOVE = "above"
 """Name of the pairs of fake and tile, both as seen from above."""
@@ -27,7 +27,8 @@ def intra_view_pairs(projected: Path, translated: Path | None, experiment: Exper
     ]
     if translated is not None:
         views.append(("fake", "reference", fake_store(projected, translated, experiment)))
-    found = [_same_rows(f"intra_{name}", (view, view), (store, store)) for name, view, store in views]
+    smoothing = experiment.cold_start.intra_label_smoothing
+    found = [_same_rows(f"intra_{name}", (view, view), (store, store), smoothing) for name, view, store in views]
     return [*found, *part_pairs(projected, experiment)]
 
 
@@ -36,14 +37,15 @@ def part_pairs(projected: Path, experiment: Experiment) -> list[Pairs]:
     train = projected / "train"
     if experiment.dataset.camera != "photo" or not experiment.projection.bev:
         return []
-    stores = (train / "references", train / "references")
-    return [replace(_same_rows("part", ("reference", "reference"), stores), through=train / "bev")]
+    stores, smoothing = (train / "references", train / "references"), experiment.cold_start.intra_label_smoothing
+    return [replace(_same_rows("part", ("reference", "reference"), stores, smoothing), through=train / "bev")]
 
 
 def fake_pairs(projected: Path, translated: Path, experiment: Experiment) -> Pairs:
     """Every panorama with its own fake."""
     stores = (projected / "train" / "queries", fake_store(projected, translated, experiment))
-    return replace(_same_rows("fake", ("query", "reference"), stores), label_smoothing=FAKE_SMOOTHING)
+    smoothing = experiment.cold_start.cross_label_smoothing
+    return _same_rows("fake", ("query", "reference"), stores, smoothing)
 
 
 def fake_store(projected: Path, translated: Path, experiment: Experiment) -> Path:
@@ -51,14 +53,14 @@ def fake_store(projected: Path, translated: Path, experiment: Experiment) -> Pat
     return translated / "fake" if experiment.translation.fake else projected / "train" / "bev"
 
 
-def _same_rows(name: str, views: tuple[View, View], stores: tuple[Path, Path]) -> Pairs:
+def _same_rows(name: str, views: tuple[View, View], stores: tuple[Path, Path], label_smoothing: float) -> Pairs:
     first, second = (ImageStore(store) for store in stores)
     if not np.array_equal(first.ids, second.ids):
         raise ValueError(
             f"{first.folder} holds {len(first)} images and {second.folder} {len(second)}, and they are not of the same "
             "places row by row: shards are missing, or of another run; make the later stage anew with --redo"
         )
-    return Pairs(name, views, stores, np.arange(len(first)), np.arange(len(first)))
+    return Pairs(name, views, stores, np.arange(len(first)), np.arange(len(first)), label_smoothing)
 
 
 def known_pairs(labels: Path, train: Path, experiment: Experiment) -> Pairs:
@@ -92,7 +94,7 @@ def known_pairs(labels: Path, train: Path, experiment: Experiment) -> Pairs:
     )
 
 
-def with_fakes(pairs: Pairs, fakes: Path, index: int, settings: Curriculum) -> list[Pairs]:
+def with_fakes(pairs: Pairs, fakes: Path, smoothing: float, index: int, settings: Curriculum) -> list[Pairs]:
     """Pairs of panorama and tile, and each panorama's fake contrasted with both.
 
     Where panoramas join later (`curriculum.panoramas_after`) fake and tile are a pair of their own, both seen by the
@@ -100,9 +102,10 @@ def with_fakes(pairs: Pairs, fakes: Path, index: int, settings: Curriculum) -> l
 
     Args:
         fakes: the store of the fakes, row by row as the panoramas.
+        smoothing: of the labels between panorama and fake.
         index: of the round, from 0.
     """
-    together = replace(pairs, fakes=fakes)
+    together = replace(pairs, fakes=fakes, fake_label_smoothing=smoothing)
     if not settings.panoramas_later:
         return [together]
     above = replace(pairs, name=ABOVE, views=("reference", "reference"), stores=(fakes, pairs.stores[1]))

@@ -63,7 +63,7 @@ def labelled_pairs(
         pairs = _with_dustbin(pairs, query[~labelled], index, experiment)
     if own is None:
         return [pairs]
-    sources = with_fakes(pairs, own.stores[1], index, settings)
+    sources = with_fakes(pairs, own.stores[1], own.label_smoothing, index, settings)
     alone = np.setdiff1d(own.query, pairs.query)
     few = 2 * len(alone) < experiment.contrast.batch  # a batch of a few panoramas has too few negatives
     if index >= settings.rounds_without_panoramas and not few:

@@ -46,6 +46,13 @@ def photos(tmp_path_factory):
     return pictures(tmp_path_factory.mktemp("photos"), 3, (32, 128), seed=5)
 
 
+def test_no_photo_has_no_answer(tmp_path):
+    """As of a part of many of which none can be used."""
+    localizer = make_index(tmp_path / "area")
+    vectors = localizer.encoders.embed_seen(np.zeros((0, 32, 128, 3), np.uint8), "query")
+    assert localizer.answers([], vectors[:, None], k=3, doubts=[], grounds=[], looked_deg=[]) == []
+
+
 def test_paths_bytes_and_pixels_are_one_photo(localizer, photos):
     path = photos[0]
     forms = [path, str(path), path.read_bytes(), pixels_of(path)]

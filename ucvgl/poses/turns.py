@@ -53,7 +53,7 @@ def best_turns(
         row: of these tiles; -1: none.
     """
     count, turns, k = score.shape
-    order = np.argsort(-score.reshape(count, -1), axis=1, kind="stable")
+    order = np.argsort(-score.reshape(count, turns * k), axis=1, kind="stable")
     best = np.full((count, k), -np.inf, np.float32), np.full((count, k), -1), np.zeros((count, k), int)
     for number, places in enumerate(order):
         rows = row[number].ravel()[places]

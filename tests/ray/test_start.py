@@ -6,6 +6,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from contextlib import ExitStack
 from types import SimpleNamespace
@@ -47,7 +48,25 @@ def test_a_port_that_takes_nobody_in_is_waited_for_ten_seconds_at_most(monkeypat
     assert time.monotonic() - begun < 5
 
 
-def test_a_port_at_which_something_else_answers_is_told_with_the_way_out(monkeypatch):
+@pytest.mark.parametrize(
+    ("said", "words"), [(b"HTTP/1.1 400 Bad Request\r\n\r\n", "something else does"), (b"", "timed out")]
+)
+def test_a_port_at_which_something_listens_that_is_no_ray_is_told(monkeypatch, said, words):
+    monkeypatch.setattr(start, "GREETING_S", 0.5)
+    with socket.create_server(("127.0.0.1", 0)) as other, ExitStack() as taken_in:
+
+        def answer():
+            guest = taken_in.enter_context(other.accept()[0])
+            guest.sendall(said)
+
+        answering = threading.Thread(target=answer)
+        answering.start()
+        with pytest.raises(ValueError, match=rf"no Ray cluster answers at 127.0.0.1:[0-9]+ \({words}\)"):
+            start._knock("{}:{}".format(*other.getsockname()))
+        answering.join()
+
+
+def test_a_port_whose_owner_ray_cannot_join_is_told_with_the_way_out(monkeypatch):
     def refuse(**how):
         raise ConnectionError("Failed to connect to Ray cluster at 10.0.0.1:6379")
 

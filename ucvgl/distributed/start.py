@@ -40,8 +40,11 @@ LEAST_SPACE = 16_000_000_000
 """Bytes of addresses that a process of Ray may map, most of which are never used; with less it crashes."""
 LEAST_DISK = 32_000_000
 """Bytes for the logs and sockets of a Ray that has just started; with less its dashboard fails, or the first task."""
-DOOR_S = 10.0
-"""How long the head of a cluster may take to open its port."""
+DOOR_S, GREETING_S = 10.0, 30.0
+"""How long the head of a cluster may take to open its port, and to greet."""
+HELLO, FRAME, SETTINGS = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + b"\0\0\0\4\0\0\0\0\0", 9, 4
+"""How HTTP/2 begins (RFC 9113), which Ray's head speaks: both sides send a frame of settings, here an empty one; the
+bytes of a frame's head, of which the fourth says what it is."""
 
 
 def start(**how: Any) -> None:
@@ -106,12 +109,23 @@ def _knock(address: str) -> None:
     try:
         place = canonicalize_bootstrap_address_or_die(address) if address == "auto" else address
         host, _, port = place.rpartition("://")[2].partition("/")[0].rpartition(":")
-        socket.create_connection((host.strip("[]"), int(port)), timeout=DOOR_S).close()
+        with socket.create_connection((host.strip("[]"), int(port)), timeout=DOOR_S) as door:
+            ray_is_there = "RAY_USE_TLS" in os.environ or _greets(door)
     except ValueError as error:
         raise ValueError(f"{address} is no address of a Ray cluster; write HOST:PORT, as 10.0.0.1:6379") from error
     except (OSError, OverflowError) as error:
         told = " ".join(str(getattr(error, "strerror", None) or error).split()).rstrip(".")
         raise _nobody(address, f" ({told})") from error
+    if not ray_is_there:
+        raise _nobody(address, " (something else does)")
+
+
+def _greets(door: socket.socket) -> bool:
+    """Whether who listens there begins as gRPC does."""
+    door.settimeout(GREETING_S)
+    door.sendall(HELLO)
+    head = door.recv(FRAME, socket.MSG_WAITALL)
+    return len(head) == FRAME and head[3] == SETTINGS
 
 
 def _nobody(address: str, why: str = "") -> ValueError:

@@ -70,7 +70,6 @@ ROWS: dict[str, Mapping[str, Any]] = {
     "supervised": {"supervision.label_fraction": 1.0},
     "fine_tuned": {"supervision.label_fraction": 0.1},
     **{f"labels_{share}": {"supervision.label_fraction": share / 100} for share in (1, 5, 10, 20)},
-    "no_bev": {"model.structure": 0, **NO_STRUCTURE, **UNVERIFIED},
     "cross": {"cold_start.cross_epochs": 2},
     "no_mutual": {"curriculum.mutual": False},
     "no_threshold": {"curriculum.min_probability": 0},
@@ -87,7 +86,6 @@ ROWS: dict[str, Mapping[str, Any]] = {
 }
 """What is laid over the preset. `supervised`: true pairs, after the same cold start, in about as much time;
 `fine_tuned` with a tenth of them goes on from the default; `labels_5` is told 5 % of them beside what it finds.
-`no_bev` belongs on a world whose panoramas are squashed instead of projected (`demo_squashed`).
 
 Further rows of `recipes.jsonl` are `without_above`, the default until rounds with panoramas kept the pairs of fake and
 tile, over which some rows were laid (`base`), and `supervised_without_above`, true pairs until then; and of photos

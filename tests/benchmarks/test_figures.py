@@ -136,15 +136,16 @@ def test_what_the_judge_chooses_is_told_as_a_share_of_the_best_there_is(tmp_path
 def test_rows_of_the_paper_are_compared_on_the_worlds_that_both_have(tmp_path: Path):
     def line(row: str, world: str, r1: float) -> dict[str, Any]:
         rounds = [{"name": "cold", "r1": 0.5, "precision": None}, {"name": "round_00", "r1": r1, "precision": 0.9}]
-        return {"row": row, "world": world, "seed": 0, "r1": r1, "rounds": rounds, "labels": [1000, 1200]}
+        ways = {"both": [r1 - 0.1, 0.5]}
+        return {"row": row, "world": world, "r1": r1, "rounds": rounds, "labels": [1000, 1200], "ways": ways}
 
     some = [("default", "demo@0", 0.7), ("default", "demo@1", 0.9), ("no_mutual", "demo@0", 0.65)]
     square = [("default", "demo_square@0", 0.6), ("shared", "demo_square@0", 0.62)]
     lines = [line(*one) for one in some + square]
     (tmp_path / "rows.jsonl").write_text("".join(json.dumps(one) + "\n" for one in lines))
     told = paper_rows.paper_rows(str(tmp_path / "rows.jsonl"))
-    assert "|  | **the default** | **80.0** ± 10.0 |  | 50.0 ± 0.0 | 1000 | 90.0 ± 0.0 |  |" in told
-    assert "| 3, matching | not mutual | 65.0 | -5.0 | 50.0 | 1000 | 90.0 | -73.5, -21.1 |" in told
+    assert "| **the default** | **80.0** ± 10.0 |  | 70.0 ± 10.0 |  | 50.0 ± 0.0 | 1000 | 90.0 ± 0.0 |  |" in told
+    assert "| 3, matching | not mutual | 65.0 | -5.0 | 55.0 | -5.0 | 50.0 | 1000 | 90.0 | CVUSA -73.5, CVACT" in told
     assert "shared weights | 62.0 | +2.0 |" in told
 
 

@@ -83,8 +83,8 @@ def paper_rows(file: str = FILE) -> str:
                 rows.append([name, row.words, *told, _paper(row.paper)])
                 name = ""
     words = "R@1 in %, mean ± standard error over worlds drawn and trained by seeds of their own; differences "
-    words += "are those between rows of one world. Encoders alone: panorama and bird's-eye view in equal parts, without "
-    words += "the structure of the ground, and not verified. In the paper: the same difference there."
+    words += "are those between rows of one world. Encoders alone: panorama and bird's-eye view in equal parts, not "
+    words += "by the structure of the ground, and not verified. In the paper: the same difference there."
     return f"{table(heading, rows)}\n\n{words} {origin(file, lines)}"
 
 

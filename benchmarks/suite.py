@@ -9,6 +9,8 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+from recipe_rows import NO_STRUCTURE, UNVERIFIED
+
 from ucvgl.settings.dataset import WorldLook
 
 World = Mapping[str, Any]
@@ -86,10 +88,8 @@ SUITE: dict[str, World] = {
         "dataset.panorama_width": 64,
         "projection.bev": False,
         "model.query": "panorama",
-        "curriculum.first_structure_vote": 0.0,
-        "curriculum.final_structure_vote": 0.0,
-        "curriculum.verified": 0,
-        "evaluation.verified": 0,
+        **NO_STRUCTURE,
+        **UNVERIFIED,
         "translation.fake": False,
         "contrast.heading": "unknown",
         "curriculum.reciprocal": 9,
@@ -98,17 +98,11 @@ SUITE: dict[str, World] = {
 """By name. `b` trains on 4,238 places, `flights` on 701 buildings, nine pictures of each."""
 
 SIZES = ("dataset.panorama_height", "dataset.panorama_width", "dataset.tile_size")
-NOTHING_FROM_ABOVE = {
-    "model.structure": 0,
-    "curriculum.first_structure_vote": 0,
-    "curriculum.final_structure_vote": 0,
-    "curriculum.verified": 0,
-    "evaluation.verified": 0,
-}
+NOTHING_FROM_ABOVE = {"projection.bev": False, "model.structure": 0, **NO_STRUCTURE, **UNVERIFIED}
 """Without bird's-eye views none can be compared with a tile."""
 DEMO: dict[str, World] = {
     "demo": rendered("medium"),
-    "demo_squashed": {**rendered("medium"), "projection.bev": False, **NOTHING_FROM_ABOVE},
+    "demo_squashed": {**rendered("medium"), **NOTHING_FROM_ABOVE},
     "demo_square": {**rendered("medium"), **dict.fromkeys(SIZES, 64)},
 }
 """`medium` with the places of `make demo`, for the tables of the paper; squashed as its rows without a bird's-eye view

@@ -18,6 +18,7 @@ from ucvgl.networks.mixed import in_half
 CLIP_GRADIENT, WEIGHT_DECAY = 10.0, 0.01
 """Of every training by AdamW; the second is PyTorch's own."""
 
+
 class Descent:
     """An optimiser and what belongs to its step; a checkpoint keeps both.
 

@@ -1,4 +1,4 @@
-"""Everything that only a graphics card can tell, in one run of a few minutes; the core alone, without Ray.
+"""Everything that only a graphics card can tell, in one run of a few minutes; the core alone, but for the last.
 
     python benchmarks/gpu.py --out gpu.json --minutes 4
     python benchmarks/gpu.py --quick --out gpu.json            the same code at toy size, also without a card
@@ -40,6 +40,7 @@ SECTIONS = {
     "whitening": "gpu_matching:whitenings",
     "matching_8192": "gpu_matching:vigor_wide",
     "compiled_whole": "gpu_training:compiled_whole",
+    "through_ray": "gpu_ray:base_384",
 }
 """Where each is, the most valuable first; imported when it is its turn, so that what is missing costs one section."""
 

@@ -73,7 +73,7 @@ def cyclegan_rate(case: Case, settings: Translation, device: torch.device) -> di
 def _rate(program: Any, fit: Callable, case: Case, device: torch.device) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as name:
         home = Path(name)
-        stores, watch = _stores(home, case, 3 * case.batch), _Watch(device)
+        stores, watch = image_stores(home, case, 3 * case.batch), _Watch(device)
         last_row: dict[str, Any] = {}
 
         def log(**row: Any) -> None:
@@ -145,7 +145,8 @@ def _watched(watch: _Watch, step: Callable[[int], Any], *args: Any, **kwargs: An
     run_steps(functools.partial(watch.step, step), *args, **kwargs)
 
 
-def _stores(home: Path, case: Case, count: int) -> tuple[Path, Path]:
+def image_stores(home: Path, case: Case, count: int) -> tuple[Path, Path]:
+    """Random images of both kinds in stores of their own, as a stage would have left them."""
     random = np.random.default_rng(0)
     ids = [f"place{number:04d}" for number in range(count)]
     for name, size in (("queries", case.query), ("references", case.reference)):

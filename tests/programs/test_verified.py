@@ -2,18 +2,18 @@
 
 import threading
 from contextlib import contextmanager
-from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
+import ucvgl.poses.verifying
 import ucvgl.programs.verified
 from tests.poses.flat_ground import patches
 from ucvgl.images.image_store import write_shard
 from ucvgl.images.mirror_images import mirror_image
 from ucvgl.poses.fields import turned
-from ucvgl.poses.verifying import KNOWN, NEAREST_ALONE, SIDE, evidence, ground_spectra, tile_spectrum
+from ucvgl.poses.verifying import KNOWN, NEAREST_ALONE, SIDE, evidence, ground_spectra, tile_fields, tile_spectrum
 from ucvgl.programs.verified import (
     cut,
     keep_verified,
@@ -102,20 +102,37 @@ def test_neither_threads_nor_how_few_tiles_are_held_change_what_is_found(tmp_pat
     np.testing.assert_array_equal(few, whole)
 
 
+def compare_as_a_card_does(monkeypatch):
+    monkeypatch.setattr(ucvgl.programs.verified, "_takes_many", lambda device: True)
+
+
 def test_what_views_are_compared_by_is_made_in_several_threads_beside_a_card_too(tmp_path, stores, monkeypatch):
     together, module = threading.Barrier(3, timeout=30), ucvgl.programs.verified
 
-    def made(tile, device):
+    def made(tile):
         together.wait()  # breaks unless three are at work at the same time
-        return tile_spectrum(tile, "cpu")
+        return tile_fields(tile)
 
-    monkeypatch.setattr(module, "tile_spectrum", made)
-    monkeypatch.setattr(module, "ground_spectra", lambda bev, device, **how: ground_spectra(bev, "cpu", **how))
+    compare_as_a_card_does(monkeypatch)
+    monkeypatch.setattr(module, "tile_fields", made)
     write_candidates(np.array([[0, 1, 2]]), tmp_path)
-    card: dict[str, Any] = {"device": torch.device("cuda"), "log": lambda **row: None, "turns": NEAREST_ALONE}
     with torch_threads(3):
-        verify_candidates(cut(1), folder=tmp_path, **stores, **card)
+        verify(tmp_path, stores, np.array([[0, 1, 2]]), turns=NEAREST_ALONE)
     assert np.isfinite(read_verified(cut(1), tmp_path)).all()
+
+
+@pytest.mark.parametrize("at_once", [1, 5, 512])
+@pytest.mark.parametrize("known", [False, True])
+def test_many_pairs_at_once_find_what_one_view_after_the_other_does(tmp_path, stores, monkeypatch, at_once, known):
+    around, before = np.random.default_rng(1).choice([0.0, 345.0], (QUERIES, 4)), tmp_path / "before"
+    if known:
+        keep_verified(CANDIDATES[:, :2], np.full((QUERIES, 2), 7, np.float32), before)
+    verify(tmp_path / "each", stores, around=around, known=before)
+    compare_as_a_card_does(monkeypatch)
+    monkeypatch.setattr(ucvgl.poses.verifying, "PAIRS_AT_ONCE", at_once)
+    verify(tmp_path / "many", stores, around=around, known=before)
+    each, many = (read_verified(cut(QUERIES), tmp_path / name) for name in ("each", "many"))
+    np.testing.assert_allclose(many, each, rtol=1e-5)
 
 
 def test_any_number_of_workers_leaves_the_same_files(tmp_path, stores, monkeypatch):

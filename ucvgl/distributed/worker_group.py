@@ -108,8 +108,9 @@ class WorkerGroup:
             for row in rows:
                 if row.keys() == {"warning"}:
                     logger.warning("%s", row["warning"])
-                elif progress is not None and row.keys() <= {"kept", "share"}:
-                    progress.hear(**row)
+                elif row.keys() <= {"kept", "share"}:
+                    if progress is not None:
+                        progress.hear(**row)
                 else:
                     self.log(**row)
             if outcome is not None:

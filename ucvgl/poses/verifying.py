@@ -33,6 +33,8 @@ SHARPNESS = 0.0142
 """Log odds per unit of likeness."""
 WEIGHT = 1 / 80
 """Of the evidence beside the cosine of two descriptors."""
+PAIRS_AT_ONCE = 512
+"""On a card; the largest of what is held of them is a quarter of a GB."""
 
 
 class Turns(NamedTuple):
@@ -70,7 +72,12 @@ def tile_spectrum(
     tile: UInt8[np.ndarray, "s s 3"], device: torch.device | str = "cpu"
 ) -> Complex64[torch.Tensor, "c y x"]:
     """What a tile is compared by."""
-    return _spectrum(field(tile, SIDE), device)
+    return spectra(tile_fields(tile), device)
+
+
+def tile_fields(tile: UInt8[np.ndarray, "s s 3"]) -> Float32[np.ndarray, "c f f"]:
+    """What the spectrum of a tile is made of, on a processor."""
+    return field(tile, SIDE)
 
 
 def ground_spectra(
@@ -86,16 +93,51 @@ def ground_spectra(
         bev: as large as the tile.
         around_deg: where the middle of its panorama is thought to look, clockwise from north.
     """
+    return spectra(ground_fields(bev, turns=turns, around_deg=around_deg), device)
+
+
+def ground_fields(
+    bev: UInt8[np.ndarray, "s s 3"], *, turns: Turns = KNOWN, around_deg: float = 0.0
+) -> Float32[np.ndarray, "t c f f"]:
+    """What `ground_spectra` are made of, on a processor."""
     if bev.shape[0] > 2 * SIDE:
         bev = resize(bev, 2 * SIDE, 2 * SIDE)
     weight = near(SIDE).astype(np.float32)
     views = [turned(bev, around_deg + turn) for turn in turns.degrees]
-    return _spectrum(np.stack([field(view, SIDE) * weight for view in views]), device)
+    return np.stack([field(view, SIDE) * weight for view in views])
+
+
+def spectra(
+    fields: Float32[np.ndarray, "*n c s s"], device: torch.device | str
+) -> Complex64[torch.Tensor, "*n c y x"]:
+    """The spectra of one or of many, on the device that compares them."""
+    return torch.fft.rfft2(torch.from_numpy(fields).to(device), s=(PADDED, PADDED))
 
 
 def evidence(ground: GroundSpectra, tiles: TileSpectra, turns: Turns = KNOWN) -> Float32[np.ndarray, " k"]:
     """How much speaks for each tile: the logarithm of the odds that the camera stood there, up to a constant."""
     return _log_odds(ground, tiles, turns).flatten(1).logsumexp(1).cpu().numpy()
+
+
+def evidence_at_once(
+    grounds: Complex64[torch.Tensor, "g t c y x"],
+    tiles: Sequence[Sequence[Complex64[torch.Tensor, "c y x"]]],
+    turns: Turns = KNOWN,
+) -> list[Float32[np.ndarray, " _"]]:
+    """The evidence for the tiles of each ground, many pairs at a time: a card is asked for few large products.
+
+    Args:
+        tiles: the spectra of those that each ground is compared with, any number.
+    """
+    pairs = [(number, tile) for number, several in enumerate(tiles) for tile in several]
+    found = [torch.zeros(0)]
+    for first in range(0, len(pairs), PAIRS_AT_ONCE):
+        numbers, some = zip(*pairs[first : first + PAIRS_AT_ONCE], strict=True)
+        own = grounds[torch.tensor(numbers, device=grounds.device)].conj()
+        odds = _odds((own * torch.stack(some)[:, None]).sum(2), turns)
+        found.append(odds.flatten(1).logsumexp(1).cpu())
+    ends = np.cumsum([len(several) for several in tiles])
+    return np.split(torch.cat(found).numpy(), ends[:-1])
 
 
 def fits(ground: GroundSpectra, tiles: TileSpectra, turns: Turns = KNOWN) -> list[Fit]:
@@ -116,26 +158,19 @@ def verified(
 
 
 def _log_odds(ground: GroundSpectra, tiles: TileSpectra, turns: Turns) -> Float32[torch.Tensor, "k t r r"]:
-    """Of every pose on every tile, up to a constant."""
-    likeness = _likeness(ground, tiles)
-    return SHARPNESS * likeness + torch.from_numpy(_usual(turns)).to(likeness.device)
-
-
-def _likeness(ground: GroundSpectra, tiles: TileSpectra) -> Float32[torch.Tensor, "k t r r"]:
-    """The likeness at every turn and shift, from south-west to north-east.
+    """Of every pose on every tile, up to a constant.
 
     Tile by tile: products of all at once would not fit into a processor's nearest memory.
     """
     own = ground.conj().resolve_conj()
-    spectra = torch.stack([(own * tile).sum(1) for tile in tiles])
-    product = torch.fft.irfft2(spectra, s=(PADDED, PADDED))
-    return torch.roll(product, (REACH, REACH), (2, 3))[..., : 2 * REACH + 1, : 2 * REACH + 1].flip(2)
+    return _odds(torch.stack([(own * tile).sum(1) for tile in tiles]), turns)
 
 
-def _spectrum(
-    fields: Float32[np.ndarray, "*n c s s"], device: torch.device | str
-) -> Complex64[torch.Tensor, "*n c y x"]:
-    return torch.fft.rfft2(torch.from_numpy(fields).to(device), s=(PADDED, PADDED))
+def _odds(products: Complex64[torch.Tensor, "k t y x"], turns: Turns) -> Float32[torch.Tensor, "k t r r"]:
+    """By the likeness at every turn and shift, from south-west to north-east, and by how usual those are."""
+    likeness = torch.roll(torch.fft.irfft2(products, s=(PADDED, PADDED)), (REACH, REACH), (2, 3))
+    likeness = likeness[..., : 2 * REACH + 1, : 2 * REACH + 1].flip(2)
+    return SHARPNESS * likeness + torch.from_numpy(_usual(turns)).to(likeness.device)
 
 
 @lru_cache(maxsize=2)

@@ -3,20 +3,30 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
-from jaxtyping import Float, Float32, Int
+from jaxtyping import Float, Float32, Int, UInt8
 
 from ucvgl.atomic import write_array
 from ucvgl.files import cached
 from ucvgl.images.image_store import ImageStore
 from ucvgl.images.mirror_images import mirror_image
-from ucvgl.poses.verifying import Turns, evidence, ground_spectra, tile_spectrum
+from ucvgl.poses.verifying import (
+    Turns,
+    evidence,
+    evidence_at_once,
+    ground_fields,
+    ground_spectra,
+    spectra,
+    tile_fields,
+    tile_spectrum,
+)
 from ucvgl.programs.matching import Range
 from ucvgl.programs.sharing import mine
 from ucvgl.training.loop import Log
@@ -62,6 +72,8 @@ def verify_candidates(
 
     held: OrderedDict[int, torch.Tensor] = OrderedDict()
 
+    at_once = _takes_many(device)
+
     def hold(numbers: Sequence[int], pool: Executor) -> None:
         missing = [number for number in numbers if number not in held]
         shown = references.read(np.array(missing, int) % len(references))
@@ -69,17 +81,24 @@ def verify_candidates(
             mirror_image(tile) if number >= len(references) else tile
             for number, tile in zip(missing, shown, strict=True)
         ]
-        held.update(zip(missing, pool.map(lambda tile: tile_spectrum(tile, device), seen), strict=True))
+        if not at_once:
+            held.update(zip(missing, pool.map(tile_spectrum, seen), strict=True))
+        elif missing:
+            held.update(zip(missing, spectra(np.stack([*pool.map(tile_fields, seen)]), device), strict=True))
         for number in numbers:
             held.move_to_end(number)
 
-    def found_for(bev: np.ndarray, asked: np.ndarray, degrees: np.ndarray, found: np.ndarray) -> np.ndarray:
-        new = np.isnan(found)
-        for heading in np.unique(degrees[new]):
-            these = np.flatnonzero(new & (degrees == heading))
-            ground = ground_spectra(bev, device, turns=turns, around_deg=float(heading))
-            found[these] = evidence(ground, [held[number] for number in asked[these].tolist()], turns)
-        return found
+    def compared(asked: Sequence[Asked], pool: Executor) -> Iterable[np.ndarray]:
+        """The evidence for what each is asked about."""
+        several = [[held[number] for number in one.tiles] for one in asked]
+        if at_once:
+            fields = pool.map(lambda one: ground_fields(one.bev, turns=turns, around_deg=one.around_deg), asked)
+            return evidence_at_once(spectra(np.stack([*fields]), device), several, turns) if asked else []
+
+        def each(one: Asked, tiles: list[torch.Tensor]) -> np.ndarray:
+            return evidence(ground_spectra(one.bev, turns=turns, around_deg=one.around_deg), tiles, turns)
+
+        return pool.map(each, asked, several)
 
     step = max(1, SPECTRA // candidates.shape[1])
     with _each_in_a_thread() as pool:
@@ -87,21 +106,52 @@ def verify_candidates(
             found: list[np.ndarray] = []
             for first in range(*shard, step):
                 rows = range(first, min(first + step, shard[1]))
-                asked, degrees = (np.array(some[rows.start : rows.stop]) for some in (candidates, around))
-                before = _known(asked, rows, known)
-                hold(np.unique(asked[np.isnan(before)]).tolist(), pool)
-                found += pool.map(found_for, grounds.read(rows), asked, degrees, before)
+                numbers, degrees = (np.array(some[rows.start : rows.stop]) for some in (candidates, around))
+                table = _known(numbers, rows, known)
+                asked, places = _asked(numbers, degrees, np.isnan(table), grounds.read(rows))
+                hold(np.unique(numbers[np.isnan(table)]).tolist(), pool)
+                for (row, these), told in zip(places, compared(asked, pool), strict=True):
+                    table[row, these] = told
+                found.append(table)
                 while len(held) > SPECTRA:
                     held.popitem(last=False)
-            write_array(shard_path(folder, shard), np.stack(found))
+            write_array(shard_path(folder, shard), np.concatenate(found))
             log(kept=shard[1] - shard[0])
+
+
+def _takes_many(device: torch.device) -> bool:
+    """Whether pairs are compared many at a time; else as many threads as there are take one view each."""
+    return device.type != "cpu"
+
+
+class Asked(NamedTuple):
+    """A view at one heading, and the numbers of the tiles that it is compared with."""
+
+    bev: UInt8[np.ndarray, "s s 3"]
+    around_deg: float
+    tiles: list[int]
+
+
+def _asked(
+    numbers: Int[np.ndarray, "n k"], degrees: np.ndarray, new: np.ndarray, bevs: np.ndarray
+) -> tuple[list[Asked], list[tuple[int, np.ndarray]]]:
+    """What is to be found for some queries, heading by heading, and where it belongs."""
+    asked: list[Asked] = []
+    places: list[tuple[int, np.ndarray]] = []
+    for row, bev in enumerate(bevs):
+        for heading in np.unique(degrees[row][new[row]]):
+            these = np.flatnonzero(new[row] & (degrees[row] == heading))
+            asked.append(Asked(bev, float(heading), numbers[row][these].tolist()))
+            places.append((row, these))
+    return asked, places
 
 
 @contextmanager
 def _each_in_a_thread() -> Iterator[Executor]:
     """As many threads as PyTorch would take for one view, each for views of its own: one is too little to share.
 
-    Beside a card, too: what a view is compared by is made on processors, and takes longer than the comparison.
+    Beside a card, too: what spectra are made of is made on processors. A card then compares hundreds of pairs at once;
+    asked pair by pair from 16 threads it verified 200 views a second (`docs/performance.md`).
     """
     threads = torch.get_num_threads()
     torch.set_num_threads(1)

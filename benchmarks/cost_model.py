@@ -22,6 +22,7 @@ from cost_units import (
     GETS_OF_AN_IMAGE,
     PREPARED,
     TERA,
+    WHITENED,
     Plan,
     Stage,
     files,
@@ -123,7 +124,7 @@ def stages(plan: Plan) -> Iterator[Stage]:
         tflops=units.embed_tflops,
         memory=shard,
     )
-    one = units.whiten_s * (wide / PREPARED["dimension"]) ** 3 / min(units.whitening_cores, plan.cores)
+    one = units.whiten_s * (wide / WHITENED) ** 3
     waits = early * math.ceil(2 / nodes) + (rounds - early) * math.ceil(3 / nodes)  # looks; a worker takes one
     kept = 4.0 * DIMENSION  # the structure of a view, described in the first round
     yield Stage(

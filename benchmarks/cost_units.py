@@ -21,7 +21,8 @@ GENERATOR_GFLOP, GENERATOR_SIDE, DISCRIMINATOR_GFLOP = 114.0, 256, 6.0
 """CycleGAN's 9-block generator and its 70 x 70 discriminator on an image of that side."""
 GAN_GFLOP = BACKWARD * 6 * (GENERATOR_GFLOP + DISCRIMINATOR_GFLOP)
 """Of a step, for every pair of images of that side."""
-H100, H200 = whole("gpu.json"), whole("gpu_h200.json")
+H100, H200, H200_AGAIN = (whole(f"gpu{name}.json") for name in ("", "_h200", "_h200_ray"))
+WHITENED = H200_AGAIN["whitening"]["shape"][1]
 PREPARED = [line for line in lines_of("matching.jsonl") if line["part"] == "prepared"][-1]
 
 
@@ -49,7 +50,7 @@ def _translated() -> float:
 def _matched() -> tuple[float, float]:
     """Of the exact search: TFLOP/s of the product and what looks at it, and seconds beside it for a number of every
     vector: its pairs are scored exactly."""
-    told = H200["matching_8192"]
+    told = H200_AGAIN["matching_8192"]
     queries, references, numbers = told["shape"]
     scoring = (told["ours_s"] - told["product_and_topk_s"]) / (queries + references) / numbers
     return 2 * queries * references * numbers / told["product_and_topk_s"] / TERA, scoring
@@ -74,10 +75,8 @@ class Units:
     """Of a later round's candidates, share that was verified in the round before: measured on `medium`."""
     verify_again: float = 13.6 / 23.4
     """CPU time that verifying takes in a later round, of that in the first: measured there."""
-    whiten_s: float = PREPARED["seconds"]["whiten"]
-    """CPU time of finding the whitening of so many numbers, `WHITENED`, measured there; it grows with their cube."""
-    whitening_cores: float = 4.0
-    """Assumed: so many cores' work it gets done on a machine that has more."""
+    whiten_s: float = H200_AGAIN["whitening"]["ours_s"]
+    """Time of finding the whitening of `WHITENED` numbers on an H200; taken to grow with their cube."""
     train_tflops: float = _trained()
     """Measured on an H100 (`gpu.json`): ConvNeXt-S, the loop from disk."""
     embed_tflops: float = _embedded()
@@ -85,9 +84,9 @@ class Units:
     gan_tflops: float = _translated()
     """Measured on an H200 (`gpu_h200.json`)."""
     match_tflops: float = _matched()[0]
-    """Measured on an H200 (`gpu_h200.json`): the product, and the best of every row and column."""
+    """Measured on an H200 (`gpu_h200_ray.json`): the product, and the best of every row and column."""
     score_ns: float = 1e9 * _matched()[1]
-    """For a number of every vector; measured there, when the vectors of pairs were still gathered on the host."""
+    """For a number of every vector; measured there."""
     rank_tflops: float = 40.0
     """Assumed: ranking multiplies in float32, of which a card's peak is 67. Not measured with this code."""
     shared_gb_s: float = 1.0

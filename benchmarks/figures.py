@@ -60,6 +60,7 @@ BLOCKS: Mapping[str, Callable[..., str]] = {
     "cache": speed_tables.cache,
     "graphics_card": speed_tables.graphics_card,
     "second_card": speed_tables.second_card,
+    "card_again": speed_tables.card_again,
     "cost": speed_tables.cost,
     "chaos": survival_tables.chaos,
     "fuzz": survival_tables.fuzz,

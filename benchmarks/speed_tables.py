@@ -226,6 +226,28 @@ def second_card(file: str = "gpu_h200.json") -> str:
     return f"{table(heading, rows)}\n\n{origin(file, [line])}"
 
 
+def card_again(file: str = "gpu_h200_ray.json", before: str = "gpu_h200.json") -> str:
+    """What the second card said of what had been changed for it, and of a whole run on Ray."""
+    told, earlier = whole(file), whole(before)
+    wide, old, run = told["matching_8192"], earlier["matching_8192"], told["demo"]
+    spent, verified = run["stage_s"], run["verify_s"]
+    size = " x ".join(f"{side:,}" for side in told["whitening"]["shape"])
+    rows = [
+        [f"matching {' x '.join(f'{side:,}' for side in wide['shape'])}, pairs scored on the card",
+         f"{wide['ours_s']:.1f} s, {old['ours_s']:.1f} before; bare product {wide['bare_product_s']:.2f} s"],
+        [f"whitening found from {size} numbers",
+         f"{told['whitening']['ours_s']:.1f} s; off a processor's by {told['whitening']['off_by']:.0e}"],
+        ["the demo on Ray, a worker with the card: rendering, projection, cold start, four rounds",
+         ", ".join(f"{spent[name]:.0f}" for name in ("1_catalog", "2_project", "4_cold_start", "5_curriculum")) + " s"],
+        ["of its rounds, verification over poses, pair by pair", f"{sum(verified):.0f} s"],
+        ["its R@1 after the cold start, round 1, round 2",
+         ", ".join(f"{100 * found:.1f}" for found in run["round_r1"])],
+    ]  # fmt: skip
+    card = told["machine"]
+    line: Line = card | {"machine": f"{card['card']}, {card['cpus']} cores, PyTorch {card['torch']}"}
+    return f"{table(['what', 'measured'], rows)}\n\n{origin(file, [line])}"
+
+
 def cost(**plan: str) -> str:
     """The cost model's table; it runs nothing."""
     numbers = {name: float(value) if "." in value else int(value) for name, value in plan.items()}

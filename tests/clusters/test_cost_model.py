@@ -31,13 +31,13 @@ def test_matching_costs_two_operations_per_pair_and_number() -> None:
 
 
 def test_all_cores_describe_once_and_verify_in_every_round_which_waits_for_a_whitening() -> None:
-    units = Units(describe_ms=5, verify_ms=20, verify_again=0.5, whiten_s=64, whitening_cores=4)
+    units = Units(describe_ms=5, verify_ms=20, verify_again=0.5, whiten_s=16)
     plan = Plan(queries=1000, references=2000, rounds=3, turns=1, units=units)
     described, verified = (stage_of(plan, name) for name in ("describe, whiten", "verify"))
     assert described.core_s == 5000 * 0.005 and verified.core_s == (1 + 2 * 0.5) * 1000 * 0.02
     assert described.written == 5000 * 4 * (COLUMNS + 1296) and described.read == 5000 * 4 * (COLUMNS + 2 * 1296)
-    assert described.alone_s == 3 * 64 / 4, "each look on a machine of its own"
-    assert stage_of(replace(plan, gpu_nodes=1), "describe, whiten").alone_s == (2 + 3 + 3) * 64 / 4
+    assert described.alone_s == 3 * 16, "each look on a machine of its own"
+    assert stage_of(replace(plan, gpu_nodes=1), "describe, whiten").alone_s == (2 + 3 + 3) * 16
     assert seconds(described, plan)["cores"] == pytest.approx(25 / 128 + 48)
 
 

@@ -3,7 +3,9 @@ from pathlib import Path
 import pytest
 
 from tests.images.published import CITIES, vigor_names, write_vigor
+from ucvgl.images.corpora import missing_root
 from ucvgl.images.vigor import read_catalog
+from ucvgl.settings.dataset import Dataset
 
 
 @pytest.fixture(params=[False, True], ids=["by_city", "by_view"])
@@ -98,6 +100,16 @@ def test_the_original_lists_are_preferred_to_corrected_ones(root: Path):
         corrected.parent.mkdir(parents=True)
         corrected.write_text(f"{vigor_names(city)[0][2]} x 0 0\n")
     assert names(read_catalog(str(root), "train", "same_area").queries) == panoramas(*CITIES, which=slice(2))
+
+
+def test_the_folder_of_lists_is_not_taken_for_the_root(tmp_path: Path):
+    write_vigor(tmp_path)
+    for city in CITIES:
+        (tmp_path / city).rename(tmp_path / city.lower())
+    with pytest.raises(ValueError, match=rf"{tmp_path} holds none of the queries of vigor \(missing, 4 in all: Ch"):
+        read_catalog(str(tmp_path), "train", "same_area")
+    (said,) = missing_root(Dataset(name="vigor", root=str(tmp_path)))
+    assert "has none of the folders of vigor" in said
 
 
 def test_another_root_is_refused(tmp_path: Path):

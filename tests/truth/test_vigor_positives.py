@@ -42,7 +42,8 @@ def test_a_protocol_names_only_the_cities_that_have_labels_and_none_means_no_tru
     root = write_vigor(tmp_path)
     dataset = Dataset(name="vigor", root=str(root))
     (root / "splits/Chicago/same_area_balanced_test.txt").unlink()
-    assert "validation, NewYork, SanFrancisco, Seattle, one" in read_truth(dataset, "validation").protocol
+    protocol = read_truth(dataset, "validation").protocol
+    assert "validation, NewYork, SanFrancisco, Seattle, among tiles of Chicago as well, one" in protocol
     for path in root.glob("splits/*/same_area_balanced_test.txt"):
         path.unlink()
     assert read_truth(dataset, "validation") is None
@@ -57,12 +58,19 @@ def test_a_protocol_names_no_city_whose_images_are_not_there(tmp_path: Path):
     assert set(truth.positives) == {query("Chicago", 2)}
 
 
-@pytest.mark.parametrize("view", ["panorama", "satellite"])
-def test_a_protocol_names_no_city_of_which_one_view_is_there(tmp_path: Path, view: str):
+@pytest.mark.parametrize(("gone", "tiles"), [
+    ("panorama", ", among tiles of Seattle as well"),
+    ("satellite", ""),
+    (f"satellite/{vigor_names('Seattle')[1][1]}", ", among tiles of Seattle as well"),
+])  # fmt: skip
+def test_a_protocol_names_only_cities_that_can_be_answered_and_those_of_other_tiles(
+    tmp_path: Path, gone: str, tiles: str
+):
     root = write_vigor(tmp_path)
-    shutil.rmtree(root / "Seattle" / view)
+    path = root / "Seattle" / gone
+    shutil.rmtree(path) if path.is_dir() else path.unlink()
     protocol = read_truth(Dataset(name="vigor", root=str(root)), "validation").protocol
-    assert protocol.startswith("VIGOR same-area validation, Chicago, NewYork, SanFrancisco, one positive tile")
+    assert protocol.startswith(f"VIGOR same-area validation, Chicago, NewYork, SanFrancisco{tiles}, one positive")
 
 
 def test_corrected_labels_are_named_in_the_protocol(tmp_path: Path):

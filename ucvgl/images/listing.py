@@ -43,6 +43,10 @@ def address(root: str, path: str) -> str:
     return join(root, path) if path else root
 
 
+SPLITS = {"splits", "splits__corrected"}
+"""Folders of lists, which have a folder for each city as well."""
+
+
 def find_home(root: str, marks: Iterable[str]) -> str:
     """The root, or the one folder in it that holds any of the marks: archives unpack one level deeper.
 
@@ -53,7 +57,7 @@ def find_home(root: str, marks: Iterable[str]) -> str:
     within = subfolders(root, "")
     if within & marks:
         return root
-    found = sorted(name for name in within if marks & subfolders(root, name, may_be_empty=True))
+    found = sorted(name for name in within - SPLITS if marks & subfolders(root, name, may_be_empty=True))
     if len(found) > 1:
         raise ValueError(f"{root} holds several copies of the data set: {', '.join(found)}; name one of them")
     return address(root, found[0]) if found else root

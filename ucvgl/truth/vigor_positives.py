@@ -19,19 +19,19 @@ TILES = slice(1, FIELDS, 3)
 def read(root: str, split: Split, protocol: Protocol) -> GroundTruth | None:
     """The labels of all cities that are there; None without any label file.
 
+    The protocol names the cities of which queries can be answered, and those of which there are only tiles.
+
     Raises:
         ValueError: a line of a label file has not the fields that it should, or a panorama two kinds of labels.
     """
     found = views(root, split, protocol)
     name = labels_of(split, protocol)
-    positives, spared, labelled, corrected = {}, {}, [], ""
+    positives, spared, answered, labels = {}, {}, {}, False
     for city in cities(split, protocol):
         path = find_list(found.root, city, name)
         if path is None or not all(_of(city, pool) for pool in (found.queries, found.references)):
-            continue  # a protocol names the cities that were evaluated
-        labelled.append(city)
-        corrected = ", corrected labels" if "corrected" in path else corrected
-        listed(found.root, path)  # refuses what is no label file
+            continue
+        labels = bool(listed(found.root, path))  # refuses what is no label file
         for words in map(str.split, lines_of(found.root, path)):
             pano = f"{city}/{name_of(words[0])}"
             if pano not in found.queries:
@@ -42,9 +42,13 @@ def read(root: str, split: Split, protocol: Protocol) -> GroundTruth | None:
             if (positives.get(query, ids[:1]), spared.get(query, ids[1:])) != (ids[:1], ids[1:]):
                 raise ValueError(f"{found.root}/{path} names {words[0]} twice, with other tiles; keep one of them")
             positives[query], spared[query] = ids[:1], ids[1:]
-    if not labelled:
+            answered |= {city: "corrected" in path} if ids[0] else {}
+    if not labels:
         return None
-    which = f"VIGOR {protocol.replace('_', '-')} {split}, {', '.join(labelled)}{corrected}"
+    others = [city for city in cities(split, protocol) if city not in answered and _of(city, found.references)]
+    which = f"VIGOR {protocol.replace('_', '-')} {split}, {', '.join(answered) or 'no query of any city'}"
+    which += ", corrected labels" if any(answered.values()) else ""
+    which += f", among tiles of {', '.join(others)} as well" if others else ""
     return GroundTruth(positives, f"{which}, one positive tile; hit rate spares semi-positives", spared=spared)
 
 

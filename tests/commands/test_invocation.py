@@ -69,6 +69,21 @@ def test_an_empty_run_is_not_the_default_one(words: list[str]) -> None:
         resolve(["tiny", *words])
 
 
+def test_files_and_runs_are_named_from_the_root_on_but_where_ray_has_unpacked_the_job(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    words = ["--model.checkpoint", "w.pt", "--supervision.start=runs/a/", "--adaptation.source", "s3://b/runs/a"]
+
+    def named() -> list[str]:
+        found = resolve(["tiny", *words]).experiment
+        return [found.model.checkpoint, found.supervision.start, found.adaptation.source]
+
+    assert named() == [f"{tmp_path}/w.pt", f"{tmp_path}/runs/a", "s3://b/runs/a"]
+    monkeypatch.setenv("RAY_JOB_CONFIG_JSON_ENV_VAR", "{}")
+    assert named() == ["w.pt", "runs/a/", "s3://b/runs/a"]
+
+
 def test_flags_take_dashes_or_underscores_and_a_space_or_an_equals_sign() -> None:
     spellings = (["--curriculum.min-margin", "0.03"], ["--curriculum.min_margin=0.03"])
     assert {resolve(flags).experiment.curriculum.min_margin for flags in spellings} == {0.03}

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from ucvgl.commands import job
+from ucvgl.commands.invocation import resolve
 from ucvgl.methods.plan import unsupervised
 from ucvgl.run.prospects import Stage
 from ucvgl.run.run_dir import RunDir
@@ -277,6 +278,17 @@ def test_a_data_set_that_is_not_there_is_told_before_any_ray_starts(
     for more in ([], ["--dry-run"]):
         assert job.main([*argv, *more], working(), plan=unsupervised, connect=connect) == 2
         assert "dataset.root: " in (said := capsys.readouterr().err) and "gone is no folder on this machine" in said
+
+
+def test_images_that_were_listed_and_moved_since_are_told_before_any_ray_starts(tmp_path: Path, capsys) -> None:
+    argv = ["folder", "--model.pretrained", "false", "--dataset.root", str(tmp_path / "gone")]
+    experiment = resolve(argv).experiment
+    with RunDir(tmp_path / "run", experiment) as run:
+        catalog = unsupervised(experiment)[0]
+        run.make(catalog.name, lambda folder: {"root": str(tmp_path / "gone")}, settings=catalog.settings)
+    argv += ["--run", str(tmp_path / "run"), "--dry-run"]
+    assert job.main(argv, working(), plan=unsupervised, connect=refuse_to_connect) == 2
+    assert f"dataset.root: {tmp_path}/gone is no folder on this machine" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(("made", "words"), [

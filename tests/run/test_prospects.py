@@ -74,6 +74,31 @@ def test_a_relative_root_is_the_same_from_the_root_on(run: RunDir) -> None:
     assert states(run, [Stage("1_catalog", {"dataset": {"root": home + "2"}})]) == ["refused"]
 
 
+def test_a_relative_root_that_means_other_images_here_is_refused(
+    run: RunDir, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for folder in ("a/photos", "b/photos"):
+        (tmp_path / folder).mkdir(parents=True)
+    stage = Stage("1_catalog", {"dataset": {"name": "folder", "root": "photos"}})
+    run.make(stage.name, lambda folder: {"root": str(tmp_path / "a/photos")}, settings=stage.settings)
+    for folder, state in ((tmp_path, "reused"), (tmp_path / "a", "reused"), (tmp_path / "b", "refused")):
+        monkeypatch.chdir(folder)
+        assert states(run, [stage]) == [state]
+    (prospect,) = run.status([stage])
+    assert f"(dataset.root: {tmp_path}/a/photos -> {tmp_path}/b/photos)" in prospect.reason
+
+
+def test_weights_that_an_earlier_version_named_relatively_are_the_same_from_there(
+    run: RunDir, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    make(run, Stage("4_cold_start", {"model": {"checkpoint": "w.pt"}, "supervision": {"start": ""}}))
+    now = Stage("4_cold_start", {"model": {"checkpoint": str(tmp_path / "w.pt")}, "supervision": {"start": ""}})
+    assert states(run, [now]) == ["reused"]
+    monkeypatch.chdir("/")
+    assert states(run, [now]) == ["refused"]
+
+
 def test_a_stage_of_an_earlier_version_is_reused_where_its_setting_had_the_value_that_all_have_now(run: RunDir) -> None:
     before = {"translation": {"steps": 5, "cycle_weight": 10.0}}
     make(run, Stage("1_a", before))

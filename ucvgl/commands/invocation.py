@@ -13,7 +13,7 @@ import tyro
 from ucvgl.files.printable import odd_name
 from ucvgl.images import azure
 from ucvgl.images.uris import climbs, refuse_secrets, split_options
-from ucvgl.run.places import STORES, local_folder, runs_folder
+from ucvgl.run.places import STORES, lasting, local_folder, runs_folder
 from ucvgl.settings.dotted import Mistakes, differences, read_yaml, suggestion, with_changes
 from ucvgl.settings.experiment import Experiment
 from ucvgl.settings.limits import check
@@ -107,6 +107,7 @@ def resolve(
     mistakes += [f"--run {odd}"] if (odd := odd_name(flags.run or "")) else []
     if mistakes:
         raise Mistakes(mistakes)
+    experiment = lasting(experiment)
     run = local_folder(store) if store else Path(flags.run or runs_folder() / flags.preset)
     changed = differences(preset, experiment)
     return Invocation(flags.preset, experiment, changed, run, redo, stop_after, flags.dry_run, store)

@@ -26,6 +26,7 @@ from ucvgl.run.record import FAILURE
 from ucvgl.run.run_dir import RunDir, StopRequested
 from ucvgl.run.stored import stored
 from ucvgl.settings.experiment import Experiment, Resources
+from ucvgl.stages.catalog import as_listed
 
 log = logging.getLogger(__name__)
 
@@ -98,9 +99,10 @@ def _work(
     refusals = [
         refused[stage.name] for stage in plan if stage.name in refused and not refused.keys() & stage.inputs
     ]
-    if any(prospect.stage == "1_catalog" and prospect.state != "reused" for prospect in prospects):
-        refusals += missing_root(invocation.experiment.dataset)
-    if any(prospect.state != "reused" for prospect in prospects):
+    reused = {prospect.stage for prospect in prospects if prospect.state == "reused"}
+    if len(reused) < len(prospects):
+        dataset, catalogs = invocation.experiment.dataset, run.path / "1_catalog"
+        refusals += missing_root(as_listed(catalogs, dataset) if catalogs.name in reused else dataset)
         refusals += missing_weights(invocation.experiment, frozen=any(stage.name == "4_adapt" for stage in plan))
     address = invocation.experiment.resources.address or os.environ.get("RAY_ADDRESS", "")
     ahead = {prospect.stage for prospect in prospects if prospect.state == "run"}

@@ -4,18 +4,60 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 from ucvgl.files.cached import attach, detach, folder_of
 from ucvgl.files.names import BEGUN, BULK, DONE
 from ucvgl.files.room import CACHE
 from ucvgl.files.tree import Tree
+from ucvgl.images.folder import absolute
 from ucvgl.images.storage import copy_in, list_files
 from ucvgl.images.uris import join, split_options
 from ucvgl.run.copied import names_of
+from ucvgl.settings.dotted import dotted, with_changes
+from ucvgl.settings.experiment import Experiment
 
 STORES = ("s3://", "gs://", "abfs://", "abfss://")
 """Where an object appears whole or not at all."""
 SHARED = "UCVGL_RUNS"
+KEPT = ("model.checkpoint", "supervision.start", "adaptation.source")
+"""Settings that name a file or a folder of this machine, beside the images' root, which the catalog remembers."""
+
+
+UNPACKED = "RAY_JOB_CONFIG_JSON_ENV_VAR"
+"""Set where Ray has unpacked a job, so that its folder is another one each time."""
+
+
+def lasting(experiment: Experiment) -> Experiment:
+    """The same with paths from the root on: a run goes on from any folder."""
+    if UNPACKED in os.environ:
+        return experiment
+    named = {name: value for name, value in dotted(experiment).items() if name in KEPT and value}
+    return with_changes(experiment, {name: absolute(value) for name, value in named.items()})[0]
+
+
+def same_place(name: str, before: Any, now: Any, root: Any) -> bool:
+    """Whether a setting names a place in other words: relative before, from the root on now.
+
+    Args:
+        root: where the images lay when they were listed.
+    """
+    if name == "dataset.root":
+        return isinstance(now, str) and root == absolute(now)
+    kept = {*KEPT, "network.checkpoint"}  # as `ucvgl.methods.plan.adapt` calls it
+    return name in kept and isinstance(before, str) and bool(before) and absolute(before) == now
+
+
+def another_root(listed: Any, named: Any) -> bool:
+    """Whether a relative root names other images here than those that were listed; both are there.
+
+    Args:
+        listed: where the images lay when they were listed.
+        named: the root as it is given.
+    """
+    if UNPACKED in os.environ or not (isinstance(listed, str) and isinstance(named, str)) or os.path.isabs(named):
+        return False
+    return os.path.isdir(listed) and os.path.isdir(named) and not os.path.samefile(listed, named)
 
 
 def runs_folder() -> Path:

@@ -9,7 +9,9 @@ from typing import Any
 
 from ucvgl.files.printable import printable
 from ucvgl.images.folder import absolute
+from ucvgl.run.places import another_root, same_place
 from ucvgl.run.record import BEGUN, DONE, Record, as_json_holds, digest, read_record
+from ucvgl.settings.dataset import RENDERED
 from ucvgl.settings.dotted import differences, dotted
 from ucvgl.settings.retired import as_ever
 
@@ -68,8 +70,11 @@ def prospect(run: Path, stage: Stage, *, remade: Sequence[str] = ()) -> Prospect
     changed = [
         (name, a, b)
         for name, a, b in differences(before.settings, now.settings)
-        if not (as_ever(name, a) or _same_root(name, a, b, before))
+        if not (as_ever(name, a) or same_place(name, a, b, before.summary.get("root")))
     ]
+    listed, named = before.summary.get("root"), now.settings.get("dataset.root")
+    if not changed and now.settings.get("dataset.name") not in RENDERED and another_root(listed, named):
+        changed = [("dataset.root", listed, absolute(str(named)))]
     other = [printable(f"{name}: {a} -> {b}") for name, a, b in changed]
     stale = {name: None for name, _, _ in differences(before.inputs, now.inputs)} | dict.fromkeys(remade)
     reasons = [f"with other settings ({', '.join(other)})"] if other else []
@@ -78,11 +83,6 @@ def prospect(run: Path, stage: Stage, *, remade: Sequence[str] = ()) -> Prospect
         return Prospect(stage.name, "reused" if done else "resumed")
     way_out = f"start a new run with --run NAME, or remake it with --redo {stage.name}"
     return Prospect(stage.name, "refused", f"{where} was {verb} {' and '.join(reasons)}; {way_out}")
-
-
-def _same_root(name: str, before: Any, now: Any, made: Record) -> bool:
-    """Whether a data set's root is the one that was listed in other words: relative then, from the root on now."""
-    return name == "dataset.root" and isinstance(now, str) and made.summary.get("root") == absolute(now)
 
 
 def wanted(run: Path, stage: Stage) -> Record:

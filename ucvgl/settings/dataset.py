@@ -104,6 +104,9 @@ class Drone:
     """Buildings of the searched pool that no query shows, beside `synthetic.validation_places`."""
 
 
+RENDERED = ("synthetic", "synthetic_drone")
+"""Data sets whose images are rendered here, and not found."""
+
 PROTOCOLS = {
     "synthetic": (),
     "synthetic_drone": (
@@ -196,7 +199,7 @@ class Dataset:
     @property
     def rendered(self) -> bool:
         """Whether the images are rendered here, and not found."""
-        return self.name in ("synthetic", "synthetic_drone")
+        return self.name in RENDERED
 
     @property
     def chosen_protocol(self) -> str:

@@ -13,6 +13,7 @@ from typing import Any, Literal, get_args
 import numpy as np
 
 from ucvgl.files.printable import printable
+from ucvgl.run.places import lasting
 from ucvgl.settings.dotted import MOST_SETTINGS, Mistakes, setting_types, suggestion, with_changes
 from ucvgl.settings.experiment import Experiment
 from ucvgl.settings.limits import alone, check
@@ -131,7 +132,7 @@ def draw(space: Space, base: Experiment) -> list[Trial]:
                 experiment = rates_of_batches(base, experiment, changes)
                 wrong = wrong or check(experiment)
                 if not wrong:
-                    trials.append(Trial(len(trials), changes, experiment))
+                    trials.append(Trial(len(trials), changes, lasting(experiment)))
                     break
             else:
                 left_out.append(f"{', '.join(f'{name} {value}' for name, value in changes.items())}: {wrong[0]}")

@@ -109,15 +109,13 @@ def test_a_file_of_somebody_else_is_not_overwritten(tmp_path):
             refuse_foreign_file(tmp_path / name)
 
 
-def test_links_are_found_at_any_depth_but_not_where_nobody_looks(tmp_path):
+def test_links_are_found_at_any_depth(tmp_path):
     (tmp_path / "a" / "b").mkdir(parents=True)
-    (tmp_path / "theirs").mkdir()
-    (tmp_path / "theirs" / "c").symlink_to(tmp_path)
-    refuse_links_and_pipes(tmp_path, but=("theirs",))
+    refuse_links_and_pipes(tmp_path)
     (tmp_path / "a" / "b" / "c").symlink_to("nowhere")
     with pytest.raises(ValueError, match="a/b/c is a link to nowhere"):
-        refuse_links_and_pipes(tmp_path, but=("theirs",))
+        refuse_links_and_pipes(tmp_path)
     (tmp_path / "a" / "b" / "c").unlink()
     os.mkfifo(tmp_path / "a" / "b" / "d")
     with pytest.raises(ValueError, match="a/b/d is a pipe, a socket or a device"):
-        refuse_links_and_pipes(tmp_path, but=("theirs",))
+        refuse_links_and_pipes(tmp_path)

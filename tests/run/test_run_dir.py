@@ -398,12 +398,14 @@ def test_a_folder_with_files_of_somebody_else_is_no_place_for_a_run(tmp_path: Pa
     assert (tmp_path / "config.yaml").read_text() == "mine: true"
 
 
-@pytest.mark.parametrize("name", [".lock", "failure.txt", "metrics.jsonl", "1_a", "1_a.partial/result", "tensorboard"])
+@pytest.mark.parametrize("name", [
+    ".lock", "failure.txt", "metrics.jsonl", "1_a", "1_a.partial/result", "tensorboard", "ray_train/session-0/a",
+])  # fmt: skip
 def test_a_link_in_a_run_is_refused_and_what_it_points_to_stays(tmp_path: Path, name: str) -> None:
     path, theirs = tmp_path / "run", tmp_path / "theirs"
     RunDir(path, Experiment()).open()
     theirs.write_text("precious")
-    (path / name).parent.mkdir(exist_ok=True)
+    (path / name).parent.mkdir(parents=True, exist_ok=True)
     (path / name).unlink(missing_ok=True)
     (path / name).symlink_to(theirs)
     with pytest.raises(ValueError, match=f"{name} is a link to {theirs}, which would be overwritten in its place"):

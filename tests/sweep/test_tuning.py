@@ -132,6 +132,7 @@ def test_an_interrupted_sweep_says_how_to_go_on(tmp_path: Path, capsys, stop, co
         ("sweep.yaml", os.mkfifo, "is a pipe, a socket or a device"),
         ("trials/000/failure.txt", os.mkfifo, "is a pipe, a socket or a device"),
         ("trials/000", lambda path: path.symlink_to("/"), "is a link to /, which would be overwritten"),
+        ("ray_tune/tuner.pkl", lambda path: path.symlink_to("/etc/passwd"), "is a link to /etc/passwd"),
         ("best.yaml", lambda path: path.symlink_to("/etc/passwd"), "is a link to /etc/passwd"),
     ],
 )

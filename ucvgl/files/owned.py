@@ -95,11 +95,10 @@ def refuse_foreign(folder: Path, marks: Sequence[str], what: str) -> None:
         raise ValueError(f"{folder} is not empty ({shown}), and is not {what}, so that nothing in it is overwritten")
 
 
-def refuse_links_and_pipes(folder: Path, *, but: Collection[str] = ()) -> None:
+def refuse_links_and_pipes(folder: Path) -> None:
     """Refuse a folder of ours with a link, as what is written there would change what it points to, or with a pipe.
 
-    Args:
-        but: folders in it that are not looked into.
+    Ray's own folders in it are ours as well: it writes files of known names there.
 
     Raises:
         ValueError: there is one.
@@ -114,7 +113,6 @@ def refuse_links_and_pipes(folder: Path, *, but: Collection[str] = ()) -> None:
                 )
         for name in files:
             refuse_no_file(Path(home, name))
-        folders[:] = [name for name in folders if name not in but]
 
 
 def _names(where: str) -> list[str]:

@@ -182,7 +182,7 @@ class RunDir:
             ValueError: it holds something else than a run, a link or a pipe.
         """
         refuse_foreign(self.path, MARKS, "a run; name another folder with --run")
-        refuse_links_and_pipes(self.path, but=("ray_train",))
+        refuse_links_and_pipes(self.path)
 
     @property
     def held(self) -> bool:

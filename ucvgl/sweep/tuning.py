@@ -186,7 +186,7 @@ def _is_begun(sweep: Home, now: Any) -> bool:
     Raises:
         ValueError: the place holds another sweep, or something else, a link or a pipe.
     """
-    refuse_links_and_pipes(sweep.folder, but=("ray_tune", "ray_train"))
+    refuse_links_and_pipes(sweep.folder)
     written = sweep.text(WHAT)
     if written is None:
         sweep.refuse_foreign()

@@ -1,7 +1,7 @@
 """Does anything that is handed in hang, crash, end in a traceback, or pass for what it is not?
 
     python benchmarks/fuzz.py --seed 0
-    python benchmarks/fuzz.py --kinds images,pages --share 0.1
+    python benchmarks/fuzz.py --kinds images,pages       the others in the file stay, where they are of this seed
 
 Bad images, indexes, run folders, settings and requests to the page, made by a seed from good ones (`fuzz_cases.py`),
 and credentials in all that a person may write (`fuzz_secrets.py`): one that is said or written anywhere is `other`.
@@ -27,6 +27,7 @@ import warnings
 from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 from origin import measured_here
 
@@ -43,14 +44,14 @@ Case = Callable[[int], tuple[str, str]]
 
 
 def main(argv: Sequence[str]) -> int:
-    """Run all kinds; 1 where a case hung, crashed or ended in a traceback."""
+    """Run the kinds; 1 where a case hung, crashed or ended in a traceback."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--kinds", default=",".join(COUNTS))
     parser.add_argument("--share", type=float, default=1.0, help="of the cases of each kind")
     parser.add_argument("--out", type=Path, default=ROOT / "benchmarks" / "results" / "fuzz.json")
     arguments = parser.parse_args(argv)
-    found = {}
+    found = _found_before(arguments.out, told := {"seed": arguments.seed, "share": arguments.share})
     for kind in arguments.kinds.split(","):
         count = max(1, round(COUNTS[kind] * arguments.share))
         begun = time.monotonic()
@@ -59,13 +60,19 @@ def main(argv: Sequence[str]) -> int:
         tally = Counter(outcome for outcome, _ in outcomes)
         odd = [f"{number}: {outcome}: {what}" for number, (outcome, what) in enumerate(outcomes)
                if outcome not in ("refused", "same")]  # fmt: skip
-        found[kind] = {"cases": count, **dict(sorted(tally.items())), "seconds": round(time.monotonic() - begun, 1),
-                       "odd": odd[:SHOWN]}  # fmt: skip
+        took = {"seconds": round(time.monotonic() - begun, 1)}
+        found[kind] = {**measured_here(), "cases": count, **dict(sorted(tally.items())), **took, "odd": odd[:SHOWN]}
         print(f"{kind}: {json.dumps(found[kind], indent=1)}", flush=True)
-    told = {**measured_here(), "seed": arguments.seed, "share": arguments.share}
     arguments.out.parent.mkdir(exist_ok=True)
     arguments.out.write_text(json.dumps(told | found, indent=1) + "\n")
     return int(any(kind.get(word) for kind in found.values() for word in ("traceback", "hang", "crash")))
+
+
+def _found_before(out: Path, told: dict[str, float]) -> dict[str, Any]:
+    """What a file says of other kinds, where they were drawn by the same seed and as often."""
+    before = json.loads(out.read_text()) if out.exists() else {}
+    kinds = {kind: before[kind] for kind in COUNTS if kind in before}
+    return kinds if {name: before.get(name) for name in told} == told else {}
 
 
 def tried(kind: str, count: int, folder: Path, seed: int) -> list[tuple[str, str]]:

@@ -39,7 +39,7 @@ def fuzz(file: str = "fuzz.json") -> str:
         for kind, some in kinds.items()
     ]
     heading = ["kind", "cases", *names.values(), "tracebacks, hangs and crashes"]
-    return f"{table(heading, rows)}\n\nSeed {told['seed']}. {origin(file, [told])}"
+    return f"{table(heading, rows)}\n\nSeed {told['seed']}. {origin(file, kinds.values())}"
 
 
 def clusters(part: str) -> str:

@@ -149,6 +149,18 @@ def test_a_jpeg_in_cmyk_is_damaged_as_any_other():
         decode(whole[:-900] + bytes(300) + whole[-600:], "a")
 
 
+@pytest.mark.parametrize("mode", ["RGB", "CMYK"])
+def test_stray_bytes_before_the_end_of_a_jpeg_change_no_pixel_and_hide_no_damage(mode: str, capfd):
+    whole = encoded(SMOOTH, "JPEG", mode)
+    seen = cv2.imdecode(np.frombuffer(whole, np.uint8), cv2.IMREAD_COLOR_RGB)
+    for stray in (b"1", bytes(9), b"\xff" * 9, b"123456789"):
+        np.testing.assert_array_equal(decode(whole[:-2] + stray + whole[-2:], "a"), seen)
+    for damaged in (whole[:-62], whole[:-900] + bytes(300) + whole[-600:-2], whole[:-2] + bytes(40)):
+        with pytest.raises(BadImage, match="damaged"):
+            decode(damaged + b"123456789" + whole[-2:], "a")
+    assert capfd.readouterr() == ("", "")
+
+
 @pytest.mark.parametrize("kind", ["PNG", "JPEG"])
 def test_no_decoder_prints_a_line_of_its_own_for_an_accident(kind: str, capfd: pytest.CaptureFixture[str]):
     whole = encoded(SMOOTH, kind)

@@ -136,30 +136,37 @@ def _decode_jpeg(data: bytes, uri: str, enough: tuple[int, int] | None) -> np.nd
         raise BadImage(uri, f"not a whole JPEG ({_words(error)})") from error
     _check(too_large(height, width) or too_many_scans(data), uri)
     _check_end(data, uri)
-    printed = colours not in ("YCbCr", "Gray", "RGB")  # in CMYK, which only OpenCV makes RGB of
+    printed = colours not in ("YCbCr", "Gray", "RGB")
     orientation = _orientation(data)
     sides = (height, width) if orientation < 5 else (width, height)
     halved = enough is not None and _can_be_halved(*sides, enough)
     factor = 2 if halved else 1
+    how = {"min_height": height // factor, "min_width": width // factor, "min_factor": factor}
     space = "CMYK" if printed else "RGB"
     try:
-        image = simplejpeg.decode_jpeg(
-            data, space, min_height=height // factor, min_width=width // factor, min_factor=factor
-        )
+        image = simplejpeg.decode_jpeg(data, space, **how)
     except ValueError as error:
         if not _is_odd(str(error)):
             raise BadImage(uri, f"damaged ({_words(error)})") from error
-        return _decode_any(data, uri) if printed else _decode_odd(data, uri, orientation)
-    return _decode_any(data, uri) if printed else _upright(image, orientation)
+        return _decode_odd(data, uri, orientation)
+    return _upright(_as_shown(image) if printed else image, orientation)
 
 
 def _decode_odd(data: bytes, uri: str, orientation: int) -> np.ndarray:
     """By Pillow, which prints no line for what libjpeg finds odd, as OpenCV does."""
     try:
         with Image.open(io.BytesIO(data), formats=["JPEG"]) as odd:
-            return _upright(np.asarray(odd.convert("RGB")), orientation)
+            printed = odd.mode == "CMYK"
+            image = _as_shown(255 - np.asarray(odd)) if printed else np.asarray(odd.convert("RGB"))
+            return _upright(image, orientation)
     except Exception as error:  # as its other parsers
         raise BadImage(uri, f"damaged ({error})") from error
+
+
+def _as_shown(printed: UInt8[np.ndarray, "h w 4"]) -> UInt8[np.ndarray, "h w 3"]:
+    """CMYK as RGB, as OpenCV does it: all such JPEGs hold how little ink there is, as Adobe's do."""
+    inks, black = printed[..., :3].astype(np.uint16), printed[..., 3:].astype(np.uint16)
+    return (black - ((255 - inks) * black >> 8)).astype(np.uint8)
 
 
 def _decode_any(data: bytes, uri: str, how: int = cv2.IMREAD_COLOR_RGB) -> np.ndarray:

@@ -200,7 +200,8 @@ def levels(report: Report) -> list[tuple[str, float, str]]:
     if report.recall is None:
         return []
     rows = [("blind guess", report.recall.chance, "other")]
-    rows += [(f"raw pixels: {name}", share, "other") for name, share in report.raw_pixels.items()]
+    raw = {name.replace("_", ", "): share for name, share in report.raw_pixels.items()}
+    rows += [(f"raw pixels: {name}", share, "other") for name, share in raw.items()]
     if report.begun_r1 is not None:
         rows.append((report.begun, report.begun_r1, "other"))
     rows.append(("this run", report.recall.r1, "this"))

@@ -22,7 +22,7 @@ from ucvgl.settings.experiment import Contrast, Resources
 from ucvgl.training.batches import Pairs
 from ucvgl.training.fit_towers import fit_towers
 
-TURNS, BATCHES, EPOCHS = 2, 3, 12
+TURNS, BATCHES, EPOCHS = 2, 3, 8
 
 
 def base_384(device: torch.device, quick: bool) -> dict[str, Any]:

@@ -33,7 +33,7 @@ def without_ray(patch: pytest.MonkeyPatch) -> None:
 
 def _render_worlds(dataset: Dataset, resources: Resources) -> None:
     for world in panorama_worlds.plan(dataset.synthetic):
-        rendering.render(dataset, world)
+        rendering.render(dataset, world, panorama_worlds.WHOLE)
 
 
 class Crew(InProcess):

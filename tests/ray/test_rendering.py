@@ -1,3 +1,6 @@
+from pathlib import Path
+
+from ucvgl.distributed import rendering
 from ucvgl.distributed.rendering import render_worlds
 from ucvgl.images.corpora import read_catalog
 from ucvgl.images.storage import list_files, read, write
@@ -20,6 +23,15 @@ def test_worlds_are_rendered_side_by_side_and_never_twice(cluster, tmp_path):
     assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.*")} == before
 
 
+def test_few_worlds_are_rendered_in_parts_that_make_the_same_files(cluster, tmp_path, monkeypatch):
+    whole, parts = (Dataset(root=str(tmp_path / name), synthetic=SETTINGS) for name in ("whole", "parts"))
+    render_worlds(whole, Resources())
+    monkeypatch.setattr(rendering, "PLACES_OF_A_TASK", 1)
+    render_worlds(parts, Resources())
+    files = {path.relative_to(whole.root): path.read_bytes() for path in Path(whole.root).rglob("*.*")}
+    assert {path.relative_to(parts.root): path.read_bytes() for path in Path(parts.root).rglob("*.*")} == files
+
+
 def test_so_are_flights_over_them(cluster, tmp_path):
     drone = Drone(views=2, distractor_places=1)
     dataset = Dataset(name="synthetic_drone", root=str(tmp_path), synthetic=SETTINGS, drone=drone)
@@ -29,9 +41,10 @@ def test_so_are_flights_over_them(cluster, tmp_path):
     assert (found.queries.num_rows, found.references.num_rows) == (4, 3)
 
 
-def test_a_bucket_gets_what_a_folder_gets_and_nothing_twice(cluster, bucket, tmp_path):
+def test_a_bucket_gets_what_a_folder_gets_and_nothing_twice(cluster, bucket, tmp_path, monkeypatch):
     near, far = (Dataset(root=root, synthetic=SETTINGS) for root in (str(tmp_path), f"s3://{bucket}/worlds"))
     render_worlds(near, Resources())
+    monkeypatch.setattr(rendering, "PLACES_OF_A_TASK", 1)
     render_worlds(far, Resources())
     here = {str(path.relative_to(tmp_path)): path.read_bytes() for path in tmp_path.rglob("*.*")}
     assert {name: read(f"s3://{bucket}/worlds/{name}") for name in list_files(far.root)} == here

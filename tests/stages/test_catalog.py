@@ -48,7 +48,7 @@ def test_worlds_lie_beside_a_run_of_which_machines_share_the_bucket_alone(bucket
 
     def render(dataset, resources):
         for world in panorama_worlds.plan(dataset.synthetic):
-            rendering.render(dataset, world)
+            rendering.render(dataset, world, panorama_worlds.WHOLE)
 
     monkeypatch.setattr(rendering, "several_machines", lambda: several)
     monkeypatch.setattr(stage, "render_worlds", render)

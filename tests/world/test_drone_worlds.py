@@ -9,7 +9,7 @@ from ucvgl.images.corpora import read_catalog
 from ucvgl.settings.experiment import Dataset, Drone, Synthetic
 from ucvgl.truth.door import read_truth
 from ucvgl.world import drone_worlds
-from ucvgl.world.drone_worlds import home, plan, render_area
+from ucvgl.world.drone_worlds import finish_area, home, plan, render_area
 from ucvgl.world.world import build_world
 
 TRAIN, VALIDATION, DISTRACTORS, VIEWS = 4, 3, 2, 3
@@ -124,6 +124,17 @@ def test_a_finished_world_is_kept_and_one_that_was_cut_off_is_rendered_to_the_sa
     assert not kept.exists(), "its world is noted as finished"
     for path in (whole / "train").rglob("*.*"):
         assert (broken / path.relative_to(whole)).read_bytes() == path.read_bytes(), path
+
+
+def test_parts_make_the_bytes_of_the_whole(dataset: Dataset, tmp_path: Path, small_worlds: None):
+    whole, (area, _) = home(dataset), plan(dataset)
+    for first in (1, 0):
+        render_area(dataset, area, tmp_path, (first, 2))
+        assert not (tmp_path / "rendered").exists()
+    finish_area(area, tmp_path)
+    for path in (whole / "train").rglob("*.*"):
+        assert (tmp_path / path.relative_to(whole)).read_bytes() == path.read_bytes(), path
+    assert (tmp_path / "rendered").exists()
 
 
 def test_the_plan_shares_buildings_and_distractors_out_and_repeats_no_world():

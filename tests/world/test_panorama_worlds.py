@@ -1,5 +1,6 @@
 import dataclasses
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -10,7 +11,14 @@ import pytest
 
 from ucvgl.settings.dataset import Synthetic, WorldLook
 from ucvgl.world import panorama_worlds
-from ucvgl.world.panorama_worlds import catalog, plan, render_world, settings_digest
+from ucvgl.world.panorama_worlds import (
+    catalog,
+    finish_world,
+    mark_of,
+    plan,
+    render_world,
+    settings_digest,
+)
 from ucvgl.world.world import build_world
 
 SETTINGS = Synthetic(
@@ -95,6 +103,23 @@ def test_a_world_that_was_cut_off_is_rendered_to_the_same_bytes(
         render_world(SETTINGS, item, broken)
     for path in folder.rglob("*.*"):
         assert (broken / path.relative_to(folder)).read_bytes() == path.read_bytes(), path
+
+
+@pytest.mark.parametrize("look", [WorldLook(), WorldLook(photo_fov_deg=90.0)])
+def test_parts_make_the_bytes_of_the_whole_and_the_world_is_there_when_it_is_finished(
+    tmp_path: Path, small_worlds: None, look: WorldLook
+):
+    settings = replace(SETTINGS, look=look)
+    item = replace(plan(settings)[0], places=7)
+    whole, parts = tmp_path / "whole", tmp_path / "parts"
+    render_world(settings, item, whole)
+    for first in (2, 0, 1):
+        assert not (parts / mark_of(item)).exists()
+        render_world(settings, item, parts, (first, 3))
+    finish_world(settings, item, parts)
+    files = {path.relative_to(whole): path.read_bytes() for path in whole.rglob("*.*")}
+    assert {path.relative_to(parts): path.read_bytes() for path in parts.rglob("*.*")} == files
+    assert any("query_headings" in path.name for path in files) == bool(look.photo_fov_deg)
 
 
 def test_no_world_serves_two_splits_or_two_seeds():

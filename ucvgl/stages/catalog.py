@@ -39,9 +39,10 @@ def catalog(folder: Path, *, experiment: Experiment, both_ways: bool = False) ->
     if experiment.dataset.rendered:
         root = root_of_worlds(experiment.dataset, folder)
         experiment = replace(experiment, dataset=replace(experiment.dataset, root=root))
+        render_worlds(experiment.dataset, experiment.resources)
     counts: dict[str, Any] = {"root": absolute(experiment.dataset.root)}
     missing = []
-    catalogs = {split: _list(experiment, split) for split in SPLITS}
+    catalogs = {split: _list(experiment.dataset, split) for split in SPLITS}
     if both_ways and experiment.dataset.reverse_protocol:
         reverse = replace(experiment.dataset, protocol=cast(Any, experiment.dataset.reverse_protocol))
         catalogs[BACK] = corpora.read_catalog(reverse, "validation")
@@ -78,10 +79,7 @@ def read_catalogs(folder: Path) -> dict[str, Catalog]:
     return {split: Catalog(read(split, "queries"), read(split, "references")) for split in splits}
 
 
-def _list(experiment: Experiment, split: Split) -> Catalog:
-    dataset = experiment.dataset
-    if dataset.rendered:
-        render_worlds(dataset, experiment.resources)
+def _list(dataset: Dataset, split: Split) -> Catalog:
     if dataset.name == "synthetic":
         return panorama_worlds.catalog(panorama_worlds.home_uri(dataset), split)
     return corpora.read_catalog(dataset, split)

@@ -20,7 +20,7 @@ from ucvgl.settings.experiment import Dataset
 from ucvgl.world.flight import buildings, render_flight, render_street
 from ucvgl.world.levels import LEVELS
 from ucvgl.world.orthophoto import render_tile
-from ucvgl.world.panorama_worlds import RENDERER, digest, open_world, write_jpeg
+from ucvgl.world.panorama_worlds import RENDERER, WHOLE, Part, digest, open_world, write_jpeg
 from ucvgl.world.world import build_world, places
 
 BUILDINGS_PER_WORLD = 125
@@ -85,14 +85,16 @@ def _name(dataset: Dataset) -> str:
     return f"synthetic-drone-{level}-{digest(json.dumps(decides, sort_keys=True))[:12]}"
 
 
-def render_area(dataset: Dataset, area: Area, folder: Path | str) -> None:
+def render_area(dataset: Dataset, area: Area, folder: Path | str, part: Part = WHOLE) -> None:
     """Render one world into `folder`, unless it is there; the note that it is finished is written last.
+
+    Args:
+        part: of the buildings alone; when all parts are there, `finish_area` publishes the world.
 
     Raises:
         ValueError: the world has fewer buildings than were asked for.
     """
-    note = Path(folder) / mark_of(area)
-    if note.exists():
+    if (Path(folder) / mark_of(area)).exists():
         return
     settings, size = dataset.synthetic, dataset.synthetic.tile_size
     world = build_world(area.seed, LEVELS[settings.level], settings.look)
@@ -102,7 +104,8 @@ def render_area(dataset: Dataset, area: Area, folder: Path | str) -> None:
         raise ValueError(f"world {area.seed} has {len(found)} buildings, {count} were asked for")
     has_query, has_reference = open_world(settings, area.seed, count)
     spots = places(world)
-    for k, building in enumerate(found):
+    for k in range(part[0], count, part[1]):
+        building = found[k]
         name, images = f"{area.first + k:04d}", {}
         if has_query[k]:
             flight = render_flight(world, building, k, views=dataset.drone.views, size=size)
@@ -113,10 +116,18 @@ def render_area(dataset: Dataset, area: Area, folder: Path | str) -> None:
             middle = np.array([building["x"], building["y"]])
             images[f"satellite/{name}/{name}.jpg"] = render_tile(world, middle, k, size=size)
         for path, image in images.items():
-            for part in _parts(area.split, is_distractor=k >= area.places):
-                write_jpeg(Path(folder) / f"{part}{path}", image)
-    note.parent.mkdir(parents=True, exist_ok=True)
-    note.write_text(json.dumps(asdict(area)) + "\n")
+            for begins in _parts(area.split, is_distractor=k >= area.places):
+                write_jpeg(Path(folder) / f"{begins}{path}", image)
+    if part == WHOLE:
+        finish_area(area, folder)
+
+
+def finish_area(area: Area, folder: Path | str) -> None:
+    """Publish a world whose images are there."""
+    note = Path(folder) / mark_of(area)
+    if not note.exists():
+        note.parent.mkdir(parents=True, exist_ok=True)
+        note.write_text(json.dumps(asdict(area)) + "\n")
 
 
 def _parts(split: Split, *, is_distractor: bool) -> tuple[str, ...]:

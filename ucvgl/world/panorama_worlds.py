@@ -29,14 +29,17 @@ from ucvgl.images.uris import join
 from ucvgl.settings.dataset import WorldLook
 from ucvgl.settings.experiment import Dataset, Synthetic
 from ucvgl.types import Catalog
-from ucvgl.world.layout import layout_of
+from ucvgl.world.layout import Layout, layout_of
 from ucvgl.world.levels import LEVELS
 from ucvgl.world.orthophoto import render_tile
 from ucvgl.world.panorama import render_panorama
-from ucvgl.world.snapshot import photo_in
-from ucvgl.world.world import build_world
+from ucvgl.world.snapshot import photo_heading, photo_in
+from ucvgl.world.world import World, build_world
 
 Split = Literal["train", "validation"]
+Part = tuple[int, int]
+"""Of the images of a world: the first of them, and the step from one to the next."""
+WHOLE: Part = (0, 1)
 PLACES_PER_WORLD = 500
 RENDERER = 5
 """Raise it when the same settings give other pictures."""
@@ -49,7 +52,7 @@ METRES_PER_DEGREE = 111_320.0
 
 @dataclass(frozen=True)
 class WorldPlan:
-    """One world to render: the unit of parallel work and of resuming."""
+    """One world to render: the unit of resuming."""
 
     split: Split
     seed: int
@@ -110,53 +113,92 @@ def settings_digest(settings: Synthetic) -> str:
     return digest(RENDERER, chosen, asdict(LEVELS[settings.level]))[:12]
 
 
-def render_world(settings: Synthetic, item: WorldPlan, folder: Path | str) -> None:
+@dataclass(frozen=True)
+class _Scene:
+    """A world, where its images are taken, which of them there are, and their ids."""
+
+    world: World
+    lay: Layout
+    has_query: Bool[np.ndarray, " q"]
+    has_reference: Bool[np.ndarray, " r"]
+    query_ids: list[str]
+    reference_ids: list[str]
+
+
+def render_world(settings: Synthetic, item: WorldPlan, folder: Path | str, part: Part = WHOLE) -> None:
     """Render one world into `folder`, unless it is there; its `reference_positions` are published last.
 
     The truth is written before them and never looked for: a world without it is as finished as one with it.
 
+    Args:
+        part: of the images alone; when all parts are there, `finish_world` publishes the world.
+
     Raises:
         ValueError: the world has room for fewer places than were asked for.
     """
-    positions_path = Path(folder) / mark_of(item)
-    if positions_path.exists():
+    if (Path(folder) / mark_of(item)).exists():
         return
-    truth_path = Path(folder) / "truth" / f"{item.split}-{item.seed}.parquet"
-    panoramas, tiles = (Path(folder) / item.split / view for view in ("panorama", "satellite"))
-    truth_path.parent.mkdir(parents=True, exist_ok=True)
+    scene = _scene(settings, item)
+    _render_images(scene, settings, item, Path(folder), part)
+    if part == WHOLE:
+        _write_tables(scene, settings, item, Path(folder))
+
+
+def finish_world(settings: Synthetic, item: WorldPlan, folder: Path | str) -> None:
+    """Publish a world whose images are there."""
+    if not (Path(folder) / mark_of(item)).exists():
+        _write_tables(_scene(settings, item), settings, item, Path(folder))
+
+
+def _scene(settings: Synthetic, item: WorldPlan) -> _Scene:
     world = build_world(item.seed, LEVELS[settings.level], settings.look)
     lay = layout_of(world, item.places)
-    has_query, has_reference = np.full(len(lay.spots), True), np.full(len(lay.tiles), True)
+    there = np.full(len(lay.spots), True), np.full(len(lay.tiles), True)
     if not settings.look.seamless:
-        has_query, has_reference = open_world(settings, item.seed, item.places)
-    ids = {
-        view: [digest(item.seed, view, k)[:16] for k in range(len(images))]
-        for view, images in (("query", lay.spots), ("reference", lay.tiles))
-    }
-    size, looks = {"height": settings.panorama_height, "width": settings.panorama_width}, {}
-    for k in np.flatnonzero(has_query).tolist():
-        seen = render_panorama(world, lay.spots[k], k, **size)
+        there = open_world(settings, item.seed, item.places)
+    ids = ([digest(item.seed, view, k)[:16] for k in range(len(images))]
+           for view, images in (("query", lay.spots), ("reference", lay.tiles)))  # fmt: skip
+    return _Scene(world, lay, *there, *ids)
+
+
+def _photo_seed(item: WorldPlan, k: int) -> list[int]:
+    return [item.seed, k, 7]
+
+
+def _render_images(scene: _Scene, settings: Synthetic, item: WorldPlan, folder: Path, part: Part) -> None:
+    first, step = part
+    panoramas, tiles = (folder / item.split / view for view in ("panorama", "satellite"))
+    size = {"height": settings.panorama_height, "width": settings.panorama_width}
+    for k in np.flatnonzero(scene.has_query)[first::step].tolist():
+        seen = render_panorama(scene.world, scene.lay.spots[k], k, **size)
         if settings.look.photo_fov_deg:
-            seen, looks[ids["query"][k]] = photo_in(seen, settings.look, [item.seed, k, 7])
-        write_jpeg(panoramas / f"{ids['query'][k]}.jpg", seen)
-    for k in np.flatnonzero(has_reference).tolist():
-        seen = render_tile(world, lay.tiles[k], k, size=settings.tile_size)
-        write_jpeg(tiles / f"{ids['reference'][k]}.jpg", seen)
+            seen, _ = photo_in(seen, settings.look, _photo_seed(item, k))
+        write_jpeg(panoramas / f"{scene.query_ids[k]}.jpg", seen)
+    for k in np.flatnonzero(scene.has_reference)[first::step].tolist():
+        seen = render_tile(scene.world, scene.lay.tiles[k], k, size=settings.tile_size)
+        write_jpeg(tiles / f"{scene.reference_ids[k]}.jpg", seen)
+
+
+def _write_tables(scene: _Scene, settings: Synthetic, item: WorldPlan, folder: Path) -> None:
+    lay, has_query, has_reference = scene.lay, scene.has_query, scene.has_reference
+    truth = folder / "truth"
+    truth.mkdir(parents=True, exist_ok=True)
+    paired = np.flatnonzero(has_query & has_reference[lay.own])
+    for name, partners in (("", lay.own[:, None]), ("near-", lay.near)):
+        rows = [(scene.query_ids[k], scene.reference_ids[tile]) for k in paired for tile in partners[k]]
+        if rows:
+            pairs = dict(zip(("query_id", "reference_id"), zip(*rows, strict=True), strict=True))
+            _write_table(truth / f"{name}{item.split}-{item.seed}.parquet", pairs, "query_id")
+    if settings.look.photo_fov_deg and not settings.look.any_heading:
+        seeds = {scene.query_ids[k]: _photo_seed(item, k) for k in np.flatnonzero(has_query).tolist()}
+        looks = [photo_heading(settings.look, np.random.default_rng(seed)) for seed in seeds.values()]
+        told = {"id": [*seeds], "heading_deg": looks}
+        _write_table(folder / item.split / f"{HEADINGS_OF}{item.seed}.parquet", told, "id")
     anchor = np.random.default_rng([item.seed, 5]).uniform((36, -10), (58, 25))
     metres = METRES_PER_DEGREE * np.array([1, math.cos(math.radians(anchor[0]))])
     position = (anchor + lay.tiles[:, ::-1] / metres)[has_reference]
-    kept = [ids["reference"][k] for k in np.flatnonzero(has_reference)]
-    located = {"id": kept, "lat": position[:, 0], "lon": position[:, 1]}
-    paired = np.flatnonzero(has_query & has_reference[lay.own])
-    for name, partners in (("", lay.own[:, None]), ("near-", lay.near)):
-        rows = [(ids["query"][k], ids["reference"][tile]) for k in paired for tile in partners[k]]
-        if rows:
-            pairs = dict(zip(("query_id", "reference_id"), zip(*rows, strict=True), strict=True))
-            _write_table(truth_path.with_name(f"{name}{truth_path.name}"), pairs, "query_id")
-    if looks and not settings.look.any_heading:
-        told = {"id": list(looks), "heading_deg": list(looks.values())}
-        _write_table(Path(folder) / item.split / f"{HEADINGS_OF}{item.seed}.parquet", told, "id")
-    _write_table(positions_path, located, "id")
+    kept = [scene.reference_ids[k] for k in np.flatnonzero(has_reference)]
+    _write_table(folder / mark_of(item), {"id": kept, "lat": position[:, 0], "lon": position[:, 1]}, "id")
 
 
 def catalog(folder: Path | str, split: str) -> Catalog:

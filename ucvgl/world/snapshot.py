@@ -30,7 +30,7 @@ def photo_in(
         hand_deg: how far from level a hand holds the camera.
     """
     random = np.random.default_rng(seed)
-    heading = 0.0 if look.any_heading else float(random.uniform(0, 360))
+    heading = photo_heading(look, random)
     pitch, roll = random.normal(0, hand_deg, 2)
     width = max(8, round(panorama.shape[1] * look.photo_fov_deg / 360))
     directions = _rays(width, round(width / ASPECT), look.photo_fov_deg) @ _held(heading, pitch, roll).T
@@ -40,6 +40,11 @@ def photo_in(
     row = (0.5 - np.arctan2(up, np.hypot(east, north)) / math.pi) * rows - 0.5
     maps = column.astype(np.float32), row.astype(np.float32)
     return cv2.remap(panorama, *maps, interpolation=cv2.INTER_LINEAR, borderMode=cv2.BORDER_WRAP), heading
+
+
+def photo_heading(look: WorldLook, random: np.random.Generator) -> float:
+    """Where the middle of a photo looks, degrees clockwise from its panorama's middle: the first that is drawn."""
+    return 0.0 if look.any_heading else float(random.uniform(0, 360))
 
 
 def _rays(width: int, height: int, fov_deg: float) -> Float[np.ndarray, "r c 3"]:

@@ -21,7 +21,7 @@ from ucvgl.world.panorama_worlds import WHOLE, Part
 
 WORLDS = ".worlds"
 """Where worlds lie in the place of a run, which no folder of a machine holds."""
-TASKS_OF_A_CPU, PLACES_OF_A_TASK = 3, 100
+TASKS_OF_A_CPU, PLACES_OF_A_TASK = 2, 100
 """So many tasks, that no processor waits long for the last, of so many places at least: each builds its world first."""
 World = drone_worlds.Area | panorama_worlds.WorldPlan
 

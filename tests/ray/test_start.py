@@ -166,6 +166,28 @@ os.kill(os.getpid(), 9)
 """
 
 
+STOPPED = """
+import os, signal, sys, threading, time
+from ucvgl.distributed import start
+from ucvgl.run.ending import ended
+
+def stop():
+    home = os.environ.get("TMPDIR")
+    while os.environ.get("TMPDIR") == home or not os.listdir(os.environ["TMPDIR"]):
+        time.sleep(0.01)
+    os.kill(os.getpid(), signal.SIGTERM)
+
+threading.Thread(target=stop, daemon=True).start()
+sys.exit(ended(start.start, print))
+"""
+
+
+def test_a_signal_while_ray_starts_ends_the_program_with_a_word_and_the_usual_code():
+    env = {name: value for name, value in os.environ.items() if name not in ("RAY_ADDRESS", "RAY_TMPDIR", "TMPDIR")}
+    done = subprocess.run([sys.executable, "-c", STOPPED], env=env, capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (143, "interrupted\n"), done
+
+
 def test_a_driver_that_is_killed_leaves_no_process_and_no_folder():
     """What a closed terminal leaves is the same to who tidies up: tests/distributed/test_caretaker.py."""
     before = set(os.listdir("/tmp"))

@@ -1,4 +1,5 @@
 import os
+import signal
 import threading
 import time
 
@@ -114,8 +115,11 @@ def kill_at_step(folder, step):
     os.kill(int((folder / "pid-1").read_text()), 9)
 
 
-def test_workers_that_are_busy_end_with_the_job(session, tmp_path):
+def test_workers_that_are_busy_end_with_the_job_though_nothing_of_ray_answers_any_more(session, tmp_path):
     def interrupt(**_):
+        mailboxes = [("class_name", "=", "Mailbox"), ("state", "=", "ALIVE")]
+        for actor in list_actors(ray.get_runtime_context().gcs_address, filters=mailboxes, detail=True):
+            os.kill(actor.pid, signal.SIGSTOP)
         raise KeyboardInterrupt
 
     session.log = interrupt

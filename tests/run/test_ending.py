@@ -148,12 +148,13 @@ def test_the_signal_that_came_is_the_exit_code_whatever_ray_makes_of_it() -> Non
     assert ended(wait, lambda _: None) == 129
 
 
-def test_what_a_clean_up_raises_after_a_signal_does_not_hide_that_it_came() -> None:
+@pytest.mark.parametrize("raised", [RuntimeError("ActorUnavailableError: connection reset"), SystemExit(1)])
+def test_what_a_clean_up_raises_after_a_signal_does_not_hide_that_it_came(raised: BaseException) -> None:
     def work() -> None:
         try:
             os.kill(os.getpid(), signal.SIGTERM)
         finally:
-            raise RuntimeError("ActorUnavailableError: connection reset")
+            raise raised
 
     said: list[str] = []
     assert ended(work, said.append) == 143 and said == ["interrupted"]

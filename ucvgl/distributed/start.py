@@ -16,6 +16,7 @@ from typing import Any
 import ray
 from ray import _raylet
 from ray._common.utils import get_default_ray_temp_dir, get_default_system_temp_dir
+from ray._private import utils
 from ray._private.services import canonicalize_bootstrap_address_or_die
 
 from ucvgl.distributed.caretaker import UP, attend
@@ -55,7 +56,7 @@ def start(**how: Any) -> None:
     """
     _check_machine()
     try:
-        with uninterrupted(), _silent_stderr(), _own_folder() as folder:  # stopped in the middle Ray crashes
+        with uninterrupted(), _our_signals(), _silent_stderr(), _own_folder() as folder:  # stopped in the middle Ray crashes
             ray.init(address="local", _temp_dir=folder, **how)
     except Exception as error:
         *_, last = str(error).strip().splitlines() or [""]
@@ -80,7 +81,7 @@ def join(address: str, **how: Any) -> None:
     """
     _knock(address)
     try:
-        with interrupted_at_once(), _silent_stderr():
+        with interrupted_at_once(), _our_signals(), _silent_stderr():
             ray.init(address=address, **how)
     except ConnectionError as error:  # somebody else listens there, or a proxy in between
         raise _nobody(address) from error
@@ -190,6 +191,17 @@ def _own_folder() -> Iterator[str]:
             os.write(caretaker.stdin.fileno(), UP)
         del os.environ["TMPDIR"]
         os.environ |= {} if before is None else {"TMPDIR": before}
+
+
+@contextmanager
+def _our_signals() -> Iterator[None]:
+    """Keep our own handler of SIGTERM: Ray's ends a program in the middle of its start, by a code of its own."""
+    theirs = utils.set_sigterm_handler
+    utils.set_sigterm_handler = lambda handler: None
+    try:
+        yield
+    finally:
+        utils.set_sigterm_handler = theirs
 
 
 @contextmanager

@@ -44,6 +44,10 @@ START_S, START_GROWING_S = 600, 3600
 COLLECTIVE_S = 6 * 3600
 """How long a worker waits for the others; one that has died is noticed by Ray Train, much sooner."""
 
+END_S, BROKEN_OFF_S = 30, 3
+"""How long to wait for each step of the workers' end; less where a job is broken off, as nobody answers if what ended
+it ended Ray as well."""
+
 
 class WorkerGroup:
     """A context manager; the workers start with the first program.
@@ -67,19 +71,20 @@ class WorkerGroup:
     def __enter__(self) -> WorkerGroup:
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         if self._fit is None:
             return
+        patience = END_S if kind is None else BROKEN_OFF_S
         with suppress(RayError):  # what ends a job may have ended the mailbox, and is not to be hidden by that
-            ray.get(self._mailbox.close.remote())
-            self._controller = self._controller or ray.get(self._mailbox.controller.remote())
-            if not self._running:  # after Ctrl-C the workers are busy
-                self._fit.join(timeout=30)
+            ray.get(self._mailbox.close.remote(), timeout=patience)
+            self._controller = self._controller or ray.get(self._mailbox.controller.remote(), timeout=patience)
+            if kind is None:  # else the workers may be busy, as after Ctrl-C
+                self._fit.join(timeout=patience)
         with suppress(RayError):
             if self._fit.is_alive() and self._controller is not None:
-                # Its workers end with it. A thread that still waits for Ray when Ray shuts down crashes the process.
+                # Its workers end with it. A thread that still waits for Ray when Ray shuts down may crash the process.
                 ray.kill(self._controller)
-                self._fit.join(timeout=30)
+                self._fit.join(timeout=patience)
             ray.kill(self._mailbox)
         self._fit = self._controller = None
 

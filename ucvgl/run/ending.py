@@ -100,7 +100,9 @@ def ended(program: Callable[[], int | None], say: Callable[[str], None]) -> int:
     except BrokenPipeError:  # `ucvgl localize ... | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return DONE
-    except (Interrupted, KeyboardInterrupt, Stopped) as stop:
+    except (Interrupted, KeyboardInterrupt, SystemExit) as stop:
+        if isinstance(stop, SystemExit) and not CAME:
+            raise
         signal.signal(signal.SIGINT, lambda *_: os._exit(INTERRUPTED))  # the second time: at once
         tell(str(stop) if isinstance(stop, Interrupted) else "interrupted")
         return _code_of(stop)

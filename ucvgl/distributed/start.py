@@ -56,7 +56,8 @@ def start(**how: Any) -> None:
     """
     _check_machine()
     try:
-        with uninterrupted(), _our_signals(), _silent_stderr(), _own_folder() as folder:  # stopped in the middle Ray crashes
+        # stopped in the middle Ray crashes
+        with uninterrupted(), _our_signals(), _silent_stderr(), _own_folder() as folder:
             ray.init(address="local", _temp_dir=folder, **how)
     except Exception as error:
         *_, last = str(error).strip().splitlines() or [""]

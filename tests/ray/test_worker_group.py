@@ -55,6 +55,8 @@ def test_one_worker_runs_several_programs_and_survives_their_errors(alone, tmp_p
         progress = Progress("keep", pieces)
         session.run(programs.keep, progress=progress, pieces=pieces)
         assert progress.done == pieces, "rows of one program were counted for another"
+    session.run(programs.keep, pieces=100)
+    assert len(rows) == 2, "what progress counts is no row of the log"
 
 
 def test_what_workers_hold_is_free_while_they_rest(alone):

@@ -7,7 +7,7 @@ import ast
 import pytest
 from source_tree import imported_names, module_files
 
-TABLES, WEIGHTS = "ucvgl.files.tables", "ucvgl.networks.saved"
+TABLES, WEIGHTS, NUMBERS = "ucvgl.files.tables", "ucvgl.networks.saved", "ucvgl.files.plain"
 
 
 def attributes(module: str) -> set[str]:
@@ -30,6 +30,13 @@ def test_arrow_files_are_opened_by_one_module() -> None:
 def test_weights_are_loaded_by_one_module() -> None:
     loaders = {module for module in module_files() if "torch.load" in attributes(module)}
     assert loaders <= {WEIGHTS, "ucvgl.networks.backbone"} and WEIGHTS in loaders  # backbones of others come bare
+
+
+def test_arrays_are_loaded_by_one_module() -> None:
+    """Elsewhere from memory, or from what a worker has just written."""
+    loaders = {module for module in module_files() if "np.load" in attributes(module)}
+    others = {"ucvgl.atomic", "ucvgl.projection.level", "ucvgl.programs.verified"}
+    assert loaders <= {NUMBERS, *others} and NUMBERS in loaders
 
 
 @pytest.mark.parametrize("word", ["pickle", "cloudpickle", "dill", "marshal", "shelve", "joblib"])

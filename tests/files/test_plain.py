@@ -1,13 +1,15 @@
 """What is no file, or far larger than any of its kind, is refused and not waited for."""
 
 import os
+import pickle
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from tests.index.areas import make_index, make_run
 from ucvgl.commands.invocation import resolve
-from ucvgl.files.plain import NotPlain, json_object, read_plain
+from ucvgl.files.plain import NotPlain, json_object, load_numbers, read_plain
 from ucvgl.index.localizer import load
 from ucvgl.index.tiles import list_tiles
 from ucvgl.run.record import read_record
@@ -16,6 +18,27 @@ from ucvgl.settings.dotted import Mistakes
 from ucvgl.settings.experiment import Experiment
 
 HUGE = 3_000_000_000
+
+
+class Code:
+    def __init__(self, into: Path) -> None:
+        self.into = into
+
+    def __reduce__(self):
+        return Path.touch, (self.into,)
+
+
+@pytest.mark.parametrize("how", [{}, {"mmap_mode": "r"}])
+def test_an_array_of_objects_runs_no_code_and_nobody_is_told_how_to_run_it(tmp_path: Path, how: dict) -> None:
+    code, path = Code(tmp_path / "ran"), tmp_path / "part-00000.npy"
+    np.save(path, np.array([code], object), allow_pickle=True)
+    for content in (path.read_bytes(), pickle.dumps(code), b"", path.read_bytes()[:20]):
+        path.write_bytes(content)
+        with pytest.raises(ValueError, match="part-00000.npy is no array of plain numbers that can be read; copy it"):
+            load_numbers(path, **how)
+    assert not (tmp_path / "ran").exists()
+    np.save(path, np.arange(3))
+    assert load_numbers(path, **how).tolist() == [0, 1, 2]
 
 
 def test_a_small_file_is_read_and_nothing_else(tmp_path: Path) -> None:

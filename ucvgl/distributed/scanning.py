@@ -7,11 +7,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import numpy as np
-
 from ucvgl.distributed.heading_search import find_headings
 from ucvgl.distributed.machines import Crew
 from ucvgl.files import cached
+from ucvgl.files.plain import load_numbers
 from ucvgl.programs.embedding import EmbedJob, Look
 from ucvgl.programs.reranked import rematched
 from ucvgl.programs.verified import keep_verified
@@ -87,7 +86,7 @@ def scan(
         how = ground | {"verify": settings.verified > 0, "whitening": settings.whitening}
         jobs = _jobs(above, start, into / "scan" / "above", tiles, settings, structure=into.parent / STRUCTURE)
         headings = find_headings(*jobs, into / "scan", machines, **how)
-        asked, around = replace(asked, heading_deg=headings), np.load(cached.here(headings))
+        asked, around = replace(asked, heading_deg=headings), load_numbers(cached.here(headings))
     parts = machines.described([[asked], searched], whitening=settings.whitening)
     k = max(2, settings.reciprocal + 1)
     best = machines.match(*parts, folder=into / "scan", k=max(k, settings.verified))

@@ -17,7 +17,7 @@ from ucvgl.distributed.heading_search import at_each_turn, find_headings
 from ucvgl.distributed.machines import Crew
 from ucvgl.files import cached
 from ucvgl.files.parts import in_order, read_part
-from ucvgl.files.plain import REMAKE, json_as
+from ucvgl.files.plain import REMAKE, json_as, load_numbers
 from ucvgl.images.image_store import ImageStore
 from ucvgl.networks.towers import HALF, load_towers, save_towers
 from ucvgl.poses.verifying import NEAREST
@@ -136,7 +136,7 @@ def _recalls_by_share(
     if how.verified:
         tried = [candidates_of(ranking, how.verified, references=count) for ranking in found.values()]
         every = each_once(np.hstack(tried))
-        around = None if headings is None else np.load(cached.here(headings))
+        around = None if headings is None else load_numbers(cached.here(headings))
         evidence = _evidence(every, images, into, machines, around)
         for share, candidates in zip(found, tried, strict=True):
             found[share] = reranked(found[share], evidence_for(candidates, every, evidence), [], references=count)
@@ -179,7 +179,7 @@ def _keep_best_turns(looks: Sequence[EmbedJob], turn: Int[np.ndarray, " q"], fol
     """Write the descriptors of every query at its turn, part by part."""
     start = 0
     for parts in zip(*(parts_of(look.folder) for look in looks), strict=True):
-        each = np.stack([np.load(cached.here(part)) for part in parts])
+        each = np.stack([load_numbers(cached.here(part)) for part in parts])
         rows = np.arange(each.shape[1])
         write_array(folder / parts[0].name, each[turn[start + rows], rows])
         start += len(rows)

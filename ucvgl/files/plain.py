@@ -99,6 +99,23 @@ def _parsed(content: bytes | str, origin: Path | str) -> Any:
         raise NotPlain(f"{origin} is damaged: it is no JSON ({error}); {REMAKE}") from error
 
 
+def load_numbers(path: Path | str, **how: Any) -> Any:
+    """What `numpy.load` gives of a file of numbers, where that is plain ones.
+
+    Args:
+        how: for `numpy.load`.
+
+    Raises:
+        ValueError: it is cut off, something else, or holds objects of Python, which may run code and are not read.
+    """
+    import numpy as np
+
+    try:
+        return np.load(path, **how)
+    except (ValueError, EOFError) as error:  # NumPy's words tell how to run what is in it
+        raise ValueError(f"{path} is no array of plain numbers that can be read; {REMAKE}") from error
+
+
 def refuse_irregular(folder: Path) -> None:
     """Refuse the folder of a run that holds a pipe, a socket or a device in the place of a file.
 

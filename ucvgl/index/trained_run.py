@@ -11,7 +11,7 @@ from jaxtyping import Float, Int, UInt8
 
 from ucvgl.files import cached
 from ucvgl.files.parts import check_all, in_order, numbered_parts, read_part
-from ucvgl.files.plain import refuse_irregular
+from ucvgl.files.plain import load_numbers, refuse_irregular
 from ucvgl.files.tables import read_table
 from ucvgl.images.image_store import ImageStore
 from ucvgl.index.encoders import Encoders
@@ -145,7 +145,7 @@ class TrainedRun:
         check_all(folder)
         parts = numbered_parts(folder, "part-*.npy")
         try:
-            vectors = np.concatenate([np.load(cached.here(part)) for part in parts])
+            vectors = np.concatenate([load_numbers(cached.here(part)) for part in parts])
         except (ValueError, OSError, EOFError) as error:
             raise ValueError(f"{folder} holds vectors that cannot be read ({error}); make this stage anew") from error
         if vectors.ndim != 2 or vectors.dtype != np.float32:

@@ -14,6 +14,7 @@ import torch
 from ucvgl.atomic import write_array
 from ucvgl.files import cached
 from ucvgl.files.parts import numbered_parts
+from ucvgl.files.plain import load_numbers
 from ucvgl.images.image_store import ImageStore, count_images, read_shard, shard_number, shards_of
 from ucvgl.networks import searched
 from ucvgl.networks.adapted import load_encoders
@@ -142,7 +143,7 @@ def _read(work: Work) -> Seen:
 
 def _headings(job: EmbedJob, first: int, count: int) -> np.ndarray:
     if isinstance(job.heading_deg, Path):
-        return np.load(cached.here(job.heading_deg), mmap_mode="r")[first : first + count]
+        return load_numbers(cached.here(job.heading_deg), mmap_mode="r")[first : first + count]
     return np.full(count, job.heading_deg)
 
 
@@ -181,7 +182,7 @@ def _described(job: EmbedJob, shard: str, look: Look, images: np.ndarray, encode
     kept = part_path(folder, shard)
     if not cached.exists(kept):
         write_array(kept, describe(images, mirrored=look.mirrored))
-    return np.load(cached.here(kept))
+    return load_numbers(cached.here(kept))
 
 
 def part_path(folder: Path, shard: str) -> Path:
@@ -196,5 +197,5 @@ def parts_of(folder: Path) -> list[Path]:
 
 def read_embeddings(store: Path, folder: Path) -> Embeddings:
     """The descriptors in `folder`, with the ids of the store they were made from."""
-    vectors = [np.load(cached.here(part)) for part in parts_of(folder)]
+    vectors = [load_numbers(cached.here(part)) for part in parts_of(folder)]
     return Embeddings(id=ImageStore(store).ids, vector=np.concatenate(vectors))

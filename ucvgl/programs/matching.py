@@ -15,6 +15,7 @@ import torch.distributed as dist
 from jaxtyping import Float32
 
 from ucvgl.files import cached
+from ucvgl.files.plain import load_numbers
 from ucvgl.programs.sharing import mine, write_arrays
 from ucvgl.retrieval.best import Best
 from ucvgl.retrieval.search import BLOCK, DEVICE_BLOCK, Found, Search, kth_reached
@@ -84,7 +85,7 @@ def read_matched(cuts: Sequence[Range], folder: Path, *, queries: int, reference
     """
     rows, columns = Best(queries, k), Best(references, k)
     for shard in cuts:
-        with np.load(cached.here(folder / f"matched-{shard[0]:012d}.npz")) as found:
+        with load_numbers(cached.here(folder / f"matched-{shard[0]:012d}.npz")) as found:
             rows.insert(found["query"], found["score"], found["reference"])
             columns.score[slice(*shard)], columns.index[slice(*shard)] = found["column_score"], found["column_index"]
     return TwoSided(0, 0, rows.score, rows.index, columns.score, columns.index)

@@ -11,6 +11,7 @@ import torch
 from jaxtyping import Int
 
 from ucvgl.files import cached
+from ucvgl.files.plain import load_numbers
 from ucvgl.programs.matching import Range
 from ucvgl.programs.sharing import mine, write_arrays
 from ucvgl.retrieval.best import Best
@@ -103,7 +104,7 @@ def read_ranked(
     ranks: list[np.ndarray] = [np.zeros(question.true.shape, int) for question in questions]
     best = Best(queries, k), Best(queries, k)
     for shard in cuts:
-        with np.load(cached.here(shard_path(folder, shard))) as found:
+        with load_numbers(cached.here(shard_path(folder, shard))) as found:
             row, place = np.nonzero(found["index"] >= 0)
             numbered = found["index"][row, place] * turns + found["turn"][row, place]
             for one in best if shard[0] < count else best[1:]:

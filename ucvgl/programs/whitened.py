@@ -11,6 +11,7 @@ import torch
 
 from ucvgl.atomic import write_array
 from ucvgl.files import cached
+from ucvgl.files.plain import load_numbers
 from ucvgl.poses.structure import SHRINKAGE
 from ucvgl.programs.embedding import EmbedJob, parts_of
 from ucvgl.programs.sharing import mine, read_ahead
@@ -78,7 +79,7 @@ def _gaps(job: EmbedJob, look: int) -> bool:
 
 
 def _found(job: EmbedJob, look: int) -> Whitening:
-    mean, *matrix = np.load(cached.here(_look_path(job, look)), mmap_mode="r")
+    mean, *matrix = load_numbers(cached.here(_look_path(job, look)), mmap_mode="r")
     return Whitening(np.array(mean), np.array(matrix), _gaps(job, look))
 
 
@@ -89,7 +90,7 @@ def _look_path(job: EmbedJob, look: int) -> Path:
 
 def _passing(part: Path) -> np.ndarray:
     """A part as it is mapped, which makes room for the next in a cache that does not hold all of them."""
-    vectors = cached.opened(part, lambda path: np.load(path, mmap_mode="r"))
+    vectors = cached.opened(part, lambda path: load_numbers(path, mmap_mode="r"))
     cached.done_with(part)
     return vectors
 

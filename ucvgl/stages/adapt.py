@@ -13,6 +13,7 @@ import torch
 
 from ucvgl.distributed.machines import Crew
 from ucvgl.files import cached
+from ucvgl.files.plain import load_numbers
 from ucvgl.files.tables import read_table, write_table
 from ucvgl.images.image_store import ImageStore
 from ucvgl.networks.adapted import save_adapted
@@ -142,7 +143,7 @@ def expect(
         run(folder=into / "scan" / view, parts=parts_of(train / view), view=view)
     parts = [parts_of(into / "scan" / view) for view in VIEWS]
     best = machines.match(*parts, folder=into / "scan", k=partners_needed(settings))
-    queries, references = (np.concatenate([np.load(cached.here(part)) for part in some]) for some in parts)
+    queries, references = (np.concatenate([load_numbers(cached.here(part)) for part in some]) for some in parts)
     labels = strategy(settings, index)(queries, references, best)
     found = matches(best, reciprocal=settings.reciprocal)
     mutual = found.mutual.sum()

@@ -14,6 +14,7 @@ from ucvgl.distributed.heading_search import headings_of_pairs
 from ucvgl.distributed.machines import Crew
 from ucvgl.distributed.rounds import train_round
 from ucvgl.files import cached
+from ucvgl.files.plain import load_numbers
 from ucvgl.images.image_store import ImageStore
 from ucvgl.programs.embedding import EmbedJob, Look, parts_of
 from ucvgl.settings.experiment import Experiment
@@ -83,7 +84,7 @@ def supervised(
                         else _most_similar(sources[0], start, into / "scan", HARD_NEGATIVES, machines)
                     )
                     _publish(found, into / "neighbours.npy")
-                neighbours = np.load(cached.here(into / "neighbours.npy"))
+                neighbours = load_numbers(cached.here(into / "neighbours.npy"))
                 sources = [replace(pairs, neighbours=neighbours) for pairs in sources]
             sources = [repeated(pairs, copies) for pairs in sources]
             train_round(into, start, sources, index, experiment=experiment, machines=machines)
@@ -136,7 +137,7 @@ def _rows_of_parts(folder: Path, into: Path, rows: np.ndarray) -> list[Path]:
     into.mkdir(exist_ok=True)
     start, written = 0, []
     for part in parts_of(folder):
-        vectors = np.load(cached.here(part), mmap_mode="r")
+        vectors = load_numbers(cached.here(part), mmap_mode="r")
         stop = start + len(vectors)
         np.save(into / part.name, vectors[rows[(rows >= start) & (rows < stop)] - start])
         written.append(into / part.name)

@@ -19,6 +19,7 @@ from torch import Tensor, nn
 
 from ucvgl.atomic import whole
 from ucvgl.files import cached
+from ucvgl.files.plain import load_numbers
 from ucvgl.projection.level import (
     CHANNELS,
     FRAME,
@@ -76,7 +77,7 @@ def fit_level(folder: Path, *, frame_deg: float, seed: int, device: torch.device
     net = LevelNet().to(device)
     descend = Descent(adam_w(net, LEARNING_RATE), device)
     wrapped = workers.distributed(net)
-    frames, shown = (np.load(cached.here(folder / name), mmap_mode="r") for name in ("frames.npy", "shown.npy"))
+    frames, shown = (load_numbers(cached.here(folder / name), mmap_mode="r") for name in ("frames.npy", "shown.npy"))
     rows, weight = workers.share(BATCH), workers.weight(BATCH)
     steps = min(STEPS, math.ceil(EPOCHS * len(frames) / BATCH))
 

@@ -10,6 +10,7 @@ import numpy as np
 from jaxtyping import Float32, Int
 
 from ucvgl.files import cached
+from ucvgl.files.plain import load_numbers
 
 BLOCK = 4096
 """Rows that are read at once where only some of them are asked for."""
@@ -23,7 +24,7 @@ class Features:
 
     def __init__(self, parts: Sequence[Path], *, turns: int = 1) -> None:
         self.turns = turns
-        self._parts = [np.load(cached.here(part), mmap_mode="r") for part in parts]
+        self._parts = [load_numbers(cached.here(part), mmap_mode="r") for part in parts]
         self._starts = np.cumsum([0] + [len(part) for part in self._parts])
         self._rows: np.ndarray | None = None
 

@@ -74,6 +74,16 @@ def test_what_workers_hold_is_free_while_they_rest(alone):
     assert machines.run(programs.total, number=7) == 7
 
 
+def test_workers_hear_that_a_job_is_broken_off(cluster, tmp_path):
+    """Then nobody waits for those that only start, half a minute."""
+    heard = []
+    machines = Machines(tmp_path, Resources(), print)
+    machines._started.push(lambda kind, *_: heard.append(kind))
+    with pytest.raises(KeyboardInterrupt), machines:
+        raise KeyboardInterrupt
+    assert heard == [KeyboardInterrupt]
+
+
 def waiting_for_ray():
     """Threads of this process in which Ray Train runs; Ray's shutdown would crash the process under them."""
     return [thread.name for thread in threading.enumerate() if thread.name == "ray-train"]

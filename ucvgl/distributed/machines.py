@@ -218,5 +218,5 @@ class Machines(Crew):
         wait_for_turn()
         return self
 
-    def __exit__(self, *_: object) -> None:
-        self._started.close()
+    def __exit__(self, *error: Any) -> None:
+        self._started.__exit__(*error)

@@ -141,10 +141,11 @@ def _decode_jpeg(data: bytes, uri: str, enough: tuple[int, int] | None) -> np.nd
     sides = (height, width) if orientation < 5 else (width, height)
     halved = enough is not None and _can_be_halved(*sides, enough)
     factor = 2 if halved else 1
-    how = {"min_height": height // factor, "min_width": width // factor, "min_factor": factor}
     space = "CMYK" if printed else "RGB"
     try:
-        image = simplejpeg.decode_jpeg(data, space, **how)
+        image = simplejpeg.decode_jpeg(
+            data, space, min_height=height // factor, min_width=width // factor, min_factor=factor
+        )
     except ValueError as error:
         if not _is_odd(str(error)):
             raise BadImage(uri, f"damaged ({_words(error)})") from error

@@ -35,7 +35,7 @@ def test_weights_are_loaded_by_one_module() -> None:
 def test_arrays_are_loaded_by_one_module() -> None:
     """Elsewhere from memory, or from what a worker has just written."""
     loaders = {module for module in module_files() if "np.load" in attributes(module)}
-    others = {"ucvgl.atomic", "ucvgl.projection.level", "ucvgl.programs.verified"}
+    others = {"ucvgl.atomic", "ucvgl.projection.level"}
     assert loaders <= {NUMBERS, *others} and NUMBERS in loaders
 
 

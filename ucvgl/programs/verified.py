@@ -15,6 +15,7 @@ from jaxtyping import Float, Float32, Int, UInt8
 
 from ucvgl.atomic import write_array
 from ucvgl.files import cached
+from ucvgl.files.plain import load_numbers
 from ucvgl.images.image_store import ImageStore
 from ucvgl.images.mirror_images import mirror_image
 from ucvgl.poses.verifying import (
@@ -65,9 +66,9 @@ def verify_candidates(
     left = [shard for shard in mine(cuts) if not cached.exists(shard_path(folder, shard))]
     if not left:
         return
-    candidates = np.load(cached.here(folder / "candidates.npy"), mmap_mode="r")
+    candidates = load_numbers(cached.here(folder / "candidates.npy"), mmap_mode="r")
     headings = folder / "around.npy"
-    around = np.load(cached.here(headings), mmap_mode="r") if cached.exists(headings) else np.zeros_like(candidates)
+    around = load_numbers(cached.here(headings), mmap_mode="r") if cached.exists(headings) else np.zeros_like(candidates)
     grounds, references = ImageStore(bevs), ImageStore(tiles)
 
     held: OrderedDict[int, torch.Tensor] = OrderedDict()
@@ -191,14 +192,14 @@ def _known(asked: Int[np.ndarray, "n k"], rows: range, folder: Path | None) -> F
     files = [] if folder is None else [folder / "candidates.npy", folder / "evidence.npy"]
     if not files or not all(map(cached.exists, files)):
         return found
-    candidates, evidence = (np.load(cached.here(file), mmap_mode="r")[rows.start : rows.stop] for file in files)
+    candidates, evidence = (load_numbers(cached.here(file), mmap_mode="r")[rows.start : rows.stop] for file in files)
     same = (asked[:, :, None] == candidates[:, None]) & (asked[:, :, None] >= 0)
     return np.where(same.any(2), np.take_along_axis(evidence, same.argmax(2), 1), found)
 
 
 def read_verified(cuts: Sequence[Range], folder: Path) -> Float32[np.ndarray, "q k"]:
     """The evidence for every candidate, -inf where there is none."""
-    return np.concatenate([np.load(cached.here(shard_path(folder, shard))) for shard in cuts])
+    return np.concatenate([load_numbers(cached.here(shard_path(folder, shard))) for shard in cuts])
 
 
 def shard_path(folder: Path, shard: Range) -> Path:

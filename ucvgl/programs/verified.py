@@ -192,7 +192,8 @@ def _known(asked: Int[np.ndarray, "n k"], rows: range, folder: Path | None) -> F
     files = [] if folder is None else [folder / "candidates.npy", folder / "evidence.npy"]
     if not files or not all(map(cached.exists, files)):
         return found
-    candidates, evidence = (load_numbers(cached.here(file), mmap_mode="r")[rows.start : rows.stop] for file in files)
+    candidates, evidence = (load_numbers(cached.here(file), mmap_mode="r") for file in files)
+    candidates, evidence = candidates[rows.start : rows.stop], evidence[rows.start : rows.stop]
     same = (asked[:, :, None] == candidates[:, None]) & (asked[:, :, None] >= 0)
     return np.where(same.any(2), np.take_along_axis(evidence, same.argmax(2), 1), found)
 

@@ -67,8 +67,9 @@ def verify_candidates(
     if not left:
         return
     candidates = load_numbers(cached.here(folder / "candidates.npy"), mmap_mode="r")
-    headings = folder / "around.npy"
-    around = load_numbers(cached.here(headings), mmap_mode="r") if cached.exists(headings) else np.zeros_like(candidates)
+    around = np.zeros_like(candidates)
+    if cached.exists(headings := folder / "around.npy"):
+        around = load_numbers(cached.here(headings), mmap_mode="r")
     grounds, references = ImageStore(bevs), ImageStore(tiles)
 
     held: OrderedDict[int, torch.Tensor] = OrderedDict()

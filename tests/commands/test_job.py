@@ -327,7 +327,7 @@ def test_a_job_that_is_refused_leaves_no_trace_in_the_folder(whose: str, tmp_pat
 @pytest.mark.parametrize(("flags", "words"), [
     (["--dataset.tile-size", "30000"], "contrast.batch: the pixels of a batch take at least [0-9.]+ GB of memory"),
     (["--dataset.synthetic.train-places", "1000000000"],
-     "dataset.synthetic: the images take at least [0-9,]+ GB in .*, where .* GB are free"),
+     "dataset.synthetic: the images take at least [0-9,]+ GB in .*, where .* [GM]B are free"),
     (["--translation.channels", "90000"], "translation.channels: what is trained with it takes at least [0-9,]+ GB"),
     (["--model.safa-heads", "100000", "--model.channels", "90000"], "model.safa_heads: what is trained with it takes"),
     (["--dataset.tile-size", "6400"], "model.safa_heads: what is trained with it takes at least [0-9,]+ GB"),

@@ -55,7 +55,8 @@ def test_a_frame_is_turned_as_a_camera_would_be(pitch, roll):
     """The oracle cuts the photo from the sphere with a hand that is held like that."""
     frames = []
     for hand in ((0.0, 0.0), (pitch, roll)):
-        random = type("Hand", (), {"uniform": lambda *_: 30.0, "normal": lambda *_, hand=hand: hand})
+        drawn = {"uniform": lambda *_: 30.0, "normal": lambda *_, hand=hand: hand}
+        random = type("Hand", (np.random.Generator,), drawn)(np.random.PCG64())
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(np.random, "default_rng", lambda _, random=random: random)
             photo, _ = photo_in(sphere(720), WorldLook(photo_fov_deg=80), [0])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -23,7 +23,6 @@ from ucvgl.poses.verifying import (
     evidence,
     evidence_at_once,
     ground_fields,
-    ground_spectra,
     spectra,
     tile_fields,
     tile_spectrum,
@@ -85,22 +84,29 @@ def verify_candidates(
         ]
         if not at_once:
             held.update(zip(missing, pool.map(tile_spectrum, seen), strict=True))
-        elif missing:
-            held.update(zip(missing, spectra(np.stack([*pool.map(tile_fields, seen)]), device), strict=True))
+        elif missing:  # each a copy: a view of all, while any of them is held, would hold all
+            made = spectra(np.stack([*pool.map(tile_fields, seen)]), device)
+            held.update(zip(missing, (one.clone() for one in made), strict=True))
         for number in numbers:
             held.move_to_end(number)
 
-    def compared(asked: Sequence[Asked], pool: Executor) -> Iterable[np.ndarray]:
+    def compared(asked: Sequence[Asked], pool: Executor) -> Iterator[np.ndarray]:
         """The evidence for what each is asked about."""
+
+        def fields_of(one: Asked) -> np.ndarray:
+            return ground_fields(one.bev, turns=turns, around_deg=one.around_deg)
+
+        def each(one: Asked, tiles: Sequence[torch.Tensor]) -> np.ndarray:
+            return evidence(spectra(fields_of(one), device), tiles, turns)
+
         several = [[held[number] for number in one.tiles] for one in asked]
-        if at_once:
-            fields = pool.map(lambda one: ground_fields(one.bev, turns=turns, around_deg=one.around_deg), asked)
-            return evidence_at_once(spectra(np.stack([*fields]), device), several, turns) if asked else []
-
-        def each(one: Asked, tiles: list[torch.Tensor]) -> np.ndarray:
-            return evidence(ground_spectra(one.bev, turns=turns, around_deg=one.around_deg), tiles, turns)
-
-        return pool.map(each, asked, several)
+        if not at_once:
+            yield from pool.map(each, asked, several)
+            return
+        for first in range(0, len(asked), QUERIES_AT_ONCE):
+            some = slice(first, first + QUERIES_AT_ONCE)
+            views = spectra(np.stack([*pool.map(fields_of, asked[some])]), device)
+            yield from evidence_at_once(views, several[some], turns)
 
     step = max(1, SPECTRA // candidates.shape[1])
     with _each_in_a_thread() as pool:

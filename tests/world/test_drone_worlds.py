@@ -9,7 +9,7 @@ from ucvgl.images.corpora import read_catalog
 from ucvgl.settings.experiment import Dataset, Drone, Synthetic
 from ucvgl.truth.door import read_truth
 from ucvgl.world import drone_worlds
-from ucvgl.world.drone_worlds import finish_area, home, plan, render_area
+from ucvgl.world.drone_worlds import home, plan, render_area
 from ucvgl.world.world import build_world
 
 TRAIN, VALIDATION, DISTRACTORS, VIEWS = 4, 3, 2, 3
@@ -131,7 +131,7 @@ def test_parts_make_the_bytes_of_the_whole(dataset: Dataset, tmp_path: Path, sma
     for first in (1, 0):
         render_area(dataset, area, tmp_path, (first, 2))
         assert not (tmp_path / "rendered").exists()
-    finish_area(area, tmp_path)
+    render_area(dataset, area, tmp_path, None)
     for path in (whole / "train").rglob("*.*"):
         assert (tmp_path / path.relative_to(whole)).read_bytes() == path.read_bytes(), path
     assert (tmp_path / "rendered").exists()

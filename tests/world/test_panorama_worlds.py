@@ -13,7 +13,6 @@ from ucvgl.settings.dataset import Synthetic, WorldLook
 from ucvgl.world import panorama_worlds
 from ucvgl.world.panorama_worlds import (
     catalog,
-    finish_world,
     mark_of,
     plan,
     render_world,
@@ -116,7 +115,7 @@ def test_parts_make_the_bytes_of_the_whole_and_the_world_is_there_when_it_is_fin
     for first in (2, 0, 1):
         assert not (parts / mark_of(item)).exists()
         render_world(settings, item, parts, (first, 3))
-    finish_world(settings, item, parts)
+    render_world(settings, item, parts, None)
     files = {path.relative_to(whole): path.read_bytes() for path in whole.rglob("*.*")}
     assert {path.relative_to(parts): path.read_bytes() for path in parts.rglob("*.*")} == files
     assert any("query_headings" in path.name for path in files) == bool(look.photo_fov_deg)

@@ -72,18 +72,15 @@ def render(dataset: Dataset, world: World, part: Part | None) -> None:
     """
     if isinstance(world, drone_worlds.Area):
         home, mark = drone_worlds.home_uri(dataset), drone_worlds.mark_of(world)
-        into: Callable[[str], None] = partial(drone_worlds.render_area, dataset, world, part=part or WHOLE)
-        finish: Callable[[str], None] = partial(drone_worlds.finish_area, world)
+        into: Callable[[str], None] = partial(drone_worlds.render_area, dataset, world, part=part)
     else:
         home, mark = panorama_worlds.home_uri(dataset), panorama_worlds.mark_of(world)
-        into = partial(panorama_worlds.render_world, dataset.synthetic, world, part=part or WHOLE)
-        finish = partial(panorama_worlds.finish_world, dataset.synthetic, world)
-    work = finish if part is None else into
+        into = partial(panorama_worlds.render_world, dataset.synthetic, world, part=part)
     if is_local(home):
-        work(home)
+        into(home)
     elif not exists(join(home, mark)):
         with TemporaryDirectory() as made:
-            work(made)
+            into(made)
             _upload(Path(made), home, last=mark)
 
 

@@ -26,6 +26,8 @@ IMAGES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff")
 
 MOST_IN_LIST = 2**28
 """Bytes."""
+SPLITS = {"splits", "splits__corrected"}
+"""Folders of lists, which have a folder for each city as well."""
 NOT_READ = (
     *(".gif", ".heic", ".heif", ".avif", ".jxl", ".jp2", ".jfif", ".jpe", ".tga", ".ppm", ".pgm", ".exr", ".hdr"),
     *(".dng", ".cr2", ".cr3", ".nef", ".arw", ".psd"),
@@ -41,10 +43,6 @@ def opaque_id(path: str) -> str:
 def address(root: str, path: str) -> str:
     """The URI of a path below a root, or of the root itself."""
     return join(root, path) if path else root
-
-
-SPLITS = {"splits", "splits__corrected"}
-"""Folders of lists, which have a folder for each city as well."""
 
 
 def find_home(root: str, marks: Iterable[str]) -> str:

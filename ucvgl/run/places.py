@@ -22,8 +22,6 @@ STORES = ("s3://", "gs://", "abfs://", "abfss://")
 SHARED = "UCVGL_RUNS"
 KEPT = ("model.checkpoint", "supervision.start", "adaptation.source")
 """Settings that name a file or a folder of this machine, beside the images' root, which the catalog remembers."""
-
-
 UNPACKED = "RAY_JOB_CONFIG_JSON_ENV_VAR"
 """Set where Ray has unpacked a job, so that its folder is another one each time."""
 

@@ -85,17 +85,26 @@ def _name(dataset: Dataset) -> str:
     return f"synthetic-drone-{level}-{digest(json.dumps(decides, sort_keys=True))[:12]}"
 
 
-def render_area(dataset: Dataset, area: Area, folder: Path | str, part: Part = WHOLE) -> None:
+def render_area(dataset: Dataset, area: Area, folder: Path | str, part: Part | None = WHOLE) -> None:
     """Render one world into `folder`, unless it is there; the note that it is finished is written last.
 
     Args:
-        part: of the buildings alone; when all parts are there, `finish_area` publishes the world.
+        part: of the buildings alone; None: they are all there, and the world is published.
 
     Raises:
         ValueError: the world has fewer buildings than were asked for.
     """
-    if (Path(folder) / mark_of(area)).exists():
+    note = Path(folder) / mark_of(area)
+    if note.exists():
         return
+    if part is not None:
+        _render_buildings(dataset, area, Path(folder), part)
+    if part in (None, WHOLE):
+        note.parent.mkdir(parents=True, exist_ok=True)
+        note.write_text(json.dumps(asdict(area)) + "\n")
+
+
+def _render_buildings(dataset: Dataset, area: Area, folder: Path, part: Part) -> None:
     settings, size = dataset.synthetic, dataset.synthetic.tile_size
     world = build_world(area.seed, LEVELS[settings.level], settings.look)
     count = area.places + area.distractors
@@ -103,8 +112,8 @@ def render_area(dataset: Dataset, area: Area, folder: Path | str, part: Part = W
     if len(found) < count:
         raise ValueError(f"world {area.seed} has {len(found)} buildings, {count} were asked for")
     has_query, has_reference = open_world(settings, area.seed, count)
-    spots = places(world)
-    for k in range(part[0], count, part[1]):
+    spots, (first, step) = places(world), part
+    for k in range(first, count, step):
         building = found[k]
         name, images = f"{area.first + k:04d}", {}
         if has_query[k]:
@@ -117,17 +126,7 @@ def render_area(dataset: Dataset, area: Area, folder: Path | str, part: Part = W
             images[f"satellite/{name}/{name}.jpg"] = render_tile(world, middle, k, size=size)
         for path, image in images.items():
             for begins in _parts(area.split, is_distractor=k >= area.places):
-                write_jpeg(Path(folder) / f"{begins}{path}", image)
-    if part == WHOLE:
-        finish_area(area, folder)
-
-
-def finish_area(area: Area, folder: Path | str) -> None:
-    """Publish a world whose images are there."""
-    note = Path(folder) / mark_of(area)
-    if not note.exists():
-        note.parent.mkdir(parents=True, exist_ok=True)
-        note.write_text(json.dumps(asdict(area)) + "\n")
+                write_jpeg(folder / f"{begins}{path}", image)
 
 
 def _parts(split: Split, *, is_distractor: bool) -> tuple[str, ...]:

@@ -125,13 +125,13 @@ class _Scene:
     reference_ids: list[str]
 
 
-def render_world(settings: Synthetic, item: WorldPlan, folder: Path | str, part: Part = WHOLE) -> None:
+def render_world(settings: Synthetic, item: WorldPlan, folder: Path | str, part: Part | None = WHOLE) -> None:
     """Render one world into `folder`, unless it is there; its `reference_positions` are published last.
 
     The truth is written before them and never looked for: a world without it is as finished as one with it.
 
     Args:
-        part: of the images alone; when all parts are there, `finish_world` publishes the world.
+        part: of the images alone; None: they are all there, and the world is published.
 
     Raises:
         ValueError: the world has room for fewer places than were asked for.
@@ -139,15 +139,10 @@ def render_world(settings: Synthetic, item: WorldPlan, folder: Path | str, part:
     if (Path(folder) / mark_of(item)).exists():
         return
     scene = _scene(settings, item)
-    _render_images(scene, settings, item, Path(folder), part)
-    if part == WHOLE:
+    if part is not None:
+        _render_images(scene, settings, item, Path(folder), part)
+    if part in (None, WHOLE):
         _write_tables(scene, settings, item, Path(folder))
-
-
-def finish_world(settings: Synthetic, item: WorldPlan, folder: Path | str) -> None:
-    """Publish a world whose images are there."""
-    if not (Path(folder) / mark_of(item)).exists():
-        _write_tables(_scene(settings, item), settings, item, Path(folder))
 
 
 def _scene(settings: Synthetic, item: WorldPlan) -> _Scene:

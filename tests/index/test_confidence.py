@@ -66,6 +66,7 @@ def test_margins_that_separate_without_exception_still_give_a_finite_curve():
 def test_a_single_tile_has_no_rival():
     assert margins(np.array([[0.3], [0.2]])).tolist() == [np.inf, np.inf]
     assert CERTAIN.confidence(np.array([np.inf])).tolist() == [1.0]
+    assert Calibration(0.0, 0.0, 0.5, 100, 100).confidence(np.array([np.inf])).tolist() == [0.25]  # and no NaN
 
 
 CERTAIN = Calibration(0.0, 10.0, 1.0, 100, 100)

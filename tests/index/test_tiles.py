@@ -56,7 +56,15 @@ def test_a_list_that_cannot_be_used_is_refused(tmp_path):
 
 
 def test_a_list_of_tiles_that_all_lie_at_one_place_is_refused(tmp_path):
-    columns = {"id": ["a", "b", "c"], "uri": ["a.png", "b.png", "c.png"], "lat": [0.0, 0.0, None], "lon": [0.0, 0.0, 1]}
+    places = {"lat": [0.0, 0.0, None], "lon": [0.0, 0.0, None]}
+    columns = {"id": ["a", "b", "c"], "uri": ["a.png", "b.png", "c.png"]} | places
     pq.write_table(pa.table(columns), tmp_path / "tiles.parquet")
     with pytest.raises(ValueError, match="tiles.parquet: all 2 tiles lie at lat 0, lon 0; give each its own place"):
+        list_tiles(str(tmp_path / "tiles.parquet"))
+
+
+def test_half_a_place_is_refused(tmp_path):
+    columns = {"id": ["a", "b"], "uri": ["a.png", "b.png"], "lat": [1.0, 2.0], "lon": [3.0, None]}
+    pq.write_table(pa.table(columns), tmp_path / "tiles.parquet")
+    with pytest.raises(ValueError, match="tiles.parquet: 1 tiles have a lat or a lon alone; give both, or leave both"):
         list_tiles(str(tmp_path / "tiles.parquet"))

@@ -1,7 +1,7 @@
 import pytest
 
 from ucvgl.run.record import DONE, Record, write_record
-from ucvgl.run.weights import weights_of
+from ucvgl.run.weights import described, weights_of
 
 
 def made(folder):
@@ -46,3 +46,19 @@ def test_a_run_that_has_only_begun_has_no_encoders(tmp_path):
     for unfinished in (False, True):
         with pytest.raises(ValueError, match="has no trained encoders yet; the command that began this run goes on"):
             weights_of(tmp_path, unfinished=unfinished)
+
+
+@pytest.mark.parametrize(
+    ("stage", "summary", "words"),
+    [
+        ("5_curriculum", {"rounds": 12, "kept": "round_03"}, "round 4 of 5_curriculum"),
+        ("5_curriculum", {"rounds": 0, "kept": "4_cold_start"}, "4_cold_start, the result of 5_curriculum"),
+        ("5_supervised", {"rounds": 2}, "round 2 of 5_supervised"),
+        ("4_adapt", {"rounds": 6, "result": "adapted"}, "round 6 of 4_adapt"),
+        ("4_adapt", {"rounds": 6, "result": "voted"}, "voted, the result of 4_adapt"),
+    ],
+)
+def test_encoders_are_said_to_be_of_the_round_that_they_are_of(tmp_path, stage, summary, words):
+    model = made(tmp_path / stage)
+    write_record(tmp_path / stage / DONE, Record({}, {}, summary))
+    assert described(model) == words

@@ -18,6 +18,8 @@ from ucvgl.pseudo_labels.decoys import logistic, rising_logistic
 
 FEWEST_QUERIES = 50
 """With fewer the curve would be noise."""
+LARGEST = 1e3
+"""Margin that counts as any larger one: that of a single tile is infinite, and a curve may have no slope."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +46,7 @@ class Calibration:
 
     def confidence(self, margin: Float[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:
         """Probability that the best tile is the true one, given that the true one is in the index."""
-        own = logistic(self.intercept + self.slope * margin)
+        own = logistic(self.intercept + self.slope * np.minimum(margin, LARGEST))
         return np.clip(1 - (1 - own) * (1 + self.own_per_decoy), 0, 1)
 
 

@@ -55,7 +55,7 @@ def check_tiles(tiles: pa.Table, origin: str) -> None:
     """Refuse a list of tiles that cannot be searched or shown.
 
     Raises:
-        ValueError: columns are missing, ids repeat, or coordinates lie outside the globe.
+        ValueError: columns are missing, ids repeat, or coordinates lie outside the globe or are half known.
     """
     columns = set(tiles.column_names)
     missing = sorted(({"id", "uri"} | ({"lat", "lon"} if columns & {"lat", "lon"} else set())) - columns)
@@ -68,3 +68,6 @@ def check_tiles(tiles: pa.Table, origin: str) -> None:
         outside = len(degrees) - int((np.abs(degrees) <= limit).sum())  # NaN is not inside either
         if outside:
             raise ValueError(f"{origin}: {outside} tiles have a {name} outside [-{limit:g}, {limit:g}] degrees")
+    absent = [tiles[name].is_null().to_numpy() for name in ("lat", "lon") if "lat" in columns]
+    if absent and (half := int((absent[0] != absent[1]).sum())):
+        raise ValueError(f"{origin}: {half} tiles have a lat or a lon alone; give both, or leave both empty")

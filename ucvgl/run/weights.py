@@ -57,10 +57,13 @@ def described(model: Path) -> str:
     if folder.name.startswith("round_"):
         return f"round {number_of(folder) + 1} of {folder.parent.name.removesuffix('.partial')}"
     record = read_record(folder / DONE)
-    if record is not None and is_result(model) and "rounds" in record.summary:
-        kept = number_of(Path(str(record.summary.get("kept", ""))))
-        return f"round {kept + 1 if kept >= 0 else record.summary['rounds']} of {folder.name}"
-    return folder.name
+    if record is None or not is_result(model) or "rounds" not in record.summary:
+        return folder.name
+    kept = str(record.summary.get("kept") or record.summary.get("result") or "")
+    if not kept.startswith("round_") and kept not in ("", "adapted"):  # without a round, or computed without training
+        return f"{kept}, the result of {folder.name}"
+    number = number_of(Path(kept)) + 1 or record.summary["rounds"]
+    return f"round {number} of {folder.name}"
 
 
 def _last(run: Path) -> Path | None:

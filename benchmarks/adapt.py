@@ -19,6 +19,7 @@ from typing import Any, cast
 
 import numpy as np
 import pyarrow.parquet as pq
+from adapter_tables import adapted_table
 from in_process import InProcess
 from origin import measured_here
 
@@ -43,27 +44,22 @@ from ucvgl.truth.door import read_truth, rows_of
 
 SOURCE, TARGET = 1, 0
 """World seeds of the area that the frozen model comes from, and of the area it is adapted to."""
+TRAINED = {"adaptation.result": "adapted"}
+"""The adapter of the last round, whatever else was found."""
+PAPER = {"adaptation.strategy": "mutual", "adaptation.threshold": "similarity", "adaptation.residual": False}
 ROWS: Mapping[str, Mapping[str, Any]] = {
     "full": {},
-    "no_em": {"adaptation.relabel": False},
-    "no_aic": {"adaptation.aic_weight": 0},
-    "paper": {
-        "adaptation.strategy": "mutual",
-        "adaptation.threshold": "similarity",
-        "adaptation.first_threshold": 0.1,
-        "adaptation.final_threshold": 0.1,
-        "adaptation.residual": False,
-    },
-    "transport": {
-        "adaptation.strategy": "transport",
-        "adaptation.first_threshold": 0.5,
-        "adaptation.final_threshold": 0.5,
-    },
-    "groups": {"adaptation.strategy": "groups", "adaptation.final_threshold": 0.2},
-    "no_group_contrast": {"adaptation.strategy": "groups", "adaptation.group_weight": 0},
-    "mutual": {"adaptation.strategy": "mutual", "adaptation.final_threshold": 0},
-    "supervised": {"adaptation.relabel": False},
+    "no_em": TRAINED | {"adaptation.relabel": False},
+    "no_aic": TRAINED | {"adaptation.aic_weight": 0},
+    "paper": TRAINED | PAPER | dict.fromkeys(("adaptation.first_threshold", "adaptation.final_threshold"), 0.1),
+    "transport": TRAINED
+    | {"adaptation.strategy": "transport", "adaptation.first_threshold": 0.5, "adaptation.final_threshold": 0.5},
+    "groups": TRAINED | {"adaptation.strategy": "groups", "adaptation.final_threshold": 0.2},
+    "no_group_contrast": TRAINED | {"adaptation.strategy": "groups", "adaptation.group_weight": 0},
+    "mutual": TRAINED | {"adaptation.strategy": "mutual", "adaptation.final_threshold": 0},
+    "supervised": TRAINED | {"adaptation.relabel": False},
 }
+"""All but the first differ in how the adapter is trained, and what was trained is their result."""
 SCENES = ("drone", "drone_run", "panorama", "panorama_run")
 """Frozen after intra-view contrast only, or both encoders of a whole run (`_run`)."""
 
@@ -77,7 +73,7 @@ def main(argv: Sequence[str]) -> int:
         for row in wish.rows:
             experiment = changed(base, ROWS[row])
             lines.append(_measure(scene, row, experiment, base, wish.runs))
-        print(f"\n{scene}\n\n{_table(lines)}\n", flush=True)
+        print(f"\n{scene}\n\n{adapted_table({scene: lines})}\n", flush=True)
         wish.out.mkdir(parents=True, exist_ok=True)
         (wish.out / f"adapt-{scene}.json").write_text(json.dumps(lines, indent=1) + "\n")
     return 0
@@ -152,7 +148,7 @@ def _in_process(run: RunDir, experiment: Experiment, *, supervised: bool = False
     described = make("3_features", features, machines=machines)
     train = _supervised if supervised else train_adapter
     trained = make("4_adapt", train, described=described, machines=machines, log=run.log)
-    make("5_evaluate", evaluate_adapter, described=described, trained=trained)
+    make("5_evaluate", evaluate_adapter, described=described, trained=trained, machines=machines)
 
 
 def _supervised(folder: Path, *, projected: Path, experiment: Experiment, **arguments: Any) -> Mapping[str, Any]:
@@ -170,35 +166,6 @@ def _true_pairs(projected: Path, experiment: Experiment) -> tuple[np.ndarray, np
     rows = rows_of(truth.positives, ImageStore(train / "queries").ids, ImageStore(train / "references").ids)
     query, place = np.nonzero(rows >= 0)
     return query, rows[query, place]
-
-
-def _table(lines: Sequence[Mapping[str, Any]]) -> str:
-    """Both ways in per cent; share of what supervision gains over nothing at all, and of its R@1."""
-    supervised = next((line for line in lines if line["row"] == "supervised"), None)
-    ways = list(lines[0]["recall"]["after"])
-    heading = ["row", *(f"{way}: {name}" for way in ways for name in ("R@1", "R@5", "R@10", "R@1%", "AP"))]
-    heading += ["of supervised", "labels", "label precision", "s"]
-    rows = [["frozen", *_numbers(lines[0]["recall"]["before"]), "", "", "", ""]]
-    for line in lines:
-        labelled = [entry for entry in line["rounds"] if entry["labels"] is not None]
-        last = labelled[-1] if labelled else {"labels": 0, "precision": 0}
-        best = supervised and 100 * line["rounds"][-1]["forth_r1"] / supervised["rounds"][-1]["forth_r1"]
-        of = f"{best:.0f} %" if best else ""
-        precision = "" if last["precision"] is None else f"{100 * last['precision']:.1f}"
-        numbers = _numbers(line["recall"]["after"])
-        rows.append([line["row"], *numbers, of, str(last["labels"]), precision, f"{line['seconds']:.0f}"])
-    table = [heading, ["---"] * len(heading), *rows]
-    pools = [f"{way}: {some['queries']} x {some['references']}" for way, some in lines[0]["recall"]["after"].items()]
-    share = f"The adapter has {100 * lines[0]['share']:.1f} % of all numbers."
-    return "\n".join(["| " + " | ".join(row) + " |" for row in table] + ["", f"{'; '.join(pools)}. {share}"])
-
-
-def _numbers(ways: Mapping[str, Mapping[str, Any]]) -> list[str]:
-    found = []
-    for some in ways.values():
-        scores = [some[name] for name in ("r1", "r5", "r10", "r1pct")] + [some["more"]["AP (trapezoid)"]]
-        found += [f"{100 * value:.1f}" for value in scores]
-    return found
 
 
 def _wish(argv: Sequence[str]) -> argparse.Namespace:

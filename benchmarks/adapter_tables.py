@@ -9,7 +9,7 @@ from origin import origin
 from results import Line, lines_of, per_cent, table, whole
 
 SHOWN = {
-    "full": "**adapted**",
+    "full": "adapted, by labels found in rounds",
     "mutual": "`mutual`, the labels of EM-CVGL",
     "paper": "as near to the paper as settings go, four turns too",
     "no_em": "without EM: the first labels are kept",
@@ -18,44 +18,55 @@ SHOWN = {
     "supervised": "the same adapter on true pairs",
 }
 NO_VOTES = ("frozen", "centred", "whitened", "aligned", "fair")
+WAYS = ("forth", "back")
 
 
 def adapted(files: str) -> str:
-    """Every row of some files, side by side: both ways, the share of what true pairs reach, and the last labels.
+    """Every row of some files, side by side, as `adapted_table` shows them.
 
     Args:
         files: of `results/`, with commas between.
     """
-    sides = [whole(file) for file in files.split(",")]
     names = [file.removeprefix("adapt-").removesuffix(".json").replace("-", ", ") for file in files.split(",")]
+    sides = dict(zip(names, map(whole, files.split(",")), strict=True))
+    told = "R@1 in %, one seed; in bold the result, which the run chose without truth."
+    made = origin(files.replace(",", "`, `"), [side[0] for side in sides.values()])
+    return f"{adapted_table(sides)}\n\n{told} {made}"
+
+
+def adapted_table(sides: Mapping[str, Sequence[Line]]) -> str:
+    """What needs no training and what was trained: R@1 and what was judged, both ways, the share of what true pairs
+    reach, and the last labels.
+
+    Args:
+        sides: the lines of each scene, by its name; the first is of the whole run.
+    """
     heading = ["row"]
-    for name in names:
+    for name in sides:
         before = f"{name}: " if len(sides) > 1 else ""
-        heading += [f"{before}R@1", "AP", "back: R@1", "AP", "R@1 of true pairs'", "last labels", "right, %"]
-    rows = [["frozen", *(cell for side in sides for cell in [*_ways(side[0]["recall"]["before"]), "", "", ""])]]
-    for line in sides[0]:
-        cells = [cell for side in sides for cell in _row(side, line["row"])]
+        heading += [f"{before}R@1", "judged", "back: R@1", "judged", "R@1 of true pairs'", "last labels", "right, %"]
+    first = next(iter(sides.values()))
+    free = [entry["name"] for entry in first[0]["rounds"] if entry["labels"] is None and entry["name"] != "start"]
+    rows = [[name, *(cell for side in sides.values() for cell in _row(side, "full", name))] for name in free]
+    for line in first:
+        cells = [cell for side in sides.values() for cell in _row(side, line["row"])]
         rows.append([SHOWN.get(line["row"], f"`{line['row']}`"), *cells])
-    seconds = " and ".join(f"{side[0]['seconds']:.0f}" for side in sides)
-    told = f"In %, one seed; AP by the trapezoid rule. Adapting took {seconds} s."
-    return f"{table(heading, rows)}\n\n{told} {origin(files.replace(',', '`, `'), [side[0] for side in sides])}"
+    return table(heading, rows)
 
 
-def _row(side: Sequence[Line], name: str) -> list[str]:
-    line, best = (next((line for line in side if line["row"] == row), None) for row in (name, "supervised"))
-    if line is None:
+def _row(side: Sequence[Line], name: str, round_name: str = "") -> list[str]:
+    lines = {line["row"]: line["rounds"] for line in side}
+    if name not in lines:
         return [""] * 7
-    share = f"{_forth(line) / _forth(best):.2f}" if best and name != "supervised" else ""
-    last = [entry for entry in line["rounds"] if entry["labels"] is not None][-1]
-    return [*_ways(line["recall"]["after"]), share, str(last["labels"]), per_cent([last["precision"]])]
-
-
-def _forth(line: Line) -> float:
-    return line["rounds"][-1]["forth_r1"]
-
-
-def _ways(ways: Mapping[str, Line]) -> list[str]:
-    return [per_cent([value]) for some in ways.values() for value in (some["r1"], some["more"]["AP (trapezoid)"])]
+    found = {entry["name"]: entry for entry in lines[name]}
+    one = found[round_name] if round_name else lines[name][-1]
+    best = lines["supervised"][-1]["forth_r1"] if "supervised" in lines and name != "supervised" else None
+    recall = [per_cent([one[f"{way}_r1"]]) for way in WAYS]
+    recall = [f"**{value}**" if one["result"] and name == "full" else value for value in recall]
+    judged = ["" if one[f"{way}_judged"] is None else per_cent([one[f"{way}_judged"] / 100]) for way in WAYS]
+    share = f"{one['forth_r1'] / best:.2f}" if best else ""
+    labels = ["", ""] if one["labels"] is None else [str(one["labels"]), per_cent([one["precision"]])]
+    return [recall[0], judged[0], recall[1], judged[1], share, *labels]
 
 
 def adapted_words() -> str:
@@ -63,8 +74,8 @@ def adapted_words() -> str:
 
     def told(file: str) -> tuple[str, str, str]:
         side = {line["row"]: line for line in whole(file)}
-        before = next(iter(side["full"]["recall"]["before"].values()))["r1"]
-        return per_cent([before]), per_cent([_forth(side["full"])]), per_cent([_forth(side["supervised"])])
+        ways = [next(iter(side["full"]["recall"][when].values()))["r1"] for when in ("before", "after")]
+        return per_cent(ways[:1]), per_cent(ways[1:]), per_cent([side["supervised"]["rounds"][-1]["forth_r1"]])
 
     first, last, best = told("adapt-panorama-world1.json")
     flights = told("adapt-drone-world2.json")

@@ -88,7 +88,7 @@ def supervised(whitened: Adapter, train: Pools) -> Adapter:
     """The same map on true pairs; its strength is what finds most when each pair is left out in turn."""
     queries, references = (describe(whitened, train[view], view) for view in VIEWS)
     pairs = plain(np.arange(len(queries)), np.arange(len(queries)))
-    votes = votes_of_others(queries @ queries.T, references @ references.T, pairs)
+    votes = votes_of_others(queries, references, pairs)
 
     def found(strength: float) -> float:
         scores = queries @ references.T + strength * votes

@@ -19,17 +19,18 @@ def places():
     return unit(place + noise[0]), unit(place * change + noise[1])
 
 
-def test_a_vote_is_the_sum_over_all_labels_that_share_neither_query_nor_reference(places):
+def test_a_vote_is_the_sum_over_all_labels_that_share_neither_the_reference_nor_that_of_the_query(places):
     queries, references = (vectors[:7] for vectors in places)
-    labels = Labels(np.array([0, 2, 5]), np.array([1, 2, 6]), np.array([1.0, 0.5, 0.25]))
+    labels = Labels(np.array([0, 2, 4, 5]), np.array([1, 2, 1, 6]), np.array([1.0, 0.5, 0.75, 0.25]))
+    own = dict(zip(labels.query, labels.reference, strict=True))
     expected = np.zeros((7, 7))
     for i in range(7):
         for j in range(7):
             for k, m, weight in zip(labels.query, labels.reference, labels.weight, strict=True):
-                if i != k and j != m:
+                if m not in (j, own.get(i)):
                     vote = (queries[i] @ queries[k]) * (references[m] @ references[j])
-                    expected[i, j] += weight / 1.75 * vote
-    found = votes_of_others(queries @ queries.T, references @ references.T, labels)
+                    expected[i, j] += weight / 2.5 * vote
+    found = votes_of_others(queries, references, labels)
     np.testing.assert_allclose(found, expected, atol=1e-6)
 
 
@@ -55,6 +56,26 @@ def test_the_largest_margin_weighs_most_and_none_weighs_nothing():
     assert labels.weight.tolist() == pytest.approx([1, 1 / 3, 2 / 3])
 
 
+def test_a_reference_chooses_as_many_queries_as_may_share_it_with_a_margin_over_the_next():
+    scores = np.array([[5.0, 0], [3, 0], [2, 0], [1.5, 0], [0, 1]])
+    one, two = (chosen(scores, shared=shared, neighbours=5) for shared in (1, 2))
+    assert (one.query.tolist(), one.reference.tolist()) == ([0, 4], [0, 1])
+    assert (two.query.tolist(), two.reference.tolist()) == ([0, 1, 4], [0, 0, 1])
+    assert two.weight.tolist() == pytest.approx([1, 1 / 3, 2 / 3])
+    assert len(chosen(scores, shared=9, neighbours=5)) == 5, "all, where there are fewer than may share"
+
+
+def test_pictures_of_a_place_that_choose_and_vote_together_are_labelled_right_more_often():
+    """Four pictures a place, each with as much noise as it has signal; from above a third of it has another sign."""
+    draw = np.random.default_rng(0)
+    place = draw.standard_normal((60, 64))
+    pictures = unit(np.repeat(place, 4, axis=0) + draw.standard_normal((240, 64)))
+    tiles = unit(place * np.where(np.arange(64) < 24, -1, 1) + 0.5 * draw.standard_normal((60, 64)))
+    alone, together = (voted_labels(pictures, tiles, shared=4, neighbours=count)[0] for count in (0, 3))
+    right = [np.sum(labels.query // 4 == labels.reference) for labels in (alone, together)]
+    assert right[1] > 1.2 * right[0] and right[1] / len(together) > 1.2 * right[0] / len(alone)
+
+
 def test_votes_make_labels_right_and_the_map_finds_more_of_the_images_it_never_saw(places):
     queries, references = places
     seen, unseen = slice(0, 40), slice(40, 60)
@@ -73,7 +94,7 @@ def test_votes_count_by_how_far_they_set_labels_apart_whatever_their_unit(places
     labels, strength = voted_labels(queries, references, rounds=2)
     similarity = queries @ references.T
     first = chosen(similarity)
-    votes = votes_of_others(queries @ queries.T, references @ references.T, first)
+    votes = votes_of_others(queries, references, first)
     apart = [
         (np.sum(first.weight * some[first.query, first.reference]) / first.weight.sum() - some.mean()) / some.var()
         for some in (votes, similarity)

@@ -7,8 +7,12 @@ A label (k, l) says that what looks like query k shows what looks like reference
 and each view is moved by it: x + s/2 x C, y + s/2 C y. With true pairs this is what a linear adapter can learn from so
 few images without overfitting; every view has a map of its own, as one for both would have to be symmetric.
 
-Labels are found by the same votes, but none votes for itself: its own part is taken out of the score that decides
-whether it stays (a jackknife). With it, labels are the same for ever after the first round: each confirms itself.
+Labels are found by the same votes, but none votes for itself: whatever is labelled with the same reference is left out
+of the score that decides whether a label stays (a jackknife). With it, labels are the same for ever after the first
+round: each confirms itself.
+
+Where several queries show one place (the pictures of a flight), those that seem to are brought together before they
+choose and vote (`grouping.walked`), anew in every round, as the votes move them; the map is that of the single queries.
 """
 
 from __future__ import annotations
@@ -17,6 +21,7 @@ import numpy as np
 from jaxtyping import Float, Float32
 
 from ucvgl.pseudo_labels.e_step import Labels
+from ucvgl.pseudo_labels.grouping import mutual_neighbours, walked
 
 ROUNDS = 9
 TRUST = 6.0
@@ -24,25 +29,52 @@ TRUST = 6.0
 to tell right from wrong better than it does, while no label votes for itself."""
 NEIGHBOURS = 10
 """Over whose similarities a score is compared with what is usual for its row and its column (CSLS)."""
+MOVED = 1 / 3
+"""How far votes move both views together, for each part that they counted while labels were found: a move by labels of
+which some are wrong moves what was right as well."""
 
 
 def voted_labels(
-    queries: Float32[np.ndarray, "q d"], references: Float32[np.ndarray, "r d"], *, rounds: int = ROUNDS
+    queries: Float32[np.ndarray, "q d"],
+    references: Float32[np.ndarray, "r d"],
+    *,
+    shared: int = 1,
+    neighbours: int = 0,
+    rounds: int = ROUNDS,
 ) -> tuple[Labels, float]:
     """Pairs that choose each other by similarity and the votes of all other pairs, and how much votes count against it.
 
     Args:
         queries: unit norm, whitened: between vectors of which all have much in common every vote counts alike. All
-            similarities are in memory.
+            similarities of queries and references are in memory.
+        shared: queries of one place, which may share a reference.
+        neighbours: two queries are taken for views of one place when each is among so many most similar queries of the
+            other; 0: every query speaks for itself.
+        rounds: how often labels are chosen.
     """
-    alike_queries, alike_references = queries @ queries.T, references @ references.T
     similarity = queries @ references.T
-    labels, strength = chosen(similarity), 0.0
+    seen, strength = _together(queries, neighbours), 0.0
+    labels = chosen(seen @ references.T, shared=shared)
     for _ in range(rounds - 1):
-        votes = votes_of_others(alike_queries, alike_references, labels)
+        votes = votes_of_others(queries, references, labels)
         strength = TRUST * max(telling(votes, labels), 0.0) / max(telling(similarity, labels), 1e-12)
-        labels = chosen(similarity + strength * votes)
+        if neighbours:
+            moved = queries + MOVED * strength / 2 * queries @ vote_map(queries, references, labels)
+            seen = _together(queries, neighbours, by=moved)
+            votes = votes_of_others(seen, references, labels)
+        labels = chosen(seen @ references.T + strength * votes, shared=shared)
     return labels, strength
+
+
+def _together(
+    queries: Float32[np.ndarray, "q d"], neighbours: int, *, by: Float32[np.ndarray, "q d"] | None = None
+) -> Float32[np.ndarray, "q d"]:
+    """What walks from each query along pairs of queries that are alike meet; alike by other vectors, if any are given.
+    """
+    if not neighbours:
+        return queries
+    found = queries if by is None else by / np.linalg.norm(by, axis=1, keepdims=True)
+    return walked(queries, mutual_neighbours(found, neighbours))
 
 
 def telling(scores: Float[np.ndarray, "q r"], labels: Labels) -> float:
@@ -52,34 +84,44 @@ def telling(scores: Float[np.ndarray, "q r"], labels: Labels) -> float:
 
 
 def votes_of_others(
-    alike_queries: Float32[np.ndarray, "q q"], alike_references: Float32[np.ndarray, "r r"], labels: Labels
+    queries: Float32[np.ndarray, "q d"], references: Float32[np.ndarray, "r d"], labels: Labels
 ) -> Float32[np.ndarray, "q r"]:
-    """What the labels say of every pair, without those that share its query or its reference.
+    """What the labels say of every pair, but those that name its reference, or the one that its query is labelled with.
 
-    Vectors have unit norm, and no query or reference is in two labels.
+    Vectors have unit norm, and no query is in two labels.
     """
+    named, place = np.unique(labels.reference, return_inverse=True)
     weight = (labels.weight / labels.weight.sum()).astype(np.float32)
-    from_queries, from_references = alike_queries[:, labels.query] * weight, alike_references[labels.reference]
-    votes = from_queries @ from_references
-    votes[labels.query] -= weight[:, None] * from_references
-    votes[:, labels.reference] -= from_queries
-    votes[labels.query, labels.reference] += weight
+    shown = np.zeros((len(named), queries.shape[1]), np.float32)
+    np.add.at(shown, place, weight[:, None] * queries[labels.query])
+    from_queries = queries @ shown.T
+    from_queries[labels.query, place] = 0
+    votes = from_queries @ (references[named] @ references.T)
+    votes[:, named] -= from_queries
     return votes
 
 
-def chosen(scores: Float[np.ndarray, "q r"], *, neighbours: int = NEIGHBOURS) -> Labels:
+def chosen(scores: Float[np.ndarray, "q r"], *, shared: int = 1, neighbours: int = NEIGHBOURS) -> Labels:
     """Pairs that choose each other after hubs are set back (CSLS, Conneau et al. 2018), weighted by rank of margin.
 
     The weight falls from 1 for the largest of the margins (the smaller of both sides' own) towards 0: of pairs with a
     large margin far more are right, and how large is large differs from network to network.
+
+    Args:
+        scores: of every query (a row) and reference.
+        shared: a reference chooses so many queries; its margin is over the first that it does not.
+        neighbours: over whose scores it is told what is usual for a row or column.
     """
     usual_of_query = np.sort(scores, axis=1)[:, -neighbours:].mean(axis=1)
     usual_of_reference = np.sort(scores, axis=0)[-neighbours:].mean(axis=0)
     fair = 2 * scores - usual_of_query[:, None] - usual_of_reference
     reference = fair.argmax(axis=1)
-    query = np.flatnonzero(fair.argmax(axis=0)[reference] == np.arange(len(fair)))
-    reference = reference[query]
-    margin = np.minimum(_margins(fair)[query], _margins(fair.T)[reference])
+    last, first_beyond = (max(len(fair) - kept, 0) for kept in (shared, shared + 1))
+    ordered = np.partition(fair, (first_beyond, last), axis=0)
+    own = fair.max(axis=1)
+    query = np.flatnonzero(own >= ordered[last, reference])
+    reference, own = reference[query], own[query]
+    margin = np.minimum(own - _second(fair[query]), own - ordered[first_beyond, reference])
     place = np.argsort(np.argsort(-margin, kind="stable"), kind="stable")
     return Labels(query, reference, 1 - place / max(len(place), 1))
 
@@ -92,9 +134,6 @@ def vote_map(
     return queries[labels.query].T @ (weight[:, None] * references[labels.reference])
 
 
-def _margins(scores: Float[np.ndarray, "n m"]) -> Float[np.ndarray, " n"]:
-    """Best minus second best of every row."""
-    if scores.shape[1] < 2:
-        return np.zeros(len(scores))
-    two = np.partition(scores, -2, axis=1)
-    return two[:, -1] - two[:, -2]
+def _second(scores: Float[np.ndarray, "n m"]) -> Float[np.ndarray, " n"]:
+    """The second best of every row; of a single column, that."""
+    return np.partition(scores, -2, axis=1)[:, -2] if scores.shape[1] > 1 else scores[:, 0]

@@ -27,8 +27,8 @@ from ucvgl.pseudo_labels.strategies import partners_needed, strategy
 from ucvgl.run import columns
 from ucvgl.settings.experiment import Experiment
 from ucvgl.stages.features import read_features
-from ucvgl.stages.judge_rows import ADAPTED, MINIMUM_LABELS, choose, parts_of_descriptor
-from ucvgl.training.closed_form import MOST_IMAGES, MOST_NUMBERS, closed_form
+from ucvgl.stages.judge_rows import ADAPTED, MINIMUM_LABELS, choose, untrained
+from ucvgl.training.closed_form import MOST_NUMBERS, MOST_PAIRS
 from ucvgl.training.fit_adapter import adapt_features, fit_adapter
 from ucvgl.training.loop import Log
 
@@ -92,8 +92,8 @@ def adapt(
     result = start if name == ADAPTED else folder / "free" / name
     if not result.exists():
         raise ValueError(
-            f"adaptation.result: {name} needs descriptors of at most {MOST_NUMBERS} numbers, and to vote or "
-            f"align at most {MOST_IMAGES} training images of a view; leave it at judged, or say whitened or centred"
+            f"adaptation.result: {name} needs descriptors of at most {MOST_NUMBERS} numbers, and to vote or align at "
+            f"most {MOST_PAIRS} pairs of a query and a tile to train on; leave it at judged, or say whitened or centred"
         )
     dataset = experiment.dataset
     save_adapted(
@@ -109,8 +109,7 @@ def adapt(
 
 def write_free(folder: Path, described: Path, experiment: Experiment) -> None:
     """Write the adapters that need no training, `<name>/adapter.pt` for each."""
-    train, parts = read_features(described, "train", experiment), parts_of_descriptor(described)
-    for name, row in closed_form(train, parts=parts).items():
+    for name, row in untrained(read_features(described, "train", experiment), described, experiment).items():
         (folder / name).mkdir(parents=True, exist_ok=True)
         save_adapter(row, folder / name / "adapter.pt")
 

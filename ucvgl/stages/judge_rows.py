@@ -64,11 +64,11 @@ def choose(
     else:
         splits = [split for split in ("validation", BACK) if (described / split).exists()]
         pools = [read_features(described, split, experiment) for split in splits]
-        parts, work = parts_of_descriptor(described), folder / "judge"
+        work = folder / "judge"
 
         def make(left_out: Rows, fold: int) -> dict[str, Adapter]:
             log(stage="judge", step=fold, left_out=len(left_out["reference"]))
-            rows = closed_form(rest(train, left_out), parts=parts)
+            rows = untrained(rest(train, left_out), described, experiment)
             start, others = folder / "start", [without(labels, left_out) for labels in labelled]
             if min(map(len, others), default=0) < MINIMUM_LABELS:
                 return rows
@@ -97,9 +97,19 @@ def read_verdict(folder: Path) -> Verdict:
     return json_as(Verdict, read_part(folder / JUDGED), folder / JUDGED)
 
 
-def parts_of_descriptor(described: Path) -> tuple[int, ...]:
-    """Numbers in each part of the frozen descriptors; none where they are not made of several."""
-    return load_frozen(described / FROZEN).encoder("reference").parts
+def untrained(features: Mapping[View, Features], described: Path, experiment: Experiment) -> dict[str, Adapter]:
+    """What needs no training, made from some of the descriptors of the training images.
+
+    Args:
+        described: folder of `3_features`, whose network says of which parts a descriptor is made.
+    """
+    settings = experiment.adaptation
+    return closed_form(
+        features,
+        parts=load_frozen(described / FROZEN).encoder("reference").parts,
+        shared=settings.reciprocal,
+        neighbours=settings.neighbours if settings.strategy == "groups" else 0,
+    )
 
 
 def rest(features: Mapping[View, Features], left_out: Rows) -> dict[View, Features]:

@@ -8,6 +8,7 @@ back), `voted` (pairs vote, `pseudo_labels.votes`, and hubs set back).
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -17,29 +18,30 @@ from jaxtyping import Float32
 from ucvgl.networks.adapter import Adapter, adapted
 from ucvgl.networks.towers import VIEWS, View
 from ucvgl.pseudo_labels.e_step import Labels
-from ucvgl.pseudo_labels.votes import chosen, vote_map, voted_labels
+from ucvgl.pseudo_labels.votes import MOVED, chosen, vote_map, voted_labels
 from ucvgl.training.frozen_features import Features
 
 FREE = ("frozen", "centred", "whitened", "aligned", "fair", "voted")
 """Their names, the simplest first."""
 ALIGNED = 40.0
 """What the pairs of a rotation count against staying as it is."""
-MOVED = 1 / 3
-"""How far votes move both views together, for each part that they counted while labels were found: a move by labels of
-which some are wrong moves what was right as well."""
 SHRINKAGE = 0.1
 """Added to every eigenvalue in whitening, as a share of the largest: small axes are noise where images are few."""
-MOST_NUMBERS, MOST_IMAGES = 4096, 8192
-"""Of a descriptor that is whitened, and of a view whose similarities are held in memory at once for votes."""
+MOST_NUMBERS, MOST_PAIRS = 4096, 8192 * 8192
+"""Of a descriptor that is whitened, and of a query and a reference, whose similarities are in memory at once for votes.
+"""
 BANK = 2048
 """Of a view's training images, that tell which descriptors of the other view are hubs."""
 
 
-def closed_form(features: Mapping[View, Features], *, parts: Sequence[int] = ()) -> dict[str, Adapter]:
+def closed_form(
+    features: Mapping[View, Features], *, parts: Sequence[int] = (), shared: int = 1, neighbours: int = 0
+) -> dict[str, Adapter]:
     """The adapters that these descriptors allow, by name, the simplest first.
 
     Args:
         parts: numbers in each part of a descriptor that is made of several, each whitened on its own.
+        shared: queries that may share a reference, as in `voted_labels`, like `neighbours`.
     """
     dimension, turns = features["query"].dimension, features["query"].turns
     rows = {"frozen": Adapter(dimension).eval(), "centred": _adapter(features)}
@@ -49,7 +51,7 @@ def closed_form(features: Mapping[View, Features], *, parts: Sequence[int] = ())
         view: whitening_of_parts(some.covariance(), parts or (dimension,)) for view, some in features.items()
     }
     rows["whitened"] = _adapter(features, maps)
-    if max(len(some) for some in features.values()) > MOST_IMAGES:
+    if math.prod(len(some) for some in features.values()) > MOST_PAIRS:
         return rows | {"fair": fair(rows["whitened"], features)}
     queries, references = (describe(rows["whitened"], features[view], view) for view in VIEWS)
 
@@ -63,7 +65,7 @@ def closed_form(features: Mapping[View, Features], *, parts: Sequence[int] = ())
     turned: dict[View, np.ndarray] = {"query": maps["query"] @ turn, "reference": maps["reference"]}
     rows["aligned"] = _adapter(features, turned)
     rows["fair"] = fair(rows["whitened"], features)
-    labels, strength = voted_labels(queries, references)
+    labels, strength = voted_labels(queries, references, shared=shared, neighbours=neighbours)
     votes = MOVED * strength / 2 * seen(labels)
     rows["voted"] = fair(_adapter(features, maps, {"query": votes, "reference": votes.T}), features)
     return rows

@@ -32,7 +32,7 @@ from ucvgl.methods.ucvgl import unsupervised
 from ucvgl.pseudo_labels.e_step import plain
 from ucvgl.run.record import DONE, read_record
 from ucvgl.run.run_dir import RunDir, StopRequested
-from ucvgl.settings.experiment import Experiment
+from ucvgl.settings.experiment import Adaptation, Experiment
 from ucvgl.settings.limits import changed
 from ucvgl.settings.presets import PRESETS
 from ucvgl.stages.adapt import adapt as train_adapter
@@ -47,9 +47,11 @@ SOURCE, TARGET = 1, 0
 TRAINED = {"adaptation.result": "adapted"}
 """The adapter of the last round, whatever else was found."""
 PAPER = {"adaptation.strategy": "mutual", "adaptation.threshold": "similarity", "adaptation.residual": False}
+ONE_ROUND = {"adaptation.rounds": 1, "adaptation.steps_per_round": Adaptation.rounds * Adaptation.steps_per_round}
+"""As many steps."""
 ROWS: Mapping[str, Mapping[str, Any]] = {
     "full": {},
-    "no_em": TRAINED | {"adaptation.relabel": False},
+    "no_em": TRAINED | ONE_ROUND,
     "no_aic": TRAINED | {"adaptation.aic_weight": 0},
     "paper": TRAINED | PAPER | dict.fromkeys(("adaptation.first_threshold", "adaptation.final_threshold"), 0.1),
     "transport": TRAINED
@@ -57,7 +59,7 @@ ROWS: Mapping[str, Mapping[str, Any]] = {
     "groups": TRAINED | {"adaptation.strategy": "groups", "adaptation.final_threshold": 0.2},
     "no_group_contrast": TRAINED | {"adaptation.strategy": "groups", "adaptation.group_weight": 0},
     "mutual": TRAINED | {"adaptation.strategy": "mutual", "adaptation.final_threshold": 0},
-    "supervised": TRAINED | {"adaptation.relabel": False},
+    "supervised": TRAINED | ONE_ROUND,
 }
 """All but the first differ in how the adapter is trained, and what was trained is their result."""
 SCENES = ("drone", "drone_run", "panorama", "panorama_run")

@@ -1,12 +1,11 @@
-"""What `adapt.py` and `real.py` measured, as tables."""
+"""What `adapt.py` measured, as tables."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-import numpy as np
 from origin import origin
-from results import Line, lines_of, per_cent, table, whole
+from results import Line, per_cent, table, whole
 
 SHOWN = {
     "full": "adapted, by labels found in rounds",
@@ -17,7 +16,6 @@ SHOWN = {
     "no_group_contrast": "without the contrast of pictures that are alike",
     "supervised": "the same adapter on true pairs",
 }
-NO_VOTES = ("frozen", "centred", "whitened", "aligned", "fair")
 WAYS = ("forth", "back")
 
 
@@ -65,7 +63,8 @@ def _row(side: Sequence[Line], name: str, round_name: str = "") -> list[str]:
     recall = [f"**{value}**" if one["result"] and name == "full" else value for value in recall]
     judged = ["" if one[f"{way}_judged"] is None else per_cent([one[f"{way}_judged"] / 100]) for way in WAYS]
     share = f"{one['forth_r1'] / best:.2f}" if best else ""
-    labels = ["", ""] if one["labels"] is None else [str(one["labels"]), per_cent([one["precision"]])]
+    used = [entry for entry in lines[name] if entry["labels"] is not None and not round_name]
+    labels = [str(used[-1]["labels"]), per_cent([used[-1]["precision"]])] if used else ["", ""]
     return [recall[0], judged[0], recall[1], judged[1], share, *labels]
 
 
@@ -84,31 +83,3 @@ def adapted_words() -> str:
         f"{best}.\n"
         f"For drone pictures of buildings it was {flights[0]}, {flights[1]} and {flights[2]} (`docs/adapt.md`)."
     )
-
-
-def real() -> str:
-    """Every network of `real.jsonl`, one below the other."""
-    lines = lines_of("real.jsonl")
-    shown = "\n\n".join(real_table(line["title"], line["splits"]) for line in lines)
-    return f"{shown}\n\nIn %, mean and standard error over the splits. {origin('real.jsonl', lines)}"
-
-
-def real_table(title: str, measured: Sequence[Mapping[str, Sequence[float]]]) -> str:
-    """One network's rows in Markdown: mean and standard error over random halves, and what the judge said."""
-    rows = []
-    for row in measured[0]:
-        forth, back, *judged = np.array([split[row] for split in measured]).T / 100
-        told = [per_cent(way) for way in judged] or ["", ""]
-        rows.append([row, per_cent(forth), told[0], per_cent(back), told[1]])
-    words = []
-    for way, number in (("forth", 0), ("back", 1)):
-        free = np.max([[split[row][number] for split in measured] for row in NO_VOTES], axis=0)
-        ours, most = (np.array([split[row][number] for split in measured]) for row in ("voted", "true pairs"))
-        times, share = ours.mean() / free.mean(), 100 * ours.mean() / most.mean()
-        each = "more" if (ours > free).all() else "not more"
-        words.append(
-            f"{way}, votes find {times:.2f} times what the best other row does, {each} on each half, and {share:.0f} % "
-            f"of what true pairs do"
-        )
-    heading = [title, "R@1", "judged", "back: R@1", "judged"]
-    return f"{table(heading, rows)}\n\n{words[0][0].upper()}{'; '.join(words)[1:]}."

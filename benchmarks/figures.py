@@ -20,6 +20,7 @@ import choice_tables
 import demo
 import paper_rows
 import place_tables
+import real_table
 import recipes_table
 import speed_tables
 import survival_tables
@@ -41,7 +42,7 @@ BLOCKS: Mapping[str, Callable[..., str]] = {
     "paper_rows": paper_rows.paper_rows,
     "adapted": adapter_tables.adapted,
     "adapted_words": adapter_tables.adapted_words,
-    "real": adapter_tables.real,
+    "real": real_table.real,
     "positions": place_tables.positions,
     "headings": place_tables.headings,
     "geometries": place_tables.geometries,

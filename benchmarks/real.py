@@ -17,9 +17,9 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from adapter_tables import real_table
 from origin import measured_here
 from real_sources import NETWORKS, Absent, descriptors, parts, pictures, stored
+from real_table import real_table
 
 from ucvgl.networks.adapter import Adapter
 from ucvgl.networks.towers import VIEWS, View
@@ -32,7 +32,6 @@ from ucvgl.training.frozen_features import Features
 from ucvgl.training.judged_rows import judge
 
 RESULTS = Path("benchmarks/results/real.jsonl")
-NO_VOTES = ("frozen", "centred", "whitened", "aligned", "fair")
 TRAINED = 248
 STRENGTHS = (10.0, 20.0, 40.0, 80.0, 160.0)
 Pools = Mapping[View, Features]

@@ -4,8 +4,10 @@ import numpy as np
 import pytest
 import torch
 
+from benchmarks.in_process import InProcess
 from tests.programs.one_of_two import match_own_shards
 from tests.training.side_by_side import run_side_by_side
+from ucvgl.distributed import machines
 from ucvgl.programs.matching import match_shards, read_matched, shards
 from ucvgl.programs.ranked import cut, rank_shards, read_ranked
 from ucvgl.retrieval.ranking import TILE, Question, answers, rank
@@ -52,6 +54,24 @@ def test_any_number_of_shards_and_parts_finds_what_one_process_finds(tmp_path, w
     how = {"workers": workers, "rows": rows}
     assert_same(matched(tmp_path, query_parts, reference_parts, k=3, **how), two_sided_topk(queries, references, k=3))
     assert_same(matched(tmp_path, query_parts, few_parts, k=3, **how), two_sided_topk(queries, few, k=3))
+
+
+@pytest.mark.parametrize("few", [10**9, 0])
+def test_vectors_in_memory_are_searched_by_the_driver_or_by_the_workers_and_nothing_is_left(tmp_path, few, monkeypatch):
+    monkeypatch.setattr(machines, "SEARCHED_HERE", few)
+    queries, references, ran = integers(103, 0), integers(71, 1), []
+
+    class Crew(InProcess):
+        def run(self, program, **arguments):
+            ran.append(program)
+            return super().run(program, **arguments)
+
+    (tmp_path / "search" / "queries").mkdir(parents=True)
+    np.save(tmp_path / "search" / "queries" / "part-00001.npy", queries)  # of a search that was killed
+    found = Crew(lambda **_: None).search(queries, references, folder=tmp_path / "search", k=3)
+    assert_same(found, two_sided_topk(queries, references, k=3))
+    assert ran == ([] if few else [match_shards])
+    assert few or not (tmp_path / "search").exists()
 
 
 @pytest.mark.parametrize(("count", "workers", "rows"), [(0, 2, 5), (1, 4, 5), (10, 2, 5), (11, 2, 5), (100, 3, 7)])

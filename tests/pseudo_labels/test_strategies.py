@@ -28,6 +28,19 @@ def test_every_strategy_finds_the_places_of_an_easy_corpus(name):
     assert right.mean() > 0.9 and len(found) > 20, (len(found), right.mean())
 
 
+def test_groups_leave_every_search_to_whom_they_are_given():
+    queries, references = corpus(3)
+    asked = []
+
+    def search(first, second, *, k):
+        asked.append((len(first), len(second), k))
+        return two_sided_topk(first, second, k=k)
+
+    settings = Adaptation(strategy="groups", neighbours=2)
+    strategy(settings, 0, search)(queries, references, two_sided_topk(queries, references))
+    assert asked == [(120, 120, 3), (120, 40, 50)]
+
+
 def test_the_threshold_falls_from_the_first_round_to_the_last():
     settings = Adaptation(rounds=3, first_threshold=0.6, final_threshold=0.0)
     queries, references = corpus()

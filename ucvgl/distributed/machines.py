@@ -12,6 +12,7 @@ from typing import Any, final
 import numpy as np
 from jaxtyping import Float, Float32, Int
 
+from ucvgl.atomic import write_array
 from ucvgl.distributed.admission import wait_for_turn
 from ucvgl.distributed.cluster import placed, several_machines
 from ucvgl.distributed.placement import Placement
@@ -26,10 +27,13 @@ from ucvgl.programs.ranked import Ranking
 from ucvgl.programs.translating import translate_shards
 from ucvgl.programs.whitened import find_whitenings, whiten_parts, whitened_parts
 from ucvgl.retrieval.ranking import Question
-from ucvgl.retrieval.topk import TwoSided
+from ucvgl.retrieval.topk import TwoSided, two_sided_topk
 from ucvgl.retrieval.vectors import Stored
 from ucvgl.settings.experiment import Resources
 from ucvgl.training.loop import Log
+
+SEARCHED_HERE = 8192 * 8192
+"""Pairs of vectors in memory, up to which the driver is done before workers would have read them."""
 
 
 class Crew(ABC):
@@ -108,6 +112,25 @@ class Crew(ABC):
         sides = {"queries": queries, "references": references}
         self.run(matching.match_shards, progress=progress, cuts=cuts, folder=folder, k=k, **sides)
         return matching.read_matched(cuts, folder, queries=asked, references=held, k=k)
+
+    def search(
+        self, queries: Float32[np.ndarray, "q d"], references: Float32[np.ndarray, "r d"], *, folder: Path, k: int = 2
+    ) -> TwoSided:
+        """`match` of vectors in memory: by the driver where there are few, else the workers read them from `folder`.
+
+        Args:
+            folder: what is left there is removed.
+            k: best partners of each vector.
+        """
+        if len(queries) * len(references) <= SEARCHED_HERE:
+            return two_sided_topk(queries, references, k=k)
+        cached.remove(folder)
+        parts = [folder / name / "part-00000.npy" for name in ("queries", "references")]
+        for part, vectors in zip(parts, (queries, references), strict=True):
+            write_array(part, vectors)
+        best = self.match(parts[:1], parts[1:], folder=folder, k=k)
+        cached.remove(folder)
+        return best
 
     def rank(
         self,

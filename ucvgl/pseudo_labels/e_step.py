@@ -8,6 +8,8 @@ own beside this one. Positional are the evidence, tuning arguments are keywords 
     best: the k best partners both ways by inner product, from our exact search; row and column numbers count from 0.
         k is what `strategies.partners_needed` says, at least 2; absent partners have index -1 and score -inf.
 
+A strategy that compares other vectors than these takes a `search` as well, which finds such partners (`Searcher`).
+
 It is a pure function of these: no file, no id, no truth, no state between rounds, and the same answer each time.
 """
 

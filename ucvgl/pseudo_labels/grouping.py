@@ -10,7 +10,7 @@ from scipy.sparse import coo_array, diags_array
 
 from ucvgl.pseudo_labels.e_step import Labels
 from ucvgl.pseudo_labels.transport import transported
-from ucvgl.retrieval.topk import TwoSided, two_sided_topk
+from ucvgl.retrieval.topk import Searcher, TwoSided, two_sided_topk
 
 STAYING = 0.1
 """Chance that the walk from a query ends at each step. With less it leaves the place: every pair may be a mistake."""
@@ -24,6 +24,7 @@ def group_matches(
     references: Float32[np.ndarray, "r d"],
     best: TwoSided,
     *,
+    search: Searcher = two_sided_topk,
     neighbours: int = 4,
     temperature: float = 0.05,
     balance: float = 0.9,
@@ -36,28 +37,33 @@ def group_matches(
     not resemble itself: a group has no border and no number. The pairs are told as `Labels.alike`.
 
     Args:
+        search: finds which queries are alike, and what they are near to together.
         neighbours: two queries are of one place when each is among so many most similar queries of the other.
         temperature: as in `transported`, like `balance` and `least`.
     """
-    alike = mutual_neighbours(queries, neighbours)
+    alike = mutual_neighbours(queries, neighbours, search)
     together = walked(queries, alike)
-    met = two_sided_topk(together, references, k=PARTNERS)
+    met = search(together, references, k=PARTNERS)
     labels = transported(together, references, met, temperature=temperature, balance=balance, least=least)
     return replace(labels, alike=alike)
 
 
-def mutual_neighbours(vectors: Float32[np.ndarray, "n d"], count: int) -> Int[np.ndarray, "m 2"]:
+def mutual_neighbours(
+    vectors: Float32[np.ndarray, "n d"], count: int, search: Searcher = two_sided_topk
+) -> Int[np.ndarray, "m 2"]:
     """Pairs of rows of which each is among the `count` most similar of the other; each once, the lower row first."""
-    near = nearest(vectors, count)
+    near = nearest(vectors, count, search)
     one, column = np.nonzero(near >= 0)
     other = near[one, column]
     tied = (one < other) & (near[other] == one[:, None]).any(axis=1)
     return np.stack([one[tied], other[tied]], axis=1)
 
 
-def nearest(vectors: Float32[np.ndarray, "n d"], count: int) -> Int[np.ndarray, "n k"]:
+def nearest(
+    vectors: Float32[np.ndarray, "n d"], count: int, search: Searcher = two_sided_topk
+) -> Int[np.ndarray, "n k"]:
     """The most similar other rows of each row, best first; -1 where there are fewer."""
-    found = two_sided_topk(vectors, vectors, k=count + 1).row_index
+    found = search(vectors, vectors, k=count + 1).row_index
     itself = found == np.arange(len(found))[:, None]
     last = np.where(itself.any(axis=1), itself.argmax(axis=1), count)
     kept = np.arange(count + 1) != last[:, None]

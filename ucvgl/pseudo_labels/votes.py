@@ -21,14 +21,14 @@ import numpy as np
 from jaxtyping import Float, Float32
 
 from ucvgl.pseudo_labels.e_step import Labels
+from ucvgl.pseudo_labels.fair_choice import chosen
 from ucvgl.pseudo_labels.grouping import mutual_neighbours, walked
+from ucvgl.retrieval.topk import Searcher, two_sided_topk
 
 ROUNDS = 9
 TRUST = 6.0
 """Of the votes, for each part that they seem to be worth beside the similarity: labels were chosen by that, so it seems
 to tell right from wrong better than it does, while no label votes for itself."""
-NEIGHBOURS = 10
-"""Over whose similarities a score is compared with what is usual for its row and its column (CSLS)."""
 MOVED = 1 / 3
 """How far votes move both views together, for each part that they counted while labels were found: a move by labels of
 which some are wrong moves what was right as well."""
@@ -40,6 +40,7 @@ def voted_labels(
     *,
     shared: int = 1,
     neighbours: int = 0,
+    search: Searcher = two_sided_topk,
     rounds: int = ROUNDS,
 ) -> tuple[Labels, float]:
     """Pairs that choose each other by similarity and the votes of all other pairs, and how much votes count against it.
@@ -50,31 +51,36 @@ def voted_labels(
         shared: queries of one place, which may share a reference.
         neighbours: two queries are taken for views of one place when each is among so many most similar queries of the
             other; 0: every query speaks for itself.
+        search: finds which queries are alike.
         rounds: how often labels are chosen.
     """
     similarity = queries @ references.T
-    seen, strength = _together(queries, neighbours), 0.0
+    seen, strength = _together(queries, neighbours, search), 0.0
     labels = chosen(seen @ references.T, shared=shared)
     for _ in range(rounds - 1):
         votes = votes_of_others(queries, references, labels)
         strength = TRUST * max(telling(votes, labels), 0.0) / max(telling(similarity, labels), 1e-12)
         if neighbours:
             moved = queries + MOVED * strength / 2 * queries @ vote_map(queries, references, labels)
-            seen = _together(queries, neighbours, by=moved)
+            seen = _together(queries, neighbours, search, by=moved)
             votes = votes_of_others(seen, references, labels)
         labels = chosen(seen @ references.T + strength * votes, shared=shared)
     return labels, strength
 
 
 def _together(
-    queries: Float32[np.ndarray, "q d"], neighbours: int, *, by: Float32[np.ndarray, "q d"] | None = None
+    queries: Float32[np.ndarray, "q d"],
+    neighbours: int,
+    search: Searcher,
+    *,
+    by: Float32[np.ndarray, "q d"] | None = None,
 ) -> Float32[np.ndarray, "q d"]:
     """What walks from each query along pairs of queries that are alike meet; alike by other vectors, if any are given.
     """
     if not neighbours:
         return queries
     found = queries if by is None else by / np.linalg.norm(by, axis=1, keepdims=True)
-    return walked(queries, mutual_neighbours(found, neighbours))
+    return walked(queries, mutual_neighbours(found, neighbours, search))
 
 
 def telling(scores: Float[np.ndarray, "q r"], labels: Labels) -> float:
@@ -101,39 +107,9 @@ def votes_of_others(
     return votes
 
 
-def chosen(scores: Float[np.ndarray, "q r"], *, shared: int = 1, neighbours: int = NEIGHBOURS) -> Labels:
-    """Pairs that choose each other after hubs are set back (CSLS, Conneau et al. 2018), weighted by rank of margin.
-
-    The weight falls from 1 for the largest of the margins (the smaller of both sides' own) towards 0: of pairs with a
-    large margin far more are right, and how large is large differs from network to network.
-
-    Args:
-        scores: of every query (a row) and reference.
-        shared: a reference chooses so many queries; its margin is over the first that it does not.
-        neighbours: over whose scores it is told what is usual for a row or column.
-    """
-    usual_of_query = np.sort(scores, axis=1)[:, -neighbours:].mean(axis=1)
-    usual_of_reference = np.sort(scores, axis=0)[-neighbours:].mean(axis=0)
-    fair = 2 * scores - usual_of_query[:, None] - usual_of_reference
-    reference = fair.argmax(axis=1)
-    last, first_beyond = (max(len(fair) - kept, 0) for kept in (shared, shared + 1))
-    ordered = np.partition(fair, (first_beyond, last), axis=0)
-    own = fair.max(axis=1)
-    query = np.flatnonzero(own >= ordered[last, reference])
-    reference, own = reference[query], own[query]
-    margin = np.minimum(own - _second(fair[query]), own - ordered[first_beyond, reference])
-    place = np.argsort(np.argsort(-margin, kind="stable"), kind="stable")
-    return Labels(query, reference, 1 - place / max(len(place), 1))
-
-
 def vote_map(
     queries: Float32[np.ndarray, "q d"], references: Float32[np.ndarray, "r d"], labels: Labels
 ) -> Float32[np.ndarray, "d d"]:
     """The matrix C of the labels."""
     weight = (labels.weight / labels.weight.sum()).astype(np.float32)
     return queries[labels.query].T @ (weight[:, None] * references[labels.reference])
-
-
-def _second(scores: Float[np.ndarray, "n m"]) -> Float[np.ndarray, " n"]:
-    """The second best of every row; of a single column, that."""
-    return np.partition(scores, -2, axis=1)[:, -2] if scores.shape[1] > 1 else scores[:, 0]

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -32,6 +33,15 @@ class TwoSided:
     row_index: Int[np.ndarray, "q k"]
     column_score: Float[np.ndarray, "r k"]
     column_index: Int[np.ndarray, "r k"]
+
+
+@runtime_checkable
+class Searcher(Protocol):
+    """The k best partners both ways by inner product, of vectors in memory: `two_sided_topk`, or all workers."""
+
+    def __call__(
+        self, queries: Float32[np.ndarray, "q d"], references: Float32[np.ndarray, "r d"], /, *, k: int
+    ) -> TwoSided: ...
 
 
 def two_sided_topk(

@@ -37,15 +37,13 @@ class Adaptation:
     training (`ucvgl.training.closed_form`), or `judged`: the last round's, below 1,000 training images of a view
     `voted`, unless the judge is sure that others find more (`ucvgl.training.judged_rows`). All are evaluated."""
     rounds: CountOrNone = 6
-    """E-steps; each is followed by an M-step."""
+    """E-steps; each is followed by an M-step. With 1 the labels are those of the frozen model (no EM)."""
     steps_per_round: Count = 30
     batch: Batch = 512
     """Pairs that meet in a step, over all workers."""
     learning_rate: Rate = 1e-3
     aic_weight: NotNegative = 1.0
     """Of the reconstruction loss, against the contrast of labelled pairs."""
-    relabel: bool = True
-    """Off: the labels of the frozen model are kept (no EM)."""
     strategy: Literal["mutual", "transport", "groups"] = "mutual"
     """How the E-step finds its labels: pairs that choose each other (EM-CVGL), by optimal transport, or by transport
     after queries that seem to show one place were brought together."""

@@ -31,6 +31,7 @@ RETIRED: Mapping[str, Any] = {
     "adaptation.partners": 2,
     "adaptation.mutual": True,
     "adaptation.threshold_scale": "quantile",
+    "adaptation.relabel": True,
     "dataset.synthetic.look.hand_deg": 2.0,
     "dataset.drone.size": 128,
     **dict.fromkeys(f"adaptation.{name}" for name in ("gem_power", "transport_temperature", "transport_balance")),

@@ -24,6 +24,7 @@ from ucvgl.programs.embedding import parts_of
 from ucvgl.pseudo_labels.e_step import Labels
 from ucvgl.pseudo_labels.mutual_matching import agreement, matches
 from ucvgl.pseudo_labels.strategies import partners_needed, strategy
+from ucvgl.retrieval.topk import Searcher
 from ucvgl.run import columns
 from ucvgl.settings.experiment import Experiment
 from ucvgl.stages.features import read_features
@@ -67,7 +68,7 @@ def adapt(
     for index in range(settings.rounds):
         into = folder / f"round_{index:02d}"
         into.mkdir(exist_ok=True)
-        labelled = folder / f"round_{index if settings.relabel else 0:02d}" / "pairs.parquet"
+        labelled = into / "pairs.parquet"
         if not labelled.exists():
             write_labels(*expect(start, into, train, index, experiment, machines), labelled, projected, experiment)
         found = read_labels(labelled, index)
@@ -86,7 +87,7 @@ def adapt(
                 span=(index / settings.rounds, (index + 1) / settings.rounds),
             )
         start = into
-    write_free(folder / "free", described, experiment)
+    write_free(folder / "free", described, experiment, partial(machines.search, folder=folder / "search"))
     how = {"described": described, "experiment": experiment, "machines": machines, "log": log}
     name = choose(folder, labelled_rounds, **how).result
     result = start if name == ADAPTED else folder / "free" / name
@@ -107,9 +108,15 @@ def adapt(
     return {"rounds": settings.rounds, "labels_in_last_round": labels, "trained": adapter.trainable, "result": name}
 
 
-def write_free(folder: Path, described: Path, experiment: Experiment) -> None:
-    """Write the adapters that need no training, `<name>/adapter.pt` for each."""
-    for name, row in untrained(read_features(described, "train", experiment), described, experiment).items():
+def write_free(folder: Path, described: Path, experiment: Experiment, search: Searcher) -> None:
+    """Write the adapters that need no training, `<name>/adapter.pt` for each.
+
+    Args:
+        folder: that of these.
+        described: folder of `3_features`.
+        search: finds which queries are alike.
+    """
+    for name, row in untrained(read_features(described, "train", experiment), described, experiment, search).items():
         (folder / name).mkdir(parents=True, exist_ok=True)
         save_adapter(row, folder / name / "adapter.pt")
 
@@ -143,7 +150,8 @@ def expect(
     parts = [parts_of(into / "scan" / view) for view in VIEWS]
     best = machines.match(*parts, folder=into / "scan", k=partners_needed(settings))
     queries, references = (np.concatenate([load_numbers(cached.here(part)) for part in some]) for some in parts)
-    labels = strategy(settings, index)(queries, references, best)
+    search = partial(machines.search, folder=into / "scan" / "alike")
+    labels = strategy(settings, index, search)(queries, references, best)
     found = matches(best, reciprocal=settings.reciprocal)
     mutual = found.mutual.sum()
     logger.info("round %d: %d labels (%d of %d queries mutual)", index + 1, len(labels), mutual, len(queries))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +21,7 @@ from ucvgl.networks.towers import VIEWS, View
 from ucvgl.programs.embedding import parts_of
 from ucvgl.pseudo_labels.decoys import Estimate
 from ucvgl.pseudo_labels.e_step import Labels
+from ucvgl.retrieval.topk import Searcher
 from ucvgl.settings.experiment import Experiment
 from ucvgl.stages.catalog import BACK
 from ucvgl.stages.features import read_features
@@ -65,10 +67,11 @@ def choose(
         splits = [split for split in ("validation", BACK) if (described / split).exists()]
         pools = [read_features(described, split, experiment) for split in splits]
         work = folder / "judge"
+        search = partial(machines.search, folder=work / "search")
 
         def make(left_out: Rows, fold: int) -> dict[str, Adapter]:
             log(stage="judge", step=fold, left_out=len(left_out["reference"]))
-            rows = untrained(rest(train, left_out), described, experiment)
+            rows = untrained(rest(train, left_out), described, experiment, search)
             start, others = folder / "start", [without(labels, left_out) for labels in labelled]
             if min(map(len, others), default=0) < MINIMUM_LABELS:
                 return rows
@@ -97,11 +100,15 @@ def read_verdict(folder: Path) -> Verdict:
     return json_as(Verdict, read_part(folder / JUDGED), folder / JUDGED)
 
 
-def untrained(features: Mapping[View, Features], described: Path, experiment: Experiment) -> dict[str, Adapter]:
+def untrained(
+    features: Mapping[View, Features], described: Path, experiment: Experiment, search: Searcher
+) -> dict[str, Adapter]:
     """What needs no training, made from some of the descriptors of the training images.
 
     Args:
+        features: these, of each view.
         described: folder of `3_features`, whose network says of which parts a descriptor is made.
+        search: finds which queries are alike.
     """
     settings = experiment.adaptation
     return closed_form(
@@ -109,6 +116,7 @@ def untrained(features: Mapping[View, Features], described: Path, experiment: Ex
         parts=load_frozen(described / FROZEN).encoder("reference").parts,
         shared=settings.reciprocal,
         neighbours=settings.neighbours if settings.strategy == "groups" else 0,
+        search=search,
     )
 
 

@@ -18,7 +18,9 @@ from jaxtyping import Float32
 from ucvgl.networks.adapter import Adapter, adapted
 from ucvgl.networks.towers import VIEWS, View
 from ucvgl.pseudo_labels.e_step import Labels
-from ucvgl.pseudo_labels.votes import MOVED, chosen, vote_map, voted_labels
+from ucvgl.pseudo_labels.fair_choice import chosen
+from ucvgl.pseudo_labels.votes import MOVED, vote_map, voted_labels
+from ucvgl.retrieval.topk import Searcher, two_sided_topk
 from ucvgl.training.frozen_features import Features
 
 FREE = ("frozen", "centred", "whitened", "aligned", "fair", "voted")
@@ -35,13 +37,18 @@ BANK = 2048
 
 
 def closed_form(
-    features: Mapping[View, Features], *, parts: Sequence[int] = (), shared: int = 1, neighbours: int = 0
+    features: Mapping[View, Features],
+    *,
+    parts: Sequence[int] = (),
+    shared: int = 1,
+    neighbours: int = 0,
+    search: Searcher = two_sided_topk,
 ) -> dict[str, Adapter]:
     """The adapters that these descriptors allow, by name, the simplest first.
 
     Args:
         parts: numbers in each part of a descriptor that is made of several, each whitened on its own.
-        shared: queries that may share a reference, as in `voted_labels`, like `neighbours`.
+        shared: queries that may share a reference, as in `voted_labels`, like `neighbours` and `search`.
     """
     dimension, turns = features["query"].dimension, features["query"].turns
     rows = {"frozen": Adapter(dimension).eval(), "centred": _adapter(features)}
@@ -65,7 +72,7 @@ def closed_form(
     turned: dict[View, np.ndarray] = {"query": maps["query"] @ turn, "reference": maps["reference"]}
     rows["aligned"] = _adapter(features, turned)
     rows["fair"] = fair(rows["whitened"], features)
-    labels, strength = voted_labels(queries, references, shared=shared, neighbours=neighbours)
+    labels, strength = voted_labels(queries, references, shared=shared, neighbours=neighbours, search=search)
     votes = MOVED * strength / 2 * seen(labels)
     rows["voted"] = fair(_adapter(features, maps, {"query": votes, "reference": votes.T}), features)
     return rows

@@ -35,3 +35,11 @@ def test_the_labels_of_a_run_and_of_the_run_it_began_with_are_told(tmp_path):
 def test_labelled_queries_that_are_evaluated_too_are_counted(tmp_path):
     label(tmp_path, ["a", "b", "c"], evaluated=["b", "c", "d"])
     assert labels_used(tmp_path).endswith("(10 %), 2 of which are evaluated as well")
+
+
+def test_labels_that_a_frozen_network_saw_are_told_or_that_nobody_knows(tmp_path):
+    for seen, words in ((0, ""), (400, "which saw 400 labels"), (None, "of which nobody knows what labels they saw")):
+        record(tmp_path, "3_features", **{"from": "runs/other", "labels_seen": seen})
+        assert labels_used(tmp_path) == (words and f"those of the frozen network, from runs/other, {words}")
+    record(tmp_path, "3_features", frozen=3)  # timm's, or of before
+    assert labels_used(tmp_path) == ""

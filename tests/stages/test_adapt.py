@@ -113,6 +113,7 @@ def test_both_questions_are_judged_in_their_own_pools_before_and_after(run):
         assert (back.queries, back.references, back.positives) == (24, 30 * VIEWS, VIEWS)
         for way in (forth, back):
             assert 0 < way.more["AP (trapezoid)"] <= way.more["AP (plain)"] + 1e-9
+        assert "what else the encoders were trained on, before this run, is not known" in forth.protocol
     assert found["before"]["drone to satellite"].r1 > 2 / 30, "the frozen model is no better than chance"
 
 

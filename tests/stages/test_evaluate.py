@@ -20,7 +20,8 @@ from ucvgl.networks.towers import embed, load_towers, save_towers
 from ucvgl.poses.turns import turned, turns_of
 from ucvgl.poses.verifying import evidence, ground_spectra, tile_spectrum
 from ucvgl.retrieval.ranking import Question
-from ucvgl.settings.experiment import Evaluation
+from ucvgl.settings.dotted import save_settings
+from ucvgl.settings.experiment import Evaluation, Supervision
 from ucvgl.stages.cold_start import new_towers
 from ucvgl.stages.evaluate import SHOWN, evaluate, read_recall
 
@@ -226,6 +227,22 @@ def test_copies_of_training_images_and_of_tiles_are_told_with_the_recall(tmp_pat
     recall, _ = read_recall(evaluated(tmp_path, rounds=1)["scored"])
     said = f"3 of the {VALIDATION} queries were TRAINED ON; 1 of the {VALIDATION} queries are TILES AS WELL"
     assert recall is not None and said in recall.protocol
+
+
+def test_images_that_the_encoders_were_trained_on_in_an_earlier_run_are_told_with_the_recall(tmp_path, monkeypatch):
+    """By their content: below another root they have other names."""
+    earlier, draw = tmp_path / "earlier", list_and_project
+    save_settings(earlier / "config.yaml", SMALL)
+
+    def shown_before(run, experiment):
+        made = draw(run, experiment)
+        shutil.copytree(made["projected"] / "validation", earlier / "2_project" / "train")
+        return made
+
+    monkeypatch.setattr(f"{__name__}.list_and_project", shown_before)
+    monkeypatch.setattr(f"{__name__}.SMALL", replace(SMALL, supervision=Supervision(start=str(earlier))))
+    recall, _ = read_recall(evaluated(tmp_path, rounds=1)["scored"])
+    assert recall is not None and f"{VALIDATION} of the {VALIDATION} queries were TRAINED ON before" in recall.protocol
 
 
 def _of_one_shape(imread):

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from ucvgl.truth.door import GroundTruth
-from ucvgl.truth.score import protocol_of, score_in_memory, tiles_as_well, trained_on
+from ucvgl.truth.score import protocol_of, score_in_memory, tiles_as_well, trained_before, trained_on
 
 QUERIES, REFERENCES = np.array(["a", "b", "c"]), np.array(["t0", "t1", "t2", "t3"])
 # Similarities of the three queries with the four tiles, by vectors that have them as coordinates.
@@ -65,3 +65,11 @@ def test_the_line_of_the_recall_says_how_many_queries_were_trained_on():
     assert "protocol: one true tile; 2 of the 3 queries were TRAINED ON, ties count against" in str(found)
     told = tiles_as_well(protocol, np.array([True, False, False]))
     assert told.words == "one true tile; 1 of the 3 queries are TILES AS WELL and find themselves"
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_it_says_what_the_encoders_were_trained_on_before(known):
+    protocol = protocol_of(GroundTruth({"a": ("t0",)}), QUERIES, REFERENCES)
+    told = trained_before(protocol, np.array([True, False, False]), known=known).words
+    more = "" if known else "; what else the encoders were trained on, before this run, is not known"
+    assert told == f"one true tile; 1 of the 3 queries were TRAINED ON before{more}"

@@ -63,12 +63,13 @@ def evaluate(
     from ucvgl.images.uris import join
     from ucvgl.index.localizer import load
     from ucvgl.index.manifest import MODEL
+    from ucvgl.run.before import seen_before, source_of
     from ucvgl.run.places import folder_to_read
     from ucvgl.run.weights import weights_of
     from ucvgl.settings.limits import resources_of
     from ucvgl.stages.catalog import as_listed
     from ucvgl.truth.door import read_truth
-    from ucvgl.truth.score import protocol_of, trained_on
+    from ucvgl.truth.score import protocol_of, trained_before, trained_on
 
     resources = resources_of(address=address, workers=workers)
     localizer = load(source, unfinished=unfinished)
@@ -92,6 +93,9 @@ def evaluate(
     ids = {view: pool.ids for view, pool in pools.items()}
     judged = protocol_of(truth, ids["query"], ids["reference"])
     judged = trained_on(judged, _trained_on(run, pools["query"], same_names=chosen.root == of_run.root))
+    if (contents := pools["query"].contents) is not None:
+        before, known = seen_before(contents, source_of(run, experiment))
+        judged = trained_before(judged, before, known=known)
     if not judged.answerable:
         raise ValueError(f"no query of {chosen.name}, {chosen.root}, {split} has a true reference in {source}")
     about = f"; encoders: {printable(localizer.about)}" if localizer.about else ""

@@ -18,6 +18,7 @@ from ucvgl.index.encoders import Encoders
 from ucvgl.index.manifest import is_index
 from ucvgl.projection.level import LEVEL, Level
 from ucvgl.retrieval.topk import two_sided_topk
+from ucvgl.run.before import seen_before, source_of
 from ucvgl.run.columns import CATALOG, OPTIONAL
 from ucvgl.run.places import folder_to_read
 from ucvgl.run.record import DONE, read_record
@@ -139,7 +140,8 @@ class TrainedRun:
 
     def _trained_on_validation(self) -> bool:
         train, held = (ImageStore(self.path / "2_project" / split / "queries") for split in ("train", "validation"))
-        return bool(np.isin(held.ids, train.ids).any() or held.among(train).mean() > MOST_SHARED)
+        before, _ = seen_before(held.contents, source_of(self.path, self.experiment))
+        return bool(np.isin(held.ids, train.ids).any() or (held.among(train) | before).mean() > MOST_SHARED)
 
     def _vectors(self, folder: Path) -> np.ndarray:
         check_all(folder)

@@ -8,6 +8,7 @@ import numpy as np
 
 from ucvgl.files.tables import read_table
 from ucvgl.images.image_store import ImageStore
+from ucvgl.pages.labels_used import labels_used
 from ucvgl.pages.page import Report, Round, write_page
 from ucvgl.pages.right_and_wrong import retrievals, true_places
 from ucvgl.pages.run_report import of_the_run, source_of
@@ -27,11 +28,14 @@ def report_adapter(run: RunDir, experiment: Experiment, projected: Path, scored:
         scored: folder of `5_evaluate`.
     """
     ways, frozen = read_ways(scored), experiment.adaptation.source or experiment.model.backbone
+    used = labels_used(run.path)
+    what = f"A light adapter on a frozen model, {frozen} (EM-CVGL), on {source_of(experiment)}"
     before, after = (list(ways.get(when, {}).items()) for when in ("before", "after"))
     table = read_table(scored / "rounds.parquet", columns.ADAPTER_ROUNDS).to_pylist()
     queries = len(ImageStore(projected / "train" / "queries"))
     content = Report(
-        about=f"A light adapter on a frozen model, {frozen} (EM-CVGL), on {source_of(experiment)}: no labels.",
+        about=f"{what}: {used or 'no labels'}.",
+        labels_used=used,
         recall=after[0][1] if after else None,
         begun="frozen model",
         begun_r1=table[0]["forth_r1"],
@@ -44,7 +48,7 @@ def report_adapter(run: RunDir, experiment: Experiment, projected: Path, scored:
     )
     page = write_page(run.path / "report.html", content)
     write_card(run.path, experiment, content)
-    return "\n".join([f"report: {page}", *_outcome(run, scored, table)])
+    return "\n".join([f"report: {page}", *([f"labels: {used}"] if used else []), *_outcome(run, scored, table)])
 
 
 def _rounds(table: list[dict], queries: int) -> list[Round]:

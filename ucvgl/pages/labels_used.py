@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from ucvgl.files.tables import read_table
 from ucvgl.run import columns
@@ -12,7 +14,9 @@ from ucvgl.stages.catalog import read_catalogs
 
 def labels_used(run: Path) -> str:
     """How many training queries came with their true tile, here and where the encoders come from; empty: none."""
-    labels, cold = (read_record(run / name / DONE) for name in ("2_labels", "4_cold_start"))
+    labels, cold, frozen = (read_record(run / name / DONE) for name in ("2_labels", "4_cold_start", "3_features"))
+    if frozen is not None and frozen.summary.get("labels_seen", 0) != 0:
+        return f"those of the frozen network, from {_before(frozen.summary)}"
     if labels is None:
         return ""
     known, queries = labels.summary["labelled_queries"], labels.summary["queries"]
@@ -21,8 +25,13 @@ def labels_used(run: Path) -> str:
         words += f", {seen} of which are evaluated as well"
     if cold is None or "labels_seen" not in cold.summary:
         return words
-    before = cold.summary["labels_seen"]
-    return f"{words}; begun with the encoders of {cold.summary['from']}, which saw {before or 'no'} labels"
+    return f"{words}; begun with the encoders of {_before(cold.summary)}"
+
+
+def _before(summary: Mapping[str, Any]) -> str:
+    seen = summary["labels_seen"]
+    told = "of which nobody knows what labels they saw" if seen is None else f"which saw {seen or 'no'} labels"
+    return f"{summary['from']}, {told}"
 
 
 def _evaluated(run: Path) -> int:

@@ -14,7 +14,7 @@ from ucvgl.distributed.machines import Crew
 from ucvgl.networks.network_ahead import refuse_other_start
 from ucvgl.networks.towers import TwoTowers, load_towers, save_towers
 from ucvgl.programs.grounded import ground_towers
-from ucvgl.run.record import DONE, read_record
+from ucvgl.run.before import labels_seen
 from ucvgl.run.weights import weights_of
 from ucvgl.settings.experiment import Experiment
 from ucvgl.training.batches import Pairs
@@ -115,7 +115,7 @@ def _publish(towers: TwoTowers, path: Path, projected: Path, experiment: Experim
 def _taken(
     start: Path, folder: Path, projected: Path, experiment: Experiment, machines: Crew
 ) -> dict[str, Any]:
-    """Copy the encoders of a finished run, or of a folder with a `model.pt`, and say how many labels they have seen.
+    """Copy the encoders of a finished run, or of a folder with a `model.pt`; how many labels they saw, if known.
 
     Raises:
         ValueError: they are not built as the settings say.
@@ -127,8 +127,7 @@ def _taken(
         copy_whole(model.parent / "trained.pt", folder / "trained.pt")
     theirs.settings, theirs.ground, theirs.panorama_share = ours.settings, None, ours.panorama_share
     _publish(theirs, folder / "model.pt", projected, experiment, machines)
-    told = [record for above in model.parents if (record := read_record(above / "2_labels" / DONE))]
-    return {"from": str(start), "labels_seen": told[0].summary["labelled_queries"] if told else 0}
+    return {"from": str(start), "labels_seen": labels_seen(str(start))}
 
 
 def new_towers(experiment: Experiment) -> TwoTowers:

@@ -26,12 +26,13 @@ from ucvgl.retrieval.ranking import best_rank
 from ucvgl.retrieval.raw_pixels import raw_recall, shrink
 from ucvgl.retrieval.recall import Recall
 from ucvgl.run import columns
+from ucvgl.run.before import seen_before
 from ucvgl.settings.experiment import Experiment
 from ucvgl.stages.catalog import as_listed
 from ucvgl.stages.curriculum import judged_precision
 from ucvgl.training.round_labels import read_labels
 from ucvgl.truth.door import GroundTruth, label_precision, read_truth
-from ucvgl.truth.score import Protocol, protocol_of, questions, score, tiles_as_well, trained_on
+from ucvgl.truth.score import Protocol, protocol_of, questions, score, tiles_as_well, trained_before, trained_on
 
 SHOWN = 5
 """References kept per query, for the report."""
@@ -83,7 +84,8 @@ def evaluate(
     dataset = as_listed(projected.parent / "1_catalog", experiment.dataset)
     protocol = protocol_of(read_truth(dataset, "validation"), queries.ids, references.ids)
     protocol = trained_on(protocol, queries.among(ImageStore(projected / "train" / "queries")))
-    protocol = tiles_as_well(protocol, queries.among(references))
+    seen, known = seen_before(queries.contents, experiment.supervision.start)
+    protocol = tiles_as_well(trained_before(protocol, seen, known=known), queries.among(references))
     models = {"cold": cold, **{path.name: path for path in rounds_up_to_kept(trained)}}
     *before, last = models
     if cached.exists(trained / "model.pt"):  # not where training broke off

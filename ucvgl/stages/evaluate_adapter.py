@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast
 
-import numpy as np
 import pyarrow as pa
 
 from ucvgl.atomic import write_whole
@@ -25,6 +25,7 @@ from ucvgl.pseudo_labels.mutual_matching import agreement, matches
 from ucvgl.retrieval.recall import Recall
 from ucvgl.retrieval.vectors import Stored
 from ucvgl.run import columns
+from ucvgl.run.before import seen_before
 from ucvgl.settings.experiment import Experiment
 from ucvgl.stages.catalog import BACK, as_listed
 from ucvgl.stages.evaluate import write_retrievals
@@ -32,7 +33,7 @@ from ucvgl.stages.judge_rows import ADAPTED, read_verdict
 from ucvgl.training.closed_form import FREE
 from ucvgl.training.fit_adapter import adapt_features
 from ucvgl.truth.door import GroundTruth, label_precision, read_truth
-from ucvgl.truth.score import Protocol, protocol_of, questions, score, tiles_as_well, trained_on
+from ucvgl.truth.score import Protocol, protocol_of, questions, score, tiles_as_well, trained_before, trained_on
 
 
 @dataclass(frozen=True)
@@ -129,20 +130,25 @@ def ways(projected: Path, described: Path, experiment: Experiment) -> tuple[Way,
     names = [f"{a} to {b}".replace("_160k", " 160k") for a, b in ((asked, searched), (searched, asked))]
     truth = read_truth(dataset, "validation")
     query, reference = (described / "validation" / view for view in VIEWS)
-    stores = [ImageStore(projected / "validation" / name) for name in ("queries", "references")]
-    pools = [store.ids for store in stores]
-    protocol = trained_on(_protocol(truth, *pools), stores[0].among(ImageStore(projected / "train" / "queries")))
-    protocol = tiles_as_well(protocol, stores[0].among(stores[1]))
-    forth = Way(names[0], (query, reference), VIEWS, protocol)
+    pools = [ImageStore(projected / "validation" / name) for name in ("queries", "references")]
+
+    def told(truth: GroundTruth | None, pools: Sequence[ImageStore], pile: str) -> Protocol:
+        (asked, searched), trained = pools, ImageStore(projected / "train" / pile)
+        protocol = replace(protocol_of(truth, asked.ids, searched.ids), average_precision=True)
+        before, known = seen_before(asked.contents, experiment.adaptation.source, pile)
+        protocol = trained_before(trained_on(protocol, asked.among(trained)), before, known=known)
+        return tiles_as_well(protocol, asked.among(searched))
+
+    forth = Way(names[0], (query, reference), VIEWS, told(truth, pools, "queries"))
     turned: tuple[View, View] = ("reference", "query")
     if (projected / BACK).exists():
         reverse = replace(dataset, protocol=cast(Any, dataset.reverse_protocol))
-        pools = [ImageStore(projected / BACK / name).ids for name in ("queries", "references")]
+        pools = [ImageStore(projected / BACK / name) for name in ("queries", "references")]
         query, reference = (described / BACK / view for view in VIEWS)
-        protocol = _protocol(read_truth(reverse, "validation"), *pools)
+        truth = read_truth(reverse, "validation")
     else:
-        protocol = _protocol(truth and reversed_truth(truth), *pools[::-1])
-    return forth, Way(names[1], (reference, query), turned, protocol)
+        pools, truth = pools[::-1], truth and reversed_truth(truth)
+    return forth, Way(names[1], (reference, query), turned, told(truth, pools, "references"))
 
 
 def reversed_truth(truth: GroundTruth) -> GroundTruth:
@@ -153,10 +159,6 @@ def reversed_truth(truth: GroundTruth) -> GroundTruth:
             asked_by[reference].append(query)
     positives = {reference: tuple(queries) for reference, queries in asked_by.items()}
     return GroundTruth(positives, f"{truth.protocol}, asked from the other side", average_precision=True)
-
-
-def _protocol(truth: GroundTruth | None, query_ids: np.ndarray, reference_ids: np.ndarray) -> Protocol:
-    return replace(protocol_of(truth, query_ids, reference_ids), average_precision=True)
 
 
 def _labels(path: Path, truth: GroundTruth | None) -> dict[str, Any]:

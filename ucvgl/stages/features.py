@@ -9,6 +9,7 @@ from ucvgl.distributed.machines import Crew
 from ucvgl.networks.frozen import FROZEN, frozen_size
 from ucvgl.networks.towers import VIEWS, View
 from ucvgl.programs.embedding import EmbedJob, Look, parts_of
+from ucvgl.run.before import labels_seen
 from ucvgl.settings.experiment import Experiment
 from ucvgl.stages.catalog import BACK
 from ucvgl.training.freeze import freeze
@@ -45,7 +46,8 @@ def features(folder: Path, *, projected: Path, experiment: Experiment, machines:
     machines.embed(jobs)
     dimension = read_features(folder, "train", experiment)["query"].dimension
     images = sum(len(Features(parts_of(job.folder))) for job in jobs)
-    return {"images": images, "dimension": dimension, "frozen": frozen_size(folder / FROZEN)}
+    said: dict[str, Any] = {"images": images, "dimension": dimension, "frozen": frozen_size(folder / FROZEN)}
+    return said | ({"from": settings.source, "labels_seen": labels_seen(settings.source)} if settings.source else {})
 
 
 def read_features(folder: Path, split: str, experiment: Experiment) -> dict[View, Features]:

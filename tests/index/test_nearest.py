@@ -35,6 +35,16 @@ def test_approximate_kinds_find_most_of_the_best():
         assert (row[:, 0] == np.arange(200)).mean() > least, kind
 
 
+def test_a_vector_is_found_again_in_an_index_of_any_kind_and_held_as_it_is_there():
+    """Of a compressed one no similarity tells: codes are less similar to what they stand for than images of one."""
+    tiles, strangers = unit(10_000), unit(300, seed=1)
+    for kind in nearest.KINDS:
+        index = built(kind, tiles)
+        assert nearest.holds_any(index, np.concatenate((strangers, tiles[-1:]))), kind
+        assert not nearest.holds_any(index, strangers), kind
+        np.testing.assert_allclose(nearest.as_held(index, tiles[:9]), index.reconstruct_n(0, 9), atol=1e-6)
+
+
 def test_an_index_survives_bytes():
     tiles = unit(50)
     again = nearest.from_bytes(nearest.to_bytes(built("flat", tiles)), "x")

@@ -114,6 +114,18 @@ def test_a_part_of_a_large_area_stands_for_it(run, monkeypatch):
     assert found.presence is not None and (found.presence.queries, found.presence.pool) == (55, 85)
 
 
+def test_an_area_of_which_queries_have_a_small_part_has_a_confidence(run, monkeypatch):
+    """As VIGOR's: of 90,000 tiles 2,000 are searched, and few queries have their best among any 2,000."""
+    others = RANDOM.integers(0, 256, (1500, 2, COLUMNS, 3), np.uint8)
+    tiles = np.concatenate((PANORAMAS[::-1], others))
+    monkeypatch.setattr(sureness, "TILES", 120)
+    run.held_out = lambda: (described(PANORAMAS), described(tiles))
+    run.held_out_tiles = lambda rows: tiles[rows]
+    found = sureness_of(run, Seeing(), searcher(30), 30)
+    assert found.calibration is not None and found.presence is not None, found.reason
+    assert (found.presence.queries, found.presence.pool) == (PHOTOS, 150)
+
+
 def test_photos_that_are_gone_are_named(run):
     run.photos[3] = "gone.png"
     found = sureness_of(run, Seeing(), searcher(30), 30, heading="unknown")

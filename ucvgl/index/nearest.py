@@ -26,6 +26,9 @@ CENTROID_SAMPLE = 64
 FEWEST_FOR_PQ = 10_000
 """Product quantisation learns 256 centroids per byte, from 39 tiles each."""
 
+SAME = 0.999
+"""Descriptors that are more similar than this are of the same image."""
+
 WRITTEN = ("IndexFlatIP", "IndexFlat", "IndexHNSWFlat", "IndexIVFPQ")
 """Names of faiss for our kinds."""
 INNER_PRODUCT = faiss.METRIC_INNER_PRODUCT
@@ -77,6 +80,27 @@ def search(
     if not np.isfinite(score[row >= 0]).all() or (k > 0 and index.ntotal and (row < 0).all(axis=1).any()):
         raise ValueError("similarities are not finite: the encoders or the index's vectors are damaged; make it anew")
     return np.where(row < 0, -np.inf, score).astype(np.float32), row
+
+
+def as_held(index: Any, vectors: Float[np.ndarray, "n d"]) -> Float[np.ndarray, "n d"]:
+    """Vectors as an index would hold them: what their codes stand for, where it compresses."""
+    vectors = _finite(vectors)
+    return index.sa_decode(index.sa_encode(vectors)) if isinstance(index, faiss.IndexIVFPQ) else vectors
+
+
+def holds_any(index: Any, vectors: Float[np.ndarray, "n d"]) -> bool:
+    """Whether an index holds any of these vectors, or one that is all but equal, as of the same image."""
+    held = as_held(index, vectors)
+    _, _, found = index.search_and_reconstruct(_finite(vectors), 1)
+    both = [np.linalg.norm(some, axis=1) for some in (held, found[:, 0])]
+    return bool((np.einsum("nd,nd->n", held, found[:, 0]) > SAME * both[0] * both[1]).any())
+
+
+def exact(vectors: Float[np.ndarray, "n d"]) -> Any:
+    """A faiss index that looks at each of these vectors, whatever their lengths, as of compressed ones."""
+    index = faiss.IndexFlatIP(vectors.shape[1])
+    index.add(_finite(vectors))
+    return index
 
 
 def _finite(vectors: Float[np.ndarray, "n d"]) -> Float[np.ndarray, "n d"]:

@@ -27,8 +27,6 @@ QUERIES, TILES = 2000, 2000
 """Most queries, and most tiles that are no query's place, that are searched."""
 TURNED_QUERIES = 200
 """Most queries where each is described at many turns."""
-SAME = 0.999
-"""Tiles more similar than this are the same image."""
 
 
 @dataclass(frozen=True)
@@ -103,16 +101,17 @@ def sureness_of(
     if held_out is None:
         return Sureness(reason="the run has no evaluated validation images that it was not trained on")
     queries, own = held_out
-    twins, _ = nearest.search(searcher, own[:TILES], 1)
-    if (twins > SAME).any():  # the index holds tiles of the queries' own area
+    held = partial(nearest.as_held, searcher)  # tiles that stand beside those of the index are held as these are
+    if nearest.holds_any(searcher, own[:TILES]):  # tiles of the queries' own area
         images = run.training_tiles(min(TILES, max(len(own), count - len(own))))
-        decoys = _pool(encoders.embed_seen(images, "reference"), partial(_ground_in, images))
+        decoys = _pool(held(encoders.embed_seen(images, "reference")), partial(_ground_in, images))
     else:
         assert grounds is not None or not verified
         decoys = Pool(searcher, count, grounds or _nothing)
     if decoys.count < 2 or len(own) < 2:
         return Sureness(reason="there are too few tiles to choose between")
     try:
+        own = held(own)
         asked = _asked(run, encoders, queries, heading, verified)
         tiles = _pool(own, lambda row: ground_of_tile(run.held_out_tiles(np.array([row]))[0]))
         score, number = _ranked(asked, tiles, decoys)
@@ -120,10 +119,11 @@ def sureness_of(
         own_best, decoy_best = (_first(score, some) for some in (on_own, ~on_own))
         confidence = calibrate(own_best, decoy_best, own_tiles=tiles.count, decoys=decoys.count)
         # Where their own area is large, photos are searched in a part of it: those whose best tile is in that part.
-        part = np.sort(np.random.default_rng(0).permutation(len(own))[:TILES])
-        theirs = np.isin(_first(number, on_own)[:, 0], part)
+        best = _first(number, on_own)[:, 0]
+        part = part_of(len(own), best)
+        theirs = np.isin(best, part)
         images = run.held_out_tiles(part)
-        mirrors = references(encoders.towers, images, mirrored=True)
+        mirrors = held(references(encoders.towers, images, mirrored=True))
         here = score
         if len(part) < len(own):
             here, _ = _ranked(asked, _pool(own[part], partial(_ground_in, images)), decoys)
@@ -169,6 +169,17 @@ def _ranked(asked: Asked, own: Pool, decoys: Pool) -> tuple[Float[np.ndarray, "n
     return found[0], found[1]
 
 
+def part_of(count: int, best: Int[np.ndarray, " q"]) -> Int[np.ndarray, " t"]:
+    """Rows of `TILES` of so many tiles, drawn at random, but half of them from those that are best for a query: of a
+    hundred thousand others hardly any would be.
+    """
+    random = np.random.default_rng(0)
+    chosen = random.permutation(np.unique(best))[: TILES // 2] if count > TILES else best[:0]
+    others = random.permutation(count)
+    others = others[~np.isin(others, chosen)][: TILES - len(chosen)]
+    return np.sort(np.concatenate((chosen, others)))
+
+
 def _first(values: np.ndarray, chosen: np.ndarray) -> np.ndarray:
     """The first two of each row's chosen values."""
     order = np.argsort(~chosen, axis=1, kind="stable")[:, :2]
@@ -176,8 +187,7 @@ def _first(values: np.ndarray, chosen: np.ndarray) -> np.ndarray:
 
 
 def _pool(vectors: Float[np.ndarray, "n d"], ground: Callable[[int], Ground]) -> Pool:
-    searcher = nearest.build("flat", lambda: iter([vectors]), count=len(vectors), dimension=vectors.shape[1])
-    return Pool(searcher, len(vectors), ground)
+    return Pool(nearest.exact(vectors), len(vectors), ground)
 
 
 def _ground_in(images: np.ndarray, row: int) -> Ground:

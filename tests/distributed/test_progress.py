@@ -26,6 +26,15 @@ def test_a_line_every_few_seconds_says_how_far_how_fast_and_how_long_still(clock
     ]
 
 
+def test_what_is_done_at_once_is_not_told_of(clock, caplog):
+    caplog.set_level(logging.INFO)
+    for seconds in (1, 2):
+        step = Progress("match", 1000, unit="pairs")
+        clock[0] += seconds
+        step.advance(1000)
+    assert caplog.messages == ["match: 1000/1000 pairs, 500 pairs/s, took 2.0 s"]
+
+
 def test_what_was_done_before_does_not_count_as_speed(clock, caplog):
     caplog.set_level(logging.INFO)
     step = Progress("embed", 100, done=80)

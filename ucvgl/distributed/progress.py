@@ -8,6 +8,10 @@ import time
 log = logging.getLogger(__name__)
 
 
+AT_ONCE_S = 1.0
+"""A step that took no longer is not told of: there is nothing to wait for, and a round has many."""
+
+
 class Progress:
     """Counts work as it arrives and logs `what: 1024/4500 images, 310 images/s, ETA 11 s` every few seconds.
 
@@ -29,7 +33,8 @@ class Progress:
         """Count what was done, and log a line when the last one is old enough or all is done."""
         self.done += amount
         now = time.monotonic()
-        if self.done >= self.total or now - self._last_line >= self.every_s:
+        long = now - self._start > AT_ONCE_S
+        if (self.done >= self.total and long) or now - self._last_line >= self.every_s:
             self._last_line = now
             log.info("%s", self._line(now - self._start))
 

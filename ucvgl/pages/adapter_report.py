@@ -52,14 +52,15 @@ def report_adapter(run: RunDir, experiment: Experiment, projected: Path, scored:
 
 
 def _rounds(table: list[dict], queries: int) -> list[Round]:
-    """One per round; one that made no labels of its own was trained on those before."""
-    rounds, labelled = [], table[0]
-    for row in table:
-        labelled = labelled if row["labels"] is None else row
-        if row["name"].startswith("round_"):
-            found = {"precision": labelled["precision"], "r1": row["forth_r1"], "labelled": labelled["labelled"]}
-            rounds.append(Round(labelled["labels"], queries, 0.0, np.empty(0), **found))
-    return rounds
+    """What was trained, round by round; the other rows have no labels."""
+    return [
+        Round(
+            row["labels"], queries, 0.0, np.empty(0),
+            precision=row["precision"], r1=row["forth_r1"], labelled=row["labelled"],
+        )
+        for row in table
+        if row["labels"] is not None
+    ]  # fmt: skip
 
 
 def _outcome(run: RunDir, scored: Path, table: list[dict]) -> list[str]:
@@ -81,8 +82,9 @@ def _outcome(run: RunDir, scored: Path, table: list[dict]) -> list[str]:
 
 def _row(row: dict) -> str:
     """What one kind of descriptors finds, and what the judge says that it does."""
-    name = row["name"] if row["name"] in FREE else "adapted"
-    true, judged = ([row[f"{way}_{what}"] for way in ("forth", "back")] for what in ("r1", "judged"))
-    told = (("R@1", true), ("judged", judged))
-    said = [f"{title} {both[0]:.1f}, back {both[1]:.1f}" for title, both in told if None not in both]
+    name, said = row["name"] if row["name"] in FREE else "adapted", []
+    for title, column, unit in (("R@1", "r1", 100), ("judged", "judged", 1)):
+        forth, back = row[f"forth_{column}"], row[f"back_{column}"]
+        if None not in (forth, back):
+            said.append(f"{title} {unit * forth:.1f}, back {unit * back:.1f}")
     return f"{name}: {'; '.join(said) or 'neither truth nor judge'}"

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from ucvgl.pages.adapter_report import _rounds, _row
+import re
+
+from ucvgl.pages.adapter_report import _rounds
+from ucvgl.pages.descriptor_kinds import kinds_of
 from ucvgl.pages.page import Report, write_page
 
 
@@ -17,14 +20,24 @@ def test_the_rounds_are_what_was_trained_on_labels():
     assert (step.labels, step.queries, step.share, step.precision, step.r1) == (20, 40, 0.25, 0.5, 0.2)
 
 
-def test_what_was_found_and_what_was_judged_are_told_in_the_same_unit():
-    found = {"forth_r1": 0.404, "back_r1": 0.617, "forth_judged": 35.6, "back_judged": 62.3}
-    assert _row({"name": "voted", **found}) == "voted: R@1 40.4, back 61.7; judged 35.6, back 62.3"
-    assert _row({"name": "round_05", **found | {"back_r1": None}}) == "adapted: judged 35.6, back 62.3"
+def test_what_was_found_and_what_was_judged_are_told_in_the_same_unit_on_the_page_too(tmp_path):
+    judged = {"forth_judged": 35.6, "back_judged": 62.3, "result": False}
+    voted = {"name": "voted", "labels": None, "forth_r1": 0.404, "back_r1": 0.617, **judged, "result": True}
+    start = {"name": "start", "labels": None, "forth_r1": 0.1, "back_r1": 0.1, **judged}
+    last = {"name": "round_05", "labels": 20, "forth_r1": 0.3, "back_r1": None, **judged}
+    kinds = kinds_of([voted, start, last])
+    assert [*map(str, kinds)] == [
+        "voted: R@1 40.4, back 61.7; judged 35.6, back 62.3",
+        "adapted: judged 35.6, back 62.3",
+    ]
+    page = write_page(tmp_path / "report.html", Report("run", None, kinds=kinds)).read_text()
+    assert "The result is <strong>voted</strong>." in page
+    row = page[page.index("<td><strong>voted") :].split("</tr>")[0]
+    assert re.findall(r">([\d.]+)<", row) == ["35.6", "62.3", "40.4", "61.7"]
 
 
 def test_without_truth_the_page_still_tells_of_an_adaptation(tmp_path):
     rounds = _rounds([row("frozen", None, None, None), row("round_00", 20, None, None)], 40)
     page = write_page(tmp_path / "report.html", Report("run", None, rounds=rounds)).read_text()
-    assert "How it adapted without labels" in page and "Margins, 0 to" not in page
+    assert "How the adapter was trained without labels" in page and "Margins, 0 to" not in page
     assert "Both ways" not in page

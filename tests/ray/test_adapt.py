@@ -76,7 +76,7 @@ def test_a_run_ends_with_recall_before_and_after_both_ways(on_ray: tuple[Path, l
     assert [row["name"] for row in rounds] == [*FREE, "start", "round_00", "round_01", "round_02"]
     assert rounds[-1]["forth_r10"] > 10 / 64, "no better than chance"
     page, card = (run / "report.html").read_text(), (run / "MODEL_CARD.md").read_text()
-    assert "Both ways, before and after" in page and "How it adapted without labels" in page
+    assert "Both ways, before and after" in page and "How the adapter was trained without labels" in page
     assert "EM-CVGL" in card and "| frozen model |" in card
 
 

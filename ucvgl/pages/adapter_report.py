@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
 from ucvgl.files.tables import read_table
 from ucvgl.images.image_store import ImageStore
+from ucvgl.pages.descriptor_kinds import DescriptorKind, kinds_of
 from ucvgl.pages.labels_used import labels_used
 from ucvgl.pages.page import Report, Round, write_page
 from ucvgl.pages.right_and_wrong import retrievals, true_places
@@ -17,7 +19,6 @@ from ucvgl.run import columns
 from ucvgl.run.run_dir import RunDir
 from ucvgl.settings.experiment import Experiment
 from ucvgl.stages.evaluate_adapter import read_ways
-from ucvgl.training.closed_form import FREE
 
 
 def report_adapter(run: RunDir, experiment: Experiment, projected: Path, scored: Path) -> str:
@@ -32,7 +33,7 @@ def report_adapter(run: RunDir, experiment: Experiment, projected: Path, scored:
     what = f"A light adapter on a frozen model, {frozen} (EM-CVGL), on {source_of(experiment)}"
     before, after = (list(ways.get(when, {}).items()) for when in ("before", "after"))
     table = read_table(scored / "rounds.parquet", columns.ADAPTER_ROUNDS).to_pylist()
-    queries = len(ImageStore(projected / "train" / "queries"))
+    queries, kinds = len(ImageStore(projected / "train" / "queries")), kinds_of(table)
     content = Report(
         about=f"{what}: {used or 'no labels'}.",
         labels_used=used,
@@ -40,6 +41,7 @@ def report_adapter(run: RunDir, experiment: Experiment, projected: Path, scored:
         begun="frozen model",
         begun_r1=table[0]["forth_r1"],
         ways=[(name, reached, found) for (name, reached), (_, found) in zip(before, after, strict=True)],
+        kinds=kinds,
         rounds=_rounds(table, queries),
         retrievals=retrievals(projected / "validation", scored, experiment),
         true_places=true_places(scored),
@@ -48,7 +50,7 @@ def report_adapter(run: RunDir, experiment: Experiment, projected: Path, scored:
     )
     page = write_page(run.path / "report.html", content)
     write_card(run.path, experiment, content)
-    return "\n".join([f"report: {page}", *([f"labels: {used}"] if used else []), *_outcome(run, scored, table)])
+    return "\n".join([f"report: {page}", *([f"labels: {used}"] if used else []), *_outcome(run, scored, table, kinds)])
 
 
 def _rounds(table: list[dict], queries: int) -> list[Round]:
@@ -63,7 +65,7 @@ def _rounds(table: list[dict], queries: int) -> list[Round]:
     ]  # fmt: skip
 
 
-def _outcome(run: RunDir, scored: Path, table: list[dict]) -> list[str]:
+def _outcome(run: RunDir, scored: Path, table: list[dict], kinds: Sequence[DescriptorKind]) -> list[str]:
     found, made = read_ways(scored), run.summary("4_adapt")
     result = next((row for row in table if row.get("result")), table[-1])
     agreed = [f"{100 * row['agreement']:.1f} %" for row in (table[0], result)]
@@ -72,19 +74,10 @@ def _outcome(run: RunDir, scored: Path, table: list[dict]) -> list[str]:
     lines.append(f"trained {made['trained'] / 1e6:.2f} million numbers, {100 * share:.1f} % of all")
     if not found:
         lines.append("no ground truth, so no recall")
-    name, judged = result["name"] if result["name"] in FREE else "adapted", result["forth_judged"] is not None
-    lines += [_row(row) for row in table if row["forth_judged"] is not None or row["name"] in FREE]
+    (result_kind,) = [kind for kind in kinds if kind.chosen]
+    name, judged = result_kind.name, None not in result_kind.judged
+    lines += [str(kind) for kind in kinds]
     lines.append(f"result: {name}, {'as no other is surely better by the judge' if judged else 'as the settings say'}")
     for when, names in (("before", "frozen"), ("after", name)):
         lines += [f"{names}, {way}: {reached}" for way, reached in found.get(when, {}).items()]
     return lines
-
-
-def _row(row: dict) -> str:
-    """What one kind of descriptors finds, and what the judge says that it does."""
-    name, said = row["name"] if row["name"] in FREE else "adapted", []
-    for title, column, unit in (("R@1", "r1", 100), ("judged", "judged", 1)):
-        forth, back = row[f"forth_{column}"], row[f"back_{column}"]
-        if None not in (forth, back):
-            said.append(f"{title} {unit * forth:.1f}, back {unit * back:.1f}")
-    return f"{name}: {'; '.join(said) or 'neither truth nor judge'}"

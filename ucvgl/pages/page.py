@@ -17,6 +17,7 @@ from ucvgl.atomic import write_whole
 from ucvgl.files.owned import refuse_foreign_file
 from ucvgl.pages.camera_mark import fit_mark
 from ucvgl.pages.curves import loss_curve, margin_histogram, recall_curve
+from ucvgl.pages.descriptor_kinds import DescriptorKind
 from ucvgl.pages.gallery import at_most
 from ucvgl.poses.verifying import WEIGHT, Fit
 from ucvgl.pseudo_labels import decoys
@@ -120,6 +121,7 @@ class Report:
         labels_judged: whether decoys tell how large a margin a label needs; else it is a threshold.
         painted: whether a CycleGAN makes a fake of a bird's-eye view; else that stands in for it.
         ways: name of a direction, and its recall before and after an adaptation.
+        kinds: of descriptors that an adaptation made.
         settings: (preset's value, this run's) by dotted name, only where they differ.
         seconds: duration by stage.
         first_batch: what the two encoders are given, augmented: (panorama, tile) pairs.
@@ -140,6 +142,7 @@ class Report:
     begun_r1: float | None = None
     begun_judged: Estimate | None = None
     ways: Sequence[tuple[str, Recall, Recall]] = ()
+    kinds: Sequence[DescriptorKind] = ()
     rounds: Sequence[Round] = ()
     labels_judged: bool = False
     painted: bool = True

@@ -38,8 +38,22 @@ def test_recall_and_confidence_of_an_index_are_counted(tmp_path):
     protocol, asked = Protocol("one true tile", rows[:, None]), Pool(rows, vectors)
     line = scored(localizer, {"query": asked}, protocol)
     assert line.startswith("R@1 83.3") and "6 queries x 6 references" in line
-    lines = _confidence(localizer, asked, rows)
+    lines = _confidence(localizer, asked, rows[:, None])
     assert lines[0].startswith("confidence: expected calibration error") and len(lines) == 7
+    assert _confidence(localizer, asked, np.stack(((rows + 1) % 6, rows), 1)) == lines  # any true tile is right
+    localizer.index.manifest = replace(localizer.index.manifest, heading="unknown", calibration=None)
+    assert _confidence(localizer, asked, rows[:, None])[0].startswith("searched with known headings, while the index")
+
+
+def test_what_an_approximate_index_does_not_find_is_no_hit_of_a_query_with_fewer_true_tiles(tmp_path, monkeypatch):
+    localizer = make_index(tmp_path / "area")
+    assert localizer.index is not None
+    localizer.index.manifest = replace(localizer.index.manifest, kind="hnsw")
+    found = np.array([[1, -1, -1, -1, -1, -1]])
+    monkeypatch.setattr(localizer.index, "search", lambda *_: (np.where(found < 0, -np.inf, 0.5), found))
+    protocol = Protocol("any true tile", np.array([[3, -1]]))
+    asked = Pool(np.array([0]), localizer.index.vectors()[:1])
+    assert "R@5 0.0" in scored(localizer, {"query": asked}, protocol)
 
 
 def test_queries_that_were_trained_on_under_other_names_are_known_by_their_content(tmp_path):

@@ -120,3 +120,15 @@ def test_an_evaluation_on_denseuav_also_counts_by_distance(tmp_path):
     scores = score_in_memory(*vectors, protocol_of(truth, *ids)).more
     assert scores["SDM@1"] == scores["SDM@3"] == pytest.approx(1)
     assert scores["SDM@5"] < 1
+
+
+def test_a_table_of_positions_that_lacks_a_place_leaves_the_recall(tmp_path):
+    root = write_denseuav(tmp_path)
+    lines = (root / "Dense_GPS_ALL.txt").read_text().splitlines()
+    (root / "Dense_GPS_ALL.txt").write_text("\n".join(lines[1:]) + "\n")
+    dataset = Dataset(name="denseuav", root=str(root))
+    catalog, truth = read_catalog(dataset, "validation"), read_truth(dataset, "validation")
+    pools = (table["id"].to_numpy() for table in (catalog.queries, catalog.references))
+    protocol = protocol_of(truth, *pools)
+    assert protocol.positions is None and protocol.answerable
+    assert protocol.words.endswith("; no SDM, as Dense_GPS_ALL.txt lacks 1 places, as 0001")

@@ -101,7 +101,7 @@ def evaluate(
     about = f"; encoders: {printable(localizer.about)}" if localizer.about else ""
     lines = [f"{source} on {chosen.name}, {split}{about}", scored(localizer, pools, judged, verified=verified)]
     lines += _training_unknown(run)
-    return "\n".join(lines + _confidence(localizer, pools["query"], judged.positives[:, 0]))
+    return "\n".join(lines + _confidence(localizer, pools["query"], judged.positives))
 
 
 @dataclass(frozen=True)
@@ -170,27 +170,32 @@ def scored(localizer: Localizer, pools: Mapping[str, Pool], judged: Protocol, *,
     best = Best(len(queries.vectors), min(len(index), max(10, verified, len(index) // 100)))
     best.score, best.index = index.search(queries.vectors, best.score.shape[1])
     found = (verify(best) if verified else best).index
-    hit = (found[:, :, None] == judged.positives[:, None, :]).any(axis=2)
+    hit = ((found[:, :, None] == judged.positives[:, None, :]) & (found >= 0)[:, :, None]).any(axis=2)
     order = np.where(hit.any(axis=1), hit.argmax(axis=1), len(index) - 1)
     known = (judged.positives >= 0).any(axis=1)
     reached = recall(np.where(known, order, -1), len(index), protocol=judged.words, positives=mean_positives(judged))
     return f"{reached}   ({index.manifest.kind}: approximate)"
 
 
-def _confidence(localizer: Localizer, queries: Pool, rows: np.ndarray) -> list[str]:
-    """How often answers of each confidence are right, where the index gives one."""
+def _confidence(localizer: Localizer, queries: Pool, positives: np.ndarray) -> list[str]:
+    """How often answers of each confidence are right, where the index gives one.
+
+    Args:
+        positives: rows of the true tiles of every query, padded with -1.
+    """
     from ucvgl.index.confidence import margins, reliability
     from ucvgl.index.presence import RIVALS
 
     index = localizer.index
-    if index is None or index.manifest.calibration is None or not (rows >= 0).any():
+    if index is not None and index.manifest.heading == "unknown":
+        return ["searched with known headings, while the index and its confidence are for photos that begin anywhere"]
+    known = (positives >= 0).any(axis=1)
+    if index is None or index.manifest.calibration is None or not known.any():
         return []
-    if index.manifest.heading == "unknown":
-        return ["searched with known headings; the confidence is that of photos that begin anywhere"]
     grounds = queries.grounds.all() if queries.grounds is not None else []
     score, found, _ = localizer.searched(queries.vectors[:, None], RIVALS + 1, grounds)
-    confidence = index.manifest.calibration.confidence(margins(score[rows >= 0]))
-    bins, error = reliability(confidence, (found[:, 0] == rows)[rows >= 0])
+    confidence = index.manifest.calibration.confidence(margins(score[known]))
+    bins, error = reliability(confidence, (found[:, :1] == positives).any(axis=1)[known])
     lines = [f"confidence: expected calibration error {error:.3f} over {len(bins)} bins of equal count; stated, right:"]
     return lines + [f"  {mean:.2f}  {share:.2f}  ({count} queries)" for mean, share, count in bins]
 

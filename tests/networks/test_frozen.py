@@ -35,6 +35,14 @@ def test_the_own_descriptor_of_a_run_is_that_of_its_tile_encoder_for_both_views(
         np.testing.assert_allclose(embed(frozen, images, view), expected, atol=1e-6)
 
 
+def test_no_image_has_no_descriptor_of_the_same_width(run, images):
+    """A shard of which no image could be used is a part as any other."""
+    frozen = frozen_model(Adaptation(source=str(run[0])), Model())
+    for encoders in (frozen, run[1]):
+        width = embed(encoders, images, "reference", turns=2).shape[1]
+        assert embed(encoders, images[:0], "reference", turns=2).shape == (0, width)
+
+
 @pytest.mark.parametrize(("aggregation", "size"), [("safa", (SIZE, SIZE)), ("map", (SIZE, SIZE)), ("mean", None)])
 def test_only_means_are_tied_to_no_size(tmp_path, aggregation, size):
     towers = TwoTowers(Model(channels=16, safa_heads=2, aggregation=aggregation), (SIZE, SIZE), (SIZE, SIZE))

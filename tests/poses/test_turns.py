@@ -35,3 +35,9 @@ def test_turns_go_all_around_where_the_heading_is_unknown():
     turns = turns_of("unknown")
     assert turns_of("known").tolist() == [0] and len(turns) == 24
     np.testing.assert_allclose(np.diff(turns), 15)
+
+
+@pytest.mark.parametrize("above", [True, False])
+def test_no_image_is_made_upright_as_none(above):
+    """A shard of which no image could be used."""
+    assert upright(PANORAMA[None][:0], np.zeros(0), above=above).shape == (0, *PANORAMA.shape)

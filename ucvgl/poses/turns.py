@@ -35,6 +35,8 @@ def upright(
         heading_deg: where the middle of each panorama looks, clockwise from north.
         above: these are the views from above.
     """
+    if not len(images):
+        return images
     if above:
         return np.stack([fields.turned(image, float(of)) for image, of in zip(images, heading_deg, strict=True)])
     return np.stack([turned(image, -float(of)) for image, of in zip(images, heading_deg, strict=True)])

@@ -12,20 +12,22 @@ of the score that decides whether a label stays (a jackknife). With it, labels a
 round: each confirms itself.
 
 Where several queries show one place (the pictures of a flight), those that seem to are brought together before they
-choose and vote (`grouping.walked`), anew in every round, as the votes move them; the map is that of the single queries.
+choose and vote (`grouping.walked`), now and then anew, as the votes move them; the map is that of the single queries.
 """
 
 from __future__ import annotations
 
 import numpy as np
-from jaxtyping import Float, Float32
+from jaxtyping import Float, Float32, Int
 
 from ucvgl.pseudo_labels.e_step import Labels
 from ucvgl.pseudo_labels.fair_choice import chosen
 from ucvgl.pseudo_labels.grouping import mutual_neighbours, walked
 from ucvgl.retrieval.topk import Searcher, two_sided_topk
 
-ROUNDS = 9
+ROUNDS, REGROUPED = 9, 3
+"""How often labels are chosen, and after how many of these it is asked anew which queries are alike: what takes time
+where there are many."""
 TRUST = 6.0
 """Of the votes, for each part that they seem to be worth beside the similarity: labels were chosen by that, so it seems
 to tell right from wrong better than it does, while no label votes for itself."""
@@ -57,12 +59,14 @@ def voted_labels(
     similarity = queries @ references.T
     seen, strength = _together(queries, neighbours, search), 0.0
     labels = chosen(seen @ references.T, shared=shared)
-    for _ in range(rounds - 1):
+    for number in range(1, rounds):
         votes = votes_of_others(queries, references, labels)
         strength = TRUST * max(telling(votes, labels), 0.0) / max(telling(similarity, labels), 1e-12)
         if neighbours:
-            moved = queries + MOVED * strength / 2 * queries @ vote_map(queries, references, labels)
-            seen = _together(queries, neighbours, search, by=moved)
+            if number % REGROUPED == 0:
+                named, heard = heard_of(queries, labels)
+                moved = queries + MOVED * strength / 2 * heard @ references[named]
+                seen = _together(queries, neighbours, search, by=moved)
             votes = votes_of_others(seen, references, labels)
         labels = chosen(seen @ references.T + strength * votes, shared=shared)
     return labels, strength
@@ -96,15 +100,22 @@ def votes_of_others(
 
     Vectors have unit norm, and no query is in two labels.
     """
+    named, heard = heard_of(queries, labels)
+    heard[labels.query, np.searchsorted(named, labels.reference)] = 0
+    votes = heard @ (references[named] @ references.T)
+    votes[:, named] -= heard
+    return votes
+
+
+def heard_of(
+    queries: Float32[np.ndarray, "q d"], labels: Labels
+) -> tuple[Int[np.ndarray, " n"], Float32[np.ndarray, "q n"]]:
+    """The references that labels name, and how much each query is like those that are labelled with them."""
     named, place = np.unique(labels.reference, return_inverse=True)
     weight = (labels.weight / labels.weight.sum()).astype(np.float32)
     shown = np.zeros((len(named), queries.shape[1]), np.float32)
     np.add.at(shown, place, weight[:, None] * queries[labels.query])
-    from_queries = queries @ shown.T
-    from_queries[labels.query, place] = 0
-    votes = from_queries @ (references[named] @ references.T)
-    votes[:, named] -= from_queries
-    return votes
+    return named, queries @ shown.T
 
 
 def vote_map(

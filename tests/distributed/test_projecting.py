@@ -35,6 +35,23 @@ def test_too_many_bad_images_stop_the_job(catalog, tmp_path):
         project_images({"train": catalog}, tmp_path / "out", experiment=strict)
 
 
+def test_a_view_of_which_no_image_can_be_used_stops_the_job_however_few_they_are(catalog, tmp_path):
+    """As the tiles of buildings beside fifty times as many pictures; repaired, they are read again on request."""
+    tiles = catalog.references.slice(5, 2)
+    contents = [Path(uri).read_bytes() for uri in tiles["uri"].to_pylist()]
+    for uri in tiles["uri"].to_pylist():
+        Path(uri).write_bytes(b"no image")
+    few = {"train": Catalog(catalog.queries, tiles)}
+    said = r"none of the 2 references of train can be used \(.*\); repair them and add --redo project"
+    with pytest.raises(ValueError, match=said):
+        project_images(few, tmp_path / "out", experiment=EXPERIMENT)
+    for uri, content in zip(tiles["uri"].to_pylist(), contents, strict=True):
+        Path(uri).write_bytes(content)
+    with pytest.raises(ValueError, match=said):
+        project_images(few, tmp_path / "out", experiment=EXPERIMENT)
+    project_images(few, tmp_path / "anew", experiment=EXPERIMENT)
+
+
 def test_what_is_left_out_is_said(catalog, tmp_path, caplog):
     generous = replace(EXPERIMENT, dataset=replace(EXPERIMENT.dataset, max_bad_share=0.5))
     project_images({"train": catalog}, tmp_path / "out", experiment=generous)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -59,7 +60,7 @@ def project_images(
         the images that could not be read: columns split, view, id, uri, reason.
 
     Raises:
-        ValueError: more than `dataset.max_bad_share` of the images are bad.
+        ValueError: more than `dataset.max_bad_share` of the images are bad, or all of a view.
     """
     resources = experiment.resources
     rows = _shard_rows(catalogs, folder, resources.images_per_shard)
@@ -82,6 +83,7 @@ def project_images(
             _refuse_too_many(rejected, limit, total, experiment.dataset.max_bad_share)
     rejected = _rejected(folder)
     _refuse_too_many(rejected, limit, total, experiment.dataset.max_bad_share)
+    _refuse_empty(rejected, catalogs)
     if rejected:
         first = "; ".join(f"{bad['uri']}: {bad['reason']}" for bad in rejected[:3])
         log.warning("%d of %d images cannot be used and are left out (%s)", len(rejected), total, first)
@@ -171,8 +173,20 @@ def _refuse_too_many(rejected: list[dict[str, str]], limit: float, total: int, s
         first = "; ".join(f"{bad['uri']}: {bad['reason']}" for bad in rejected[:3])
         raise ValueError(
             f"{len(rejected)} of {total} images cannot be used, more than dataset.max_bad_share {share:g} "
-            f"allows ({first}); repair or remove them, or raise the share"
+            f"allows ({first}); repair them and add --redo project, as what was read is kept, or raise the share"
         )
+
+
+def _refuse_empty(rejected: list[dict[str, str]], catalogs: Mapping[str, Catalog]) -> None:
+    """Tiles that are few beside their photos may all be bad, and no large share of the images."""
+    counts = Counter((bad["split"], bad["view"]) for bad in rejected)
+    for (split, view), count in counts.items():
+        if count == getattr(catalogs[split], view).num_rows:
+            first = next(bad for bad in rejected if (bad["split"], bad["view"]) == (split, view))
+            raise ValueError(
+                f"none of the {count} {view} of {split} can be used ({first['uri']}: {first['reason']}); repair them "
+                "and add --redo project, as what was read is kept"
+            )
 
 
 def _stack(images: list[np.ndarray], height: int, width: int) -> np.ndarray:

@@ -7,6 +7,7 @@ import torch
 from ucvgl.networks import export
 from ucvgl.networks.export import export_towers
 from ucvgl.networks.towers import TwoTowers
+from ucvgl.settings.dataset import Lens
 from ucvgl.settings.experiment import Model
 
 IMAGES = torch.rand(5, 3, 16, 64, generator=torch.Generator().manual_seed(1))
@@ -33,6 +34,12 @@ def test_an_export_says_what_it_leaves_out_of_what_an_index_searches_by(towers, 
     monkeypatch.setattr(towers, "ground", {"share": 0.4})
     export_towers(towers, tmp_path, "torch")
     assert "0.4 of the similarity" in json.loads((tmp_path / "preprocessing.json").read_text())["without"]
+
+
+def test_an_export_says_how_photos_were_seen(towers, tmp_path):
+    export_towers(towers, tmp_path, "torch", lens=Lens(0.0, 45.0, -40.0))
+    told = json.loads((tmp_path / "preprocessing.json").read_text())["photo"]
+    assert told.startswith("as the part that it shows of an upright panorama") and "from 45 to -40 degrees" in told
 
 
 def test_onnx_files_give_the_same_descriptors_for_any_batch(towers, tmp_path):

@@ -37,6 +37,7 @@ def export(
 
     refuse_foreign(folder, (ABOUT,), "an export; name another folder with --out")
     refuse_foreign_file(folder / ABOUT, (b'"layout": "n 3 h w"',))
-    differences = export_towers(load(source, device="cpu", unfinished=unfinished).encoders.towers, folder, format)
+    encoders = load(source, device="cpu", unfinished=unfinished).encoders
+    differences = export_towers(encoders.towers, folder, format, lens=encoders.lens)
     for view, difference in differences.items():
         print(f"{out}: {view} encoder, differs from the original by at most {difference:.1e}")

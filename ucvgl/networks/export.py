@@ -16,6 +16,7 @@ from torch import nn
 from ucvgl.atomic import whole, write_whole
 from ucvgl.networks.adapted import Adapted
 from ucvgl.networks.towers import VIEWS, TwoTowers
+from ucvgl.settings.dataset import Lens
 
 Format = Literal["torch", "onnx"]
 ABOUT = "preprocessing.json"
@@ -27,11 +28,16 @@ PROBES = (1, 3)
 """Batch sizes that are compared; the exported file takes any."""
 
 
-def export_towers(towers: TwoTowers | Adapted, folder: Path, form: Format) -> dict[str, float]:
+def export_towers(
+    towers: TwoTowers | Adapted, folder: Path, form: Format, *, lens: Lens | None = None
+) -> dict[str, float]:
     """Write `query` and `reference` encoders into a folder; the largest difference of each from the original.
 
     Their input is `images`, float32 [n, 3, h, w], RGB from 0 to 1, at the size in `preprocessing.json`; their output
     the unit-norm descriptors [n, d]. Nothing is kept that differs by more than `CLOSE`.
+
+    Args:
+        lens: how photos became parts of panoramas; None where queries were panoramas.
 
     Raises:
         ValueError: what writes or runs the format is not installed, or an exported encoder differs.
@@ -56,6 +62,10 @@ def export_towers(towers: TwoTowers | Adapted, folder: Path, form: Format) -> di
                 )
     about = {"layout": "n 3 h w", "colour": "RGB", "range": [0, 1], "size": sizes, "shrink": "average over areas"}
     about |= {"query": "bird's-eye view" if above else "whole image"}
+    if lens is not None:
+        span = f"from {lens.top_elevation_deg:g} to {lens.bottom_elevation_deg:g} degrees of elevation"
+        seen = f"as the part that it shows of an upright panorama, north in the middle, {span}; the rest is 0"
+        about |= {"photo": seen}
     if isinstance(towers, TwoTowers) and towers.query == "both":
         shares = f"{towers.panorama_share:g} and {1 - towers.panorama_share:g}"
         about |= {"also": f"a query's bird's-eye view, by the reference encoder; their sum by {shares} has unit norm"}

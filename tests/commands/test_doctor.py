@@ -102,6 +102,12 @@ def test_pictures_that_are_too_high_for_panoramas_are_taken_for_photos(tmp_path:
     assert "give --dataset.camera photo if an ordinary camera took them" in doctor("folder", str(tmp_path))
 
 
+def test_tiles_that_are_not_square_are_told(tmp_path: Path) -> None:
+    for name, size in (("panorama/a.png", (32, 64)), ("satellite/a.png", (48, 64)), ("satellite/b.png", (64, 64))):
+        write_image(tmp_path / name, np.random.default_rng(0).integers(0, 256, (*size, 3), np.uint8))
+    assert "tiles of 64 x 48 are squeezed into squares" in doctor("folder", str(tmp_path))
+
+
 def test_drone_images_are_no_panoramas_and_may_have_any_shape(tmp_path: Path) -> None:
     assert "degrees" not in doctor("university1652", str(write_university1652(tmp_path)))
 

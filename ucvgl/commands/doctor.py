@@ -199,8 +199,8 @@ def _open_some(found: Findings, settings: Dataset, catalog: Catalog, samples: in
                 sizes[size] += 1
         told = ", ".join(f"{count} of {width} x {height}" for (height, width), count in sizes.most_common())
         found.lines.append(f"  opened {min(samples, table.num_rows)} {view}: {told or 'none could be read'}")
-        if view == "queries":
-            found.advice += _advise_on_crop(settings.name, list(sizes))
+        advise = _advise_on_crop if view == "queries" else _advise_on_shape
+        found.advice += advise(settings.name, list(sizes))
 
 
 def _find_copies(found: Findings, catalog: Catalog) -> None:
@@ -262,6 +262,13 @@ def _advise_on_crop(name: str, sizes: Sequence[tuple[int, int]]) -> list[str]:
                 f"preset {name} says {expected:.0f}: give {way_out}"
             )
     return advice
+
+
+def _advise_on_shape(name: str, sizes: Sequence[tuple[int, int]]) -> list[str]:
+    """Tiles are made square, and what is seen of the ground from a panorama is."""
+    oblong = [f"{width} x {height}" for height, width in sizes if abs(width - height) > 0.05 * height]
+    words = "are squeezed into squares, and no place on them would be where it is said to be: cut them square"
+    return [f"tiles of {', '.join(oblong)} {words}"] if oblong and PRESETS[name]().projection.bev else []
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import subprocess
 import sys
@@ -19,6 +20,8 @@ from hypothesis import settings
 from jaxtyping import install_import_hook
 
 from benchmarks.object_store import ObjectStore, moto_server
+
+gc.disable()  # while tests are collected, of whose seconds it would take a quarter: nearly all that is made stays
 
 settings.register_profile("any machine", deadline=None)  # a busy machine is no failure
 settings.load_profile("any machine")
@@ -74,6 +77,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         elif shares_what_its_file_makes(item):
             item.add_marker(pytest.mark.xdist_group(item.nodeid.partition("::")[0]))
     items.sort(key=lambda item: order[item])
+
+
+def pytest_collection_finish() -> None:
+    """What came with the tests is not looked through again and again while they run."""
+    gc.freeze()
+    gc.enable()
 
 
 def shares_what_its_file_makes(item: pytest.Item) -> bool:

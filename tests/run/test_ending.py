@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import gc
 import os
 import re
 import signal
@@ -250,3 +251,11 @@ def test_signals_mean_again_what_they_did_when_all_is_imported() -> None:
     with Imports():
         assert signal.getsignal(signal.SIGTERM) is not before
     assert signal.getsignal(signal.SIGTERM) is before
+
+
+def test_garbage_is_not_looked_for_in_what_is_imported() -> None:
+    before = gc.get_freeze_count()
+    with Imports():
+        assert not gc.isenabled()
+        kept = [[] for _ in range(1000)]
+    assert gc.isenabled() and gc.get_freeze_count() >= before + len(kept)

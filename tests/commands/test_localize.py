@@ -40,6 +40,8 @@ def test_a_bad_photo_costs_only_itself(home, capsys, tmp_path):
     assert code == 1 and printed.out.startswith(good) and len(printed.out.splitlines()) == 2
     first, second = printed.err.splitlines()
     assert first.startswith(f"ucvgl localize: {tmp_path}/a.jpg: not an image") and "absent.jpg" in second
+    code, printed = lines(home, capsys, str(tmp_path / "a.jpg"), "--format", "geojson")
+    assert code == 1 and json.loads(printed.out) == {"type": "FeatureCollection", "features": []}
 
 
 def test_what_a_folder_leaves_out_is_counted_and_named(home, capsys, tmp_path, caplog):

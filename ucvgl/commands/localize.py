@@ -109,7 +109,7 @@ def _one_by_one(photos: Sequence[str], index: str, k: int, heading: Looks, form:
             _draw(localizer, photo, replace(answer, candidates=answer.candidates[:DRAWN]), len(answers), picture)
         if form != "geojson":  # one document; the others are written as they come
             print(FORMATS[form](answers[-1:]), flush=True)
-    if form == "geojson" and answers:
+    if form == "geojson":
         print(FORMATS[form](answers))
     return 1 if bad else 0
 

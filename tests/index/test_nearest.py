@@ -51,6 +51,17 @@ def test_an_index_survives_bytes():
     assert nearest.search(again, tiles, 1)[1][:, 0].tolist() == list(range(50))
 
 
+def test_an_index_that_no_gpu_can_hold_is_searched_by_the_processor(monkeypatch, caplog):
+    def refuse(index):
+        raise RuntimeError("Error in verifyPQSettings_: Number of sub-quantizers 128 is not supported\nat line 3")
+
+    monkeypatch.setattr(nearest.faiss, "get_num_gpus", lambda: 1, raising=False)
+    monkeypatch.setattr(nearest.faiss, "index_cpu_to_all_gpus", refuse, raising=False)
+    index = built("flat", unit(5))
+    assert nearest.on_gpus(index) is index
+    assert "Number of sub-quantizers 128 is not supported" in caplog.text and "line 3" not in caplog.text
+
+
 def test_fewer_tiles_than_asked_for_are_filled_with_nothing():
     score, row = nearest.search(built("flat", unit(2)), unit(1, seed=1), 4)
     assert row[0, 2:].tolist() == [-1, -1] and np.isneginf(score[0, 2:]).all()

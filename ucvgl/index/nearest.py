@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Callable, Iterator
 from typing import Any, Literal
@@ -11,6 +12,8 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from ucvgl.index.soundness import check_sound, strange
+
+log = logging.getLogger(__name__)
 
 Kind = Literal["flat", "hnsw", "ivfpq"]
 KINDS: tuple[Kind, ...] = ("flat", "hnsw", "ivfpq")
@@ -111,9 +114,16 @@ def _finite(vectors: Float[np.ndarray, "n d"]) -> Float[np.ndarray, "n d"]:
 
 
 def on_gpus(index: Any) -> Any:
-    """The index on all GPUs that faiss sees; itself where there is none, or the kind has no GPU form."""
+    """The index on all GPUs that faiss sees; itself where there is none, or none can hold it."""
     gpus = faiss.get_num_gpus() if hasattr(faiss, "get_num_gpus") else 0
-    return faiss.index_cpu_to_all_gpus(index) if gpus and not isinstance(index, faiss.IndexHNSW) else index
+    if not gpus or isinstance(index, faiss.IndexHNSW):
+        return index
+    try:
+        return faiss.index_cpu_to_all_gpus(index)
+    except RuntimeError as error:  # too little memory, or codes of a length that GPUs do not take
+        reason = str(error).strip().partition("\n")[0]
+        log.warning("the index is searched by the processor, as faiss does not bring it to the GPU: %s", reason)
+        return index
 
 
 def to_bytes(index: Any) -> bytes:

@@ -47,8 +47,9 @@ def job(shared_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterat
 
 @pytest.fixture(scope="module")
 def undisturbed(job: Job, tmp_path_factory: pytest.TempPathFactory) -> Ended:
+    """With one process for images, where the other run has two."""
     run = tmp_path_factory.mktemp("runs") / "undisturbed"
-    return Ended(run, job.finish(run))
+    return Ended(run, job.finish(run, "--resources.image-cpus=1"))
 
 
 def test_recall_rises_far_above_chance_and_is_the_last_line(undisturbed: Ended) -> None:

@@ -74,7 +74,8 @@ def estimated_recall(ahead: Int[np.ndarray, " q"], *, references: int, decoys: i
         return Estimate(0.0, 0.0, 1.0)
     each = min(1.0, RATE * references / decoys)
     chosen, times = 1 - (1 - each) ** np.asarray(ahead, float), 1 + references / (each * decoys)
-    value, deviation = 1 - times * chosen.mean(), times * chosen.std() / math.sqrt(len(ahead))
+    # As if two more had been asked, one of which chose a decoy: a few that all choose alike make nobody sure.
+    value, deviation = 1 - times * chosen.mean(), times * np.append(chosen, (0, 1)).std() / math.sqrt(len(ahead))
     return _between(value, value - 1.96 * deviation, value + 1.96 * deviation)
 
 

@@ -10,15 +10,18 @@ import torch
 
 from benchmarks.in_process import InProcess
 from ucvgl.images.image_store import write_shard
+from ucvgl.networks.adapter import load_adapter
 from ucvgl.networks.frozen import FROZEN
 from ucvgl.networks.towers import TwoTowers, save_towers
+from ucvgl.programs.embedding import parts_of
 from ucvgl.settings.experiment import Adaptation, Dataset, Experiment, Model, Projection
 from ucvgl.stages.adapt import adapt
 from ucvgl.stages.catalog import catalog, read_catalogs
 from ucvgl.stages.evaluate_adapter import evaluate_adapter, read_ways
 from ucvgl.stages.features import features
 from ucvgl.stages.judge_rows import read_verdict
-from ucvgl.training.closed_form import FREE
+from ucvgl.training.closed_form import FREE, closed_form
+from ucvgl.training.frozen_features import Features
 
 SIZE, VIEWS = 16, 3
 TRAIN, TESTED, DISTRACTORS = range(40), range(40, 64), range(64, 70)
@@ -73,6 +76,14 @@ def run(request, home, tmp_path_factory):
     folders = {"described": run / "described", "trained": run / "trained"}
     evaluate_adapter(run / "scored", **made, **folders, machines=InProcess(log))
     return run
+
+
+def test_votes_are_those_of_queries_that_were_brought_together_where_the_strategy_says_so(run):
+    train = {view: Features(parts_of(run / "described" / "train" / view)) for view in ("query", "reference")}
+    kept = load_adapter(run / "trained" / "free" / "voted" / "adapter.pt").state_dict()
+    made = {count: closed_form(train, shared=VIEWS, neighbours=count)["voted"].state_dict() for count in (0, VIEWS - 1)}
+    alike = {count: all(torch.equal(kept[name], own[name]) for name in own) for count, own in made.items()}
+    assert alike == {0: run.name.startswith("mutual"), VIEWS - 1: run.name.startswith("groups")}
 
 
 def test_all_pools_of_both_questions_are_described_by_the_kind_of_image(run):

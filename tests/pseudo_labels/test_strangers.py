@@ -41,3 +41,10 @@ def test_a_decoy_is_preferred_where_it_is_nearer_than_the_best_of_the_pool():
     asked = np.eye(2)
     pool, decoys = np.array([[0.5, 0.0], [0.0, 0.1]]), np.array([[0.6, 0.2], [0.4, 0.3], [0.9, 0.0]])
     np.testing.assert_array_equal(decoys_preferred(asked, pool, decoys), [2, 2])
+
+
+def test_a_handful_that_all_choose_alike_makes_nobody_sure():
+    few, many = np.zeros(3, int), np.zeros(3000, int)
+    strange = [np.full(200, 2)]
+    assert recall_beside_strangers([few], strange, share=0.25).low == 0
+    assert recall_beside_strangers([many], strange, share=0.25).low > 0.98

@@ -49,6 +49,7 @@ def recall_beside_strangers(
         null = max(other.mean() - found, 1e-9)
         value = 1 - own.mean() / null
     ratio = own.mean() / null
-    spread = math.hypot(own.std() / null / math.sqrt(len(asked[0])), ratio * other.std() / null / math.sqrt(len(other)))
+    apart = [np.append(some, (0, 1)).std() for some in (own, other)]  # as in `estimated_recall`
+    spread = math.hypot(apart[0] / null / math.sqrt(len(asked[0])), ratio * apart[1] / null / math.sqrt(len(other)))
     low, high = value - 1.96 * spread, value + 1.96 * spread
     return Estimate(*(float(np.clip(one, 0, 1)) for one in (value, low, high)))

@@ -279,9 +279,9 @@ def embed(
             that the product of two such descriptors is the mean similarity over turns that both views made together.
         mirrored: see their mirror images instead: tiles that are nobody's (`ucvgl.pseudo_labels.decoys`).
     """
-    if not len(images):  # of a shard of which no image could be used: as wide as all others
-        return embed(towers, np.zeros((1, *images.shape[1:]), np.uint8), view, turns=turns)[:0]
     encoder = towers.encoder(view).eval()
+    if not len(images) and not hasattr(encoder, "dimension"):  # as wide as other shards
+        return embed(towers, np.zeros((1, *images.shape[1:]), np.uint8), view, turns=turns)[:0]
     device = next(encoder.parameters()).device
     out = []
     for start in range(0, len(images), batch):
@@ -290,7 +290,7 @@ def embed(
         with mixed_precision(device):
             looks = [encoder(turned(part, view, quarters)).float().cpu() for quarters in range(turns)]
         out.append(torch.cat(looks, 1) / math.sqrt(turns))
-    return torch.cat(out).numpy()
+    return torch.cat(out).numpy() if out else np.empty((0, turns * getattr(encoder, "dimension", 0)), np.float32)
 
 
 def turned(images: Float[Tensor, "n 3 h w"], view: View, quarters: int) -> Float[Tensor, "n 3 h w"]:

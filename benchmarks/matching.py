@@ -3,7 +3,7 @@
     python benchmarks/matching.py                      the 12 k comparison, exactness: some minutes
     python benchmarks/matching.py --parts large vigor wide   50 k, VIGOR size, and 4096 and 8192 numbers per vector
     python benchmarks/matching.py --parts evaluated    all that CVACT's test set is ranked by: a quarter of an hour
-    python benchmarks/matching.py --parts prepared     describing, whitening and verifying, for `cost_model.py`
+    python benchmarks/matching.py --parts prepared     describing and verifying, for `cost_model.py`
     python benchmarks/matching.py --parts halved       what descriptors stored in float16 would change
 
 All of a part runs interleaved in one process; figures are CPU seconds of the whole process, medians of `--runs`, with
@@ -30,9 +30,7 @@ from ucvgl.distributed.selection import KEPT_PARTNERS
 from ucvgl.poses.structure import describe
 from ucvgl.poses.verifying import evidence, ground_spectra, tile_spectrum
 from ucvgl.programs import ranked
-from ucvgl.programs.whitened import SAMPLE
 from ucvgl.pseudo_labels.mutual_matching import matches, pseudo_labels
-from ucvgl.pseudo_labels.whitening import whitening
 from ucvgl.retrieval.precision import bfloat16_is_fast
 from ucvgl.retrieval.ranking import Question
 from ucvgl.retrieval.topk import two_sided_topk
@@ -42,8 +40,8 @@ from ucvgl.settings.presets import folder
 
 VIGOR = (105_214, 90_618)
 CVACT_TEST, MOST_POSITIVES = 92_802, 8
-VERIFIED, WHITENED = 10, 6144
-"""Candidates of a query, and numbers of a descriptor, in `prepared`."""
+VERIFIED = 10
+"""Candidates of a query, in `prepared`."""
 TURNS, EIGHTH = 4, "product in float32, an eighth of the queries"
 """That our way and the product take in `evaluated`, and what the latter is called."""
 THRESHOLDS = (0, 0.002, 0.01, 0.035, 0.1)
@@ -153,22 +151,17 @@ def prepared(runs: int) -> dict:
     """What processors do beside the encoders of a scan: CPU seconds of one core, at the image size of `folder`."""
     side, rng = folder().dataset.tile_size, np.random.default_rng(0)
     views = rng.integers(0, 256, (VERIFIED + 1, side, side, 3), np.uint8)
-    vectors = trained(SAMPLE, 2, WHITENED)[0]
 
     def verify() -> None:
         tiles = torch.stack([tile_spectrum(view) for view in views[1:]])
         evidence(ground_spectra(views[0]), tiles)
 
-    works: dict[str, Callable[[], object]] = {
-        "describe": lambda: describe(views),
-        "verify": verify,
-        "whiten": lambda: whitening(vectors, shrinkage=0.03),
-    }
+    works: dict[str, Callable[[], object]] = {"describe": lambda: describe(views), "verify": verify}
     seconds = {name: [_cpu(work) for _ in range(runs + 1)][1:] for name, work in works.items()}
     middle = {name: float(np.median(some)) for name, some in seconds.items()}
     middle["describe"] /= len(views)
-    print(f"s a view, a query with {VERIFIED} candidates, and a whitening of {WHITENED} numbers: {middle}")
-    return {"seconds": middle, "side": side, "candidates": VERIFIED, "sample": SAMPLE, "dimension": WHITENED}
+    print(f"s a view, and a query with {VERIFIED} candidates: {middle}")
+    return {"seconds": middle, "side": side, "candidates": VERIFIED}
 
 
 def _compare(

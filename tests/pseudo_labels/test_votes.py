@@ -88,3 +88,14 @@ def test_a_pair_alone_has_nobody_who_votes():
     alone = np.array([[1, 0]], np.float32)
     labels, strength = voted_labels(alone, alone, rounds=3)
     assert strength == 0.0 and labels.query.tolist() == [0]
+
+
+@pytest.mark.parametrize("shared", [1, 9])
+@pytest.mark.parametrize("neighbours", [0, 4])
+@pytest.mark.parametrize(("queries", "references"), [(1, 3), (3, 1), (2, 2), (5, 2)])
+def test_a_handful_of_images_or_all_the_same_have_labels_and_a_strength(queries, references, shared, neighbours):
+    draw = np.random.default_rng(0)
+    for views in (draw.standard_normal((queries + references, 8)), np.ones((queries + references, 8))):
+        one, other = np.split(unit(views), [queries])
+        labels, strength = voted_labels(one, other, shared=shared, neighbours=neighbours)
+        assert len(labels) and np.isfinite(strength)

@@ -83,7 +83,7 @@ def _together(
     """
     if not neighbours:
         return queries
-    found = queries if by is None else by / np.linalg.norm(by, axis=1, keepdims=True)
+    found = queries if by is None else by / np.maximum(np.linalg.norm(by, axis=1, keepdims=True), 1e-12)
     return walked(queries, mutual_neighbours(found, neighbours, search))
 
 

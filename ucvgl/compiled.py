@@ -1,7 +1,8 @@
-"""Numba kernels whose cache on disk notices a change in any file of their package.
+"""Numba kernels whose compiled forms lie on disk by all that they depend on.
 
-Numba itself looks only at the file of the outer function, and would go on using the old body of an inner
-function that another file defines.
+Numba looks at the file of the outer function alone, and would go on using the old body of an inner function that
+another file defines. And it numbers the forms of a kernel for arrays of different types: two processes that compile
+different ones at once give both the same number, and a third runs code on arrays that it was not made for.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from numba import njit
+from numba.core.caching import IndexDataCacheFile
 
 
 def kernel(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -33,9 +35,29 @@ def _compiled(function: Callable[..., Any], *, fastmath: Any) -> Callable[..., A
         compiled = njit(cache=True, **how)(plain)
     except RuntimeError:  # neither the code's folder nor HOME may be written: compiled anew in every process
         return njit(**how)(plain)
+    kept: Any = compiled._cache  # pyright: ignore[reportAttributeAccessIssue]
     stamp = _stamp(Path(plain.__code__.co_filename).parent)
-    compiled._cache._cache_file._source_stamp = stamp  # pyright: ignore[reportAttributeAccessIssue]
+    kept._cache_file = _Forms(kept.cache_path, kept._impl.filename_base, stamp)
     return compiled
+
+
+class _Forms(IndexDataCacheFile):
+    """A file for each compiled form, named by its types, processor, code and numba, and no index."""
+
+    def save(self, key: Any, data: Any) -> None:
+        """Keep a form; another process that does the same at once writes the same."""
+        self._save_data(self._name(key), data)
+
+    def load(self, key: Any) -> Any:
+        """A form that was kept, or None."""
+        try:
+            return self._load_data(self._name(key))
+        except OSError:
+            return None
+
+    def _name(self, key: Any) -> str:
+        told = repr((self._version, self._source_stamp, key))
+        return f"{self._index_name.removesuffix('.nbi')}.{hashlib.sha256(told.encode()).hexdigest()[:24]}.nbc"
 
 
 @cache

@@ -36,6 +36,13 @@ def test_what_was_found_and_what_was_judged_are_told_in_the_same_unit_on_the_pag
     assert re.findall(r">([\d.]+)<", row) == ["35.6", "62.3", "40.4", "61.7"]
 
 
+def test_of_a_run_that_chose_no_result_the_last_round_is_it():
+    judged = dict.fromkeys(("forth_judged", "back_judged"))
+    table = [{"name": name, "labels": labels, "forth_r1": 0.1, "back_r1": 0.1, **judged, "result": None}
+             for name, labels in (("frozen", None), ("round_05", 20))]  # fmt: skip
+    assert [(kind.name, kind.chosen) for kind in kinds_of(table)] == [("frozen", False), ("adapted", True)]
+
+
 def test_without_truth_the_page_still_tells_of_an_adaptation(tmp_path):
     rounds = _rounds([row("frozen", None, None, None), row("round_00", 20, None, None)], 40)
     page = write_page(tmp_path / "report.html", Report("run", None, rounds=rounds)).read_text()

@@ -9,7 +9,7 @@ import numpy as np
 
 from ucvgl.files.tables import read_table
 from ucvgl.images.image_store import ImageStore
-from ucvgl.pages.descriptor_kinds import DescriptorKind, kinds_of
+from ucvgl.pages.descriptor_kinds import DescriptorKind, kinds_of, result_of
 from ucvgl.pages.labels_used import labels_used
 from ucvgl.pages.page import Report, Round, write_page
 from ucvgl.pages.right_and_wrong import retrievals, true_places
@@ -67,15 +67,13 @@ def _rounds(table: list[dict], queries: int) -> list[Round]:
 
 def _outcome(run: RunDir, scored: Path, table: list[dict], kinds: Sequence[DescriptorKind]) -> list[str]:
     found, made = read_ways(scored), run.summary("4_adapt")
-    result = next((row for row in table if row.get("result")), table[-1])
-    agreed = [f"{100 * row['agreement']:.1f} %" for row in (table[0], result)]
+    agreed = [f"{100 * row['agreement']:.1f} %" for row in (table[0], result_of(table))]
     lines = [f"without truth: {agreed[1]} of the queries and their best references agree (frozen: {agreed[0]})"]
     share = made["trained"] / (made["trained"] + run.summary("3_features")["frozen"])
     lines.append(f"trained {made['trained'] / 1e6:.2f} million numbers, {100 * share:.1f} % of all")
     if not found:
         lines.append("no ground truth, so no recall")
-    (result_kind,) = [kind for kind in kinds if kind.chosen]
-    name, judged = result_kind.name, None not in result_kind.judged
+    name, judged = next((kind.name, None not in kind.judged) for kind in kinds if kind.chosen)
     lines += [str(kind) for kind in kinds]
     lines.append(f"result: {name}, {'as no other is surely better by the judge' if judged else 'as the settings say'}")
     for when, names in (("before", "frozen"), ("after", name)):

@@ -46,10 +46,15 @@ class DescriptorKind:
         return f"{self.name}: {'; '.join(said) or 'neither truth nor judge'}"
 
 
+def result_of(table: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
+    """The row of the result, of those of `5_evaluate/rounds.parquet`; in runs that chose none, the last."""
+    return next((row for row in table if row.get("result")), table[-1])
+
+
 def kinds_of(table: Sequence[Mapping[str, Any]]) -> list[DescriptorKind]:
     """What needs no training, and what the last round trained, of the rows of `5_evaluate/rounds.parquet`."""
-    rows = [row for row in table if row["name"] in FREE]
-    if table[-1]["labels"] is not None or table[-1]["result"]:
+    rows, result = [row for row in table if row["name"] in FREE], result_of(table)
+    if table[-1]["labels"] is not None or table[-1] is result:
         rows.append(table[-1])
     kinds = []
     for row in rows:
@@ -57,5 +62,5 @@ def kinds_of(table: Sequence[Mapping[str, Any]]) -> list[DescriptorKind]:
         forth, back = (row[f"{way}_judged"] for way in ("forth", "back"))
         judged = (forth if forth is None else forth / 100, back if back is None else back / 100)
         found = row["forth_r1"], row["back_r1"]
-        kinds.append(DescriptorKind(name, WORDS[name], bool(row["result"]), judged, found))
+        kinds.append(DescriptorKind(name, WORDS[name], row is result, judged, found))
     return kinds
